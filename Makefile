@@ -1,0 +1,20 @@
+.DEFAULT_GOAL := help
+.PHONY: help install requirements check test ui
+
+help:  ## show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install:  ## install the exact environment into the active one (for --env-manager local)
+	pip install -r requirements.txt
+
+requirements:  ## compile requirements.txt from pyproject.toml (Python 3.11 and 3.12)
+	uv pip compile --quiet --universal --python-version 3.11 --extra test pyproject.toml --output-file requirements.txt
+
+check:  ## format, lint, types
+	ruff format --check . && ruff check . && mypy
+
+test:  ## the test suite in the active environment
+	python -m pytest tests
+
+ui:  ## MLflow's pages on the local store
+	mlflow ui --backend-store-uri sqlite:///mlflow.db

@@ -1,0 +1,1 @@
+"""Numbers, intervals and pictures from true ratings and probabilities."""

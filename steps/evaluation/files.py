@@ -1,0 +1,40 @@
+"""The files that a trial or a candidate leaves, per split."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from sklearn.metrics import classification_report
+
+from steps.evaluation.figures import confusion_figure
+from steps.evaluation.scores import count_matrix
+
+
+def write_split_files(folder: Path, split: str, ratings: np.ndarray, probabilities: np.ndarray) -> None:
+    """Write confusion matrix (JSON, picture) and classification report of a split (`train`, `val`, `test`).
+
+    Args:
+        ratings: true ratings as index 0-4, shape (reviews,).
+        probabilities: shape (reviews, 5).
+    """
+    predicted = probabilities.argmax(axis=1)
+    matrix = count_matrix(ratings, predicted)
+    table = {"labels": [1, 2, 3, 4, 5], "matrix": matrix.tolist()}
+    write_json(folder / f"confusion_matrix_{split}.json", table)
+    confusion_figure({split: matrix}).savefig(folder / f"confusion_matrix_{split}.png", dpi=90)
+    report = classification_report(ratings + 1, predicted + 1, labels=[1, 2, 3, 4, 5], output_dict=True, zero_division=0)
+    write_json(folder / f"classification_report_{split}.json", report)
+
+
+def write_predictions(folder: Path, split: str, review_ids: pl.Series, ratings: np.ndarray, probabilities: np.ndarray) -> None:
+    """Write what was predicted for each review of a split as Parquet."""
+    columns = {f"probability_{rating}": probabilities[:, rating - 1] for rating in range(1, 6)}
+    pl.DataFrame(
+        {"review_id": review_ids, "rating": ratings + 1, "predicted": probabilities.argmax(axis=1) + 1, **columns}
+    ).write_parquet(folder / f"predictions_{split}.parquet")
+
+
+def write_json(path: Path, values: object) -> None:
+    """Write readable JSON."""
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -1,0 +1,54 @@
+"""Batches of similar length: each is padded to its own longest review, not to the longest of all."""
+
+import keras
+import numpy as np
+
+from steps.models.vocabulary import Sequences
+
+POOL = 20  # batches that are sorted by length together: larger pads less, smaller shuffles more
+
+
+def similar_length(lengths: np.ndarray, batch_size: int, random: np.random.Generator) -> list[np.ndarray]:
+    """Shuffle rows, sort pools of them by length, cut them into batches, shuffle the batches.
+
+    Args:
+        lengths: words per review, shape (reviews,).
+
+    Returns:
+        Row numbers per batch; every row is in exactly one batch.
+    """
+    order = random.permutation(len(lengths))
+    pools = np.split(order, np.arange(POOL * batch_size, len(order), POOL * batch_size))
+    batches = []
+    for pool in pools:
+        by_length = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += np.split(by_length, np.arange(batch_size, len(by_length), batch_size))
+    return [batches[i] for i in random.permutation(len(batches))]
+
+
+class TrainingBatches(keras.utils.PyDataset):
+    """Shuffled batches of (word indices, rating index, weight), drawn anew each epoch from the seed."""
+
+    def __init__(self, sequences: Sequences, ratings: np.ndarray, weights: np.ndarray, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self._sequences, self._ratings, self._weights = sequences, ratings, weights
+        self._batch_size = batch_size
+        self._random = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def on_epoch_end(self) -> None:
+        """Draw the batches of the next epoch."""
+        self._batches = similar_length(self._sequences.lengths, self._batch_size, self._random)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rows = self._batches[index]
+        return self._sequences.padded(rows, self._least_width(index)), self._ratings[rows], self._weights[rows]
+
+    def _least_width(self, index: int) -> int:
+        # Keras takes the width for fixed if the first two batches share it, and then refuses other widths.
+        if index or len(self._batches) == 1:
+            return 0
+        return int(self._sequences.lengths[self._batches[1]].max()) + 2

@@ -1,0 +1,107 @@
+"""What a family of models is: a name, a space of settings, and a way to fit one point of it."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol
+
+import numpy as np
+import polars as pl
+
+from steps.errors import UserError
+from steps.models.corpus import Corpus
+
+Value = bool | int | float | str
+Settings = dict[str, Value]
+Space = Mapping[str, tuple[Value, ...]]
+Sampling = Literal["none", "class_weight"]
+
+
+class Recorder(Protocol):
+    """Where a fit reports to while it runs; picklable, so that it works in another process."""
+
+    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+        """Take the metrics of an epoch (from 1) and the validation probabilities, shape (reviews, 5)."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How to fit, beside the settings: `patience` epochs without a better validation loss end the fit."""
+
+    sampling: Sampling
+    epochs: int
+    batch_size: int
+    seed: int
+    patience: int
+
+
+class FittedModel(Protocol):
+    """A model that answers cleaned texts and can be saved without pickle."""
+
+    def probabilities(self, texts: pl.Series) -> np.ndarray:
+        """Probabilities of the ratings 1-5, shape (reviews, 5), rows summing to 1."""
+
+    def save(self, folder: Path) -> None:
+        """Write the model's files into an existing folder."""
+
+    def parameters(self) -> int:
+        """How many numbers were fitted."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model with what was seen on the way: the validation probabilities of the weights that were kept."""
+
+    model: FittedModel
+    validation_probabilities: np.ndarray
+    epochs: int
+    best_epoch: int
+
+
+class Family(ABC):
+    """A kind of model. `published` is the point of `space` that the study names; `sampling` what the study did."""
+
+    name: str
+    space: Space
+    published: Settings
+    sampling: Sampling
+    requirements: ClassVar[tuple[str, ...]]  # packages a saved model needs to answer
+
+    @abstractmethod
+    def fit(self, corpus: Corpus, settings: Settings, training: Training, recorder: Recorder) -> Fit:
+        """Fit one point of the space on the training split, watching the validation split."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> FittedModel:
+        """Read what `FittedModel.save` wrote."""
+
+    def check(self, given: Settings) -> Settings:
+        """Complete settings with the published ones; numbers may lie between the space's smallest and largest.
+
+        Raises:
+            UserError: an unknown name, or a value of another type or out of range.
+        """
+        for name, value in given.items():
+            if name not in self.space:
+                raise UserError(f"settings: {self.name} has no {name!r}; it has {', '.join(self.space)}")
+            _check_value(f"settings: {self.name}'s {name}", value, self.space[name])
+        return {**self.published, **given}
+
+
+def count_settings(space: Space) -> int:
+    """How many points a space has."""
+    return math.prod(len(values) for values in space.values())
+
+
+def _check_value(what: str, value: Value, choices: tuple[Value, ...]) -> None:
+    kind = type(choices[0])
+    if kind in (bool, str):
+        if value not in choices or type(value) is not kind:
+            raise UserError(f"{what} should be one of {', '.join(map(str, choices))}, not {value!r}")
+        return
+    fits = type(value) is int or (kind is float and type(value) is float)
+    if not fits or not min(choices) <= value <= max(choices):  # type: ignore[operator]
+        numbers = "a whole number" if kind is int else "a number"
+        raise UserError(f"{what} should be {numbers} from {min(choices)} to {max(choices)}, not {value!r}")

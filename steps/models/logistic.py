@@ -1,0 +1,86 @@
+"""Study B's baseline: logistic regression on TF-IDF of word n-grams."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+import skops.io
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from steps.models.corpus import Corpus
+from steps.models.family import Family, Fit, Recorder, Sampling, Settings, Space, Training
+
+
+@dataclass(frozen=True)
+class FittedLogistic:
+    """A fitted pipeline of TF-IDF and logistic regression."""
+
+    pipeline: Pipeline
+
+    def probabilities(self, texts: pl.Series) -> np.ndarray:
+        """Probabilities of the ratings 1-5 for cleaned texts, shape (reviews, 5); 0 for a rating never seen."""
+        probabilities = np.zeros((len(texts), 5), dtype=np.float32)
+        probabilities[:, self.pipeline[-1].classes_] = self.pipeline.predict_proba(texts.to_list())
+        return probabilities
+
+    def save(self, folder: Path) -> None:
+        """Write `pipeline.skops`: loading it runs no code."""
+        skops.io.dump(self.pipeline, folder / "pipeline.skops")
+
+    def parameters(self) -> int:
+        """Coefficients and intercepts."""
+        return int(self.pipeline[-1].coef_.size + self.pipeline[-1].intercept_.size)
+
+
+@dataclass(frozen=True)
+class LogisticFamily(Family):
+    """Settings `ngrams` (1 to this many words), `features` (the most frequent n-grams), `sublinear`, `c`."""
+
+    name: str = "logistic_regression"
+    sampling: Sampling = "class_weight"
+    published: Settings = field(default_factory=lambda: {"ngrams": 3, "features": 4_000, "sublinear": False, "c": 1.0})
+    requirements: ClassVar = ("scikit-learn", "skops")
+
+    @property
+    def space(self) -> Space:  # type: ignore[override]
+        """The study's point and its neighbours."""
+        return {
+            "ngrams": (1, 2, 3),
+            "features": (2_000, 4_000, 10_000, 20_000, 50_000),
+            "sublinear": (False, True),
+            "c": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+        }
+
+    def fit(self, corpus: Corpus, settings: Settings, training: Training, recorder: Recorder) -> Fit:
+        """Fit the pipeline; it has one epoch."""
+        pipeline = make_pipeline(
+            TfidfVectorizer(
+                lowercase=False,  # texts come cleaned, words parted by single spaces
+                token_pattern=r"\S+",
+                ngram_range=(1, int(settings["ngrams"])),
+                max_features=int(settings["features"]),
+                sublinear_tf=bool(settings["sublinear"]),
+                dtype=np.float32,
+            ),
+            LogisticRegression(
+                C=float(settings["c"]),
+                class_weight="balanced" if training.sampling == "class_weight" else None,
+                max_iter=300,
+                random_state=training.seed,
+            ),
+        )
+        model = FittedLogistic(pipeline.fit(corpus.train.texts.to_list(), corpus.train.ratings))
+        probabilities = model.probabilities(corpus.validation.texts)
+        recorder.epoch(1, {}, probabilities)
+        return Fit(model, probabilities, epochs=1, best_epoch=1)
+
+    def load(self, folder: Path) -> FittedLogistic:
+        """Read a pipeline; types that scikit-learn does not bring are refused."""
+        return FittedLogistic(skops.io.load(folder / "pipeline.skops"))
+
+
+LOGISTIC_REGRESSION = LogisticFamily()

@@ -1,0 +1,78 @@
+"""Recurrent networks as families: what study A's four and study B's one have in common."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import polars as pl
+
+from steps.models.corpus import Corpus
+from steps.models.family import Family, Fit, Recorder, Settings, Training
+from steps.models.vocabulary import Vocabulary
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to import: only a network that is built or loaded pays for it
+    import keras
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    """A trained network with the vocabulary it reads through."""
+
+    network: "keras.Model"
+    vocabulary: Vocabulary
+
+    def probabilities(self, texts: pl.Series) -> np.ndarray:
+        """Probabilities of the ratings 1-5 for cleaned texts, shape (reviews, 5)."""
+        from steps.models.training import predict
+
+        return predict(self.network, self.vocabulary.encode(texts))
+
+    def save(self, folder: Path) -> None:
+        """Write `network.keras` (without the optimizer's state) and `vocabulary.json`."""
+        import keras
+
+        bare = keras.models.clone_model(self.network)
+        bare.set_weights(self.network.get_weights())
+        bare.save(folder / "network.keras")
+        self.vocabulary.save(folder / "vocabulary.json")
+
+    def parameters(self) -> int:
+        """Weights of the network."""
+        return int(self.network.count_params())
+
+
+class NetworkFamily(Family):
+    """A family of Keras networks over word indices."""
+
+    requirements: ClassVar = ("keras", "tensorflow")
+
+    @abstractmethod
+    def layers(self, settings: Settings) -> list["keras.Layer"]:
+        """The layers from word indices to five probabilities."""
+
+    def build(self, settings: Settings) -> "keras.Model":
+        """The untrained network."""
+        import keras
+
+        return keras.Sequential([keras.Input((None,), dtype="int32"), *self.layers(settings)], name=self.name)
+
+    def fit(self, corpus: Corpus, settings: Settings, training: Training, recorder: Recorder) -> Fit:
+        """Build and train one network, seeded."""
+        import keras
+
+        from steps.models.training import fit_network
+
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(training.seed)
+        network = self.build(settings)
+        seen = fit_network(network, corpus, float(settings["learning_rate"]), training, recorder)
+        return Fit(FittedNetwork(network, corpus.vocabulary), seen.best_probabilities, seen.epochs, seen.best_epoch)
+
+    def load(self, folder: Path) -> FittedNetwork:
+        """Read a network; Keras' safe mode refuses code inside the file."""
+        import keras
+
+        network = keras.saving.load_model(folder / "network.keras", compile=False, safe_mode=True)
+        return FittedNetwork(network, Vocabulary.load(folder / "vocabulary.json"))

@@ -1,0 +1,1 @@
+"""Tables of reviews: find, read, check, clean, split, describe. Polars inside, pandas at the doors."""

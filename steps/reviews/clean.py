@@ -1,0 +1,111 @@
+"""Cleaning recipes: one definition for training and for serving, on whole columns."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import nltk
+import polars as pl
+
+from steps.errors import UserError
+
+Recipe = Literal["light", "study_a"]
+# Letters and digits of any script; an apostrophe inside a word stays: "don't" is one word.
+TYPOGRAPHIC_APOSTROPHE = "\u2019"
+WORD = r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}\p{N}]+)*"
+
+
+@dataclass(frozen=True)
+class Cleaner:
+    """Turns raw texts into lower-case words joined by single spaces.
+
+    `light` keeps every word. `study_a` is study A's recipe in its order: lower-case, drop English stop words (NLTK's
+    list), drop punctuation, collapse white space. `lemmas` then maps each word to its WordNet lemma.
+    """
+
+    recipe: Recipe = "light"
+    stop_words: tuple[str, ...] = ()
+    lemmas: bool = False
+
+    @classmethod
+    def create(cls, recipe: Recipe, lemmas: bool = False) -> "Cleaner":
+        """A cleaner with NLTK's data behind it.
+
+        Raises:
+            UserError: the recipe needs NLTK data that is neither installed nor downloadable.
+        """
+        stop_words: tuple[str, ...] = ()
+        if recipe == "study_a":
+            require_nltk("stopwords")
+            stop_words = tuple(nltk.corpus.stopwords.words("english"))
+        if lemmas:
+            require_nltk("wordnet")
+        return cls(recipe, stop_words, lemmas)
+
+    def clean(self, texts: pl.Series) -> pl.Series:
+        """Clean a column of raw texts; null becomes the empty text."""
+        text = pl.col("text").fill_null("").str.to_lowercase()
+        text = _light(text) if self.recipe == "light" else _study_a(text, self.stop_words)
+        cleaned = texts.cast(pl.String).to_frame("text").select(text).to_series()
+        return _lemmatise(cleaned) if self.lemmas else cleaned
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cleaner as JSON values, stop words included, so that a saved model needs no NLTK data for them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Cleaner":
+        """The cleaner that `to_dict` described."""
+        return cls(values["recipe"], tuple(values["stop_words"]), values["lemmas"])
+
+
+def _light(text: pl.Expr) -> pl.Expr:
+    return text.str.replace_all(TYPOGRAPHIC_APOSTROPHE, "'", literal=True).str.extract_all(WORD).list.join(" ")
+
+
+def _study_a(text: pl.Expr, stop_words: tuple[str, ...]) -> pl.Expr:
+    words = text.str.split(" ").list.eval(pl.element().filter(~pl.element().is_in(stop_words)))
+    bare = words.list.join(" ").str.replace_all(r"[^\w\s]", "")
+    return bare.str.replace_all(r"\s+", " ").str.strip_chars()
+
+
+def _lemmatise(cleaned: pl.Series) -> pl.Series:
+    words = cleaned.str.split(" ")
+    distinct = words.explode().unique().drop_nulls()
+    lemmas = [nltk.stem.WordNetLemmatizer().lemmatize(word) for word in distinct.to_list()]
+    return words.list.eval(pl.element().replace(distinct, lemmas)).list.join(" ")
+
+
+@lru_cache
+def require_nltk(corpus: str) -> Path:
+    """The path of an NLTK corpus, downloaded on first use.
+
+    Raises:
+        UserError: it is not installed and cannot be downloaded.
+    """
+    for attempt in ("installed", "downloaded"):
+        try:
+            return Path(str(nltk.data.find(f"corpora/{corpus}.zip")))
+        except LookupError:
+            if attempt == "installed":
+                nltk.download(corpus, quiet=True)
+    raise UserError(
+        f"NLTK's {corpus!r} is not here and could not be downloaded: set NLTK_DATA to a folder with corpora/{corpus}.zip, "
+        "or use cleaning=light and lemmas=false"
+    )
+
+
+def copy_wordnet(folder: Path) -> None:
+    """Put WordNet beside a saved model, so that a lemmatising model answers on a machine without NLTK data."""
+    target = folder / "nltk_data" / "corpora"
+    target.mkdir(parents=True)
+    shutil.copy(require_nltk("wordnet"), target / "wordnet.zip")
+
+
+def use_wordnet_from(folder: Path) -> None:
+    """Let NLTK look beside a saved model too."""
+    path = str(folder / "nltk_data")
+    if path not in nltk.data.path:
+        nltk.data.path.append(path)

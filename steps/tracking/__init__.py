@@ -1,0 +1,1 @@
+"""Runs, lineage, reuse, packaging, registry: the only room that imports MLflow."""

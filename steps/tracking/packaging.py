@@ -1,0 +1,47 @@
+"""A predictor becomes an MLflow model: pyfunc from code, with signature, example, and the versions it was made with."""
+
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types.schema import ColSpec, Schema, TensorSpec
+
+from steps.models.catalogue import FAMILIES
+from steps.models.predictor import Predictor
+from steps.reviews.sources import PROJECT
+
+SERVING_CODE = Path(__file__).with_name("review_model.py")
+ALWAYS_NEEDED = ("mlflow", "nltk", "numpy", "pandas", "polars", "scikit-learn", "skops")
+EXAMPLES = ("Lovely dress, fits perfectly and feels soft.", "Not as pictured: thin fabric, I returned it.")
+
+
+def signature(uses_title: bool) -> ModelSignature:
+    """`text` (and an optional `title`) in; stars, probabilities and their mean out."""
+    inputs: list[ColSpec | TensorSpec] = [ColSpec("string", "text")]
+    if uses_title:
+        inputs.append(ColSpec("string", "title", required=False))
+    probabilities = [ColSpec("double", f"probability_{rating}") for rating in range(1, 6)]
+    outputs: list[ColSpec | TensorSpec] = [ColSpec("long", "rating"), *probabilities, ColSpec("double", "expected_rating")]
+    return ModelSignature(Schema(inputs), Schema(outputs))
+
+
+def log_model(predictor: Predictor) -> str:
+    """Log the predictor as `model` on the active run; returns the model's URI."""
+    packages = sorted({*ALWAYS_NEEDED, *FAMILIES[predictor.family].requirements})
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "predictor"
+        predictor.save(folder)
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(SERVING_CODE),
+            artifacts={"predictor": str(folder)},
+            code_paths=[str(PROJECT / "steps")],
+            signature=signature(predictor.uses_title),
+            input_example=pd.DataFrame({"text": EXAMPLES}),
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in packages],
+            metadata={"family": predictor.family},
+        )
+    return str(info.model_uri)

@@ -1,0 +1,100 @@
+"""Runs of steps, trials and candidates: begun, described, and never left RUNNING."""
+
+import logging
+import os
+import tempfile
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
+
+from steps.tracking import lineage
+from steps.tracking.server import check_server
+
+
+@contextmanager
+def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[str]:
+    """The run of an entry point: the one `mlflow run` has begun, else a new one, nested if a step is under way.
+
+    `mlflow run` has logged the parameters already; a run begun here logs them the same way. The run ends FINISHED,
+    KILLED (interrupted) or FAILED (anything else).
+
+    Yields:
+        The run's id; the run is MLflow's active run.
+    """
+    check_server()
+    _quiet()
+    begun_by_mlflow = "MLFLOW_RUN_ID" in os.environ
+    nested = mlflow.active_run() is not None
+    run = mlflow.start_run(nested=nested, log_system_metrics=not nested)
+    with _closed_with_its_status():
+        if not begun_by_mlflow:
+            mlflow.log_params(dict(parameters))
+        mlflow.set_tags({MLFLOW_RUN_NAME: name, "step": step, "command": lineage.command(step, parameters)})
+        lineage.log_code_and_versions()
+        yield run.info.run_id
+
+
+def _quiet() -> None:
+    # A bar for each small download and a note on each sampler would bury the lines that matter.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
+
+
+@contextmanager
+def child_run(name: str, tags: Mapping[str, str], parameters: Mapping[str, object]) -> Iterator[str]:
+    """A run below the active one, for a trial or a candidate; ends like `step_run`."""
+    parent = mlflow.active_run()
+    assert parent is not None, "a child run needs a parent"
+    run = mlflow.start_run(run_name=name, nested=True, parent_run_id=parent.info.run_id, tags=dict(tags))
+    with _closed_with_its_status():
+        mlflow.log_params(dict(parameters))
+        yield run.info.run_id
+
+
+@contextmanager
+def trial_run(number: int, family: str, engine: str, parameters: Mapping[str, object]) -> Iterator[str]:
+    """The run of one trial, with its outcome as a tag and, where it failed, the traceback as an artifact."""
+    tags = {"family": family, "engine": engine, "trial_number": str(number)}
+    with child_run(f"trial {number:03d} {family}", tags, {"family": family, **parameters}) as run_id:
+        try:
+            yield run_id
+        except Exception:
+            mlflow.log_text(traceback.format_exc(), "traceback.txt")
+            mlflow.set_tag("outcome", "failed")
+            raise
+        mlflow.set_tag("outcome", "complete")
+
+
+@contextmanager
+def _closed_with_its_status() -> Iterator[None]:
+    status = "FAILED"
+    try:
+        yield
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        mlflow.end_run(status)
+
+
+@contextmanager
+def artifacts_of_run(folder: str | None = None) -> Iterator[Path]:
+    """A temporary folder whose files become artifacts of the active run, in one go, when the block ends well."""
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary)
+        mlflow.log_artifacts(temporary, folder)
+
+
+def describe(text: str, tags: Mapping[str, object] | None = None) -> None:
+    """Give the active run its description (Markdown, shown by the UI) and tags."""
+    mlflow.set_tags({MLFLOW_RUN_NOTE: text, **{name: str(value) for name, value in (tags or {}).items()}})
+
+
+def log_metrics(metrics: Mapping[str, float], step: int = 0) -> None:
+    """Log metrics of the active run in one call."""
+    mlflow.log_metrics(dict(metrics), step=step)
