@@ -17,7 +17,7 @@ class MainParameters(tune.TuneParameters):
 def run(parameters: MainParameters) -> candidate.Candidate:
     """Run the steps as children of one run."""
     with runs.step_run("main", parameters.as_text(), f"main {Path(parameters.data).name}"):
-        fitted = tune.run(tune.TuneParameters(**parameters.model_dump()))
+        fitted = tune.run(tune.TuneParameters(**parameters.model_dump(by_alias=True)))
         runs.describe(f"{fitted.summary()}.\n\nCandidate run {fitted.run_id}.", {"candidate_run_id": fitted.run_id})
     return fitted
 

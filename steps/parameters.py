@@ -17,7 +17,7 @@ class Parameters(BaseModel):
 
     def as_text(self) -> dict[str, str]:
         """The parameters as `mlflow run` spells them: every value as text."""
-        return {name: _text(value) for name, value in self.model_dump().items()}
+        return {name: _text(value) for name, value in self.model_dump(by_alias=True).items()}
 
 
 P = TypeVar("P", bound=Parameters)
@@ -38,7 +38,8 @@ def parse(model: type[P], arguments: Sequence[str]) -> P:
         UserError: one line per mistake: an unknown name, a value of the wrong type or out of its range.
     """
     parser = argparse.ArgumentParser(description=model.__doc__, allow_abbrev=False, exit_on_error=False)
-    for name, field in model.model_fields.items():
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    for name, field in fields.items():
         default = _text(field.get_default())
         text = f"{field.description or ''} (default: {default or 'none'})".replace("%", "%%")
         parser.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
@@ -48,7 +49,7 @@ def parse(model: type[P], arguments: Sequence[str]) -> P:
         raise UserError(str(error)) from None
     if unknown:
         name = unknown[0].lstrip("-").split("=")[0]
-        raise UserError(f"unknown parameter {name!r}: choose from {', '.join(model.model_fields)}")
+        raise UserError(f"unknown parameter {name!r}: choose from {', '.join(fields)}")
     try:
         return model.model_validate(vars(known))
     except ValidationError as error:

@@ -26,7 +26,8 @@ class FitParameters(DataParameters):
     sampling: Literal["default"] | Sampling = Field("default", description="default (as the family's study), none, class_weight")
     epochs: int = Field(15, ge=1, le=1_000, description="most epochs of the final fit; it stops early")
     batch_size: int = Field(128, ge=1, le=65_536, description="reviews per batch; study A used 32")
-    register: bool = Field(True, description="register the model as challenger")
+    # A field named `register` would be taken for ABCMeta's method.
+    register_model: bool = Field(True, alias="register", description="register the model as challenger")
     model: str = Field("review-rating", min_length=1, pattern=r"^[^/:@]+$", description="name in the registry")
 
     def training(self, family: str, epochs: int, patience: int) -> Training:
@@ -36,7 +37,7 @@ class FitParameters(DataParameters):
 
     def register_as(self) -> str:
         """The name to register under; empty where nothing is registered."""
-        return self.model if self.register else ""
+        return self.model if self.register_model else ""
 
     def data_parameters(self) -> DataParameters:
         """The part that preprocessing wants."""

@@ -1,8 +1,8 @@
 """Batches of similar length: each is padded to its own longest review, not to the longest of all."""
 
-import keras
 import numpy as np
 
+from steps.models.backend import keras
 from steps.models.vocabulary import Sequences
 
 POOL = 20  # batches that are sorted by length together: larger pads less, smaller shuffles more

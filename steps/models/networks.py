@@ -31,7 +31,7 @@ class FittedNetwork:
 
     def save(self, folder: Path) -> None:
         """Write `network.keras` (without the optimizer's state) and `vocabulary.json`."""
-        import keras
+        from steps.models.backend import keras
 
         bare = keras.models.clone_model(self.network)
         bare.set_weights(self.network.get_weights())
@@ -54,14 +54,13 @@ class NetworkFamily(Family):
 
     def build(self, settings: Settings) -> "keras.Model":
         """The untrained network."""
-        import keras
+        from steps.models.backend import keras
 
         return keras.Sequential([keras.Input((None,), dtype="int32"), *self.layers(settings)], name=self.name)
 
     def fit(self, corpus: Corpus, settings: Settings, training: Training, recorder: Recorder) -> Fit:
         """Build and train one network, seeded."""
-        import keras
-
+        from steps.models.backend import keras
         from steps.models.training import fit_network
 
         keras.utils.clear_session()
@@ -72,7 +71,7 @@ class NetworkFamily(Family):
 
     def load(self, folder: Path) -> FittedNetwork:
         """Read a network; Keras' safe mode refuses code inside the file."""
-        import keras
+        from steps.models.backend import keras
 
         network = keras.saving.load_model(folder / "network.keras", compile=False, safe_mode=True)
         return FittedNetwork(network, Vocabulary.load(folder / "vocabulary.json"))

@@ -42,8 +42,9 @@ class StudyANetwork(NetworkFamily):
 
         Padding is masked, so that a review's answer does not depend on the length of its neighbours in a batch.
         """
-        from keras import layers
+        from steps.models.backend import keras
 
+        layers = keras.layers
         recurrent = layers.LSTM if self.layer == "LSTM" else layers.GRU
         stack: list[keras.Layer] = [layers.Embedding(SIZE, EMBEDDING, mask_zero=True)]
         for i in range(1, self.depth + 1):

@@ -32,8 +32,9 @@ class StudyBNetwork(NetworkFamily):
 
     def layers(self, settings: Settings) -> list["keras.Layer"]:
         """Embedding, spatial dropout, LSTM, five probabilities."""
-        from keras import layers
+        from steps.models.backend import keras
 
+        layers = keras.layers
         return [
             layers.Embedding(SIZE, EMBEDDING, mask_zero=True),
             layers.SpatialDropout1D(settings["spatial_dropout"]),

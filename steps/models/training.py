@@ -1,9 +1,9 @@
 """Fit a Keras network on batches of similar length, watch the validation split, keep the best weights."""
 
-import keras
 import numpy as np
 from sklearn.metrics import log_loss
 
+from steps.models.backend import keras
 from steps.models.batches import TrainingBatches
 from steps.models.corpus import Corpus
 from steps.models.family import Recorder, Training

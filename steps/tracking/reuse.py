@@ -32,4 +32,5 @@ def finished_run(key: str, artifact: str) -> str | None:
 
 def fetch(run_id: str, artifact: str) -> Path:
     """A local path of a run's artifact: the store itself where it is local, else a copy."""
-    return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=artifact))
+    root = str(mlflow.get_run(run_id).info.artifact_uri).rstrip("/")
+    return Path(mlflow.artifacts.download_artifacts(f"{root}/{artifact}"))

@@ -39,9 +39,10 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
 
 
 def _quiet() -> None:
-    # A bar for each small download and a note on each sampler would bury the lines that matter.
+    # A bar for each small download and notes on samplers and examples would bury the lines that matter.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
+    for name in ("mlflow.system_metrics", "mlflow.pyfunc", "mlflow.utils.environment"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @contextmanager

@@ -1,0 +1,193 @@
+"""Cleaning recipes on whole columns. Stop words and lemmas need NLTK's data: set NLTK_DATA."""
+
+import json
+import re
+from pathlib import Path
+
+import nltk
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from steps.errors import UserError
+from steps.reviews.clean import Cleaner, copy_wordnet, require_nltk, use_wordnet_from
+
+TEXTS = st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=40), min_size=1, max_size=8)
+SENTENCES = st.lists(st.text("aIt'\u2019\"sNØé不 .,!-\n\t_5", max_size=40), min_size=1, max_size=8)
+
+
+def cleaned(cleaner: Cleaner, *texts: str | None) -> list[str]:
+    return cleaner.clean(pl.Series(texts, dtype=pl.String)).to_list()
+
+
+@pytest.fixture(scope="module")
+def study_a() -> Cleaner:
+    return Cleaner.create("study_a")
+
+
+@pytest.fixture(scope="module")
+def lemmatiser() -> Cleaner:
+    return Cleaner.create("light", lemmas=True)
+
+
+@settings(deadline=None, max_examples=150)
+@given(texts=TEXTS | SENTENCES)
+def test_light_gives_lower_case_words_and_single_spaces(texts: list[str | None]) -> None:
+    result = cleaned(Cleaner(), *texts)
+    assert len(result) == len(texts)
+    for text in result:
+        assert text == text.lower()
+        assert text == " ".join(text.split())
+        assert not re.search(r"[.,!?;:\"()\-_\u2019]", text)
+
+
+@settings(deadline=None, max_examples=150)
+@given(texts=TEXTS | SENTENCES)
+def test_light_changes_nothing_the_second_time(texts: list[str | None]) -> None:
+    once = cleaned(Cleaner(), *texts)
+    assert cleaned(Cleaner(), *once) == once
+
+
+@settings(deadline=None, max_examples=50)
+@given(texts=TEXTS)
+def test_a_column_is_cleaned_as_its_texts_one_by_one(texts: list[str | None]) -> None:
+    assert cleaned(Cleaner(), *texts) == [cleaned(Cleaner(), text)[0] for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("  GREAT dress --\n\tso  soft!!!", "great dress so soft"),
+        ("Not for me; I do NOT like it.", "not for me i do not like it"),
+        ("Don't, won't", "don't won't"),
+        ("I don\u2019t know", "i don't know"),
+        ("rock 'n' roll, 'quoted'", "rock n roll quoted"),
+        ("5'8\" and 10/10", "5'8 and 10 10"),
+        ("snake_case", "snake case"),
+        ("Très ÉLÉGANT, señor Łukasz", "très élégant señor łukasz"),
+        ("素敵なドレス。最高!", "素敵なドレス 最高"),
+        ("बहुत अच्छा!", "बहुत अच्छा"),
+        ("💖 love 💖", "love"),
+        ("...", ""),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_light_by_hand(raw: str | None, expected: str) -> None:
+    assert cleaned(Cleaner.create("light"), raw) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        # Stop words go before punctuation: "not," is no stop word yet, and stays as "not".
+        ("I do not like it", "like"),
+        ("It is not, in fact, good", "not fact good"),
+        ("Good? NOT!", "good not"),
+        # "don't" is on the list; with a curly apostrophe it is not, and loses the apostrophe.
+        ("Don't buy", "buy"),
+        ("Don\u2019t buy", "dont buy"),
+        ("5'8\" tall -- 10/10", "58 tall 1010"),
+        ("so  soft,\n\tnice ", "soft nice"),
+        ("Élégant, naïve", "élégant naïve"),
+        ("The the THE", ""),
+        ("!!!", ""),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_study_a_by_hand(study_a: Cleaner, raw: str | None, expected: str) -> None:
+    assert cleaned(study_a, raw) == [expected]
+
+
+@settings(deadline=None, max_examples=100)
+@given(texts=SENTENCES)
+def test_study_a_leaves_no_punctuation_and_single_spaces(study_a: Cleaner, texts: list[str]) -> None:
+    for text in cleaned(study_a, *texts):
+        assert text == text.lower() == " ".join(text.split())
+        assert not re.search(r"[^\w\s]", text)
+
+
+def test_the_recipes_carry_nltks_stop_words_only_where_used(study_a: Cleaner) -> None:
+    assert {"not", "the", "don't"} <= set(study_a.stop_words)
+    assert Cleaner.create("light").stop_words == ()
+
+
+def test_lemmas_by_hand(lemmatiser: Cleaner) -> None:
+    raw = ("Dresses and BOOTS!", None, "", "the dresses", "naïve ドレス")
+    assert cleaned(lemmatiser, *raw) == ["dress and boot", "", "", "the dress", "naïve ドレス"]
+
+
+def test_lemmas_of_nothing_at_all(lemmatiser: Cleaner) -> None:
+    assert cleaned(lemmatiser) == []
+    assert cleaned(lemmatiser, None, "?!") == ["", ""]
+
+
+def test_lemmas_come_after_the_recipe(study_a: Cleaner) -> None:
+    cleaner = Cleaner("study_a", study_a.stop_words, lemmas=True)
+    assert cleaned(cleaner, "The dresses, and the boots!") == ["dress boot"]
+
+
+@pytest.mark.parametrize("texts", [pl.Series([None, None]), pl.Series([], dtype=pl.String)], ids=["all null", "no rows"])
+def test_columns_without_a_text_are_answered(study_a: Cleaner, texts: pl.Series) -> None:
+    for cleaner in (Cleaner(), study_a):
+        result = cleaner.clean(texts)
+        assert result.dtype == pl.String
+        assert result.to_list() == [""] * len(texts)
+
+
+@pytest.mark.parametrize(("recipe", "lemmas"), [("light", False), ("light", True), ("study_a", False), ("study_a", True)])
+def test_a_cleaner_survives_json(recipe: str, lemmas: bool) -> None:
+    cleaner = Cleaner.create(recipe, lemmas)
+    again = Cleaner.from_dict(json.loads(json.dumps(cleaner.to_dict())))
+    assert again == cleaner
+    assert hash(again) == hash(cleaner)
+
+
+def no_corpus(name: str) -> Path:
+    raise LookupError(name)
+
+
+@pytest.mark.parametrize(("recipe", "lemmas", "corpus"), [("study_a", False, "stopwords"), ("light", True, "wordnet")])
+def test_missing_nltk_data_is_the_users_mistake(monkeypatch: pytest.MonkeyPatch, recipe: str, lemmas: bool, corpus: str) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(nltk.data, "find", no_corpus)
+    monkeypatch.setattr(nltk, "download", lambda name, quiet: asked.append(name))
+    require_nltk.cache_clear()
+    with pytest.raises(UserError) as refused:
+        Cleaner.create(recipe, lemmas)
+    message = str(refused.value)
+    assert asked == [corpus]
+    assert len(message.splitlines()) == 1
+    assert f"{corpus!r}" in message
+    assert "set NLTK_DATA" in message
+
+
+def test_light_needs_no_nltk_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nltk.data, "find", no_corpus)
+    monkeypatch.setattr(nltk, "download", lambda name, quiet: pytest.fail("nothing to download"))
+    assert cleaned(Cleaner.create("light"), "Fine!") == ["fine"]
+
+
+def test_nltk_data_is_downloaded_on_first_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    installed: list[str] = []
+
+    def find(name: str) -> Path:
+        return tmp_path / name if installed else no_corpus(name)
+
+    monkeypatch.setattr(nltk.data, "find", find)
+    monkeypatch.setattr(nltk, "download", lambda name, quiet: installed.append(name))
+    assert require_nltk("made_up") == tmp_path / "corpora" / "made_up.zip"
+    assert installed == ["made_up"]
+
+
+def test_wordnet_travels_with_a_saved_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    copy_wordnet(tmp_path)
+    monkeypatch.setattr(nltk.data, "path", [])
+    with pytest.raises(LookupError):
+        nltk.data.find("corpora/wordnet.zip")
+    use_wordnet_from(tmp_path)
+    use_wordnet_from(tmp_path)
+    assert nltk.data.path == [str(tmp_path / "nltk_data")]
+    assert Path(str(nltk.data.find("corpora/wordnet.zip"))) == tmp_path / "nltk_data" / "corpora" / "wordnet.zip"

@@ -1,0 +1,71 @@
+"""Fixtures: an MLflow store of its own for each test, and small files of reviews."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import polars as pl
+import pytest
+
+PRAISE = ("lovely", "perfect", "gorgeous", "soft", "great")
+BLAME = ("awful", "cheap", "returned", "terrible", "itchy")
+NEUTRAL = ("dress", "sleeve", "blue", "ordered", "size", "washed", "petite", "store", "length", "shirt")
+
+
+def pytest_configure() -> None:
+    """`mlflow run -e test` hands its own run and store to its children: these are not the tests'."""
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite store; making one takes seconds, copying it none."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[mlflow.MlflowClient]:
+    """The current folder is empty but for a store, which MLflow uses, with a fresh experiment."""
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    experiment = mlflow.create_experiment("tests", artifact_location=(tmp_path / "artifacts").as_uri())
+    mlflow.set_experiment(experiment_id=experiment)
+    yield mlflow.MlflowClient(uri)
+    while mlflow.active_run():
+        mlflow.end_run("FAILED")
+    mlflow.set_tracking_uri(None)
+
+
+def make_reviews(rows: int, seed: int = 0) -> pl.DataFrame:
+    """Reviews whose words hint at their rating: `text`, `title`, `rating`; all five ratings are there."""
+    random = np.random.default_rng(seed)
+    ratings = np.concatenate([np.repeat(np.arange(1, 6), 6), random.choice(5, rows - 30, p=[0.1, 0.1, 0.1, 0.2, 0.5]) + 1])
+    texts = []
+    for number, rating in enumerate(ratings):
+        mood = [PRAISE if random.random() < rating / 6 else BLAME for _ in range(random.integers(1, 6))]
+        words = [random.choice(words) for words in mood] + list(random.choice(NEUTRAL, random.integers(2, 9)))
+        texts.append(" ".join(random.permutation(words)) + f" n{number}")
+    return pl.DataFrame({"text": texts, "title": [f"Title {t.split()[0]}" for t in texts], "rating": ratings})
+
+
+@pytest.fixture
+def reviews_file(tmp_path: Path) -> Path:
+    """A CSV of 300 small reviews."""
+    path = tmp_path / "reviews.csv"
+    make_reviews(300).write_csv(path)
+    return path
+
+
+def statuses(client: mlflow.MlflowClient) -> list[str]:
+    """The status of every run in the store."""
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return [run.info.status for run in client.search_runs(experiments)]

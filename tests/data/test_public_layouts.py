@@ -1,0 +1,37 @@
+"""Public files go from disk to checked reviews without a column named."""
+
+import polars as pl
+import pytest
+
+from steps.reviews.check import Report, check_reviews, to_reviews
+from steps.reviews.layouts import Layout, recognise
+from steps.reviews.read import read_table
+from steps.reviews.sources import PROJECT
+
+RAW = PROJECT / "data" / "raw"
+WIRELESS, DEVICES = RAW / "amazon_us_wireless_1k.csv", RAW / "amazon_devices_1429_1.csv.gz"
+REASON = "real data is not in data/raw: see data/README.md"
+
+
+def checked(table: pl.DataFrame) -> tuple[pl.DataFrame, Layout, Report]:
+    layout = recognise(table.columns)
+    reviews, report = check_reviews(to_reviews(table, layout), layout)
+    return reviews, layout, report
+
+
+@pytest.mark.skipif(not WIRELESS.exists(), reason=REASON)
+def test_study_bs_layout() -> None:
+    reviews, layout, report = checked(read_table(WIRELESS))
+    assert (layout.text, layout.rating) == ("review_body", "star_rating")
+    assert (report.read, reviews.height) == (1000, 970)
+    assert report.kept == {1: 140, 2: 65, 3: 90, 4: 145, 5: 530}
+    assert reviews["text"].is_unique().all()
+
+
+@pytest.mark.skipif(not DEVICES.exists(), reason=REASON)
+def test_the_layout_with_dots_in_its_names() -> None:
+    reviews, layout, report = checked(read_table(DEVICES))
+    assert (layout.text, layout.rating) == ("reviews.text", "reviews.rating")
+    assert (report.read, reviews.height) == (34_660, 34_626)
+    assert (report.dropped["no text"], report.dropped["no rating"]) == (1, 33)
+    assert report.kept == {1: 410, 2: 402, 3: 1499, 4: 8541, 5: 23_774}
