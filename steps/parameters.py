@@ -47,13 +47,15 @@ def parse(model: type[P], arguments: Sequence[str]) -> P:
         known, unknown = parser.parse_known_args(arguments)
     except argparse.ArgumentError as error:
         raise UserError(str(error)) from None
-    if unknown:
-        name = unknown[0].lstrip("-").split("=")[0]
-        raise UserError(f"unknown parameter {name!r}: choose from {', '.join(fields)}")
+    names = [argument.lstrip("-").split("=")[0] for argument in unknown if argument.startswith("-")] or unknown
+    mistakes = [f"unknown parameter {name!r}: choose from {', '.join(fields)}" for name in names]
     try:
-        return model.model_validate(vars(known))
+        parameters = model.model_validate(vars(known))
     except ValidationError as error:
-        raise UserError("\n".join(_mistake(e["loc"], e["msg"], e["input"]) for e in error.errors())) from None
+        mistakes += [_mistake(e["loc"], e["msg"], e["input"]) for e in error.errors()]
+    if mistakes:
+        raise UserError("\n".join(mistakes))
+    return parameters
 
 
 def _mistake(location: tuple[int | str, ...], message: str, given: object) -> str:

@@ -96,6 +96,7 @@ def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) 
         check.to_reviews(raw, layout), layout, parameters.on_bad_rows, drop_duplicates=parameters.split != "study_a"
     )
     reviews = take_sample(reviews, parameters.sample_size, parameters.seed)
+    check.check_classes(check.count_ratings(reviews))
     reviews = reviews.with_columns(cleaner.clean(join_title(reviews)).alias("cleaned"))
     tables = split_reviews(reviews, parameters.split, parameters.seed)
     report = _report(file, checked, tables)

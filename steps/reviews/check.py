@@ -32,7 +32,14 @@ class Report:
 
 
 def to_reviews(table: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    """The columns that matter, named: `review_id` (row number in the file), `text`, `rating` (as written), `title`."""
+    """The columns that matter, named: `review_id` (row number in the file), `text`, `rating` (as written), `title`.
+
+    Raises:
+        UserError: a column holds lists or structures.
+    """
+    for name in filter(None, (layout.text, layout.rating, layout.title)):
+        if table[name].dtype.is_nested():
+            raise UserError(f"column {name!r} holds {table[name].dtype}, not plain values; name another column")
     columns = [pl.col(layout.text).cast(pl.String, strict=False).alias("text")]
     if layout.rating:
         columns.append(pl.col(layout.rating).cast(pl.String, strict=False).str.strip_chars().alias("rating"))
@@ -48,7 +55,7 @@ def check_reviews(
 
     Rows without text or without rating are dropped and counted (nothing to learn from); a rating that is there and is
     not a whole number 1-5 is refused, or dropped where `on_bad_rows` says so. `drop_duplicates` keeps the first of
-    reviews with the same text (and title).
+    reviews with the same text.
 
     Raises:
         UserError: bad ratings (refuse), nothing left, one class only.
@@ -63,11 +70,15 @@ def check_reviews(
     reviews = _drop(reviews, report, "rating not a whole number 1-5", bad)
     reviews = reviews.with_columns(number.cast(pl.Int8))
     if drop_duplicates:
-        key = [column for column in ("title", "text") if column in reviews.columns]
-        reviews = _drop(reviews, report, "same text as an earlier review", ~pl.struct(key).is_first_distinct())
-    report.kept = {rating: int((reviews["rating"] == rating).sum()) for rating in RATINGS}
-    _check_classes(report)
+        reviews = _drop(reviews, report, "same text as an earlier review", ~pl.col("text").is_first_distinct())
+    report.kept = count_ratings(reviews)
+    check_classes(report.kept)
     return reviews, report
+
+
+def count_ratings(reviews: pl.DataFrame) -> dict[int, int]:
+    """Reviews per rating, zeros included."""
+    return {rating: int((reviews["rating"] == rating).sum()) for rating in RATINGS}
 
 
 def _drop(reviews: pl.DataFrame, report: Report, why: str, condition: pl.Expr) -> pl.DataFrame:
@@ -86,14 +97,19 @@ def _refuse_bad_ratings(bad: pl.DataFrame, rows: int, layout: Layout) -> None:
     )
 
 
-def _check_classes(report: Report) -> None:
-    present = {rating: rows for rating, rows in report.kept.items() if rows}
+def check_classes(counts: dict[int, int]) -> None:
+    """See that there is something to tell apart, and enough of each rating for three splits.
+
+    Raises:
+        UserError: fewer than two ratings, or a rating with too few reviews.
+    """
+    present = {rating: rows for rating, rows in counts.items() if rows}
     if len(present) < 2:
         what = f"only rating {next(iter(present))}" if present else "no review"
-        raise UserError(f"{what} is left after the checks ({report.dropped}): at least two ratings are needed")
+        raise UserError(f"{what} is left after the checks; at least two ratings are needed, add reviews of others")
     for rating, rows in present.items():
         if rows < SMALLEST_CLASS:
             raise UserError(
                 f"rating {rating}: {rows} review{'s' if rows > 1 else ''}, at least {SMALLEST_CLASS} are needed for three "
-                "splits; add reviews of it or take it out"
+                "splits; add reviews of it, take it out, or take a larger sample"
             )

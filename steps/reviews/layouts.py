@@ -49,6 +49,8 @@ def recognise(columns: Sequence[str], text: str = "", rating: str = "", title: s
     for parameter, told in (("text_column", text), ("rating_column", rating), ("title_column", title)):
         if told and told not in columns:
             raise UserError(f"{parameter}: no column {told!r}; the file has {', '.join(columns)}")
+    if text and (rating or not rated):
+        return Layout("columns as told", text, rating, title)
     for layout in KNOWN:
         text_found = text or _find(columns, layout.text)
         rating_found = rating or _find(columns, layout.rating)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zipfile
+import zlib
 from pathlib import Path
 
 import polars as pl
@@ -34,10 +35,10 @@ def read_table(path: Path) -> pl.DataFrame:
         raise UserError(f"{path.name}: format not known by its name; use {known}, also with .gz, .zip or .zst")
     content = _content(path, compression)
     if not content:
-        raise UserError(f"{path.name}: the file is empty")
+        raise UserError(f"{path.name}: the file is empty; give one with a header and reviews")
     table = _parse(content, FORMATS[ending], path.name)
     if table.is_empty():
-        raise UserError(f"{path.name}: a header and no rows")
+        raise UserError(f"{path.name}: a header and no rows; give one with reviews")
     return table
 
 
@@ -49,8 +50,9 @@ def _content(path: Path, compression: str | None) -> bytes:
             with pa.input_stream(str(path), compression=compression) as stream:
                 return bytes(stream.read())
         return path.read_bytes()
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path.name}: cannot be read as {compression or 'a file'} ({error})") from None
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:  # RuntimeError: encrypted, or a method unknown
+        what = compression or "a file"
+        raise UserError(f"{path.name}: cannot be read as {what} ({error}); unpack it yourself, or fetch it again") from None
 
 
 def _only_member(path: Path) -> bytes:
@@ -65,13 +67,14 @@ def _parse(content: bytes, kind: str, name: str) -> pl.DataFrame:
     try:
         if kind == "parquet":
             return pl.read_parquet(io.BytesIO(content))
+        content[: content.find(b"\n")].decode("utf-8")  # Polars checks the values, not the header
         if kind == "jsonl":
             table = pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
             return table.select(pl.all().cast(pl.String, strict=False))
         # Amazon's TSV files hold bare quotes: they are written, and read, without quoting.
         separator, quote = ("\t", None) if kind == "tsv" else (",", '"')
         return pl.read_csv(io.BytesIO(content), separator=separator, quote_char=quote, infer_schema=False)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError) as error:
         raise UserError(f"{name}: {_why(content, kind, error)}") from None
 
 
@@ -84,4 +87,4 @@ def _why(content: bytes, kind: str, error: BaseException) -> str:
             byte = content[broken.start]
             return f"not UTF-8: byte 0x{byte:02x} in line {line}; convert it first, e.g. `iconv -f latin1 -t utf-8`"
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"not readable as {kind}: {first}"
+    return f"not readable as {kind} ({first}); mend the file, or rename it if it is of another format"

@@ -1,7 +1,6 @@
 """Where reviews come from: a set's name or a path becomes a file that is there."""
 
 import os
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -51,14 +50,16 @@ def download_clothing(target: Path) -> Path:
         ) from None
     frame = frame.rename(columns=lambda name: str(name).replace("_", " "))
     check_clothing(frame)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            frame.to_csv(file, index=False)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        frame.to_csv(part, index=False)
         os.replace(part, target)
+    except OSError as error:
+        raise UserError(f"data 'clothing': cannot be written to {target} ({error.strerror}); make room for it there") from None
     finally:
-        Path(part).unlink(missing_ok=True)
+        if target.parent.is_dir():
+            part.unlink(missing_ok=True)
     return target
 
 
@@ -71,7 +72,7 @@ def check_clothing(frame: pd.DataFrame) -> None:
     missing = {"Review Text", "Rating", "Title"} - set(frame.columns)
     if missing:
         raise UserError(f"data 'clothing': OpenML's table lacks {sorted(missing)}; it has {list(frame.columns)}")
-    ratings = frame["Rating"].astype(int)
+    ratings = pd.to_numeric(frame["Rating"], errors="coerce")
     counts = {rating: int((ratings == rating).sum()) for rating in CLOTHING_COUNTS}
     if len(frame) != CLOTHING_ROWS or counts != CLOTHING_COUNTS:
         raise UserError(

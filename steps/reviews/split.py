@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 from sklearn.model_selection import train_test_split
+from sklearn.utils import resample
 
 from steps.errors import UserError
 
@@ -25,12 +26,8 @@ def take_sample(reviews: pl.DataFrame, size: int, seed: int) -> pl.DataFrame:
         return reviews
     if size > reviews.height:
         raise UserError(f"sample_size={size}: the file has {reviews.height} usable reviews")
-    try:
-        rows, _ = train_test_split(
-            np.arange(reviews.height), train_size=size, random_state=seed, stratify=reviews["rating"].to_numpy()
-        )
-    except ValueError as error:
-        raise UserError(f"sample_size={size}: {error}") from None
+    ratings = reviews["rating"].to_numpy()
+    rows = resample(np.arange(reviews.height), replace=False, n_samples=size, random_state=seed, stratify=ratings)
     return reviews[np.sort(rows)]
 
 

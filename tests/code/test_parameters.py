@@ -108,7 +108,6 @@ def test_several_mistakes_are_several_lines() -> None:
     assert [line.split(":")[0] for line in lines] == ["parameter size", "parameter share", "parameter cleaning"]
 
 
-@pytest.mark.xfail(strict=True, reason="parameters.py:51: only the first unknown name is reported, and no bad value beside it")
 @pytest.mark.parametrize("arguments", [("--sise=3", "--shape=2"), ("--sise=3", "--size=many")])
 def test_an_unknown_name_does_not_hide_other_mistakes(arguments: tuple[str, str]) -> None:
     assert len(mistakes(*arguments)) == 2
@@ -177,6 +176,22 @@ def test_a_mistake_of_the_code_is_not_hidden(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sys, "argv", ["made.py"])
     with pytest.raises(ZeroDivisionError):
         command("made", Made, lambda made: 1 / 0)
+
+
+class Aliased(Parameters):
+    """A step whose parameter is no name Python allows for a field."""
+
+    from_run: str = Field("", alias="from", max_length=5)
+
+
+def test_a_parameter_goes_by_its_alias() -> None:
+    made = parse(Aliased, ["--from=abc"])
+    assert made.from_run == "abc"
+    assert made.as_text() == {"from": "abc"}
+    with pytest.raises(UserError, match=r"^unknown parameter 'from_run': choose from from$"):
+        parse(Aliased, ["--from_run=abc"])
+    with pytest.raises(UserError, match=r"^parameter from: "):
+        parse(Aliased, ["--from=abcdef"])
 
 
 def test_help_lists_every_parameter_with_its_default(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

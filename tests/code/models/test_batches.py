@@ -97,21 +97,20 @@ def test_each_epoch_draws_anew_and_equal_seeds_draw_equal_epochs() -> None:
     "lengths",
     [
         pytest.param([4] * 20, id="equal lengths"),
-        pytest.param([4] * 12 + [9] * 4, id="two widths"),
+        pytest.param([4] * 36 + [9] * 4, id="two widths"),
         pytest.param([0] * 9, id="no words at all"),
         pytest.param([1, 2, 3, 4, 5], id="a last batch of one"),
         pytest.param([3, 5, 1], id="one batch only"),
         pytest.param([7], id="one review only"),
     ],
 )
-@pytest.mark.parametrize("seed", [0, 1])
-def test_keras_fits_on_batches_of_any_widths(lengths: list[int], seed: int) -> None:
+def test_keras_fits_on_batches_of_any_widths(lengths: list[int]) -> None:
     network = keras.Sequential(
         [keras.Input((None,), dtype="int32"), keras.layers.Embedding(30, 2), keras.layers.GlobalMaxPooling1D()]
     )
     network.compile(optimizer="sgd", loss="mse")
     count = len(lengths)
-    batches = TrainingBatches(sequences_of(np.array(lengths)), np.zeros((count, 2)), np.ones(count), 4, seed)
+    batches = TrainingBatches(sequences_of(np.array(lengths)), np.zeros((count, 2)), np.ones(count), 4, seed=0)
     history = network.fit(batches, epochs=3, verbose=0)
     assert len(history.history["loss"]) == 3
     assert np.isfinite(history.history["loss"]).all()

@@ -15,7 +15,13 @@ from steps.models.family import Training
 from steps.models.predictor import Predictor, join_title
 from steps.reviews.clean import Cleaner
 
-RAW = {1: "Awful! It TORE.", 2: "Poor, and dull dresses", 3: "It's okay...", 4: "Nice & soft", 5: "Gorgeous: I love it, très chic"}
+RAW = {
+    1: "Awful! It TORE.",
+    2: "Poor, and dull dresses",
+    3: "It's okay...",
+    4: "Nice & soft",
+    5: "Gorgeous: I love it, très chic",
+}
 COLUMNS = ["rating", *(f"probability_{rating}" for rating in range(1, 6)), "expected_rating"]
 ODD_TEXTS = [None, "", "   ", "?!", "ça ne va pas", "素晴らしいドレス", "мне нравится", "🙂", "great " * 50_000, "x" * 100_000]
 PICKLE = b"\x80"
@@ -114,7 +120,7 @@ def test_a_predictor_reads_the_title_only_if_it_was_trained_with_one(tmp_path: P
 
 
 def test_texts_are_cleaned_as_they_were_for_training(served: dict[str, Predictor]) -> None:
-    untidy = pl.DataFrame({"text": ["  awful,\tIT\n tore ", "IT’S   OKAY"]})
+    untidy = pl.DataFrame({"text": ["  awful,\tIT\n tore ", "IT\u2019S   OKAY"]})
     tidy = pl.DataFrame({"text": [RAW[1], RAW[3]]})
     assert_frame_equal(served["logistic_regression"].predict(untidy), served["logistic_regression"].predict(tidy))
 

@@ -224,14 +224,7 @@ def test_unreadable_files_are_one_line_that_names_file_and_mistake(tmp_path: Pat
     assert phrase in message
 
 
-WITHOUT_REMEDY = pytest.mark.xfail(
-    strict=True, reason="the message says what is wrong and not what to do (steps/reviews/read.py)"
-)
-SAYS_WHAT_TO_DO = ("latin-1 CSV", "binary", "unknown ending", "no ending", "zip of two")
-SAYS_NOT = ("empty file", "header only", "not gzip", "gzip cut short", "not zstd", "not zip", "ragged CSV", "JSON array")
-
-
-@pytest.mark.parametrize("case", [*SAYS_WHAT_TO_DO, *(pytest.param(case, marks=WITHOUT_REMEDY) for case in SAYS_NOT)])
+@pytest.mark.parametrize("case", UNREADABLE)
 def test_unreadable_files_are_told_a_remedy_after_a_semicolon(tmp_path: Path, case: str) -> None:
     name, content, _ = UNREADABLE[case]
     assert "; " in refusal(written(tmp_path / name, content))
@@ -241,7 +234,6 @@ def test_a_file_that_is_not_there_is_the_users_mistake(tmp_path: Path) -> None:
     assert refusal(tmp_path / "nowhere.csv").startswith("nowhere.csv: ")
 
 
-@pytest.mark.xfail(strict=True, reason="read.py:52 lets zlib.error, RuntimeError and NotImplementedError through")
 @pytest.mark.parametrize(
     "content", [damaged_zip(), zip_with_flag(6, 1), zip_with_flag(8, 99)], ids=["damaged", "encrypted", "method"]
 )
@@ -249,7 +241,6 @@ def test_a_zip_that_cannot_be_unpacked_is_the_users_mistake(tmp_path: Path, cont
     assert refusal(written(tmp_path / "reviews.csv.zip", content)).startswith("reviews.csv.zip: ")
 
 
-@pytest.mark.xfail(strict=True, reason="read.py:73: Polars checks values and not the header, so these are read as tables")
 @pytest.mark.parametrize(
     "content",
     ["tèxt,rating\nfine,5\n".encode("latin-1"), "text,rating\nfine,5\n".encode("utf-16"), b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"],

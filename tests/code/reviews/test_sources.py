@@ -117,12 +117,7 @@ BAD_DOWNLOADS = [
         lambda: OSError("no route to host"), r"did not answer \(no route to host\); put the Kaggle file", id="no network"
     ),
     pytest.param(lambda: ValueError("no such set"), r"did not answer \(no such set\); put the Kaggle file", id="no such set"),
-    pytest.param(
-        missing_rating,
-        "data 'clothing'",
-        id="missing rating",
-        marks=pytest.mark.xfail(strict=True, reason="sources.py:74: astype(int) of a missing or odd rating is a bare ValueError"),
-    ),
+    pytest.param(missing_rating, "data 'clothing'", id="missing rating"),
 ]
 
 
@@ -157,7 +152,6 @@ def test_a_write_that_fails_leaves_no_part_of_a_file(tmp_path: Path, openml: Fra
     assert list(tmp_path.iterdir()) == [target]
 
 
-@pytest.mark.xfail(strict=True, reason="sources.py:54-59: a place that cannot be written ends in a bare OSError")
 def test_a_place_that_cannot_be_written_is_the_users_mistake(tmp_path: Path, openml: Frames) -> None:
     (tmp_path / "raw").write_text("a file where the folder should be")
     openml(openml_frame())

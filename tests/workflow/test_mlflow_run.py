@@ -1,0 +1,178 @@
+"""Each entry point through `mlflow run`, tiny; a tracking server; `mlflow models serve`. Real processes throughout."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+import polars as pl
+import pytest
+
+from tests.conftest import make_reviews, statuses
+
+PROJECT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+TINY = {"families": "logistic_regression", "max_trials": "2", "epochs": "2"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
+    """A copy of the project with a store of its own and 300 reviews as `reviews.csv`, shared by this module's tests."""
+    folder = tmp_path_factory.mktemp("project") / "starcast"
+    ignored = shutil.ignore_patterns("raw", "mlruns", "mlflow.db*", "__pycache__", "*.pyc", ".git", ".uv", ".hypothesis")
+    shutil.copytree(PROJECT, folder, ignore=ignored)
+    shutil.copy(empty_database, folder / "mlflow.db")
+    make_reviews(300).write_csv(folder / "reviews.csv")
+    return folder
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **more}
+
+
+def mlflow_run(
+    project: Path, entry_point: str, *, tracking: str = "", experiment: str = "bars", **parameters: str
+) -> subprocess.CompletedProcess[str]:
+    """`mlflow run` in the environment of the tests; the store must have its experiment's artifacts inside the project."""
+    command = [str(BIN / "mlflow"), "run", ".", "-e", entry_point, "--env-manager", "local", "--experiment-name", experiment]
+    command += [part for name, value in parameters.items() for part in ("-P", f"{name}={value}")]
+    uri = tracking or f"sqlite:///{project / 'mlflow.db'}"
+    return subprocess.run(
+        command, cwd=project, env=environment(MLFLOW_TRACKING_URI=uri), capture_output=True, text=True, check=False
+    )
+
+
+def client_of(project: Path) -> mlflow.MlflowClient:
+    return mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+
+
+def test_main(project: Path) -> None:
+    done = mlflow_run(project, "main", data="reviews.csv", **TINY)
+    assert done.returncode == 0, done.stderr
+    assert "is review-rating version 1, alias challenger" in done.stdout
+    assert "mlflow ui --backend-store-uri sqlite:///" in done.stdout
+    assert set(statuses(client_of(project))) == {"FINISHED"}
+
+
+def test_preprocess(project: Path) -> None:
+    done = mlflow_run(project, "preprocess", data="reviews.csv", seed="3")
+    assert done.returncode == 0, done.stderr
+    assert "kept 300 reviews" in done.stdout
+
+
+def test_tune(project: Path) -> None:
+    done = mlflow_run(project, "tune", data="reviews.csv", experiment="tuned", **TINY)
+    assert done.returncode == 0, done.stderr
+    client = client_of(project)
+    experiment = client.get_experiment_by_name("tuned").experiment_id
+    assert len(client.search_runs([experiment], "tags.outcome = 'complete'")) == 2
+
+
+def test_train_then_predict(project: Path) -> None:
+    done = mlflow_run(project, "train", data="reviews.csv", settings='{"c": 0.3}')
+    assert done.returncode == 0, done.stderr
+    done = mlflow_run(project, "predict", input="reviews.csv", output="out/../scores of mine.parquet")
+    assert done.returncode != 0  # there is no folder `out`
+    done = mlflow_run(project, "predict", input="reviews.csv", output="scores of mine.parquet")
+    assert done.returncode == 0, done.stderr
+    assert pl.read_parquet(project / "scores of mine.parquet").height == 300
+
+
+@pytest.mark.parametrize(
+    ("parameters", "line"),
+    [
+        ({"max_trials": "abc"}, "starcast tune: parameter max_trials: should be a valid integer"),
+        ({"data": "nowhere.csv"}, "starcast tune: data 'nowhere.csv': no such file"),
+        ({"extra": "5"}, "starcast tune: unknown parameter 'extra'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_no_run_stays_running(project: Path, parameters: dict[str, str], line: str) -> None:
+    done = mlflow_run(project, "tune", **parameters)
+    assert done.returncode != 0
+    assert line in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "RUNNING" not in statuses(client_of(project))
+
+
+def test_exit_code_of_a_mistake_is_two(project: Path) -> None:
+    command = [sys.executable, "-m", "steps.preprocess", "--data=nowhere.csv"]
+    done = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip().count("\n") == 0
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def served(command: list[str], port: int, path: str, folder: Path, **more: str) -> Iterator[str]:
+    """A server process that answers `path`; it is ended with its children."""
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], cwd=folder, env=environment(**more), stdout=log, stderr=log, start_new_session=True
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(address + path, timeout=2).close()
+                break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.5)
+        else:
+            pytest.fail((folder / "server.log").read_text())
+        yield address
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
+
+
+def test_on_a_tracking_server(project: Path, tmp_path: Path, empty_database: Path) -> None:
+    shutil.copy(empty_database, tmp_path / "server.db")
+    command = [str(BIN / "mlflow"), "server", "--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}"]
+    command += ["--artifacts-destination", str(tmp_path / "artifacts"), "--workers", "1"]
+    jobs_off = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # its job workers outlive a killed server
+    with served(command, free_port(), "/health", tmp_path, **jobs_off) as address:
+        done = mlflow_run(project, "tune", tracking=address, data="reviews.csv", **TINY)
+        assert done.returncode == 0, done.stderr
+        assert f"look at it: {address}/#/experiments/" in done.stdout
+        again = mlflow_run(project, "train", tracking=address, data="reviews.csv")
+        assert "reused the finished run" in again.stdout, again.stderr
+        predicted = mlflow_run(project, "predict", tracking=address, input="reviews.csv", output="served.csv")
+        assert predicted.returncode == 0, predicted.stderr
+        assert set(statuses(mlflow.MlflowClient(address))) == {"FINISHED"}
+
+
+def test_models_serve_answers_as_documented(project: Path) -> None:
+    trained = mlflow_run(project, "train", data="reviews.csv")
+    assert trained.returncode == 0, trained.stderr
+    command = [str(BIN / "mlflow"), "models", "serve", "-m", "models:/review-rating@challenger", "--env-manager", "local"]
+    uri = f"sqlite:///{project / 'mlflow.db'}"
+    with served(command, free_port(), "/ping", project, MLFLOW_TRACKING_URI=uri) as address:
+        records = [{"text": "lovely soft dress"}, {"text": None}, {"text": "awful itchy, returned"}]
+        answers = ask(address, {"dataframe_records": records})
+        assert [1 <= answer["rating"] <= 5 for answer in answers] == [True] * 3
+        assert answers[0]["expected_rating"] > answers[2]["expected_rating"]
+        split = ask(address, {"dataframe_split": {"columns": ["text"], "data": [["lovely soft dress"]]}})
+        assert split == answers[:1]
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            ask(address, {"dataframe_records": [{"words": "lovely"}]})
+        assert "missing inputs ['text']" in refused.value.read().decode()
+
+
+def ask(address: str, body: dict[str, object]) -> list[dict[str, float]]:
+    request = urllib.request.Request(f"{address}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return list(json.load(response)["predictions"])
