@@ -64,7 +64,7 @@ def run(parameters: TrainParameters) -> candidate.Candidate:
         training = parameters.training(family, parameters.epochs, PATIENCE)
         plan = candidate.Plan(family, settings, training, parameters.register_as())
         fitted = candidate.fit_candidate(run_id, prepared, plan)
-    for line in (*fitted.lines(), f"look at it: {server.page(run_id)}"):
+    for line in (*fitted.lines(), *server.where_to_look(run_id)):
         print(f"train: {line}", flush=True)
     return fitted
 

@@ -4,6 +4,7 @@ mlflow run . -e tune -P data=clothing -P families=logistic_regression,gru_1,lstm
 """
 
 from collections import Counter
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -57,7 +58,7 @@ class TuneParameters(FitParameters):
 
 def run(parameters: TuneParameters) -> candidate.Candidate:
     """Run the search and end with a candidate."""
-    name = f"tune {', '.join(parameters.families)}"
+    name = f"tune {Path(parameters.data).name}, {parameters.max_trials} trials"
     with runs.step_run("tune", parameters.as_text(), name) as run_id:
         prepared = preprocess.run(parameters.data_parameters())
         trials = _search(parameters, prepared)
@@ -67,7 +68,8 @@ def run(parameters: TuneParameters) -> candidate.Candidate:
         _log_search(parameters, trials, best)
         fitted = _fit_best(parameters, prepared, best)
         runs.describe(_description(parameters, trials, best, fitted))
-    for line in (*fitted.lines(), f"look at it: {server.page(run_id)}"):
+    trials_page = server.trials_page(run_id, parameters.objective, parameters.lower_is_better)
+    for line in (*fitted.lines(), *server.where_to_look(run_id), f"compare the trials: {trials_page}"):
         print(f"tune: {line}", flush=True)
     return fitted
 

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import mlflow
 import requests
@@ -18,7 +19,7 @@ def check_server() -> None:
         UserError: it does not; MLflow itself would try for minutes.
     """
     uri = mlflow.get_tracking_uri()
-    if not uri.startswith(("http://", "https://")):
+    if not _is_server(uri):
         return
     try:
         requests.get(f"{uri.rstrip('/')}/health", timeout=PATIENCE_SECONDS)
@@ -27,11 +28,34 @@ def check_server() -> None:
         raise UserError(f"tracking server {uri} does not answer ({reason}): start it or mend MLFLOW_TRACKING_URI") from None
 
 
-def page(run_id: str) -> str:
-    """How to look at a run: the server's address, or the command that opens the UI on a local store."""
+def where_to_look(run_id: str) -> list[str]:
+    """How to see a run: its page and, on a local store, the command that opens the UI first."""
     uri = mlflow.get_tracking_uri()
-    path = f"#/experiments/{mlflow.get_run(run_id).info.experiment_id}/runs/{run_id}"
-    if uri.startswith(("http://", "https://")):
-        return f"{uri.rstrip('/')}/{path}"
+    look = f"look at the run: {_address(f'#/experiments/{_experiment(run_id)}/runs/{run_id}')}"
+    if _is_server(uri):
+        return [look]
     program = Path(sys.executable).with_name("mlflow")
-    return f"{program} ui --backend-store-uri {uri}   then http://127.0.0.1:5000/{path}"
+    return [f"open the UI: {program} ui --backend-store-uri {uri}", look]
+
+
+def trials_page(run_id: str, objective: str, lower_is_better: bool) -> str:
+    """The address of the table of a search's children, best objective first."""
+    query = {
+        "searchFilter": f"tags.mlflow.parentRunId = '{run_id}'",
+        "orderByKey": f"metrics.`{objective}`",
+        "orderByAsc": str(lower_is_better).lower(),
+    }
+    return _address(f"#/experiments/{_experiment(run_id)}/runs?{urlencode(query, quote_via=quote)}")
+
+
+def _experiment(run_id: str) -> str:
+    return str(mlflow.get_run(run_id).info.experiment_id)
+
+
+def _address(path: str) -> str:
+    uri = mlflow.get_tracking_uri()
+    return f"{uri.rstrip('/') if _is_server(uri) else 'http://127.0.0.1:5000'}/{path}"
+
+
+def _is_server(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
