@@ -106,7 +106,7 @@ def test_each_epoch_draws_anew_and_equal_seeds_draw_equal_epochs() -> None:
 )
 def test_keras_fits_on_batches_of_any_widths(lengths: list[int]) -> None:
     network = keras.Sequential(
-        [keras.Input((None,), dtype="int32"), keras.layers.Embedding(30, 2), keras.layers.GlobalMaxPooling1D()]
+        [keras.Input((None,), dtype="int32"), keras.layers.Embedding(50, 2), keras.layers.GlobalMaxPooling1D()]
     )
     network.compile(optimizer="sgd", loss="mse")
     count = len(lengths)
