@@ -9,7 +9,8 @@ import polars as pl
 from steps.evaluation import figures, files, intervals, scores
 from steps.models.catalogue import FAMILIES
 from steps.models.corpus import Corpus, Part
-from steps.models.family import Fit, Settings, Training
+from steps.models.decision import Decision, tune_decision
+from steps.models.family import Fit, Settings, Training, settings_text
 from steps.models.predictor import Predictor
 from steps.preprocess import Prepared
 from steps.progress import EpochLines
@@ -17,16 +18,30 @@ from steps.tracking import packaging, registry, runs
 from steps.tracking.recorder import recorder_of
 
 HEADLINE = ("f1_weighted", "f1_macro", "harmonic_recall", "mae")
-Answers = dict[str, tuple[np.ndarray, np.ndarray]]  # split -> (true index 0-4, probabilities)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of a split: true and chosen ratings as index 0-4, probabilities of shape (reviews, 5)."""
+
+    ratings: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """Confusion matrix, counts."""
+        return scores.count_matrix(self.ratings, self.predicted)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to fit, and the name to register it under (empty: not at all)."""
+    """What to fit, the measure to tune its decision for (empty: argmax), the name to register it under (empty: none)."""
 
     family: str
     settings: Settings
     training: Training
+    decision_metric: str
     register_as: str
 
 
@@ -66,52 +81,76 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: Plan) -> Candidate:
     tables = {"train": prepared.table("train"), "val": prepared.table("validation"), "test": prepared.table("test")}
     prepared.log_inputs({"train": tables["train"], "validation": tables["val"], "test": tables["test"]})
     parts = {split: Part.from_table(table) for split, table in tables.items()}
-    fitted, answers = _fit(run_id, plan, parts)
-    scored = {split: scores.score(*answer) for split, answer in answers.items()}
-    # One step past the last epoch: the model as it was kept, which is that of the best epoch.
-    kept = {f"{split}_{name}": value for split, values in scored.items() for name, value in values.items()}
-    runs.log_metrics(kept, step=fitted.epochs + 1)
-    test_matrix = scores.count_matrix(parts["test"].ratings, answers["test"][1].argmax(axis=1))
-    ends = intervals.bootstrap_intervals(test_matrix, plan.training.seed)
+    fitted = _fit(run_id, plan, parts["train"], parts["val"])
+    decision = _decide(plan, parts["val"], fitted)
+    answers = _answers(parts, fitted, decision)
+    scored = _log_scores(answers, fitted.epochs + 1)
+    ends = intervals.bootstrap_intervals(answers["test"].matrix, plan.training.seed)
     _log_files(plan, answers, ends, {split: table["review_id"] for split, table in tables.items()})
-    uri = packaging.log_model(Predictor(plan.family, prepared.cleaner, fitted.model, "title" in tables["train"].columns))
+    uses_title = "title" in tables["train"].columns
+    uri = packaging.log_model(Predictor(plan.family, prepared.cleaner, fitted.model, uses_title, decision))
     candidate = Candidate(run_id, plan.family, tables["test"].height, scored["test"], ends)
     return _describe_and_register(candidate, prepared, plan, uri)
 
 
-def _fit(run_id: str, plan: Plan, parts: dict[str, Part]) -> tuple[Fit, Answers]:
-    train, validation = parts["train"], parts["val"]
+def _fit(run_id: str, plan: Plan, train: Part, validation: Part) -> Fit:
     print(f"fitting the candidate: {plan.family} on {len(train.ratings):,} reviews", flush=True)
     start = time.monotonic()
     recorder = EpochLines(recorder_of(run_id, validation.ratings), plan.training.epochs)
     fitted = FAMILIES[plan.family].fit(Corpus(train, validation), plan.settings, plan.training, recorder)
     seconds = time.monotonic() - start
     runs.log_metrics({"fit_seconds": seconds, "best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()})
-    probabilities = {"val": fitted.validation_probabilities}
-    probabilities |= {split: fitted.model.probabilities(parts[split].texts) for split in ("train", "test")}
-    return fitted, {split: (part.ratings, probabilities[split]) for split, part in parts.items()}
+    return fitted
 
 
-def _log_files(plan: Plan, answers: Answers, ends: intervals.Intervals, review_ids: dict[str, pl.Series]) -> None:
-    predicted = {split: (ratings, probabilities.argmax(axis=1)) for split, (ratings, probabilities) in answers.items()}
-    matrices = {split: scores.count_matrix(*predicted[split]) for split in ("train", "val")}
+def _decide(plan: Plan, validation: Part, fitted: Fit) -> Decision:
+    if not plan.decision_metric:
+        return Decision()
+    measure = plan.decision_metric
+    return tune_decision(
+        validation.ratings, fitted.validation_probabilities, lambda matrices: scores.matrix_scores(matrices)[measure]
+    )
+
+
+def _answers(parts: dict[str, Part], fitted: Fit, decision: Decision) -> dict[str, Answer]:
+    probabilities = {split: fitted.model.probabilities(parts[split].texts) for split in ("train", "test")}
+    probabilities["val"] = fitted.validation_probabilities
+    predicted = {split: decision.choose(values) for split, values in probabilities.items()}
+    return {split: Answer(part.ratings, predicted[split], probabilities[split]) for split, part in parts.items()}
+
+
+def _log_scores(answers: dict[str, Answer], step: int) -> dict[str, dict[str, float]]:
+    # One step past the last epoch: the model as it was kept, which is that of the best epoch, with its decision.
+    scored = {split: scores.score(answer.ratings, answer.probabilities, answer.predicted) for split, answer in answers.items()}
+    for split, answer in answers.items():
+        runs.log_metrics({f"{split}_{name}": value for name, value in scored[split].items()}, step)
+        most_probable = scores.score(answer.ratings, answer.probabilities)
+        runs.log_metrics({f"{split}_argmax_{name}": most_probable[name] for name in HEADLINE})
+    return scored
+
+
+def _log_files(plan: Plan, answers: dict[str, Answer], ends: intervals.Intervals, review_ids: dict[str, pl.Series]) -> None:
     with runs.artifacts_of_run() as folder:
         files.write_json(folder / "settings.json", plan.settings)
         files.write_json(folder / "intervals_test.json", ends)
-        for split, (ratings, probabilities) in answers.items():
-            files.write_split_files(folder, split, ratings, probabilities)
-            files.write_predictions(folder, split, review_ids[split], ratings, probabilities)
+        for split, answer in answers.items():
+            files.write_split_files(folder, split, answer.ratings, answer.predicted)
+            files.write_predictions(folder, split, review_ids[split], answer.ratings, answer.predicted, answer.probabilities)
+        matrices = {split: answers[split].matrix for split in ("train", "val")}
         figures.confusion_figure(matrices).savefig(folder / "confusion_matrices_train_val.png", dpi=90)
-        shares = {split: predicted[split] for split in ("val", "test")}
+        shares = {split: (answers[split].ratings, answers[split].predicted) for split in ("val", "test")}
         figures.share_figure(shares).savefig(folder / "rating_shares.png", dpi=90)
 
 
 def _describe_and_register(candidate: Candidate, prepared: Prepared, plan: Plan, uri: str) -> Candidate:
-    settings = ", ".join(f"{name} {value}" for name, value in plan.settings.items())
-    description = (
-        f"**{candidate.summary()}**\n\n- data: {prepared.report['file']}, preprocessed by run {prepared.run_id}\n"
-        f"- settings: {settings}\n- sampling: {plan.training.sampling}\n- candidate run: {candidate.run_id}"
-    )
+    facts = {
+        "data": f"{prepared.report['file']}, preprocessed by run {prepared.run_id}",
+        "settings": settings_text(plan.settings),
+        "sampling": plan.training.sampling,
+        "decision": f"tuned on validation for {plan.decision_metric}" if plan.decision_metric else "argmax",
+        "candidate run": candidate.run_id,
+    }
+    description = "\n".join([f"**{candidate.summary()}**\n", *(f"- {name}: {fact}" for name, fact in facts.items())])
     runs.describe(description, {"role": "candidate", "family": plan.family})
     if not plan.register_as:
         return candidate

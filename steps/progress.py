@@ -4,7 +4,8 @@ import time
 
 import numpy as np
 
-from steps.models.family import Recorder
+from steps.models.family import Recorder, settings_text
+from steps.search.objective import Objective
 from steps.search.trials import Trial
 
 
@@ -36,20 +37,22 @@ class EpochLines:
 class TrialLines:
     """Prints a line per trial with the best so far and the time left."""
 
-    def __init__(self, objective: str, max_trials: int, lower_is_better: bool) -> None:
-        self._objective, self._max_trials, self._sign = objective, max_trials, -1 if lower_is_better else 1
+    def __init__(self, objective: Objective, max_trials: int) -> None:
+        self._objective, self._max_trials = objective, max_trials
         self._start, self._best = time.monotonic(), -np.inf
 
     def show(self, trial: Trial) -> None:
         """Print a finished trial."""
-        number = trial.proposal.number
-        self._best = max(self._best, -np.inf if trial.score is None else trial.score)
-        result = f"{self._objective} {trial.score * self._sign:.4f}" if trial.score is not None else f"failed ({trial.reason})"
-        best = f", best {self._best * self._sign:.4f}" if np.isfinite(self._best) else ""
+        number, name = trial.proposal.number, self._objective.name
+        if trial.score is None:
+            result = f"failed ({trial.reason})"
+        else:
+            result = f"{name} {self._objective.score(trial.score):.4f}"
+            self._best = max(self._best, trial.score)
+        best = f", best {self._objective.score(self._best):.4f}" if np.isfinite(self._best) else ""
         left = (time.monotonic() - self._start) / number * (self._max_trials - number)
-        settings = ", ".join(f"{name} {value}" for name, value in trial.proposal.settings.items())
         print(
             f"  trial {number}/{self._max_trials} {trial.proposal.family}: {result}{best}; took {clock(trial.seconds)}, "
-            f"about {clock(left)} left  [{settings}]",
+            f"about {clock(left)} left  [{settings_text(trial.proposal.settings)}]",
             flush=True,
         )

@@ -5,13 +5,15 @@ mlflow run . -e train -P from_run=<run id of a search or of a trial>
 """
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, Field
 
 from steps import candidate, preprocess
 from steps.errors import UserError
+from steps.evaluation import scores
 from steps.models.catalogue import FAMILIES, check_name
+from steps.models.decision import DecisionName
 from steps.models.family import Sampling, Settings, Training
 from steps.parameters import command
 from steps.preprocess import DataParameters
@@ -20,24 +22,39 @@ from steps.tracking import history, runs, server
 PATIENCE = 5  # study A's
 
 
-class FitParameters(DataParameters):
-    """The data's parameters, and how models are fitted."""
+def check_measure(name: str) -> str:
+    """Return the name of a measure that a decision can be tuned for.
 
-    sampling: Literal["default"] | Sampling = Field("default", description="default (as the family's study), none, class_weight")
+    Raises:
+        ValueError: it does not follow from the confusion matrix, or lower is better.
+    """
+    names = [score for score in scores.SCORES if score not in (*scores.LOWER_IS_BETTER, "auc")]
+    if name not in names:
+        raise ValueError(f"should be one of {', '.join(names)}")
+    return name
+
+
+class FitParameters(DataParameters):
+    """The data's parameters, and how candidates are fitted."""
+
+    decision: DecisionName = Field("tuned", description="how probabilities become a star: tuned on validation, or argmax")
+    decision_metric: Annotated[str, AfterValidator(check_measure)] = Field("f1_macro", description="what tuned aims at")
     epochs: int = Field(15, ge=1, le=1_000, description="most epochs of the final fit; it stops early")
     batch_size: int = Field(128, ge=1, le=65_536, description="reviews per batch; study A used 32")
     # A field named `register` would be taken for ABCMeta's method.
     register_model: bool = Field(True, alias="register", description="register the model as challenger")
     model: str = Field("review-rating", min_length=1, pattern=r"^[^/:@]+$", description="name in the registry")
 
-    def training(self, family: str, epochs: int, patience: int) -> Training:
-        """How to fit a family under these parameters."""
-        sampling = FAMILIES[family].sampling if self.sampling == "default" else self.sampling
-        return Training(sampling, epochs, self.batch_size, self.seed, patience)
+    def training(self, family: str, sampling: str, epochs: int, patience: int) -> Training:
+        """How to fit a family; the sampling `default` is that of its study."""
+        chosen = FAMILIES[family].sampling if sampling == "default" else sampling
+        return Training(cast(Sampling, chosen), epochs, self.batch_size, self.seed, patience)
 
-    def register_as(self) -> str:
-        """The name to register under; empty where nothing is registered."""
-        return self.model if self.register_model else ""
+    def plan(self, family: str, settings: Settings, sampling: str) -> candidate.Plan:
+        """The candidate to fit."""
+        training = self.training(family, sampling, self.epochs, PATIENCE)
+        metric = self.decision_metric if self.decision == "tuned" else ""
+        return candidate.Plan(family, settings, training, metric, self.model if self.register_model else "")
 
     def data_parameters(self) -> DataParameters:
         """The part that preprocessing wants."""
@@ -47,23 +64,21 @@ class FitParameters(DataParameters):
 class TrainParameters(FitParameters):
     """One family with given settings, or the best of a search."""
 
+    sampling: Literal["default"] | Sampling = Field("default", description="default (the family's study's), none, class_weight")
     family: Annotated[str, AfterValidator(check_name)] = Field("logistic_regression", description=", ".join(FAMILIES))
     settings: str = Field("{}", description="JSON; what is left out is the study's best")
-    from_run: str = Field("", description="take family and settings from this search or trial")
+    from_run: str = Field("", description="take family, settings and sampling from this search, trial or candidate")
 
 
 def run(parameters: TrainParameters) -> candidate.Candidate:
     """Fit, evaluate, log and register one candidate; the step's run is the candidate."""
-    given = _read_settings(parameters.settings)
-    with runs.step_run("train", parameters.as_text(), f"train {parameters.family}") as run_id:
-        family, settings = parameters.family, given
+    family, settings, sampling = parameters.family, _read_settings(parameters.settings), str(parameters.sampling)
+    with runs.step_run("train", parameters.as_text(), f"train {parameters.from_run or family}") as run_id:
         if parameters.from_run:
-            family, settings = history.best_settings(parameters.from_run)
+            family, settings, sampling = history.best_settings(parameters.from_run)
         settings = FAMILIES[family].check(settings)
         prepared = preprocess.run(parameters.data_parameters())
-        training = parameters.training(family, parameters.epochs, PATIENCE)
-        plan = candidate.Plan(family, settings, training, parameters.register_as())
-        fitted = candidate.fit_candidate(run_id, prepared, plan)
+        fitted = candidate.fit_candidate(run_id, prepared, parameters.plan(family, settings, sampling))
     for line in (*fitted.lines(), *server.where_to_look(run_id)):
         print(f"train: {line}", flush=True)
     return fitted

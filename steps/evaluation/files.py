@@ -11,14 +11,12 @@ from steps.evaluation.figures import confusion_figure
 from steps.evaluation.scores import count_matrix
 
 
-def write_split_files(folder: Path, split: str, ratings: np.ndarray, probabilities: np.ndarray) -> None:
+def write_split_files(folder: Path, split: str, ratings: np.ndarray, predicted: np.ndarray) -> None:
     """Write confusion matrix (JSON, picture) and classification report of a split (`train`, `val`, `test`).
 
     Args:
-        ratings: true ratings as index 0-4, shape (reviews,).
-        probabilities: shape (reviews, 5).
+        ratings, predicted: true and chosen ratings as index 0-4, shape (reviews,).
     """
-    predicted = probabilities.argmax(axis=1)
     matrix = count_matrix(ratings, predicted)
     table = {"labels": [1, 2, 3, 4, 5], "matrix": matrix.tolist()}
     write_json(folder / f"confusion_matrix_{split}.json", table)
@@ -27,12 +25,13 @@ def write_split_files(folder: Path, split: str, ratings: np.ndarray, probabiliti
     write_json(folder / f"classification_report_{split}.json", report)
 
 
-def write_predictions(folder: Path, split: str, review_ids: pl.Series, ratings: np.ndarray, probabilities: np.ndarray) -> None:
-    """Write what was predicted for each review of a split as Parquet."""
+def write_predictions(
+    folder: Path, split: str, review_ids: pl.Series, ratings: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray
+) -> None:
+    """Write what was predicted for each review of a split as Parquet; ratings come as index 0-4 and are written as 1-5."""
     columns = {f"probability_{rating}": probabilities[:, rating - 1] for rating in range(1, 6)}
-    pl.DataFrame(
-        {"review_id": review_ids, "rating": ratings + 1, "predicted": probabilities.argmax(axis=1) + 1, **columns}
-    ).write_parquet(folder / f"predictions_{split}.parquet")
+    table = pl.DataFrame({"review_id": review_ids, "rating": ratings + 1, "predicted": predicted + 1, **columns})
+    table.write_parquet(folder / f"predictions_{split}.parquet")
 
 
 def write_json(path: Path, values: object) -> None:

@@ -22,7 +22,7 @@ def matrix_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
     """Scores of confusion matrices, shape (..., 5, 5); each score has shape (...,).
 
     Averages are scikit-learn's: weighted by support, or over the ratings that are true or predicted at least once.
-    A ratio with nothing below the line is 0.
+    A ratio with nothing below the line is 0; kappa, which is 1 less such a ratio, is then 1 (scikit-learn: not a number).
     """
     right = np.diagonal(matrices, axis1=-2, axis2=-1)
     support, answered = matrices.sum(-1), matrices.sum(-2)
@@ -64,17 +64,18 @@ def _distance_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def score(ratings: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+def score(ratings: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray | None = None) -> dict[str, float]:
     """All scores of a split.
 
     Args:
         ratings: true ratings as index 0-4, shape (reviews,).
         probabilities: shape (reviews, 5).
+        predicted: chosen ratings as index 0-4; the most probable ones unless given.
 
     Returns:
         Name without prefix to value. `auc` is study A's: one label against the rest, averaged over the labels present.
     """
-    matrix = count_matrix(ratings, probabilities.argmax(axis=1))
+    matrix = count_matrix(ratings, probabilities.argmax(axis=1) if predicted is None else predicted)
     scores = {name: float(value) for name, value in matrix_scores(matrix).items()}
     loss = float(log_loss(ratings, probabilities, labels=range(5)))
     return {"loss": loss, "auc": multilabel_auc(ratings, probabilities), **scores}

@@ -36,6 +36,10 @@ class Training:
     seed: int
     patience: int
 
+    def logged(self) -> dict[str, Value]:
+        """What of it is a parameter of a run, beside the settings."""
+        return {"sampling": self.sampling, "batch_size": self.batch_size, "epochs": self.epochs}
+
 
 class FittedModel(Protocol):
     """A model that answers cleaned texts and can be saved without pickle."""
@@ -88,6 +92,11 @@ class Family(ABC):
                 raise UserError(f"settings: {self.name} has no {name!r}; it has {', '.join(self.space)}")
             _check_value(f"settings: {self.name}'s {name}", value, self.space[name])
         return {**self.published, **given}
+
+
+def settings_text(settings: Settings) -> str:
+    """Settings as people read them."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 def count_settings(space: Space) -> int:

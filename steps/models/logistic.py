@@ -24,6 +24,8 @@ class FittedLogistic:
     def probabilities(self, texts: pl.Series) -> np.ndarray:
         """Probabilities of the ratings 1-5 for cleaned texts, shape (reviews, 5); 0 for a rating never seen."""
         probabilities = np.zeros((len(texts), 5), dtype=np.float32)
+        if texts.is_empty():
+            return probabilities  # scikit-learn refuses to answer nothing
         probabilities[:, self.pipeline[-1].classes_] = self.pipeline.predict_proba(texts.to_list())
         return probabilities
 

@@ -1,13 +1,14 @@
 """A model as it is served: raw text in, stars out. Cleaning, family and weights in one folder without pickle."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from steps.models.catalogue import FAMILIES
+from steps.models.decision import Decision
 from steps.models.family import FittedModel
 from steps.reviews.clean import Cleaner, copy_wordnet, use_wordnet_from
 
@@ -21,30 +22,36 @@ def join_title(reviews: pl.DataFrame) -> pl.Series:
 
 @dataclass(frozen=True)
 class Predictor:
-    """Cleans raw reviews the way the training split was cleaned, then asks the model."""
+    """Cleans raw reviews the way the training split was cleaned, asks the model, decides on a star."""
 
     family: str
     cleaner: Cleaner
     model: FittedModel
     uses_title: bool
+    decision: Decision = field(default_factory=Decision)
 
     def predict(self, reviews: pl.DataFrame) -> pl.DataFrame:
         """Score reviews with the columns `text` and, if trained with it, `title`; null is the empty text.
 
         Returns:
-            `rating` (1-5, the most probable), `probability_1..5`, `expected_rating` (mean of 1-5), in the same order.
+            `rating` (1-5, as the decision says), `probability_1..5`, `expected_rating` (mean of 1-5), in the same order.
         """
         wanted = reviews if self.uses_title else reviews.select("text")
         probabilities = self.model.probabilities(self.cleaner.clean(join_title(wanted))).astype(np.float64)
-        columns = {"rating": probabilities.argmax(axis=1) + 1}
+        columns = {"rating": self.decision.choose(probabilities) + 1}
         columns |= {f"probability_{rating}": probabilities[:, rating - 1] for rating in range(1, 6)}
         return pl.DataFrame({**columns, "expected_rating": probabilities @ np.arange(1, 6)})
 
     def save(self, folder: Path) -> None:
         """Write everything the model needs to answer into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        description = {"family": self.family, "uses_title": self.uses_title, "cleaning": self.cleaner.to_dict()}
-        (folder / "predictor.json").write_text(json.dumps(description, indent=2, ensure_ascii=False))
+        description = {
+            "family": self.family,
+            "uses_title": self.uses_title,
+            "decision_weights": self.decision.weights,
+            "cleaning": self.cleaner.to_dict(),
+        }
+        (folder / "predictor.json").write_text(json.dumps(description, indent=2, ensure_ascii=False), encoding="utf-8")
         self.model.save(folder)
         if self.cleaner.lemmas:
             copy_wordnet(folder)
@@ -52,9 +59,10 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path) -> "Predictor":
         """Read what `save` wrote."""
-        description = json.loads((folder / "predictor.json").read_text())
+        description = json.loads((folder / "predictor.json").read_text(encoding="utf-8"))
         cleaner = Cleaner.from_dict(description["cleaning"])
         if cleaner.lemmas:
             use_wordnet_from(folder)
         family = FAMILIES[description["family"]]
-        return cls(family.name, cleaner, family.load(folder), description["uses_title"])
+        decision = Decision(tuple(description["decision_weights"]))
+        return cls(family.name, cleaner, family.load(folder), description["uses_title"], decision)

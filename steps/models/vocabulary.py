@@ -70,12 +70,12 @@ class Vocabulary:
 
     def save(self, path: Path) -> None:
         """Write the vocabulary as JSON."""
-        path.write_text(json.dumps({"max_length": self.max_length, "words": self.words}, ensure_ascii=False))
+        path.write_text(json.dumps({"max_length": self.max_length, "words": self.words}, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
         """Read what `save` wrote."""
-        values = json.loads(path.read_text())
+        values = json.loads(path.read_text(encoding="utf-8"))
         return cls(tuple(values["words"]), values["max_length"])
 
 

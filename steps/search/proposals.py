@@ -77,11 +77,13 @@ class HyperoptProposals:
         return document
 
     def _draw_until(self, suggest: Any, accept: Callable[[tuple[str, Settings]], bool]) -> dict[str, Any]:
-        # An equal seed gives a repeated proposal an equal score: it would be a trial thrown away.
-        for _ in range(REDRAWS):
-            document = self._draw(suggest)
-            if accept(self._proposal(document)):
-                break
+        # An equal seed gives a repeated proposal an equal score: it would be a trial thrown away. An algorithm that has
+        # settled on points it knows is helped by chance.
+        for source in (suggest, hyperopt.rand.suggest):
+            for _ in range(REDRAWS):
+                document = self._draw(source)
+                if accept(self._proposal(document)):
+                    return document
         return document
 
     def _proposal(self, document: dict[str, Any]) -> tuple[str, Settings]:

@@ -68,12 +68,12 @@ def _run(proposal: Proposal, train: Callable[[Proposal], Scored]) -> Trial:
     return Trial(proposal, "complete", scored.score, "", time.monotonic() - start, scored.run_id)
 
 
+def ranked(trials: list[Trial]) -> list[tuple[float, Trial]]:
+    """The complete trials with their scores, best first, the earlier of equals first."""
+    complete = [(trial.score, trial) for trial in trials if trial.score is not None]
+    return sorted(complete, key=lambda pair: -pair[0])
+
+
 def best_of(trials: list[Trial]) -> Trial | None:
-    """The complete trial with the highest score, the earliest of equals; none if all failed."""
-    complete = [trial for trial in trials if trial.score is not None]
-    return max(complete, key=_score, default=None)
-
-
-def _score(trial: Trial) -> float:
-    assert trial.score is not None
-    return trial.score
+    """The best complete trial; none if all failed."""
+    return next((trial for _, trial in ranked(trials)), None)

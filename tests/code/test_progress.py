@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from steps.progress import EpochLines, TrialLines, clock
+from steps.search.objective import Objective
 from steps.search.proposals import Proposal
 from steps.search.trials import Trial
 
@@ -64,7 +65,7 @@ def test_a_model_of_one_epoch_has_a_short_line(capsys: pytest.CaptureFixture[str
 
 
 def test_a_trial_s_line_has_score_best_time_and_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = TrialLines("val_auc", 3, lower_is_better=False)
+    lines = TrialLines(Objective("val_auc", lower_is_better=False), 3)
     for number, score in ((1, 0.8), (2, 0.75), (3, 0.9)):
         lines.show(trial(number, score))
     assert capsys.readouterr().out.splitlines() == [
@@ -74,7 +75,7 @@ def test_a_trial_s_line_has_score_best_time_and_settings(capsys: pytest.CaptureF
 
 
 def test_an_error_is_shown_with_its_own_sign_and_the_lowest_is_best(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = TrialLines("val_mae", 2, lower_is_better=True)
+    lines = TrialLines(Objective("val_mae", lower_is_better=True), 2)
     lines.show(trial(1, -0.5))  # scores are higher the better: an error comes negated
     lines.show(trial(2, -0.7))
     first, second = capsys.readouterr().out.splitlines()
@@ -83,7 +84,7 @@ def test_an_error_is_shown_with_its_own_sign_and_the_lowest_is_best(capsys: pyte
 
 
 def test_a_failed_trial_says_why_and_leaves_the_best_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = TrialLines("val_auc", 3, lower_is_better=False)
+    lines = TrialLines(Objective("val_auc", lower_is_better=False), 3)
     for shown in (trial(1, None, "ValueError: no words"), trial(2, 0.0), trial(3, None, "MemoryError: too big")):
         lines.show(shown)
     first, second, third = capsys.readouterr().out.splitlines()

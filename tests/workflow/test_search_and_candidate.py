@@ -164,6 +164,27 @@ def test_train_takes_the_best_of_a_search(store: mlflow.MlflowClient, reviews_fi
     assert again.registered.version == "2"
 
 
+def test_sampling_is_searched_unless_given(store: mlflow.MlflowClient, reviews_file: Path) -> None:
+    tune.run(search(reviews_file, families="logistic_regression", max_trials=8, register=False))
+    tune.run(search(reviews_file, families="logistic_regression", max_trials=2, sampling="none", register=False))
+    experiment = store.get_experiment_by_name("tests").experiment_id
+    trials = store.search_runs([experiment], "tags.outcome = 'complete'", order_by=["attributes.start_time"])
+    assert {run.data.params["sampling"] for run in trials[:8]} == {"none", "class_weight"}
+    assert {run.data.params["sampling"] for run in trials[8:]} == {"none"}
+
+
+def test_the_decision_is_part_of_the_model(store: mlflow.MlflowClient, reviews_file: Path) -> None:
+    given = {"data": str(reviews_file), "sampling": "none"}
+    tuned, plain = (train.run(train.TrainParameters.model_validate({**given, "decision": d})) for d in ("tuned", "argmax"))
+    metrics = store.get_run(tuned.run_id).data.metrics
+    assert metrics["test_argmax_f1_macro"] == plain.test["f1_macro"] != tuned.test["f1_macro"]
+    assert metrics["test_auc"] == plain.test["auc"]
+    test = preprocess.run(preprocess.DataParameters(data=str(reviews_file))).table("test").to_pandas()
+    for version, candidate in (("1", tuned), ("2", plain)):
+        answered = mlflow.pyfunc.load_model(f"models:/review-rating/{version}").predict(test[["text"]])["rating"]
+        assert f1_score(test["rating"], answered, average="macro") == pytest.approx(candidate.test["f1_macro"])
+
+
 def test_an_error_is_minimised(store: mlflow.MlflowClient, reviews_file: Path) -> None:
     candidate = tune.run(search(reviews_file, families="logistic_regression", objective="val_mae"))
     parent = store.get_run(store.get_run(candidate.run_id).data.tags["mlflow.parentRunId"])

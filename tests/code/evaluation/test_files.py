@@ -21,7 +21,7 @@ def read_json(path: Path) -> dict:
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_each_split_has_its_three_files(tmp_path: Path, split: str) -> None:
-    write_split_files(tmp_path, split, RATINGS, PROBABILITIES)
+    write_split_files(tmp_path, split, RATINGS, PREDICTED)
     assert {path.name for path in tmp_path.iterdir()} == {
         f"confusion_matrix_{split}.json",
         f"confusion_matrix_{split}.png",
@@ -31,7 +31,7 @@ def test_each_split_has_its_three_files(tmp_path: Path, split: str) -> None:
 
 
 def test_the_confusion_matrix_holds_counts_with_true_ratings_in_rows(tmp_path: Path) -> None:
-    write_split_files(tmp_path, "val", RATINGS, PROBABILITIES)
+    write_split_files(tmp_path, "val", RATINGS, PREDICTED)
     assert read_json(tmp_path / "confusion_matrix_val.json") == {
         "labels": [1, 2, 3, 4, 5],
         "matrix": [[1, 0, 0, 0, 1], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 1, 2]],
@@ -39,7 +39,7 @@ def test_the_confusion_matrix_holds_counts_with_true_ratings_in_rows(tmp_path: P
 
 
 def test_the_report_is_scikit_learn_s_over_the_stars_1_to_5(tmp_path: Path) -> None:
-    write_split_files(tmp_path, "val", RATINGS, PROBABILITIES)
+    write_split_files(tmp_path, "val", RATINGS, PREDICTED)
     report = read_json(tmp_path / "classification_report_val.json")
     assert report.keys() == {"1", "2", "3", "4", "5", "accuracy", "macro avg", "weighted avg"}
     expected = classification_report(RATINGS + 1, PREDICTED + 1, output_dict=True, zero_division=0)
@@ -50,7 +50,7 @@ def test_the_report_is_scikit_learn_s_over_the_stars_1_to_5(tmp_path: Path) -> N
 
 
 def test_predictions_are_a_row_per_review(tmp_path: Path) -> None:
-    write_predictions(tmp_path, "test", pl.Series([7, 3, 11, 2, 5, 4]), RATINGS, PROBABILITIES)
+    write_predictions(tmp_path, "test", pl.Series([7, 3, 11, 2, 5, 4]), RATINGS, PREDICTED, PROBABILITIES)
     table = pl.read_parquet(tmp_path / "predictions_test.parquet")
     assert table.columns == ["review_id", "rating", "predicted", *(f"probability_{rating}" for rating in range(1, 6))]
     assert table["review_id"].to_list() == [7, 3, 11, 2, 5, 4]

@@ -65,6 +65,17 @@ def test_no_point_is_proposed_twice_while_there_are_others(algorithm: Algorithm,
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_last_points_of_a_space_are_found_though_others_score_better(algorithm: Algorithm) -> None:
+    space: Space = {"x": (1, 2, 3, 4), "y": (True, False), "z": (1, 2)}
+    proposals = HyperoptProposals({"a": space}, algorithm, 16, seed=0)
+    asked = []
+    for number in range(1, 17):
+        asked.append(proposals.ask().settings)
+        proposals.tell(number, int(asked[-1]["x"]) / 10)
+    assert len({tuple(settings.items()) for settings in asked}) == 16
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_an_exhausted_space_is_still_answered(algorithm: Algorithm) -> None:
     asked = search(SMALL, algorithm, 8, seed=0)
     assert [proposal.number for proposal in asked] == list(range(1, 9))
