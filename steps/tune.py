@@ -3,6 +3,7 @@
 mlflow run . -e tune -P data=clothing -P families=logistic_regression,gru_1,lstm_2 -P max_trials=12
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -13,7 +14,7 @@ from steps.errors import UserError
 from steps.evaluation import scores
 from steps.models.catalogue import FAMILIES, check_name
 from steps.models.corpus import Corpus, Part
-from steps.models.family import Sampling
+from steps.models.family import Sampling, Settings, Space
 from steps.parameters import command
 from steps.progress import TrialLines
 from steps.search.objective import Objective
@@ -83,13 +84,23 @@ def run(parameters: TuneParameters) -> candidate.Candidate:
     return fitted
 
 
+def first_trials(families: Sequence[str], searched: Space) -> list[tuple[str, Settings]]:
+    """Each family once, then again under each other sampling: the question of the search, so not left to chance."""
+    samplings = searched.get("sampling", ())
+    if not samplings:
+        return [(family, {}) for family in families]
+    turns = len(samplings)
+    return [(family, {"sampling": samplings[(i + turn) % turns]}) for turn in range(turns) for i, family in enumerate(families)]
+
+
 def _search(parameters: TuneParameters, prepared: preprocess.Prepared) -> list[Trial]:
     tables = {name: prepared.table(name) for name in ("train", "validation")}
     prepared.log_inputs(tables)
     corpus = Corpus(Part.from_table(tables["train"]), Part.from_table(tables["validation"]))
-    searched = {"sampling": get_args(Sampling)} if parameters.sampling == "search" else {}
+    searched: Space = {"sampling": get_args(Sampling)} if parameters.sampling == "search" else {}
     spaces = {family: {**FAMILIES[family].space, **searched} for family in parameters.families}
-    proposals = HyperoptProposals(spaces, parameters.algorithm, parameters.max_trials, parameters.seed)
+    first = first_trials(parameters.families, searched)
+    proposals = HyperoptProposals(spaces, parameters.algorithm, parameters.max_trials, parameters.seed, first)
     epochs = parameters.max_epochs
     train = TrialTraining(
         corpus,

@@ -1,6 +1,6 @@
 """Ask hyperopt for the next settings, tell it what came of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -30,12 +30,20 @@ class Proposal:
 class HyperoptProposals:
     """One search over several families: the family is the first choice, its settings hang below it.
 
-    The first trials cover each family once, in the order given; TPE starts to model after a third of the trials
-    (at least 5, at most hyperopt's own 20), since a short search would else be random to its end.
+    Trial i is drawn at random among the points that agree with `first[i]`, a family and some of its settings (by default:
+    each family once). TPE starts to model after a third of the trials (at least 5, at most hyperopt's own 20), since a
+    short search would else be random to its end.
     """
 
-    def __init__(self, spaces: Mapping[str, Space], algorithm: Algorithm, max_trials: int, seed: int) -> None:
-        self._families = list(spaces)
+    def __init__(
+        self,
+        spaces: Mapping[str, Space],
+        algorithm: Algorithm,
+        max_trials: int,
+        seed: int,
+        first: Sequence[tuple[str, Settings]] = (),
+    ) -> None:
+        self._first = list(first) or [(family, {}) for family in spaces]
         self._space = hp.choice("family", [_branch(name, space) for name, space in spaces.items()])
         self._domain = hyperopt.base.Domain(_never_called, self._space)
         self._trials = hyperopt.Trials()
@@ -51,9 +59,11 @@ class HyperoptProposals:
     def ask(self) -> Proposal:
         """The next settings to try."""
         number = len(self._trials.trials) + 1
-        if number <= len(self._families):
-            wanted = self._families[number - 1]
-            document = self._draw_until(hyperopt.rand.suggest, lambda proposal: proposal[0] == wanted)
+        if number <= len(self._first):
+            family, wanted = self._first[number - 1]
+            document = self._draw_until(
+                hyperopt.rand.suggest, lambda point: point[0] == family and wanted.items() <= point[1].items()
+            )
         else:
             document = self._draw_until(self._suggest, lambda proposal: proposal not in self._proposed)
         proposal = self._proposal(document)
@@ -90,6 +100,10 @@ class HyperoptProposals:
         point = {name: values[0] for name, values in document["misc"]["vals"].items() if values}
         settings = dict(hyperopt.space_eval(self._space, point))
         return settings.pop("family"), settings
+
+
+def _agrees(point: tuple[str, Settings], family: str, wanted: Settings) -> bool:
+    return point[0] == family and wanted.items() <= point[1].items()
 
 
 def _branch(name: str, space: Space) -> dict[str, Any]:

@@ -164,13 +164,22 @@ def test_train_takes_the_best_of_a_search(store: mlflow.MlflowClient, reviews_fi
     assert again.registered.version == "2"
 
 
+def test_first_trials_cover_each_family_under_each_sampling() -> None:
+    first = tune.first_trials(("a", "b", "c"), {"sampling": ("none", "class_weight")})
+    assert [family for family, _ in first] == ["a", "b", "c", "a", "b", "c"]
+    assert {(family, settings["sampling"]) for family, settings in first} == {
+        (family, sampling) for family in "abc" for sampling in ("none", "class_weight")
+    }
+    assert tune.first_trials(("a", "b"), {}) == [("a", {}), ("b", {})]
+
+
 def test_sampling_is_searched_unless_given(store: mlflow.MlflowClient, reviews_file: Path) -> None:
-    tune.run(search(reviews_file, families="logistic_regression", max_trials=8, register=False))
+    tune.run(search(reviews_file, families="logistic_regression", max_trials=2, register=False))
     tune.run(search(reviews_file, families="logistic_regression", max_trials=2, sampling="none", register=False))
     experiment = store.get_experiment_by_name("tests").experiment_id
     trials = store.search_runs([experiment], "tags.outcome = 'complete'", order_by=["attributes.start_time"])
-    assert {run.data.params["sampling"] for run in trials[:8]} == {"none", "class_weight"}
-    assert {run.data.params["sampling"] for run in trials[8:]} == {"none"}
+    assert {run.data.params["sampling"] for run in trials[:2]} == {"none", "class_weight"}
+    assert {run.data.params["sampling"] for run in trials[2:]} == {"none"}
 
 
 def test_the_decision_is_part_of_the_model(store: mlflow.MlflowClient, reviews_file: Path) -> None:

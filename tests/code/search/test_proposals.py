@@ -125,3 +125,13 @@ def test_a_search_goes_on_when_every_trial_failed(algorithm: Algorithm) -> None:
     for number in range(1, 13):
         assert proposals.ask().number == number
         proposals.tell(number, None)
+
+
+def test_the_first_trials_agree_with_what_was_asked() -> None:
+    spaces = {"a": {"x": (1, 2, 3), "y": (True, False)}, "b": {"z": (1, 2)}}
+    first = [("b", {}), ("a", {"y": False}), ("a", {"x": 2, "y": True})]
+    proposals = HyperoptProposals(spaces, "tpe", 5, 0, first)
+    asked = [proposals.ask() for _ in first]
+    assert [proposal.family for proposal in asked] == ["b", "a", "a"]
+    assert asked[1].settings["y"] is False
+    assert asked[2].settings == {"x": 2, "y": True}
