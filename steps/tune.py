@@ -85,12 +85,15 @@ def run(parameters: TuneParameters) -> candidate.Candidate:
 
 
 def first_trials(families: Sequence[str], searched: Space) -> list[tuple[str, Settings]]:
-    """Each family once, then again under each other sampling: the question of the search, so not left to chance."""
+    """Each family where it is known to be good, then again under each other sampling: pairs that differ in nothing else."""
     samplings = searched.get("sampling", ())
     if not samplings:
-        return [(family, {}) for family in families]
-    turns = len(samplings)
-    return [(family, {"sampling": samplings[(i + turn) % turns]}) for turn in range(turns) for i, family in enumerate(families)]
+        return [(family, FAMILIES[family].start) for family in families]
+    return [
+        (family, {**FAMILIES[family].start, "sampling": samplings[(i + turn) % len(samplings)]})
+        for turn in range(len(samplings))
+        for i, family in enumerate(families)
+    ]
 
 
 def _search(parameters: TuneParameters, prepared: preprocess.Prepared) -> list[Trial]:

@@ -73,6 +73,11 @@ class Family(ABC):
     sampling: Sampling
     requirements: ClassVar[tuple[str, ...]]  # packages a saved model needs to answer
 
+    @property
+    def start(self) -> Settings:
+        """Where a search begins: the published point, unless a plainer one is known to be better."""
+        return self.published
+
     @abstractmethod
     def fit(self, corpus: Corpus, settings: Settings, training: Training, recorder: Recorder) -> Fit:
         """Fit one point of the space on the training split, watching the validation split."""

@@ -30,8 +30,8 @@ class Proposal:
 class HyperoptProposals:
     """One search over several families: the family is the first choice, its settings hang below it.
 
-    Trial i is drawn at random among the points that agree with `first[i]`, a family and some of its settings (by default:
-    each family once). TPE starts to model after a third of the trials (at least 5, at most hyperopt's own 20), since a
+    Trial i begins with `first[i]`, a family and settings of it; settings left out are drawn at random (by default: each
+    family once, drawn). TPE starts to model after a third of the trials (at least 5, at most hyperopt's own 20), since a
     short search would else be random to its end.
     """
 
@@ -43,6 +43,7 @@ class HyperoptProposals:
         seed: int,
         first: Sequence[tuple[str, Settings]] = (),
     ) -> None:
+        self._spaces = dict(spaces)
         self._first = list(first) or [(family, {}) for family in spaces]
         self._space = hp.choice("family", [_branch(name, space) for name, space in spaces.items()])
         self._domain = hyperopt.base.Domain(_never_called, self._space)
@@ -60,10 +61,7 @@ class HyperoptProposals:
         """The next settings to try."""
         number = len(self._trials.trials) + 1
         if number <= len(self._first):
-            family, wanted = self._first[number - 1]
-            document = self._draw_until(
-                hyperopt.rand.suggest, lambda point: point[0] == family and wanted.items() <= point[1].items()
-            )
+            document = self._given(*self._first[number - 1])
         else:
             document = self._draw_until(self._suggest, lambda proposal: proposal not in self._proposed)
         proposal = self._proposal(document)
@@ -86,6 +84,12 @@ class HyperoptProposals:
         document: dict[str, Any] = suggest(self._trials.new_trial_ids(1), self._domain, self._trials, seed)[0]
         return document
 
+    def _given(self, family: str, settings: Settings) -> dict[str, Any]:
+        document = self._draw_until(hyperopt.rand.suggest, lambda point: point[0] == family)
+        for name, value in settings.items():
+            document["misc"]["vals"][f"{family}.{name}"] = [self._spaces[family][name].index(value)]
+        return document
+
     def _draw_until(self, suggest: Any, accept: Callable[[tuple[str, Settings]], bool]) -> dict[str, Any]:
         # An equal seed gives a repeated proposal an equal score: it would be a trial thrown away. An algorithm that has
         # settled on points it knows is helped by chance.
@@ -100,10 +104,6 @@ class HyperoptProposals:
         point = {name: values[0] for name, values in document["misc"]["vals"].items() if values}
         settings = dict(hyperopt.space_eval(self._space, point))
         return settings.pop("family"), settings
-
-
-def _agrees(point: tuple[str, Settings], family: str, wanted: Settings) -> bool:
-    return point[0] == family and wanted.items() <= point[1].items()
 
 
 def _branch(name: str, space: Space) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sklearn.metrics import f1_score
 
 from steps import predict, preprocess, train, tune
 from steps.errors import UserError
+from steps.models.catalogue import FAMILIES
 from steps.models.family import Fit
 from steps.models.logistic import LogisticFamily
 from steps.tracking.reuse import fetch
@@ -164,13 +165,14 @@ def test_train_takes_the_best_of_a_search(store: mlflow.MlflowClient, reviews_fi
     assert again.registered.version == "2"
 
 
-def test_first_trials_cover_each_family_under_each_sampling() -> None:
-    first = tune.first_trials(("a", "b", "c"), {"sampling": ("none", "class_weight")})
-    assert [family for family, _ in first] == ["a", "b", "c", "a", "b", "c"]
-    assert {(family, settings["sampling"]) for family, settings in first} == {
-        (family, sampling) for family in "abc" for sampling in ("none", "class_weight")
-    }
-    assert tune.first_trials(("a", "b"), {}) == [("a", {}), ("b", {})]
+def test_first_trials_pair_the_samplings_of_each_family_where_it_is_good() -> None:
+    families = ("logistic_regression", "gru_1", "lstm_2")
+    first = tune.first_trials(families, {"sampling": ("none", "class_weight")})
+    assert [family for family, _ in first] == [*families, *families]
+    for (family, settings), (_, again) in zip(first[:3], first[3:], strict=True):
+        assert {settings["sampling"], again["sampling"]} == {"none", "class_weight"}
+        assert {**settings, "sampling": ""} == {**again, "sampling": ""} == {**FAMILIES[family].start, "sampling": ""}
+    assert tune.first_trials(("gru_1",), {}) == [("gru_1", FAMILIES["gru_1"].published)]
 
 
 def test_sampling_is_searched_unless_given(store: mlflow.MlflowClient, reviews_file: Path) -> None:

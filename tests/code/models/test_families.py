@@ -98,3 +98,9 @@ def test_numbers_between_the_ends_of_a_space_are_taken(name: str, given: dict[st
 def test_wrong_settings_are_refused_with_what_would_be_right(name: str, given: dict[str, Value], message: str) -> None:
     with pytest.raises(UserError, match=message):
         FAMILIES[name].check(given)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_search_can_begin_where_the_family_says(name: str) -> None:
+    family = FAMILIES[name]
+    assert {key: value in family.space[key] for key, value in family.start.items()} == dict.fromkeys(family.space, True)
