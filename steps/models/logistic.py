@@ -1,5 +1,7 @@
 """Study B's baseline: logistic regression on TF-IDF of word n-grams."""
 
+import copy
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -30,8 +32,16 @@ class FittedLogistic:
         return probabilities
 
     def save(self, folder: Path) -> None:
-        """Write `pipeline.skops`: loading it runs no code."""
-        skops.io.dump(self.pipeline, folder / "pipeline.skops")
+        """Write `vocabulary.json` and `pipeline.skops`: loading them runs no code.
+
+        The n-grams stand apart: skops writes a file for each, 35 s and 45 MB for 50,000 of them.
+        """
+        vectorizer, classifier = self.pipeline
+        terms = vectorizer.get_feature_names_out().tolist()
+        (folder / "vocabulary.json").write_text(json.dumps(terms, ensure_ascii=False), encoding="utf-8")
+        bare = copy.copy(vectorizer)
+        bare.vocabulary_ = {}
+        skops.io.dump(make_pipeline(bare, classifier), folder / "pipeline.skops")
 
     def parameters(self) -> int:
         """Coefficients and intercepts."""
@@ -87,7 +97,10 @@ class LogisticFamily(Family):
 
     def load(self, folder: Path) -> FittedLogistic:
         """Read a pipeline; types that scikit-learn does not bring are refused."""
-        return FittedLogistic(skops.io.load(folder / "pipeline.skops"))
+        pipeline = skops.io.load(folder / "pipeline.skops")
+        terms = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+        pipeline[0].vocabulary_ = {term: index for index, term in enumerate(terms)}
+        return FittedLogistic(pipeline)
 
 
 LOGISTIC_REGRESSION = LogisticFamily()

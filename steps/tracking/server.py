@@ -41,7 +41,7 @@ def where_to_look(run_id: str) -> list[str]:
 def trials_page(run_id: str, objective: str, lower_is_better: bool) -> str:
     """The address of the table of a search's children, best objective first."""
     query = {
-        "searchFilter": f"tags.mlflow.parentRunId = '{run_id}'",
+        "searchFilter": f"tags.mlflow.parentRunId = '{run_id}' and tags.family != ''",
         "orderByKey": f"metrics.`{objective}`",
         "orderByAsc": str(lower_is_better).lower(),
     }
