@@ -4,6 +4,7 @@ TensorFlow's C++ side reports missing CUDA libraries and oneDNN on stderr before
 held back while the import runs, and shown if it fails.
 """
 
+import logging
 import os
 import sys
 import tempfile
@@ -34,5 +35,8 @@ with _stderr_held_back():
     import keras
 
     keras.ops.zeros(1)  # looks for devices, which is when the engine says most
+
+# Batches have the widths of their reviews: a few retraces at the start are meant, and TensorFlow warns of them.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 __all__ = ["keras"]

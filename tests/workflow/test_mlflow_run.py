@@ -37,7 +37,9 @@ def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> P
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **more}
+    """The environment of the tests without what MLflow leaves in it for child processes, as a user's shell has it."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    return {**clean, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **more}
 
 
 def mlflow_run(
