@@ -14,7 +14,7 @@ from steps.models.family import Fit, Settings, Training, settings_text
 from steps.models.predictor import Predictor
 from steps.preprocess import Prepared
 from steps.progress import EpochLines
-from steps.tracking import packaging, registry, runs
+from steps.tracking import checkpoints, packaging, registry, runs
 from steps.tracking.recorder import recorder_of
 
 HEADLINE = ("f1_weighted", "f1_macro", "harmonic_recall", "mae")
@@ -72,8 +72,14 @@ class Candidate:
         return [
             self.summary(),
             f"candidate run {self.run_id} is {name} version {version}, alias {registry.CHALLENGER}",
-            f"score a file: mlflow run . -e predict -P model=models:/{name}@{registry.CHALLENGER} -P input=<file>",
+            f"score a file: {self.next_command()}",
         ]
+
+    def next_command(self) -> str:
+        """What to do with the model; without a place in the registry, how to get one."""
+        if self.registered is None:
+            return f"mlflow run . -e train -P from_run={self.run_id} -P register=true"
+        return f"mlflow run . -e predict -P model=models:/{self.registered.name}@{registry.CHALLENGER} -P input=<file>"
 
 
 def fit_candidate(run_id: str, prepared: Prepared, plan: Plan) -> Candidate:
@@ -81,7 +87,8 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: Plan) -> Candidate:
     tables = {"train": prepared.table("train"), "val": prepared.table("validation"), "test": prepared.table("test")}
     prepared.log_inputs({"train": tables["train"], "validation": tables["val"], "test": tables["test"]})
     parts = {split: Part.from_table(table) for split, table in tables.items()}
-    fitted = _fit(run_id, plan, parts["train"], parts["val"])
+    kept = checkpoints.RunCheckpoints(run_id)
+    fitted = _fit(run_id, plan, parts["train"], parts["val"], kept)
     decision = _decide(plan, parts["val"], fitted)
     answers = _answers(parts, fitted, decision)
     scored = _log_scores(answers, fitted.epochs + 1)
@@ -89,15 +96,16 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: Plan) -> Candidate:
     _log_files(plan, answers, ends, {split: table["review_id"] for split, table in tables.items()})
     uses_title = "title" in tables["train"].columns
     uri = packaging.log_model(Predictor(plan.family, prepared.cleaner, fitted.model, uses_title, decision))
+    kept.remove()
     candidate = Candidate(run_id, plan.family, tables["test"].height, scored["test"], ends)
     return _describe_and_register(candidate, prepared, plan, uri)
 
 
-def _fit(run_id: str, plan: Plan, train: Part, validation: Part) -> Fit:
+def _fit(run_id: str, plan: Plan, train: Part, validation: Part, kept: checkpoints.RunCheckpoints) -> Fit:
     print(f"fitting the candidate: {plan.family} on {len(train.ratings):,} reviews", flush=True)
     start = time.monotonic()
     recorder = EpochLines(recorder_of(run_id, validation.ratings), plan.training.epochs)
-    fitted = FAMILIES[plan.family].fit(Corpus(train, validation), plan.settings, plan.training, recorder)
+    fitted = FAMILIES[plan.family].fit(Corpus(train, validation), plan.settings, plan.training, recorder, kept)
     seconds = time.monotonic() - start
     runs.log_metrics({"fit_seconds": seconds, "best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()})
     return fitted

@@ -1,10 +1,14 @@
 """Parameters of the entry points: declared once per step as a pydantic model, read from the command line, checked."""
 
 import argparse
+import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from types import FrameType
 from typing import Annotated, NoReturn, TypeVar
 
+import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steps.errors import UserError
@@ -22,6 +26,7 @@ class Parameters(BaseModel):
 
 P = TypeVar("P", bound=Parameters)
 
+INTERRUPTED = 130  # exit code, as shells have it
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
@@ -63,8 +68,44 @@ def _mistake(location: tuple[int | str, ...], message: str, given: object) -> st
     return f"parameter {location[0] if location else '?'}: {wanted}, not {given!r}"
 
 
+def resumed(given: P, stored: Mapping[str, str], free: Container[str]) -> P:
+    """The parameters of an earlier run, as it logged them, to go on with; of those given now, the `free` ones.
+
+    Raises:
+        UserError: another was given that differs; one at its default cannot be told from one not given.
+    """
+    model = type(given)
+    fields = {field.alias or name for name, field in model.model_fields.items()}
+    before = model.model_validate({name: value for name, value in stored.items() if name in fields})
+    own, earlier, defaults = given.as_text(), before.as_text(), model().as_text()
+    differing = [name for name in own if name not in free and own[name] not in (defaults[name], earlier[name])]
+    if differing:
+        told = "; ".join(f"{name} is {earlier[name]}, not {own[name]}" for name in differing)
+        raise UserError(f"parameter resume: that run is another one ({told}): leave these out, or begin a new run")
+    kept = {name: value for name, value in given.model_dump(by_alias=True).items() if name in free}
+    return model.model_validate({**before.model_dump(by_alias=True), **kept})
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    for child in psutil.Process().children(recursive=True):
+        child.kill()
+    os._exit(INTERRUPTED)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    # `mlflow run` passes Ctrl-C on as SIGTERM, right behind the SIGINT that the terminal sent: not a second Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, _end_at_once)
+    raise KeyboardInterrupt
+
+
 def command(step: str, model: type[P], run: Callable[[P], object]) -> NoReturn:
-    """Run a step as a command: 0 when done, 2 with one line for the user's mistake, 130 when interrupted."""
+    """Run a step as a command: 0 when done, 2 with one line for the user's mistake, 130 when interrupted.
+
+    The first Ctrl-C (or SIGTERM) ends the step in order, a second one at once.
+    """
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         run(parse(model, sys.argv[1:]))
     except UserError as error:
@@ -73,5 +114,5 @@ def command(step: str, model: type[P], run: Callable[[P], object]) -> NoReturn:
         sys.exit(2)
     except KeyboardInterrupt:
         print(f"starcast {step}: interrupted, runs closed as KILLED", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     sys.exit(0)

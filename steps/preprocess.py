@@ -11,12 +11,15 @@ from typing import Any
 import polars as pl
 from pydantic import Field
 
+from steps.errors import UserError
 from steps.evaluation.files import write_json
 from steps.models.predictor import join_title
 from steps.parameters import Parameters, Seed, command
 from steps.reviews import check, clean, describe, layouts, read, sources
 from steps.reviews.split import SplitRule, split_reviews, table_digest, take_sample
 from steps.tracking import lineage, reuse, runs
+
+PREPARED = "prepared_run_id"  # tag of a run that uses splits
 
 
 class DataParameters(Parameters):
@@ -71,6 +74,29 @@ def run(parameters: DataParameters) -> Prepared:
         runs.describe("\n".join(f"- {line}" for line in report["lines"]), {reuse.KEY: key})
     prepared = Prepared(run_id, False, report, cleaner)
     _show(prepared, f"splits and figures are on run {run_id}")
+    return prepared
+
+
+def prepare_once(parameters: DataParameters) -> Prepared:
+    """Preprocess for the active run or, where that is gone on with, take the splits it began with.
+
+    The raw file need not be on this machine then.
+
+    Raises:
+        UserError: the file is here, and has changed since.
+    """
+    finished = runs.tag_of_active(PREPARED)
+    if finished is None:
+        prepared = run(parameters)
+        runs.tag_active({PREPARED: prepared.run_id})
+        return prepared
+    prepared = _load(finished, clean.Cleaner.create(parameters.cleaning, parameters.lemmas))
+    try:
+        digest = read.file_digest(sources.locate(parameters.data))
+    except UserError:
+        return prepared
+    if digest != prepared.report["digests"]["file"]:
+        raise UserError(f"data {parameters.data}: not the file that this run began with; begin a new one")
     return prepared
 
 

@@ -1,12 +1,14 @@
 """Progress as plain lines: what is done, what came of it, how long it may still take."""
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from steps.models.family import Recorder, settings_text
 from steps.search.objective import Objective
-from steps.search.trials import Trial
+from steps.search.trials import Trial, best_of
 
 
 def clock(seconds: float) -> str:
@@ -17,6 +19,11 @@ def clock(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def say(text: str) -> None:
+    """A line of a search."""
+    print(f"tune: {text}", flush=True)
 
 
 class EpochLines:
@@ -35,24 +42,34 @@ class EpochLines:
 
 
 class TrialLines:
-    """Prints a line per trial with the best so far and the time left."""
+    """Prints a line per trial with the counts by outcome, the best so far and the time left."""
 
-    def __init__(self, objective: Objective, max_trials: int) -> None:
+    def __init__(self, objective: Objective, max_trials: int, finished: Sequence[Trial] = ()) -> None:
         self._objective, self._max_trials = objective, max_trials
-        self._start, self._best = time.monotonic(), -np.inf
+        self._start, self._earlier = time.monotonic(), len(finished)
+        self._trials = list(finished)
 
     def show(self, trial: Trial) -> None:
         """Print a finished trial."""
-        number, name = trial.proposal.number, self._objective.name
-        if trial.score is None:
-            result = f"failed ({trial.reason})"
-        else:
-            result = f"{name} {self._objective.score(trial.score):.4f}"
-            self._best = max(self._best, trial.score)
-        best = f", best {self._objective.score(self._best):.4f}" if np.isfinite(self._best) else ""
-        left = (time.monotonic() - self._start) / number * (self._max_trials - number)
+        self._trials.append(trial)
+        counts = Counter(each.outcome for each in self._trials)
+        done = f"{counts['complete']} done, {counts['pruned']} pruned, {counts['failed']} failed"
+        best = best_of(self._trials)
+        known = f", best {self._value(best)}" if best else ""
+        ended = len(self._trials)
+        left = (time.monotonic() - self._start) / (ended - self._earlier) * (self._max_trials - ended)
+        proposal = trial.proposal
         print(
-            f"  trial {number}/{self._max_trials} {trial.proposal.family}: {result}{best}; took {clock(trial.seconds)}, "
-            f"about {clock(left)} left  [{settings_text(trial.proposal.settings)}]",
+            f"  [{ended}/{self._max_trials}: {done}{known}, about {clock(left)} left]  trial {proposal.number} {proposal.family} "
+            f"{self._result(trial)} in {clock(trial.seconds)} ({settings_text(proposal.settings)})",
             flush=True,
         )
+
+    def _result(self, trial: Trial) -> str:
+        if trial.score is None:
+            return f"failed ({trial.reason})"
+        value = f"{self._objective.name} {self._value(trial)}"
+        return value if trial.outcome == "complete" else f"pruned after epoch {len(trial.curve)} at {value}"
+
+    def _value(self, trial: Trial) -> str:
+        return "?" if trial.score is None else f"{self._objective.score(trial.score):.4f}"

@@ -1,45 +1,96 @@
-"""What a search leaves on its own run: best settings, counts, a figure of its progress, a description."""
+"""What a search leaves on its own run: best settings, counts, figures, a table of its trials, a description."""
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import get_args
+
+import polars as pl
 
 from steps.candidate import Candidate
-from steps.evaluation import figures, files
+from steps.evaluation import files
+from steps.evaluation.importance import left_out, setting_importance
+from steps.evaluation.importance_figure import importance_figure
+from steps.evaluation.parallel_coordinates import parallel_coordinates_figure
+from steps.evaluation.search_figures import best_so_far_figure
+from steps.evaluation.trial_table import TrialRecord, best_trials_markdown, outcome_text, trial_table
 from steps.models.family import settings_text
 from steps.search.objective import Objective
-from steps.search.trials import Trial, ranked
-from steps.tracking import runs
+from steps.search.trials import Outcome, Trial, best_of
+from steps.tracking import runs, server
 
-SHOWN = 5  # trials in the description
+SHOWN = 10  # trials in the description
+DPI = 90
 
 
-def log_search(objective: Objective, trials: list[Trial]) -> None:
+def log_search(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> None:
     """Log the outcome of the trials on the active run; at least one of them is complete."""
-    outcomes = Counter(trial.outcome for trial in trials)
-    score, best = ranked(trials)[0]
-    proposal = best.proposal
-    runs.log_metrics({f"trials_{outcome}": outcomes[outcome] for outcome in ("complete", "failed")})
-    runs.log_metrics({f"best_{objective.name}": objective.score(score)})
-    points = sorted((t.proposal.number, t.proposal.family, objective.score(score)) for score, t in ranked(trials))
+    best, table = best_of(trials), table_of(objective, trials, run_ids)
+    assert best is not None
+    assert best.score is not None
+    counts = Counter(trial.outcome for trial in trials)
+    epochs = sum(len(trial.curve) for trial in trials)
+    # Under the children's own name of the metric: in the UI's table the parent's row then shows the best of them.
+    value = objective.score(best.score)
+    runs.log_metrics({objective.name: value, f"best_{objective.name}": value, "epochs_run": epochs})
+    runs.log_metrics({f"trials_{outcome}": counts[outcome] for outcome in get_args(Outcome)})
+    _log_files(objective, best, table)
+    tags = {
+        "best_run_id": run_ids[best.proposal.number],
+        "best_trial": f"trial {best.proposal.number:03d} {best.proposal.family}",
+        "best_family": best.proposal.family,
+        "best_settings": settings_text(best.proposal.settings),
+    }
+    runs.describe(f"Search done, the candidate is being fitted.\n\n{_top(objective, table)}", tags)
+
+
+def _log_files(objective: Objective, best: Trial, table: pl.DataFrame) -> None:
+    name, lower = objective.name, objective.lower_is_better
+    importance = setting_importance(table, lower)
+    figures = {
+        "best_so_far.png": best_so_far_figure(table, name, lower),
+        "parallel_coordinates.png": parallel_coordinates_figure(table, name, lower),
+        "setting_importance.png": importance_figure(importance, left_out(table, lower)),
+    }
     with runs.artifacts_of_run() as folder:
-        files.write_json(folder / "best_settings.json", {"family": proposal.family, **proposal.settings})
-        figure = figures.progress_figure(points, objective.name, objective.lower_is_better)
-        figure.savefig(folder / "search_progress.png", dpi=90)
-    text = f"Search done, the candidate is being fitted.\n\n{_table(objective, trials)}"
-    runs.describe(text, {"best_run_id": best.run_id, "best_family": proposal.family})
+        files.write_json(folder / "best_settings.json", {"family": best.proposal.family, **best.proposal.settings})
+        table.write_csv(folder / "trials.csv")
+        importance.write_csv(folder / "setting_importance.csv")
+        for file, figure in figures.items():
+            figure.savefig(folder / file, dpi=DPI)
 
 
-def describe_search(objective: Objective, trials: list[Trial], fitted: Candidate) -> None:
+def describe_search(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str], fitted: Candidate) -> None:
     """Describe the finished search, its candidate included, on the active run."""
-    _, best = ranked(trials)[0]
-    failed = sum(trial.outcome == "failed" for trial in trials)
-    head = f"**Best of {len(trials)} trials ({failed} failed): trial {best.proposal.number}, run {best.run_id}.**"
-    runs.describe(f"{head}\n\nCandidate (run {fitted.run_id}): {fitted.summary()}.\n\n{_table(objective, trials)}")
-
-
-def _table(objective: Objective, trials: list[Trial]) -> str:
-    head = f"| trial | family | {objective.name} | settings |\n|---|---|---|---|"
-    rows = [
-        f"| {t.proposal.number} | {t.proposal.family} | {objective.score(score):.4f} | {settings_text(t.proposal.settings)} |"
-        for score, t in ranked(trials)[:SHOWN]
+    best = best_of(trials)
+    assert best is not None
+    table, run_id = table_of(objective, trials, run_ids), run_ids[best.proposal.number]
+    parts = [
+        f"**Best: [trial {best.proposal.number}]({server.page_within(run_id)})**, run `{run_id}`, of {outcome_text(table)}.",
+        f"[Candidate]({server.page_within(fitted.run_id)}): {fitted.summary()}.",
+        f"Next: `{fitted.next_command()}`",
+        f"The best trial's settings once more: `mlflow run . -e train -P from_run={run_id}`",
+        _top(objective, table),
     ]
-    return "\n".join([head, *rows])
+    runs.describe("\n\n".join(parts))
+
+
+def table_of(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> pl.DataFrame:
+    """All trials as a table."""
+    return trial_table(
+        TrialRecord(
+            trial.proposal.number,
+            run_ids[trial.proposal.number],
+            trial.proposal.family,
+            trial.outcome,
+            None if trial.score is None else objective.score(trial.score),
+            len(trial.curve),
+            trial.seconds,
+            trial.ended,
+            trial.proposal.settings,
+        )
+        for trial in trials
+    )
+
+
+def _top(objective: Objective, table: pl.DataFrame) -> str:
+    return best_trials_markdown(table, objective.name, objective.lower_is_better, SHOWN)

@@ -15,11 +15,12 @@ from steps.evaluation import scores
 from steps.models.catalogue import FAMILIES, check_name
 from steps.models.decision import DecisionName
 from steps.models.family import Sampling, Settings, Training
-from steps.parameters import command
+from steps.parameters import command, resumed
 from steps.preprocess import DataParameters
-from steps.tracking import history, runs, server
+from steps.tracking import history, resumption, runs, server
 
 PATIENCE = 5  # study A's
+FREE = ("resume",)  # what may differ from the run that is gone on with
 
 
 def check_measure(name: str) -> str:
@@ -34,25 +35,23 @@ def check_measure(name: str) -> str:
     return name
 
 
+BatchSize = Annotated[int, Field(ge=1, le=65_536)]
+
+
 class FitParameters(DataParameters):
     """The data's parameters, and how candidates are fitted."""
 
     decision: DecisionName = Field("tuned", description="how probabilities become a star: tuned on validation, or argmax")
     decision_metric: Annotated[str, AfterValidator(check_measure)] = Field("f1_macro", description="what tuned aims at")
     epochs: int = Field(15, ge=1, le=1_000, description="most epochs of the final fit; it stops early")
-    batch_size: int = Field(128, ge=1, le=65_536, description="reviews per batch; study A used 32")
     # A field named `register` would be taken for ABCMeta's method.
     register_model: bool = Field(True, alias="register", description="register the model as challenger")
     model: str = Field("review-rating", min_length=1, pattern=r"^[^/:@]+$", description="name in the registry")
 
-    def training(self, family: str, sampling: str, epochs: int, patience: int) -> Training:
-        """How to fit a family; the sampling `default` is that of its study."""
+    def plan(self, family: str, settings: Settings, sampling: str, batch_size: int) -> candidate.Plan:
+        """The candidate to fit; the sampling `default` is that of the family's study."""
         chosen = FAMILIES[family].sampling if sampling == "default" else sampling
-        return Training(cast(Sampling, chosen), epochs, self.batch_size, self.seed, patience)
-
-    def plan(self, family: str, settings: Settings, sampling: str) -> candidate.Plan:
-        """The candidate to fit."""
-        training = self.training(family, sampling, self.epochs, PATIENCE)
+        training = Training(cast(Sampling, chosen), self.epochs, batch_size, self.seed, PATIENCE)
         metric = self.decision_metric if self.decision == "tuned" else ""
         return candidate.Plan(family, settings, training, metric, self.model if self.register_model else "")
 
@@ -65,20 +64,38 @@ class TrainParameters(FitParameters):
     """One family with given settings, or the best of a search."""
 
     sampling: Literal["default"] | Sampling = Field("default", description="default (the family's study's), none, class_weight")
+    batch_size: BatchSize = Field(128, description="reviews per batch; study A used 32")
     family: Annotated[str, AfterValidator(check_name)] = Field("logistic_regression", description=", ".join(FAMILIES))
     settings: str = Field("{}", description="JSON; what is left out is the study's best")
-    from_run: str = Field("", description="take family, settings and sampling from this search, trial or candidate")
+    from_run: str = Field("", description="take family, settings, sampling and batch size from this search, trial or candidate")
+    resume: str = Field("", description="go on with this fit after its last epoch: its run id, or latest")
 
 
 def run(parameters: TrainParameters) -> candidate.Candidate:
     """Fit, evaluate, log and register one candidate; the step's run is the candidate."""
+    if parameters.resume:
+        with runs.step_run("resume train", parameters.as_text(), f"resume {parameters.resume}"):
+            earlier = resumption.find_unfinished("train", parameters.resume)
+            runs.describe(f"Went on with {earlier.info.run_id}.", {"resumed_run_id": earlier.info.run_id})
+            with runs.reopened_run(earlier.info.run_id):
+                return _fit(resumed(parameters, earlier.data.params, FREE), earlier.info.run_id)
+    with runs.step_run("train", parameters.as_text(), f"train {parameters.from_run or parameters.family}") as run_id:
+        return _fit(parameters, run_id)
+
+
+def _fit(parameters: TrainParameters, run_id: str) -> candidate.Candidate:
     family, settings, sampling = parameters.family, _read_settings(parameters.settings), str(parameters.sampling)
-    with runs.step_run("train", parameters.as_text(), f"train {parameters.from_run or family}") as run_id:
-        if parameters.from_run:
-            family, settings, sampling = history.best_settings(parameters.from_run)
-        settings = FAMILIES[family].check(settings)
-        prepared = preprocess.run(parameters.data_parameters())
-        fitted = candidate.fit_candidate(run_id, prepared, parameters.plan(family, settings, sampling))
+    batch_size = parameters.batch_size
+    if parameters.from_run:
+        family, settings, sampling, batch_size = history.best_settings(parameters.from_run)
+    settings = FAMILIES[family].check(settings)
+    try:
+        prepared = preprocess.prepare_once(parameters.data_parameters())
+        fitted = candidate.fit_candidate(run_id, prepared, parameters.plan(family, settings, sampling, batch_size))
+    except KeyboardInterrupt:
+        runs.describe(f"**Interrupted.** To go on: `mlflow run . -e train -P resume={run_id}`")
+        print(f"train: interrupted; go on with: mlflow run . -e train -P resume={run_id}", flush=True)
+        raise
     for line in (*fitted.lines(), *server.where_to_look(run_id)):
         print(f"train: {line}", flush=True)
     return fitted

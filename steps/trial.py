@@ -1,58 +1,144 @@
-"""One trial of a search: train a proposal on its own run, score it on the validation split."""
+"""The training of a search's trials, and the process that does it: `python -m steps.trial <pipe>`."""
+
+import signal
+
+# Ctrl-C reaches every process of a terminal: the search decides what becomes of its workers.
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 import math
-from collections.abc import Callable
+import sys
+import traceback
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, cast
 
-from steps.evaluation import files
+import numpy as np
+import psutil
+
+from steps.evaluation.scores import multilabel_auc, val_scores
 from steps.models.catalogue import FAMILIES
 from steps.models.corpus import Corpus
-from steps.models.family import Settings, Training
+from steps.models.family import Fit, Sampling, Training, Value, split_choices
+from steps.search.loop import Done, Epoch, Event, Failed, Result
 from steps.search.objective import Objective
-from steps.search.proposals import Proposal
-from steps.search.trials import Scored
-from steps.tracking import runs
-from steps.tracking.recorder import recorder_of, val_scores
+from steps.search.trials import Proposal
 
 
-def split_sampling(settings: Settings, otherwise: str) -> tuple[Settings, str]:
-    """Settings without `sampling`, which a search may add to a family's space, and the sampling."""
-    rest = {name: value for name, value in settings.items() if name != "sampling"}
-    return rest, str(settings.get("sampling", otherwise))
+class PrunedError(Exception):
+    """The search wants no further epoch of this trial."""
 
 
 @dataclass(frozen=True)
 class TrialTraining:
-    """Trains proposals on one corpus.
+    """How the trials of a search are trained; plain values, so that it can be sent to another process.
 
-    `training` says how a family is fitted under a sampling; `sampling` holds where it is not one of the settings.
+    `sampling` and `batch_size` hold where they are not among the settings. `prunes`: whether a trial asks, after each epoch
+    but the last, if it goes on. With several `executions` a trial is trained so often, with seeds counted up from `seed`;
+    its first training alone can be pruned.
     """
 
-    corpus: Corpus
+    folder: Path  # of the corpus
     objective: Objective
-    training: Callable[[str, str], Training]
     sampling: str
-    engine: str = "hyperopt"
+    batch_size: int
+    epochs: int
+    seed: int
+    executions: int
+    prunes: bool
 
-    def __call__(self, proposal: Proposal) -> Scored:
-        """Train, and log settings, curves, scores and confusion matrix.
+    def training(self, proposal: Proposal, execution: int = 0) -> Training:
+        """How one execution is fitted."""
+        _, sampling, batch_size = split_choices(proposal.settings, self.sampling, self.batch_size)
+        family = FAMILIES[proposal.family]
+        chosen = family.sampling if sampling == "default" else sampling
+        epochs = (proposal.epochs or self.epochs) if family.iterative else 1
+        return Training(cast(Sampling, chosen), epochs, batch_size, self.seed + execution, patience=epochs)
+
+    def parameters(self, proposal: Proposal) -> dict[str, Value]:
+        """What a trial's run shows as its parameters."""
+        settings, *_ = split_choices(proposal.settings, self.sampling, self.batch_size)
+        return {"family": proposal.family, **settings, **self.training(proposal).logged(), "executions": self.executions}
+
+
+class Reporter:
+    """A recorder that sends the epochs of a trial's first execution to the search, and keeps those of the others."""
+
+    def __init__(self, pipe: Connection, number: int, ratings: np.ndarray, objective: str) -> None:
+        self._pipe, self._number, self._ratings, self._objective = pipe, number, ratings, objective
+        self.execution, self.last_epoch, self.prunes = 0, 0, False
+        self.scores: dict[str, float] = {}
+        self.further_curves: list[tuple[int, dict[str, float]]] = []
+
+    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+        """Score an epoch.
 
         Raises:
             ArithmeticError: the objective is not a number, for instance an AUC of one class.
+            PrunedError: the search says stop.
         """
-        settings, sampling = split_sampling(proposal.settings, self.sampling)
-        training = self.training(proposal.family, sampling)
-        logged = {**settings, **training.logged()}
-        with runs.trial_run(proposal.number, proposal.family, self.engine, logged) as run_id:
-            ratings = self.corpus.validation.ratings
-            fitted = FAMILIES[proposal.family].fit(self.corpus, settings, training, recorder_of(run_id, ratings))
-            kept = val_scores(ratings, fitted.validation_probabilities)
-            if not math.isfinite(kept[self.objective.name]):
-                raise ArithmeticError(f"{self.objective.name} is not a number on this validation split")
-            if fitted.best_epoch != fitted.epochs:
-                runs.log_metrics(kept, step=fitted.epochs + 1)  # the weights kept are not the last epoch's
-            runs.log_metrics({"best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()})
-            with runs.artifacts_of_run() as folder:
-                files.write_json(folder / "settings.json", settings)
-                files.write_split_files(folder, "val", ratings, fitted.validation_probabilities.argmax(axis=1))
-        return Scored(self.objective.score(kept[self.objective.name]), run_id)
+        self.scores = {**metrics, **val_scores(self._ratings, validation_probabilities)}
+        if not math.isfinite(self.scores[self._objective]):
+            raise ArithmeticError(f"{self._objective} is not a number on this validation split")
+        if self.execution:
+            self.further_curves.append((epoch, {f"execution_{self.execution + 1}/{k}": v for k, v in self.scores.items()}))
+            return
+        waits = self.prunes and epoch < self.last_epoch
+        send(self._pipe, Epoch(self._number, epoch, self.scores, waits))
+        if waits and not self._pipe.recv():
+            raise PrunedError
+
+
+def train_trial(training: TrialTraining, corpus: Corpus, proposal: Proposal, pipe: Connection) -> Event:
+    """Train one proposal in all its executions, reporting over the pipe; failures come back as what they are."""
+    reporter = Reporter(pipe, proposal.number, corpus.validation.ratings, training.objective.name)
+    reporter.prunes = training.prunes
+    settings, *_ = split_choices(proposal.settings, training.sampling, training.batch_size)
+    fits = []
+    try:
+        for execution in range(training.executions):
+            how = training.training(proposal, execution)
+            reporter.execution, reporter.last_epoch = execution, how.epochs
+            fits.append(FAMILIES[proposal.family].fit(corpus, settings, how, reporter))
+    except PrunedError:
+        return Done(proposal.number, reporter.scores, result=None)
+    except Exception as error:  # whatever a model library raises: the trial failed, the search goes on
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Failed(proposal.number, reason, traceback.format_exc())
+    return _done(proposal.number, corpus.validation.ratings, fits, reporter.further_curves)
+
+
+def _done(number: int, ratings: np.ndarray, fits: list[Fit], curves: list[tuple[int, dict[str, float]]]) -> Done:
+    # Scores of the confusion matrix count every execution's answers; an AUC compares probabilities of one network only.
+    probabilities = [fit.validation_probabilities for fit in fits]
+    kept = val_scores(np.tile(ratings, len(fits)), np.concatenate(probabilities))
+    kept["val_auc"] = float(np.mean([multilabel_auc(ratings, values) for values in probabilities]))
+    facts = {
+        "best_epoch": float(np.mean([fit.best_epoch for fit in fits])),
+        "epochs_run": float(sum(fit.epochs for fit in fits)),
+        "parameters": float(fits[0].model.parameters()),
+    }
+    predicted = [values.argmax(axis=1).astype(np.int8) for values in probabilities]
+    return Done(number, kept, Result(predicted, facts, curves))
+
+
+def send(pipe: Connection, event: Event) -> None:
+    """Send an event together with the memory that this process holds."""
+    pipe.send((event, psutil.Process().memory_info().rss))
+
+
+def work(pipe: Connection) -> None:
+    """Train what comes over the pipe until the search closes it."""
+    try:
+        training: TrialTraining = pipe.recv()
+        corpus = Corpus.open(training.folder)
+        while True:
+            proposal: Any = pipe.recv()
+            send(pipe, train_trial(training, corpus, proposal, pipe))
+    except (EOFError, ConnectionError):
+        return
+
+
+if __name__ == "__main__":
+    work(Connection(int(sys.argv[1])))

@@ -90,3 +90,8 @@ def multilabel_auc(ratings: np.ndarray, probabilities: np.ndarray) -> float:
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     above, below = np.asarray(above, dtype=float), np.asarray(below, dtype=float)
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+
+
+def val_scores(ratings: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """All scores of the validation split, named `val_...`."""
+    return {f"val_{name}": value for name, value in score(ratings, probabilities).items()}

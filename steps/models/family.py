@@ -5,13 +5,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
 import polars as pl
 
 from steps.errors import UserError
 from steps.models.corpus import Corpus
+
+if TYPE_CHECKING:  # it imports Keras
+    from steps.models.checkpoint import Checkpoints
 
 Value = bool | int | float | str
 Settings = dict[str, Value]
@@ -72,6 +75,7 @@ class Family(ABC):
     published: Settings
     sampling: Sampling
     requirements: ClassVar[tuple[str, ...]]  # packages a saved model needs to answer
+    iterative: ClassVar[bool] = True  # fitted in epochs, over batches
 
     @property
     def start(self) -> Settings:
@@ -79,8 +83,18 @@ class Family(ABC):
         return self.published
 
     @abstractmethod
-    def fit(self, corpus: Corpus, settings: Settings, training: Training, recorder: Recorder) -> Fit:
-        """Fit one point of the space on the training split, watching the validation split."""
+    def fit(
+        self,
+        corpus: Corpus,
+        settings: Settings,
+        training: Training,
+        recorder: Recorder,
+        checkpoints: "Checkpoints | None" = None,
+    ) -> Fit:
+        """Fit one point of the space on the training split, watching the validation split.
+
+        With `checkpoints`, a family fitted in epochs keeps each of them there, and goes on from the last.
+        """
 
     @abstractmethod
     def load(self, folder: Path) -> FittedModel:
@@ -97,6 +111,12 @@ class Family(ABC):
                 raise UserError(f"settings: {self.name} has no {name!r}; it has {', '.join(self.space)}")
             _check_value(f"settings: {self.name}'s {name}", value, self.space[name])
         return {**self.published, **given}
+
+
+def split_choices(settings: Settings, sampling: str, batch_size: int) -> tuple[Settings, str, int]:
+    """A search may add sampling and batch size to a family's space: settings without them, and the two."""
+    rest = {name: value for name, value in settings.items() if name not in ("sampling", "batch_size")}
+    return rest, str(settings.get("sampling", sampling)), int(settings.get("batch_size", batch_size))
 
 
 def settings_text(settings: Settings) -> str:

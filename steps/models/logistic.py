@@ -4,7 +4,7 @@ import copy
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from steps.models.corpus import Corpus
 from steps.models.family import Family, Fit, Recorder, Sampling, Settings, Space, Training
+
+if TYPE_CHECKING:
+    from steps.models.checkpoint import Checkpoints
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class LogisticFamily(Family):
     sampling: Sampling = "class_weight"
     published: Settings = field(default_factory=lambda: {"ngrams": 3, "features": 4_000, "sublinear": False, "c": 1.0})
     requirements: ClassVar = ("scikit-learn", "skops")
+    iterative: ClassVar = False
 
     @property
     def space(self) -> Space:  # type: ignore[override]
@@ -72,8 +76,15 @@ class LogisticFamily(Family):
         """The usual text baseline, words and pairs of words with many features: better than the study's 4,000."""
         return {"ngrams": 2, "features": 50_000, "sublinear": False, "c": 1.0}
 
-    def fit(self, corpus: Corpus, settings: Settings, training: Training, recorder: Recorder) -> Fit:
-        """Fit the pipeline; it has one epoch."""
+    def fit(
+        self,
+        corpus: Corpus,
+        settings: Settings,
+        training: Training,
+        recorder: Recorder,
+        checkpoints: "Checkpoints | None" = None,
+    ) -> Fit:
+        """Fit the pipeline; it has one epoch, after which there is nothing to go on with."""
         pipeline = make_pipeline(
             TfidfVectorizer(
                 lowercase=False,  # texts come cleaned, words parted by single spaces

@@ -15,6 +15,8 @@ from steps.models.vocabulary import Vocabulary
 if TYPE_CHECKING:  # TensorFlow takes seconds to import: only a network that is built or loaded pays for it
     import keras
 
+    from steps.models.checkpoint import Checkpoints
+
 
 @dataclass(frozen=True)
 class FittedNetwork:
@@ -57,7 +59,14 @@ class NetworkFamily(Family):
 
         return keras.Sequential([keras.Input((None,), dtype="int32"), *self.layers(settings)], name=self.name)
 
-    def fit(self, corpus: Corpus, settings: Settings, training: Training, recorder: Recorder) -> Fit:
+    def fit(
+        self,
+        corpus: Corpus,
+        settings: Settings,
+        training: Training,
+        recorder: Recorder,
+        checkpoints: "Checkpoints | None" = None,
+    ) -> Fit:
         """Build and train one network, seeded."""
         from steps.models.backend import keras
         from steps.models.training import fit_network
@@ -65,7 +74,7 @@ class NetworkFamily(Family):
         keras.utils.clear_session()
         keras.utils.set_random_seed(training.seed)
         network = self.build(settings)
-        seen = fit_network(network, corpus, float(settings["learning_rate"]), training, recorder)
+        seen = fit_network(network, corpus, float(settings["learning_rate"]), training, recorder, checkpoints)
         return Fit(FittedNetwork(network, corpus.vocabulary), seen.best_probabilities, seen.epochs, seen.best_epoch)
 
     def load(self, folder: Path) -> FittedNetwork:

@@ -1,10 +1,14 @@
 """Fit a Keras network on batches of similar length, watch the validation split, keep the best weights."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 from sklearn.metrics import log_loss
 
 from steps.models.backend import keras
 from steps.models.batches import TrainingBatches
+from steps.models.checkpoint import Checkpoints, Progress, load_progress, save_progress
 from steps.models.corpus import Corpus
 from steps.models.family import Recorder, Training
 from steps.models.sampling import review_weights
@@ -24,16 +28,17 @@ def predict(network: keras.Model, sequences: Sequences) -> np.ndarray:
 
 
 class Validation(keras.callbacks.Callback):
-    """After each epoch: predict the validation split once, report it, keep the best epoch's probabilities.
+    """After each epoch: predict the validation split once, report it, keep the best weights, stop when none are better.
 
-    Puts `val_loss` into the epoch's logs, where the early stop that follows it reads it.
+    The best epoch is that of the lowest validation loss; `patience` epochs without a better one end the fit.
     """
 
-    def __init__(self, corpus: Corpus, recorder: Recorder) -> None:
+    def __init__(
+        self, corpus: Corpus, recorder: Recorder, patience: int, progress: Progress, checkpoints: Checkpoints | None
+    ) -> None:
         super().__init__()
-        self._corpus, self._recorder = corpus, recorder
-        self.best_loss, self.best_epoch, self.epochs = np.inf, 0, 0
-        self.best_probabilities = np.empty((0, 5), dtype=np.float32)
+        self._corpus, self._recorder, self._patience = corpus, recorder, patience
+        self._progress, self._checkpoints = progress, checkpoints
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Score the epoch (counted from 0 by Keras, from 1 by us).
@@ -41,21 +46,39 @@ class Validation(keras.callbacks.Callback):
         Raises:
             FloatingPointError: the network answers with values that are not finite.
         """
-        self.epochs = epoch + 1
+        progress = self._progress
+        progress.epochs = epoch + 1
         probabilities = predict(self.model, self._corpus.validation_sequences)
         if not np.isfinite(probabilities).all():
-            raise FloatingPointError(f"not finite after epoch {self.epochs}: the learning rate is too high for these settings")
-        logs["val_loss"] = float(log_loss(self._corpus.validation.ratings, probabilities, labels=range(5)))
-        if logs["val_loss"] < self.best_loss:
-            self.best_loss, self.best_epoch, self.best_probabilities = logs["val_loss"], self.epochs, probabilities
-        metrics = {"train_loss": logs["loss"], "train_accuracy": logs["accuracy"], "val_loss": logs["val_loss"]}
-        self._recorder.epoch(self.epochs, metrics, probabilities)
+            raise FloatingPointError(f"not finite after epoch {epoch + 1}: the learning rate is too high for these settings")
+        loss = float(log_loss(self._corpus.validation.ratings, probabilities, labels=range(5)))
+        if loss < progress.best_loss:
+            progress.best_loss, progress.best_epoch = loss, epoch + 1
+            progress.best_weights, progress.best_probabilities = self.model.get_weights(), probabilities
+        metrics = {"train_loss": logs["loss"], "train_accuracy": logs["accuracy"], "val_loss": loss}
+        self._recorder.epoch(epoch + 1, metrics, probabilities)
+        self._keep()
+        self.model.stop_training = progress.epochs - progress.best_epoch >= self._patience
+
+    def _keep(self) -> None:
+        if self._checkpoints:
+            with tempfile.TemporaryDirectory() as folder:
+                save_progress(Path(folder), self.model, self._progress)
+                self._checkpoints.keep(Path(folder))
 
 
-def fit_network(network: keras.Model, corpus: Corpus, learning_rate: float, training: Training, recorder: Recorder) -> Validation:
+def fit_network(
+    network: keras.Model,
+    corpus: Corpus,
+    learning_rate: float,
+    training: Training,
+    recorder: Recorder,
+    checkpoints: Checkpoints | None = None,
+) -> Progress:
     """Train with Adam and cross-entropy; the network ends with the weights of its best epoch by validation loss.
 
-    One weight per class enters as a weight per review; sparse labels give the same loss as study A's one-hot ones.
+    One weight per class enters as a weight per review; sparse labels give the same loss as study A's one-hot ones. With
+    `checkpoints` every epoch is kept, and a fit that was cut off goes on as if it had not been.
     """
     network.compile(optimizer=keras.optimizers.Adam(learning_rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     batches = TrainingBatches(
@@ -65,7 +88,12 @@ def fit_network(network: keras.Model, corpus: Corpus, learning_rate: float, trai
         training.batch_size,
         training.seed,
     )
-    validation = Validation(corpus, recorder)
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=training.patience, mode="min", restore_best_weights=True)
-    network.fit(batches, epochs=training.epochs, verbose=0, callbacks=[validation, stop])
-    return validation
+    kept = checkpoints.kept() if checkpoints else None
+    progress = load_progress(kept, network) if kept else Progress()
+    for _ in range(progress.epochs):
+        batches.on_epoch_end()  # the draws of the epochs that are done
+    if progress.epochs < training.epochs and (not kept or progress.epochs - progress.best_epoch < training.patience):
+        watch = Validation(corpus, recorder, training.patience, progress, checkpoints)
+        network.fit(batches, epochs=training.epochs, initial_epoch=progress.epochs, verbose=0, callbacks=[watch])
+    network.set_weights(progress.best_weights)
+    return progress

@@ -37,6 +37,16 @@ class Sequences:
         batch[filled] = self.tokens[np.repeat(self.offsets[rows], lengths) + within_row]
         return batch
 
+    def save(self, folder: Path) -> None:
+        """Write both arrays as they are: ragged, nothing padded."""
+        np.save(folder / "tokens.npy", self.tokens)
+        np.save(folder / "offsets.npy", self.offsets)
+
+    @classmethod
+    def open(cls, folder: Path) -> "Sequences":
+        """What `save` wrote, mapped into memory."""
+        return cls(np.load(folder / "tokens.npy", mmap_mode="r"), np.load(folder / "offsets.npy", mmap_mode="r"))
+
 
 @dataclass(frozen=True)
 class Vocabulary:

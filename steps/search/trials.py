@@ -1,79 +1,66 @@
-"""The crank: propose, train, tell, until the trials or the time are used up. A failed trial does not end it."""
+"""What a search proposes and what comes of it."""
 
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from steps.search.proposals import Proposal
+from steps.models.family import Settings
 
-Outcome = Literal["complete", "failed"]
+Outcome = Literal["complete", "pruned", "failed"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What to train in one trial; `number` counts from 1. `epochs`: fewer than the search's, where its algorithm says so."""
+
+    number: int
+    family: str
+    settings: Settings
+    epochs: int | None = None
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One finished trial; `score` is the objective, higher is better, absent where the trial failed."""
+    """One finished trial.
+
+    `curve` holds the objective after each epoch, higher is better; `score` that of the weights kept, absent where the
+    trial failed. A pruned trial's score is the one at the epoch it reached, and no measure of the settings' worth.
+    """
 
     proposal: Proposal
     outcome: Outcome
     score: float | None
-    reason: str
-    seconds: float
-    run_id: str
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What a training hands back: its objective, higher is better, and the run that holds the rest."""
-
-    score: float
-    run_id: str
+    curve: tuple[float, ...] = ()
+    reason: str = ""
+    seconds: float = 0.0
+    ended: float = 0.0  # seconds after the search began
 
 
 class Proposals(Protocol):
-    """A source of settings that learns from scores."""
+    """A source of settings that learns from trials."""
 
-    def ask(self) -> Proposal:
-        """The next settings to try."""
+    def ask(self, number: int) -> Proposal | None:
+        """Settings for trial `number`; none where they depend on trials that still run, or all have been tried."""
 
-    def tell(self, number: int, score: float | None) -> None:
-        """Report a trial's score; `None` where it failed."""
-
-
-def run_trials(
-    proposals: Proposals, train: Callable[[Proposal], Scored], max_trials: int, timeout_seconds: float = 0
-) -> Iterator[Trial]:
-    """Run up to `max_trials` trials one after the other and yield each when it is done.
-
-    No trial but the first starts once `timeout_seconds` have passed (0: no limit). Any `Exception` of `train` makes a
-    failed trial; an interrupt passes through.
-    """
-    start = time.monotonic()
-    for begun in range(max_trials):
-        if begun and timeout_seconds and time.monotonic() - start >= timeout_seconds:
-            return
-        proposal = proposals.ask()
-        trial = _run(proposal, train)
-        proposals.tell(proposal.number, trial.score)
-        yield trial
-
-
-def _run(proposal: Proposal, train: Callable[[Proposal], Scored]) -> Trial:
-    start = time.monotonic()
-    try:
-        scored = train(proposal)
-    except Exception as error:  # whatever a model library raises: the trial failed, the search goes on
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return Trial(proposal, "failed", None, reason, time.monotonic() - start, "")
-    return Trial(proposal, "complete", scored.score, "", time.monotonic() - start, scored.run_id)
+    def tell(self, trial: Trial) -> None:
+        """Take a finished trial, whether this source proposed it or an earlier process did."""
 
 
 def ranked(trials: list[Trial]) -> list[tuple[float, Trial]]:
     """The complete trials with their scores, best first, the earlier of equals first."""
-    complete = [(trial.score, trial) for trial in trials if trial.score is not None]
-    return sorted(complete, key=lambda pair: -pair[0])
+    complete = [(trial.score, trial) for trial in trials if trial.outcome == "complete" and trial.score is not None]
+    return sorted(complete, key=lambda pair: (-pair[0], pair[1].proposal.number))
 
 
 def best_of(trials: list[Trial]) -> Trial | None:
-    """The best complete trial; none if all failed."""
+    """The best complete trial; none if there is no complete one."""
     return next((trial for _, trial in ranked(trials)), None)
+
+
+def from_worst_to_best(trials: list[Trial]) -> list[Trial]:
+    """Trials with a score, in the order in which a search should learn from them.
+
+    A pruned trial stands below every complete one, whatever its score, since that score is of an earlier epoch; pruned
+    ones are ordered by the epoch reached, then by their score there (as Optuna's TPE orders them).
+    """
+    scored = [(trial.outcome == "complete", len(trial.curve), trial.score, trial) for trial in trials if trial.score is not None]
+    return [trial for *_, trial in sorted(scored, key=lambda row: (row[0], row[2]) if row[0] else row[:3])]

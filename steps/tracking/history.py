@@ -4,14 +4,15 @@ import json
 
 import mlflow
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.errors import UserError
 from steps.models.family import Settings
 from steps.tracking.reuse import fetch
 
 
-def best_settings(run_id: str) -> tuple[str, Settings, str]:
-    """Family, settings and sampling of a trial or candidate, or of the best trial of a search.
+def best_settings(run_id: str) -> tuple[str, Settings, str, int]:
+    """Family, settings, sampling and batch size of a trial or candidate, or of the best trial of a search.
 
     Raises:
         UserError: there is no such run, or it is neither.
@@ -21,7 +22,18 @@ def best_settings(run_id: str) -> tuple[str, Settings, str]:
         best = run.data.tags.get("best_run_id")
         run = mlflow.get_run(best) if best else run
         settings: Settings = json.loads(fetch(run.info.run_id, "settings.json").read_text())
-        return run.data.tags["family"], settings, run.data.params["sampling"]
+        return run.data.tags["family"], settings, run.data.params["sampling"], int(run.data.params["batch_size"])
     except (MlflowException, OSError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"from_run={run_id!r}: neither a search, a trial nor a candidate ({reason})") from None
+
+
+def search_of(candidate_id: str) -> dict[str, float]:
+    """The metrics of the search that a candidate is the end of."""
+    parent = mlflow.get_run(candidate_id).data.tags[MLFLOW_PARENT_RUN_ID]
+    return dict(mlflow.get_run(parent).data.metrics)
+
+
+def best_value(run_id: str, metric: str) -> float:
+    """The highest value of a metric over the epochs of a run."""
+    return max(each.value for each in mlflow.MlflowClient().get_metric_history(run_id, metric))

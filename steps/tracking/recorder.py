@@ -8,7 +8,7 @@ import mlflow
 import numpy as np
 from mlflow.entities import Metric
 
-from steps.evaluation.scores import score
+from steps.evaluation.scores import val_scores
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,6 @@ class RunRecorder:
         now = int(time.time() * 1000)
         batch = [Metric(name, value, now, step) for name, value in metrics.items()]
         _client(self.tracking_uri).log_batch(self.run_id, metrics=batch)
-
-
-def val_scores(ratings: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """All scores of the validation split, named `val_...`."""
-    return {f"val_{name}": value for name, value in score(ratings, probabilities).items()}
 
 
 def recorder_of(run_id: str, validation_ratings: np.ndarray) -> RunRecorder:

@@ -3,15 +3,17 @@
 import logging
 import os
 import tempfile
-import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import mlflow
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from steps.tracking import lineage
+from steps.tracking.patience import ServerGoneError, quick_failures
+from steps.tracking.process import PROCESS, this_process
 from steps.tracking.server import check_server
 
 
@@ -33,7 +35,8 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
     with _closed_with_its_status():
         if not begun_by_mlflow:
             mlflow.log_params(dict(parameters))
-        mlflow.set_tags({MLFLOW_RUN_NAME: name, "step": step, "command": lineage.command(step, parameters)})
+        repeat = lineage.command(step, parameters)
+        mlflow.set_tags({MLFLOW_RUN_NAME: name, "step": step, "command": repeat, PROCESS: this_process()})
         lineage.log_code_and_versions()
         yield run.info.run_id
 
@@ -57,17 +60,24 @@ def child_run(name: str, tags: Mapping[str, str], parameters: Mapping[str, objec
 
 
 @contextmanager
-def trial_run(number: int, family: str, engine: str, parameters: Mapping[str, object]) -> Iterator[str]:
-    """The run of one trial, with its outcome as a tag and, where it failed, the traceback as an artifact."""
-    tags = {"family": family, "engine": engine, "trial_number": str(number)}
-    with child_run(f"trial {number:03d} {family}", tags, {"family": family, **parameters}) as run_id:
-        try:
-            yield run_id
-        except Exception:
-            mlflow.log_text(traceback.format_exc(), "traceback.txt")
-            mlflow.set_tag("outcome", "failed")
-            raise
-        mlflow.set_tag("outcome", "complete")
+def reopened_run(run_id: str) -> Iterator[None]:
+    """An earlier run, active and RUNNING again; ends like `step_run`."""
+    mlflow.start_run(run_id=run_id, nested=True)
+    with _closed_with_its_status():
+        mlflow.set_tag(PROCESS, this_process())
+        yield
+
+
+def tag_of_active(name: str) -> str | None:
+    """A tag of the active run, if it has it."""
+    active = mlflow.active_run()
+    assert active is not None, "a tag belongs to a run"
+    return mlflow.get_run(active.info.run_id).data.tags.get(name)
+
+
+def tag_active(tags: Mapping[str, str]) -> None:
+    """Tag the active run."""
+    mlflow.set_tags(dict(tags))
 
 
 @contextmanager
@@ -78,6 +88,10 @@ def _closed_with_its_status() -> Iterator[None]:
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
+        raise
+    except ServerGoneError:
+        with quick_failures(), suppress(MlflowException):  # nobody is there to be told
+            mlflow.end_run(status)
         raise
     finally:
         mlflow.end_run(status)

@@ -12,6 +12,19 @@ from steps.errors import UserError
 PATIENCE_SECONDS = 5
 
 
+def is_server(uri: str) -> bool:
+    """Whether a tracking URI names a server, and not a database."""
+    return uri.startswith(("http://", "https://"))
+
+
+def answers(uri: str) -> bool:
+    """Whether a tracking server answers."""
+    try:
+        return requests.get(f"{uri.rstrip('/')}/health", timeout=PATIENCE_SECONDS).ok
+    except requests.RequestException:
+        return False
+
+
 def check_server() -> None:
     """See that the tracking store answers before anything is begun.
 
@@ -19,7 +32,7 @@ def check_server() -> None:
         UserError: it does not; MLflow itself would try for minutes.
     """
     uri = mlflow.get_tracking_uri()
-    if not _is_server(uri):
+    if not is_server(uri):
         return
     try:
         requests.get(f"{uri.rstrip('/')}/health", timeout=PATIENCE_SECONDS)
@@ -31,11 +44,16 @@ def check_server() -> None:
 def where_to_look(run_id: str) -> list[str]:
     """How to see a run: its page and, on a local store, the command that opens the UI first."""
     uri = mlflow.get_tracking_uri()
-    look = f"look at the run: {_address(f'#/experiments/{_experiment(run_id)}/runs/{run_id}')}"
-    if _is_server(uri):
+    look = f"look at the run: {_address(page_within(run_id))}"
+    if is_server(uri):
         return [look]
     program = Path(sys.executable).with_name("mlflow")
     return [f"open the UI: {program} ui --backend-store-uri {uri}", look]
+
+
+def page_within(run_id: str) -> str:
+    """The address of a run's page for a link from another page of the UI, wherever that is served."""
+    return f"#/experiments/{_experiment(run_id)}/runs/{run_id}"
 
 
 def trials_page(run_id: str, objective: str, lower_is_better: bool) -> str:
@@ -54,8 +72,4 @@ def _experiment(run_id: str) -> str:
 
 def _address(path: str) -> str:
     uri = mlflow.get_tracking_uri()
-    return f"{uri.rstrip('/') if _is_server(uri) else 'http://127.0.0.1:5000'}/{path}"
-
-
-def _is_server(uri: str) -> bool:
-    return uri.startswith(("http://", "https://"))
+    return f"{uri.rstrip('/') if is_server(uri) else 'http://127.0.0.1:5000'}/{path}"

@@ -1,14 +1,14 @@
 """Progress lines, as they are printed."""
 
 import re
+import time
 
 import numpy as np
 import pytest
 
-from steps.progress import EpochLines, TrialLines, clock
+from steps.progress import EpochLines, TrialLines, clock, say
 from steps.search.objective import Objective
-from steps.search.proposals import Proposal
-from steps.search.trials import Trial
+from steps.search.trials import Outcome, Proposal, Trial
 
 
 class Epochs:
@@ -21,9 +21,23 @@ class Epochs:
         self.seen.append((epoch, metrics, validation_probabilities))
 
 
-def trial(number: int, score: float | None, reason: str = "") -> Trial:
-    outcome = "failed" if score is None else "complete"
-    return Trial(Proposal(number, "gru_1", {"units_1": 8, "dropout_1": 0.3}), outcome, score, reason, 65.2, "")
+def trial(number: int, score: float | None, reason: str = "", outcome: Outcome = "complete") -> Trial:
+    proposal = Proposal(number, "gru_1", {"units_1": 8, "dropout_1": 0.3})
+    return Trial(proposal, "failed" if score is None else outcome, score, (0.5, 0.5), reason, 65.2)
+
+
+def lines_of(capsys: pytest.CaptureFixture[str], lines: TrialLines, *trials: Trial) -> list[str]:
+    for each in trials:
+        lines.show(each)
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.fixture
+def clock_at(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Time that passes only where a test says so."""
+    now = {"seconds": 1000.0}
+    monkeypatch.setattr(time, "monotonic", lambda: now["seconds"])
+    return now
 
 
 @pytest.mark.parametrize(
@@ -64,30 +78,85 @@ def test_a_model_of_one_epoch_has_a_short_line(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == "  epoch 1/1\n"
 
 
-def test_a_trial_s_line_has_score_best_time_and_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = TrialLines(Objective("val_auc", lower_is_better=False), 3)
-    for number, score in ((1, 0.8), (2, 0.75), (3, 0.9)):
-        lines.show(trial(number, score))
-    assert capsys.readouterr().out.splitlines() == [
-        f"  trial {number}/3 gru_1: val_auc {score}, best {best}; took 1 min 05 s, about 0 s left  [units_1 8, dropout_1 0.3]"
-        for number, score, best in ((1, "0.8000", "0.8000"), (2, "0.7500", "0.8000"), (3, "0.9000", "0.9000"))
-    ]
+def test_the_time_an_epoch_may_still_take_is_that_of_those_before(
+    capsys: pytest.CaptureFixture[str], clock_at: dict[str, float]
+) -> None:
+    lines = EpochLines(Epochs(), 5)
+    for epoch in (1, 2):
+        clock_at["seconds"] += 30
+        lines.epoch(epoch, {"val_loss": 1.0}, np.empty((0, 5)))
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("at most 2 min 00 s left")
+    assert second.endswith("at most 1 min 30 s left")
+
+
+def test_what_is_said_is_the_search_s(capsys: pytest.CaptureFixture[str]) -> None:
+    say("the server is back")
+    assert capsys.readouterr().out == "tune: the server is back\n"
+
+
+AUC, MAE = Objective("val_auc", lower_is_better=False), Objective("val_mae", lower_is_better=True)
+SETTINGS = "(units_1 8, dropout_1 0.3)"
+
+
+def test_a_trial_s_line_has_counts_best_time_score_and_settings(
+    capsys: pytest.CaptureFixture[str], clock_at: dict[str, float]
+) -> None:
+    lines = TrialLines(AUC, 4)
+    clock_at["seconds"] += 60
+    (one,) = lines_of(capsys, lines, trial(1, 0.8))
+    clock_at["seconds"] += 30
+    (two,) = lines_of(capsys, lines, trial(2, 0.75))
+    assert one == (
+        f"  [1/4: 1 done, 0 pruned, 0 failed, best 0.8000, about 3 min 00 s left]  trial 1 gru_1 val_auc 0.8000 "
+        f"in 1 min 05 s {SETTINGS}"
+    )
+    assert two == (
+        f"  [2/4: 2 done, 0 pruned, 0 failed, best 0.8000, about 1 min 30 s left]  trial 2 gru_1 val_auc 0.7500 "
+        f"in 1 min 05 s {SETTINGS}"
+    )
 
 
 def test_an_error_is_shown_with_its_own_sign_and_the_lowest_is_best(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = TrialLines(Objective("val_mae", lower_is_better=True), 2)
-    lines.show(trial(1, -0.5))  # scores are higher the better: an error comes negated
-    lines.show(trial(2, -0.7))
-    first, second = capsys.readouterr().out.splitlines()
-    assert "val_mae 0.5000, best 0.5000;" in first
-    assert "val_mae 0.7000, best 0.5000;" in second
+    # Scores are higher the better: an error comes negated.
+    first, second = lines_of(capsys, TrialLines(MAE, 2), trial(1, -0.5), trial(2, -0.7))
+    assert "best 0.5000," in first
+    assert "val_mae 0.5000 in" in first
+    assert "best 0.5000," in second
+    assert "val_mae 0.7000 in" in second
+
+
+def test_a_pruned_trial_says_where_it_was_stopped_and_is_never_the_best(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = lines_of(capsys, TrialLines(AUC, 2), trial(1, 0.9, outcome="pruned"), trial(2, 0.6))
+    assert first.startswith("  [1/2: 0 done, 1 pruned, 0 failed, about")
+    assert "trial 1 gru_1 pruned after epoch 2 at val_auc 0.9000 in 1 min 05 s" in first
+    assert second.startswith("  [2/2: 1 done, 1 pruned, 0 failed, best 0.6000, about")
 
 
 def test_a_failed_trial_says_why_and_leaves_the_best_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = TrialLines(Objective("val_auc", lower_is_better=False), 3)
-    for shown in (trial(1, None, "ValueError: no words"), trial(2, 0.0), trial(3, None, "MemoryError: too big")):
-        lines.show(shown)
-    first, second, third = capsys.readouterr().out.splitlines()
-    assert "gru_1: failed (ValueError: no words); took" in first
-    assert "val_auc 0.0000, best 0.0000; took" in second
-    assert "failed (MemoryError: too big), best 0.0000; took" in third
+    shown = (trial(1, None, "ValueError: no words"), trial(2, 0.0), trial(3, None, "MemoryError: too big"))
+    first, second, third = lines_of(capsys, TrialLines(AUC, 3), *shown)
+    assert first.startswith("  [1/3: 0 done, 0 pruned, 1 failed, about")
+    assert "gru_1 failed (ValueError: no words) in" in first
+    assert second.startswith("  [2/3: 1 done, 0 pruned, 1 failed, best 0.0000,")
+    assert third.startswith("  [3/3: 1 done, 0 pruned, 2 failed, best 0.0000,")
+    assert "failed (MemoryError: too big) in" in third
+
+
+def test_trials_count_as_they_end_whatever_their_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = lines_of(capsys, TrialLines(AUC, 9), trial(3, 0.5), trial(1, 0.6))
+    assert first.startswith("  [1/9: ")
+    assert "trial 3 gru_1" in first
+    assert second.startswith("  [2/9: ")
+    assert "trial 1 gru_1" in second
+
+
+def test_a_resumed_search_counts_on_and_estimates_from_its_own_trials(
+    capsys: pytest.CaptureFixture[str], clock_at: dict[str, float]
+) -> None:
+    before = [trial(1, 0.7), trial(2, 0.9, outcome="pruned"), trial(3, None, "ValueError: no words")]
+    lines = TrialLines(AUC, 6, before)
+    clock_at["seconds"] += 10
+    (line,) = lines_of(capsys, lines, trial(5, 0.6))
+    assert line.startswith("  [4/6: 2 done, 1 pruned, 1 failed, best 0.7000, about 20 s left]  trial 5 ")
+    assert len(before) == 3

@@ -11,12 +11,11 @@ import pytest
 from mlflow.entities import Run
 from sklearn.metrics import f1_score
 
-from steps import predict, preprocess, train, tune
+from steps import predict, preprocess, searching, train, tune
 from steps.errors import UserError
-from steps.models.catalogue import FAMILIES
-from steps.models.family import Fit
-from steps.models.logistic import LogisticFamily
+from steps.search.workers import WorkerPool
 from steps.tracking.reuse import fetch
+from steps.tune_parameters import TuneParameters
 from tests.conftest import statuses
 
 TINY_GRU = '{"units_1": 8}'
@@ -28,9 +27,9 @@ def children(client: mlflow.MlflowClient, run_id: str) -> list[Run]:
     return list(client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'"))
 
 
-def search(file: Path, **parameters: object) -> tune.TuneParameters:
+def search(file: Path, **parameters: object) -> TuneParameters:
     given = {"data": str(file), "families": "logistic_regression,gru_1", "max_trials": 3, "max_epochs": 2, "epochs": 2}
-    return tune.TuneParameters.model_validate({**given, "batch_size": 64, **parameters})
+    return TuneParameters.model_validate({**given, "batch_size": 64, **parameters})
 
 
 def read_json(run_id: str, name: str) -> dict[str, object]:
@@ -114,19 +113,13 @@ def test_another_seed_gives_other_metrics(store: mlflow.MlflowClient, reviews_fi
 def test_a_failed_trial_does_not_end_the_search(
     store: mlflow.MlflowClient, reviews_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit, calls = LogisticFamily.fit, []
-
-    def fail_once(*arguments: object) -> Fit:
-        calls.append(arguments)
-        if len(calls) == 1:
-            raise MemoryError("no room for this one")
-        return fit(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(LogisticFamily, "fit", fail_once)
-    tune.run(search(reviews_file, families="logistic_regression"))
+    monkeypatch.setattr(searching, "WORKER", "tests.workflow.failing_worker")
+    monkeypatch.setenv("STARCAST_FAIL", "first")
+    tune.run(search(reviews_file, families="logistic_regression", workers=1))
     experiment = store.get_experiment_by_name("tests").experiment_id
     [failed] = store.search_runs([experiment], "tags.outcome = 'failed'")
     assert failed.info.status == "FAILED"
+    assert failed.data.tags["reason"] == "MemoryError: no room for this one"
     assert "no room for this one" in fetch(failed.info.run_id, "traceback.txt").read_text()
     assert len(store.search_runs([experiment], "tags.outcome = 'complete'")) == 2
 
@@ -134,11 +127,9 @@ def test_a_failed_trial_does_not_end_the_search(
 def test_a_search_in_which_all_fail_says_why(
     store: mlflow.MlflowClient, reviews_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> Fit:
-        raise MemoryError("no room")
-
-    monkeypatch.setattr(LogisticFamily, "fit", fail)
-    with pytest.raises(UserError, match="all 2 trials failed, the last with MemoryError: no room"):
+    monkeypatch.setattr(searching, "WORKER", "tests.workflow.failing_worker")
+    monkeypatch.setenv("STARCAST_FAIL", "all")
+    with pytest.raises(UserError, match="all 2 trials failed, the last failure being MemoryError: no room"):
         tune.run(search(reviews_file, families="logistic_regression", max_trials=2))
     assert sorted(statuses(store)) == ["FAILED", "FAILED", "FAILED", "FINISHED"]
 
@@ -146,13 +137,15 @@ def test_a_search_in_which_all_fail_says_why(
 def test_an_interrupt_closes_runs_as_killed(
     store: mlflow.MlflowClient, reviews_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object) -> Fit:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(LogisticFamily, "fit", interrupt)
+    monkeypatch.setattr(WorkerPool, "wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        tune.run(search(reviews_file, families="logistic_regression"))
+        tune.run(search(reviews_file, families="logistic_regression", workers=1))
     assert sorted(statuses(store)) == ["FINISHED", "KILLED", "KILLED"]
+    [parent] = store.search_runs([store.get_experiment_by_name("tests").experiment_id], "tags.step = 'tune'")
+    assert f"resume={parent.info.run_id}" in parent.data.tags["mlflow.note.content"]
 
 
 def test_train_takes_the_best_of_a_search(store: mlflow.MlflowClient, reviews_file: Path) -> None:
@@ -163,16 +156,6 @@ def test_train_takes_the_best_of_a_search(store: mlflow.MlflowClient, reviews_fi
     assert again.test == candidate.test
     assert again.registered is not None
     assert again.registered.version == "2"
-
-
-def test_first_trials_pair_the_samplings_of_each_family_where_it_is_good() -> None:
-    families = ("logistic_regression", "gru_1", "lstm_2")
-    first = tune.first_trials(families, {"sampling": ("none", "class_weight")})
-    assert [family for family, _ in first] == [*families, *families]
-    for (family, settings), (_, again) in zip(first[:3], first[3:], strict=True):
-        assert {settings["sampling"], again["sampling"]} == {"none", "class_weight"}
-        assert {**settings, "sampling": ""} == {**again, "sampling": ""} == {**FAMILIES[family].start, "sampling": ""}
-    assert tune.first_trials(("gru_1",), {}) == [("gru_1", FAMILIES["gru_1"].published)]
 
 
 def test_sampling_is_searched_unless_given(store: mlflow.MlflowClient, reviews_file: Path) -> None:

@@ -1,0 +1,46 @@
+"""Study A's reviews for the search benchmark: the very split, cleaning and vocabulary of `tune`, in study A's encoding."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from steps.models.corpus import Corpus, Part
+from steps.models.predictor import join_title
+from steps.models.vocabulary import Sequences
+from steps.reviews import check, clean, layouts, read, sources
+from steps.reviews.split import split_reviews
+
+PREPROCESSING_SEED = 42  # the split's validation draw; the seed of a search does not move it
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Word indices of shape (reviews, longest training review), and one-hot labels of shape (reviews, 5)."""
+
+    train: np.ndarray
+    train_labels: np.ndarray
+    validation: np.ndarray
+    validation_labels: np.ndarray
+
+
+def load_corpus() -> Corpus:
+    """Training and validation split as `tune --data=clothing --split=study_a --cleaning=study_a` makes them."""
+    table = read.read_table(sources.locate("clothing"))
+    layout = layouts.recognise(table.columns)
+    reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout, drop_duplicates=False)
+    cleaner = clean.Cleaner.create("study_a", False)
+    reviews = reviews.with_columns(cleaner.clean(join_title(reviews)).alias("cleaned"))
+    tables = split_reviews(reviews, "study_a", PREPROCESSING_SEED)
+    return Corpus(Part.from_table(tables["train"]), Part.from_table(tables["validation"]))
+
+
+def load_arrays(reviews: int = 0) -> Arrays:
+    """Every review padded on the left to the longest training review; the first `reviews` of each split, 0 is all."""
+    corpus = load_corpus()
+    width = corpus.vocabulary.max_length
+
+    def encoded(part: Part, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.arange(len(part.ratings))[: reviews or None]
+        return sequences.padded(rows, width), np.eye(5, dtype=np.float32)[part.ratings[rows]]
+
+    return Arrays(*encoded(corpus.train, corpus.train_sequences), *encoded(corpus.validation, corpus.validation_sequences))

@@ -1,0 +1,110 @@
+"""The parameters of a search, and what follows from them: spaces, first points, the objective."""
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+
+from steps.evaluation import scores
+from steps.models.catalogue import FAMILIES, check_name
+from steps.models.family import Sampling, Settings, Space
+from steps.search.engines import AlgorithmName, Engine, EngineName
+from steps.search.objective import Objective
+from steps.search.pruning import PrunerName
+from steps.train import BatchSize, FitParameters
+
+# What a resumed search may do otherwise than it did before: the rest is as it was.
+FREE = ("resume", "workers", "timeout_minutes", "server_patience_minutes")
+
+
+def _split_names(value: Any) -> Any:
+    if isinstance(value, int):
+        return (value,)
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+def _check_objective(name: str) -> str:
+    names = [f"val_{score}" for score in scores.SCORES]
+    if name not in names:
+        raise ValueError(f"should be one of {', '.join(names)}")
+    return name
+
+
+Family = Annotated[str, AfterValidator(check_name)]
+Families = Annotated[tuple[Family, ...], BeforeValidator(_split_names), Field(min_length=1)]
+BatchSizes = Annotated[tuple[BatchSize, ...], BeforeValidator(_split_names), Field(min_length=1)]
+
+
+class TuneParameters(FitParameters):
+    """Search one or more families; fit the best once more; register it as challenger."""
+
+    sampling: Literal["search", "default"] | Sampling = Field(
+        "search", description="search (none and class_weight are tried), default (the family's study's), none, class_weight"
+    )
+    batch_size: BatchSizes = Field((128,), description="reviews per batch; a comma list is searched; study A used 32")
+    families: Families = Field(("logistic_regression", "gru_1", "lstm_2"), description=f"comma list of {', '.join(FAMILIES)}")
+    engine: EngineName = Field("hyperopt", description="hyperopt or keras-tuner: what chooses the settings")
+    algorithm: AlgorithmName = Field(
+        "auto", description="hyperopt: tpe (auto), random, anneal; keras-tuner: random (auto), bayesian, hyperband"
+    )
+    start: Literal["known", "random"] = Field("known", description="begin where families are known to be good, or anywhere")
+    max_trials: int = Field(12, ge=1, le=100_000, description="trials over all families")
+    max_epochs: int = Field(3, ge=1, le=1_000, description="epochs of a trial; study A's 3")
+    executions_per_trial: int = Field(1, ge=1, le=100, description="trainings of a trial, with seeds of their own")
+    objective: Annotated[str, AfterValidator(_check_objective)] = Field(
+        "val_auc", description="val_auc (study A's) or another val_ score"
+    )
+    pruner: Literal["auto"] | PrunerName = Field(
+        "auto", description="what stops a trial after an epoch: asha (auto, but with hyperband), median, none"
+    )
+    workers: int = Field(0, ge=0, le=1_024, description="trials at the same time; 0 is what the machine carries")
+    timeout_minutes: float = Field(0, ge=0, description="begin no trial after this; 0 is no limit")
+    server_patience_minutes: float = Field(10, gt=0, description="how long to wait for a tracking server that went away")
+    resume: str = Field("", description="go on with this search: its run id, or latest")
+
+    @field_validator("algorithm")
+    @classmethod
+    def _check_algorithm(cls, algorithm: AlgorithmName, given: ValidationInfo) -> AlgorithmName:
+        if "engine" in given.data:
+            Engine.choose(given.data["engine"], algorithm, "auto")
+        return algorithm
+
+    @field_validator("pruner")
+    @classmethod
+    def _check_pruner(cls, pruner: Literal["auto"] | PrunerName, given: ValidationInfo) -> Literal["auto"] | PrunerName:
+        if {"engine", "algorithm"} <= given.data.keys():
+            Engine.choose(given.data["engine"], given.data["algorithm"], pruner)
+        return pruner
+
+    def chosen_engine(self) -> Engine:
+        """Engine, algorithm and pruner, `auto` resolved."""
+        return Engine.choose(self.engine, self.algorithm, self.pruner)
+
+    def goal(self) -> Objective:
+        """The objective with its direction."""
+        return Objective(self.objective, self.objective.removeprefix("val_") in scores.LOWER_IS_BETTER)
+
+    def spaces(self) -> dict[str, Space]:
+        """Each family's space, with the sampling and the batch sizes where these are searched."""
+        sampling: Space = {"sampling": get_args(Sampling)} if self.sampling == "search" else {}
+        batches: Space = {"batch_size": self.batch_size} if len(self.batch_size) > 1 else {}
+        return {
+            name: {**FAMILIES[name].space, **sampling, **(batches if FAMILIES[name].iterative else {})} for name in self.families
+        }
+
+    def first_points(self) -> list[tuple[str, Settings]]:
+        """Where the search begins; settings left out are drawn.
+
+        Known: each family where it is known to be good, then again under each other sampling, pairs that differ in nothing
+        else. Random: each family once; a random search takes them in turn to its end, so that each has its share.
+        """
+        if self.start == "random":
+            turns = self.max_trials if self.chosen_engine().algorithm == "random" else len(self.families)
+            return [(self.families[i % len(self.families)], {}) for i in range(turns)]
+        samplings = get_args(Sampling) if self.sampling == "search" else ()
+        if not samplings:
+            return [(family, FAMILIES[family].start) for family in self.families]
+        return [
+            (family, {**FAMILIES[family].start, "sampling": samplings[(i + turn) % len(samplings)]})
+            for turn in range(len(samplings))
+            for i, family in enumerate(self.families)
+        ]

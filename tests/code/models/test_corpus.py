@@ -1,0 +1,83 @@
+"""A corpus written once and opened by other processes is the same corpus."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from steps.models.corpus import Corpus, Part
+from steps.models.vocabulary import Sequences, Vocabulary
+
+WORDS = st.text(st.characters(blacklist_categories=["Cs"]), max_size=8)
+REVIEWS = st.lists(st.tuples(st.lists(WORDS, max_size=6).map(" ".join), st.integers(1, 5)), min_size=1, max_size=12)
+Reviews = list[tuple[str, int]]
+
+
+def part(reviews: Reviews) -> Part:
+    texts, ratings = zip(*reviews, strict=True)
+    return Part.from_table(pl.DataFrame({"cleaned": texts, "rating": ratings}, schema={"cleaned": pl.String, "rating": pl.Int8}))
+
+
+def rows(sequences: Sequences) -> list[list[int]]:
+    return [sequences.tokens[a:b].tolist() for a, b in zip(sequences.offsets, sequences.offsets[1:], strict=False)]
+
+
+def assert_equal(one: Corpus, two: Corpus) -> None:
+    for a, b in ((one.train, two.train), (one.validation, two.validation)):
+        assert a.texts.to_list() == b.texts.to_list()
+        assert a.ratings.tolist() == b.ratings.tolist()
+        assert a.ratings.dtype == b.ratings.dtype
+    assert one.vocabulary == two.vocabulary
+    for x, y in ((one.train_sequences, two.train_sequences), (one.validation_sequences, two.validation_sequences)):
+        assert rows(x) == rows(y)
+        assert (x.tokens.dtype, x.offsets.dtype) == (y.tokens.dtype, y.offsets.dtype)
+        everything = np.arange(len(x.lengths))
+        np.testing.assert_array_equal(x.padded(everything), y.padded(everything))
+
+
+@settings(deadline=None, max_examples=40)
+@given(train=REVIEWS, validation=REVIEWS)
+def test_what_is_saved_is_opened_again(train: Reviews, validation: Reviews) -> None:
+    corpus = Corpus(part(train), part(validation))
+    with tempfile.TemporaryDirectory() as folder:
+        corpus.save(Path(folder))
+        assert_equal(Corpus.open(Path(folder)), corpus)
+
+
+def test_words_are_not_counted_and_texts_not_encoded_a_second_time(tmp_path: Path, monkeypatch) -> None:
+    Corpus(part([("a dress", 5), ("a shirt", 1)]), part([("a coat", 3)])).save(tmp_path)
+
+    def not_again(*_: object) -> None:
+        raise AssertionError("encoded again")
+
+    monkeypatch.setattr(Vocabulary, "fit", not_again)
+    monkeypatch.setattr(Vocabulary, "encode", not_again)
+    opened = Corpus.open(tmp_path)
+    assert opened.vocabulary.words == ("a", "dress", "shirt")
+    assert rows(opened.train_sequences) == [[2, 3], [2, 4]]
+    assert rows(opened.validation_sequences) == [[2, 1]]
+
+
+def test_sequences_are_mapped_into_memory_and_not_copied(tmp_path: Path) -> None:
+    Corpus(part([("a dress", 5)]), part([("a coat", 3)])).save(tmp_path)
+    opened = Corpus.open(tmp_path)
+    for sequences in (opened.train_sequences, opened.validation_sequences):
+        assert isinstance(sequences.tokens, np.memmap)
+        assert isinstance(sequences.offsets, np.memmap)
+        assert not sequences.tokens.flags.writeable
+
+
+def test_an_opened_corpus_can_be_saved_elsewhere(tmp_path: Path) -> None:
+    corpus = Corpus(part([("a dress", 5), ("", 2)]), part([("a coat", 3)]))
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    corpus.save(tmp_path / "one")
+    Corpus.open(tmp_path / "one").save(tmp_path / "two")
+    assert_equal(Corpus.open(tmp_path / "two"), corpus)
+
+
+def test_ratings_are_indices_from_0() -> None:
+    assert part([("bad", 1), ("good", 5)]).ratings.tolist() == [0, 4]

@@ -1,0 +1,48 @@
+"""A worker without any model: `python -m fake_worker <pipe>`. A proposal's settings say what it does."""
+
+import os
+import signal
+import struct
+import sys
+from multiprocessing.connection import Connection
+
+from steps.search.loop import Done, Epoch, Failed
+from steps.search.trials import Proposal
+
+SEEN = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+
+
+def event(proposal: Proposal, setup: str, pipe: Connection) -> Done | Failed:
+    """Do as told, and say who did it."""
+    metrics = {"pid": os.getpid(), "setup": setup, **{name: os.environ.get(name) for name in SEEN}}
+    how = proposal.settings["how"]
+    if how == "exit":
+        os._exit(7)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "half":  # dies while it sends
+        os.write(pipe.fileno(), struct.pack("!i", 1_000_000) + b"half of it")
+        os._exit(7)
+    if how == "raise":
+        return Failed(proposal.number, "ValueError: no words", "Traceback ...")
+    if how == "epochs":
+        for epoch in (1, 2, 3):
+            pipe.send((Epoch(proposal.number, epoch, metrics, waits=epoch < 3), 0))
+            if epoch < 3 and not pipe.recv():
+                return Done(proposal.number, {**metrics, "epoch": epoch}, None)
+    return Done(proposal.number, metrics, None)
+
+
+def main(pipe: Connection) -> None:
+    """As `steps.trial` does, but for the training."""
+    try:
+        setup = pipe.recv()
+        while True:
+            proposal = pipe.recv()
+            pipe.send((event(proposal, setup, pipe), proposal.settings.get("memory", 10**8)))
+    except (EOFError, ConnectionError):
+        return
+
+
+if __name__ == "__main__":
+    main(Connection(int(sys.argv[1])))

@@ -1,0 +1,105 @@
+"""A tracking server that is killed in the middle of a search: it comes back, or it does not."""
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from tests.conftest import make_reviews
+from tests.workflow.processes import TUNE, Server, Watched, assert_is_done, contents, ended_trials, trials_of
+
+AWAY = 6.0  # seconds
+NETWORK = ("--families=gru_1", "--sampling=none", "--start=random", "--max_epochs=3", "--pruner=none", "--batch_size=64")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Server]:
+    """One server for all of this module's tests."""
+    made = Server(tmp_path_factory.mktemp("server"), empty_database)
+    made.start()
+    made.wait()
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    made = tmp_path / "reviews.csv"
+    make_reviews(300).write_csv(made)
+    return made
+
+
+def steps_of(client: mlflow.MlflowClient, run: mlflow.entities.Run, name: str) -> list[int]:
+    return sorted(metric.step for metric in client.get_metric_history(run.info.run_id, name))
+
+
+def test_nothing_is_lost_while_the_server_is_away(server: Server, file: Path, tmp_path: Path) -> None:
+    with Watched((*TUNE, *NETWORK, f"--data={file}", "--max_trials=4"), tmp_path, server.address) as search:
+        search.until(r"\[1/4: ")
+        server.kill()
+        time.sleep(AWAY)
+        server.start()
+        assert search.end() == 0, search.output
+        assert search.left() == []
+    client = server.client()
+    assert search.output.count(f"the tracking server {server.address} is away: training goes on") == 1
+    back = re.findall(r"the tracking server is back after (\d+) s; nothing was lost", search.output)
+    assert len(back) == 1
+    assert "Traceback" not in search.output
+    [parent] = client.search_runs(["0"], "tags.step = 'tune' and attributes.status = 'FINISHED'")
+    assert_is_done(client, parent.info.run_id, 4)
+    for run in ended_trials(client, parent.info.run_id).values():
+        assert steps_of(client, run, "loss") == [1, 2, 3]
+        assert steps_of(client, run, "val_auc") == [1, 2, 3, 4]
+        assert steps_of(client, run, "parameters") == [0]
+        names = {item.path for item in mlflow.MlflowClient(server.address).list_artifacts(run.info.run_id)}
+        assert {"settings.json", "confusion_matrix_val.json", "confusion_matrix_val.png"} <= names
+
+
+def test_a_server_that_stays_away_ends_the_search_which_goes_on_elsewhere(server: Server, file: Path, tmp_path: Path) -> None:
+    """Elsewhere: the tracking URI alone, another folder, the file of reviews gone."""
+    asked = ("--max_trials=16", "--server_patience_minutes=0.1")
+    with Watched((*TUNE, *asked, f"--data={file}"), tmp_path, server.address) as search:
+        search.until(r"\[4/16: ")
+        server.kill()
+        assert search.end() == 2, search.output
+        assert search.left() == []
+    assert "Traceback" not in search.output
+    last = search.output.splitlines()[-1]
+    expected = rf"starcast tune: the tracking server {server.address} stayed away for 0.1 min; \d+ writes .*"
+    assert re.fullmatch(rf"{expected}-P resume=[0-9a-f]{{32}}", last), last
+    client, run_id = server.client(), search.search_id()
+    before = contents(client, {n: run for n, run in ended_trials(client, run_id).items() if run.info.status != "RUNNING"})
+    assert len(before) >= 3
+    server.start()
+    server.wait()
+    file.unlink()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with Watched((*TUNE, "--resume=latest"), elsewhere, server.address) as again:
+        assert again.end() == 0, again.output
+        assert again.left() == []
+    assert_is_done(client, run_id, 16)
+    after = contents(client, ended_trials(client, run_id))
+    assert {number: after[number] for number in before} == before
+    assert {run.info.status for run in trials_of(client, run_id).values()} <= {"FINISHED", "FAILED"}
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_second_ctrl_c_ends_at_once_though_the_server_hangs(server: Server, file: Path, tmp_path: Path) -> None:
+    """The first one waits for the server, to close the runs."""
+    with Watched((*TUNE, "--max_trials=40", f"--data={file}"), tmp_path, server.address) as search:
+        search.until(r"\[2/40: ")
+        with server.hanging():
+            search.signal(signal.SIGINT)
+            time.sleep(2)
+            assert search.left(), search.output
+            before = time.monotonic()
+            search.signal(signal.SIGINT)
+            assert search.end(20) == 130
+            assert time.monotonic() - before < 3
+            assert search.left() == []
