@@ -63,7 +63,7 @@ class FitParameters(DataParameters):
 class TrainParameters(FitParameters):
     """One family with given settings, or the best of a search."""
 
-    sampling: Literal["default"] | Sampling = Field("default", description="default (the family's study's), none, class_weight")
+    sampling: Literal["default", Sampling] = Field("default", description="default (the family's study's), none, class_weight")
     batch_size: BatchSize = Field(128, description="reviews per batch; study A used 32")
     family: Annotated[str, AfterValidator(check_name)] = Field("logistic_regression", description=", ".join(FAMILIES))
     settings: str = Field("{}", description="JSON; what is left out is the study's best")

@@ -7,9 +7,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from steps.evaluation import scores
 from steps.models.catalogue import FAMILIES, check_name
 from steps.models.family import Sampling, Settings, Space
-from steps.search.engines import AlgorithmName, Engine, EngineName
+from steps.search.engines import AlgorithmName, Engine, EngineName, PrunerChoice
 from steps.search.objective import Objective
-from steps.search.pruning import PrunerName
 from steps.train import BatchSize, FitParameters
 
 # What a resumed search may do otherwise than it did before: the rest is as it was.
@@ -37,7 +36,7 @@ BatchSizes = Annotated[tuple[BatchSize, ...], BeforeValidator(_split_names), Fie
 class TuneParameters(FitParameters):
     """Search one or more families; fit the best once more; register it as challenger."""
 
-    sampling: Literal["search", "default"] | Sampling = Field(
+    sampling: Literal["search", "default", Sampling] = Field(
         "search", description="search (none and class_weight are tried), default (the family's study's), none, class_weight"
     )
     batch_size: BatchSizes = Field((128,), description="reviews per batch; a comma list is searched; study A used 32")
@@ -53,7 +52,7 @@ class TuneParameters(FitParameters):
     objective: Annotated[str, AfterValidator(_check_objective)] = Field(
         "val_auc", description="val_auc (study A's) or another val_ score"
     )
-    pruner: Literal["auto"] | PrunerName = Field(
+    pruner: PrunerChoice = Field(
         "auto", description="what stops a trial after an epoch: asha (auto, but with hyperband), median, none"
     )
     workers: int = Field(0, ge=0, le=1_024, description="trials at the same time; 0 is what the machine carries")
@@ -70,7 +69,7 @@ class TuneParameters(FitParameters):
 
     @field_validator("pruner")
     @classmethod
-    def _check_pruner(cls, pruner: Literal["auto"] | PrunerName, given: ValidationInfo) -> Literal["auto"] | PrunerName:
+    def _check_pruner(cls, pruner: PrunerChoice, given: ValidationInfo) -> PrunerChoice:
         if {"engine", "algorithm"} <= given.data.keys():
             Engine.choose(given.data["engine"], given.data["algorithm"], pruner)
         return pruner

@@ -59,23 +59,3 @@ def share_figure(answers: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     axes.set(xlabel="stars", ylabel="share of reviews", title="Shares of the ratings, true and predicted")
     axes.legend()
     return figure
-
-
-def progress_figure(trials: list[tuple[int, str, float]], objective: str, lower_is_better: bool) -> Figure:
-    """Objective per trial, coloured by family, with the best so far as a line.
-
-    Args:
-        trials: (number, family, objective) of the complete trials, in their order.
-    """
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
-    axes = figure.subplots()
-    numbers = np.array([number for number, _, _ in trials])
-    values = np.array([value for _, _, value in trials])
-    best = np.minimum.accumulate(values) if lower_is_better else np.maximum.accumulate(values)
-    axes.step(numbers, best, where="post", color="black", linewidth=1, label="best so far")
-    for family in dict.fromkeys(family for _, family, _ in trials):
-        chosen = [i for i, trial in enumerate(trials) if trial[1] == family]
-        axes.scatter(numbers[chosen], values[chosen], label=family)
-    axes.set(xlabel="trial", ylabel=objective, title=f"Search progress: {len(trials)} complete trials")
-    axes.legend()
-    return figure

@@ -9,6 +9,7 @@ from steps.search.pruning import PrunerName
 from steps.search.trials import Proposals
 
 EngineName = Literal["hyperopt", "keras-tuner"]
+PrunerChoice = Literal["auto", PrunerName]
 AlgorithmName = Literal["auto", "tpe", "random", "anneal", "bayesian", "hyperband"]
 ALGORITHMS: dict[str, tuple[str, ...]] = {
     "hyperopt": ("tpe", "random", "anneal"),
@@ -25,7 +26,7 @@ class Engine:
     pruner: PrunerName
 
     @classmethod
-    def choose(cls, engine: EngineName, algorithm: AlgorithmName, pruner: PrunerName | Literal["auto"]) -> "Engine":
+    def choose(cls, engine: EngineName, algorithm: AlgorithmName, pruner: PrunerChoice) -> "Engine":
         """Resolve `auto`: the engine's first algorithm; asha, but for hyperband, which stops trials itself.
 
         Raises:

@@ -48,7 +48,7 @@ class HyperoptProposals:
     def ask(self, number: int) -> Proposal:
         """The next settings to try; a space of which all is tried is answered with repeats."""
         if self._first:
-            document = self._given(*self._first.pop(0))
+            document = self._given(*self._first.pop(0), self._tried)
         else:
             document = self._draw_until(self._suggest, lambda point: point not in self._tried)
         self._begin(number, document)
@@ -58,7 +58,7 @@ class HyperoptProposals:
         """Take a finished trial; of all trials hyperopt then holds losses that have the right order, which is all it reads."""
         number = trial.proposal.number
         if number not in self._numbered:
-            self._begin(number, self._given(trial.proposal.family, trial.proposal.settings))
+            self._begin(number, self._given(trial.proposal.family, trial.proposal.settings, ()))
         document = self._numbered[number]
         document["state"], document["result"] = hyperopt.JOB_STATE_DONE, {"status": hyperopt.STATUS_FAIL}
         self._told.append(trial)
@@ -78,8 +78,11 @@ class HyperoptProposals:
         document: dict[str, Any] = suggest(self._documents.new_trial_ids(1), self._domain, self._documents, seed)[0]
         return document
 
-    def _given(self, family: str, settings: Settings) -> dict[str, Any]:
-        document = self._draw_until(hyperopt.rand.suggest, lambda point: point[0] == family)
+    def _given(self, family: str, settings: Settings, but: Sequence[Point]) -> dict[str, Any]:
+        def accept(point: Point) -> bool:
+            return point[0] == family and (family, {**point[1], **settings}) not in but
+
+        document = self._draw_until(hyperopt.rand.suggest, accept)
         for name, value in settings.items():
             document["misc"]["vals"][f"{family}.{name}"] = [self._spaces[family][name].index(value)]
         return document

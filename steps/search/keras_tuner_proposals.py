@@ -45,6 +45,7 @@ class KerasTunerProposals:
         drawn = int(np.random.SeedSequence(seed).generate_state(1)[0]) or 1
         self._oracle = _make_oracle(algorithm, self._hyperparameters, max_trials, drawn, max_epochs)
         self._oracle.verbose = 0
+        self._oracle._max_collisions = REDRAWS  # its 20 would end the search of a small space early
         self._oracle._set_project_dir(self._folder.name, "oracle")  # what its tuner would call
         self._numbered: dict[int, TunerTrial] = {}
         self._told: list[Trial] = []
@@ -54,12 +55,11 @@ class KerasTunerProposals:
         if self._first:
             family, settings = self._first.pop(0)
             given = self._insert(number, family, settings)
+            self._oracle.ongoing_trials[_worker(number)] = given
             return Proposal(number, *_point(given))
-        trial = self._oracle.create_trial(f"trial {number}")
-        if trial.status != TrialStatus.RUNNING:
+        trial = self._oracle.create_trial(_worker(number))
+        if trial.status != TrialStatus.RUNNING or not self._is_new(trial):
             return None
-        if not self._repeats and _point(trial) in map(_point, self._numbered.values()):
-            trial.hyperparameters.values = self._oracle._random_values() or trial.hyperparameters.values
         self._numbered[number] = trial
         epochs = trial.hyperparameters.values.get("tuner/epochs")
         return Proposal(number, *_point(trial), epochs=None if epochs == self._max_epochs else epochs)
@@ -77,6 +77,21 @@ class KerasTunerProposals:
             self._oracle.update_trial(kept.trial_id, {SCORE.name: score}, step=len(trial.curve))
         self._oracle.end_trial(kept)
 
+    def _is_new(self, trial: TunerTrial) -> bool:
+        """Make a trial that repeats another one a random one, if there are points left; else take it back."""
+        if self._repeats or _point(trial) not in map(_point, self._numbered.values()):
+            return True
+        drawn = self._oracle._random_values()
+        if drawn:
+            trial.hyperparameters.values = drawn
+            self._oracle._id_to_hash[trial.trial_id] = None  # the point it had stays tried: another trial has it
+            self._oracle._record_values(trial)
+            return True
+        del self._oracle.trials[trial.trial_id]
+        self._oracle.start_order.remove(trial.trial_id)
+        self._oracle.ongoing_trials = {w: t for w, t in self._oracle.ongoing_trials.items() if t is not trial}
+        return False
+
     def _score(self, trial: Trial) -> float | None:
         # A pruned trial's score is of an earlier epoch: an oracle, which has no word for that, is told the worst final
         # score instead, unless its own is lower still. Hyperband's own short rounds it compares among themselves.
@@ -86,12 +101,12 @@ class KerasTunerProposals:
 
     def _insert(self, number: int, family: str, settings: Settings) -> TunerTrial:
         hyperparameters = self._hyperparameters.copy()
-        drawn: Settings = {"family": family}
+        given = {f"{family}.{name}": value for name, value in settings.items()}
         for _ in range(REDRAWS):
-            drawn = self._oracle._random_values() or drawn
-            if drawn["family"] == family:
+            drawn = self._oracle._random_values() or {}
+            hyperparameters.values = {**drawn, "family": family, **given}
+            if drawn.get("family") == family and not self._oracle._duplicate(hyperparameters.values):
                 break
-        hyperparameters.values = {**drawn, "family": family, **{f"{family}.{k}": v for k, v in settings.items()}}
         trial = TunerTrial(hyperparameters=hyperparameters, trial_id=f"given {number}", status=TrialStatus.RUNNING)
         self._oracle.trials[trial.trial_id] = trial
         self._oracle.start_order.append(trial.trial_id)
@@ -106,7 +121,10 @@ def _hyperparameters(spaces: Mapping[str, Space]) -> keras_tuner.HyperParameters
     for family, space in spaces.items():
         with hyperparameters.conditional_scope("family", [family]):
             for name, values in space.items():
-                hyperparameters.Choice(f"{family}.{name}", list(values))
+                if set(values) == {False, True}:  # a Choice would make them 0 and 1
+                    hyperparameters.Boolean(f"{family}.{name}")
+                else:
+                    hyperparameters.Choice(f"{family}.{name}", list(values))
     return hyperparameters
 
 
@@ -127,6 +145,10 @@ def _make_oracle(
         return keras_tuner.oracles.RandomSearchOracle(max_trials=10**9, **common)
     startup = min(20, max(5, max_trials // 3))
     return keras_tuner.oracles.BayesianOptimizationOracle(max_trials=10**9, num_initial_points=startup, **common)
+
+
+def _worker(number: int) -> str:
+    return f"trial {number}"  # to an oracle every trial has a worker of its own
 
 
 def _point(trial: TunerTrial) -> Point:

@@ -116,8 +116,10 @@ class Search:
         number, last = first_number, first_number + trials - 1
         while True:
             self._watcher.check()
-            late = bool(timeout_seconds) and number > first_number and self._seconds() >= timeout_seconds
-            while number <= last and not late and self._pool.idle() and self._begin(number):
+            while number <= last and self._pool.idle():
+                late = bool(timeout_seconds) and number > first_number and self._seconds() >= timeout_seconds
+                if late or not self._begin(number):
+                    break
                 number += 1
             if not self._running:
                 return

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
@@ -26,11 +27,13 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 def gpus() -> list[str]:
     """The GPUs that this process may use."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
-        return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name]
+        named = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
+        return list(takewhile(lambda name: name not in ("", "-1"), named))  # as CUDA reads it
     if not shutil.which("nvidia-smi"):
         return []
-    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False).stdout
-    return [str(number) for number, _ in enumerate(listed.splitlines())]
+    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False)
+    found = listed.stdout.splitlines() if listed.returncode == 0 else []  # a driver may be installed without a card
+    return [str(number) for number, _ in enumerate(found)]
 
 
 def carried_workers() -> int:
@@ -107,7 +110,7 @@ class WorkerPool:
     def _receive(self, worker: _Worker) -> Event:
         try:
             event, memory = worker.pipe.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
             return self._replace_dead(worker)
         if isinstance(event, Done | Failed):
             self._free(worker, memory)

@@ -118,7 +118,9 @@ class Server:
         self.address = f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start; returns at once."""
+        """Start unless it runs; returns at once."""
+        if self._process:
+            return
         stores = ("--backend-store-uri", "sqlite:///server.db", "--artifacts-destination", str(self._folder / "artifacts"))
         where = ("--host", "127.0.0.1", "--port", str(self._port), "--workers", "1")
         with (self._folder / "server.log").open("ab") as log:
@@ -175,8 +177,8 @@ def trials_of(client: MlflowClient, search_id: str) -> dict[int, Run]:
 
 def ended_trials(client: MlflowClient, search_id: str) -> dict[int, Run]:
     """Those that count as trials of the search."""
-    outcomes = ("complete", "pruned", "failed")
-    return {n: run for n, run in trials_of(client, search_id).items() if run.data.tags.get("outcome") in outcomes}
+    ended = {n: run for n, run in trials_of(client, search_id).items() if run.info.status != "RUNNING"}
+    return {n: run for n, run in ended.items() if run.data.tags.get("outcome") in ("complete", "pruned", "failed")}
 
 
 def contents(client: MlflowClient, trials: Mapping[int, Run]) -> dict[int, object]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from steps.evaluation.figures import confusion_figure, progress_figure, share_figure
+from steps.evaluation.figures import confusion_figure, share_figure
 
 MATRIX = np.array([[6, 2, 0, 0, 0], [1, 3, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 1_500, 500], [0, 0, 0, 0, 2_000]])
 
@@ -60,16 +60,3 @@ def test_share_bars_stand_around_their_rating_without_overlap() -> None:
     ends = sorted((bar.get_x(), bar.get_x() + bar.get_width()) for bars in axes.containers for bar in bars)
     assert all(left[1] <= right[0] + 1e-9 for left, right in pairwise(ends))
     assert np.mean(ends) == pytest.approx(3)
-
-
-@pytest.mark.parametrize(("lower_is_better", "best"), [(False, [0.2, 0.5, 0.5, 0.6]), (True, [0.2, 0.2, 0.1, 0.1])])
-def test_search_progress_draws_every_trial_and_the_best_so_far(lower_is_better: bool, best: list[float]) -> None:
-    trials = [(1, "gru_1", 0.2), (2, "lstm_2", 0.5), (4, "gru_1", 0.1), (5, "gru_1", 0.6)]
-    (axes,) = progress_figure(trials, "val_auc", lower_is_better).axes
-    (line,) = axes.lines
-    assert line.get_xdata().tolist() == [1, 2, 4, 5]
-    assert line.get_ydata().tolist() == best
-    points = {dots.get_label(): dots.get_offsets().tolist() for dots in axes.collections}
-    assert points == {"gru_1": [[1, 0.2], [4, 0.1], [5, 0.6]], "lstm_2": [[2, 0.5]]}
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("trial", "val_auc")
-    assert axes.get_title() == "Search progress: 4 complete trials"

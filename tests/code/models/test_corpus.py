@@ -38,7 +38,7 @@ def assert_equal(one: Corpus, two: Corpus) -> None:
         np.testing.assert_array_equal(x.padded(everything), y.padded(everything))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(train=REVIEWS, validation=REVIEWS)
 def test_what_is_saved_is_opened_again(train: Reviews, validation: Reviews) -> None:
     corpus = Corpus(part(train), part(validation))

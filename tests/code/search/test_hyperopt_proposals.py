@@ -108,6 +108,11 @@ def test_equal_seeds_give_equal_proposals_and_other_seeds_others(algorithm: str)
     assert one == same != other
 
 
+def test_every_part_of_a_seed_counts() -> None:
+    one, other = (search(made("random", SPACES, seed=seed), 4) for seed in ((1,), (1, 3)))
+    assert one != other
+
+
 def test_algorithms_differ() -> None:
     tpe, random, anneal = (search(made(algorithm, SPACES, seed=(4,)), 12) for algorithm in ALGORITHMS)
     assert tpe != random
