@@ -77,6 +77,7 @@ def run(parameters: TrainParameters) -> candidate.Candidate:
         with runs.step_run("resume train", parameters.as_text(), f"resume {parameters.resume}"):
             earlier = resumption.find_unfinished("train", parameters.resume)
             runs.describe(f"Went on with {earlier.info.run_id}.", {"resumed_run_id": earlier.info.run_id})
+            resumption.close_abandoned(keep=earlier.info.run_id)
             with runs.reopened_run(earlier.info.run_id):
                 return _fit(resumed(parameters, earlier.data.params, FREE), earlier.info.run_id)
     with runs.step_run("train", parameters.as_text(), f"train {parameters.from_run or parameters.family}") as run_id:

@@ -37,6 +37,7 @@ def _resume(given: TuneParameters) -> candidate.Candidate:
     parent = resumption.find_unfinished("tune", given.resume)
     parameters = resumed(given, parent.data.params, FREE)
     runs.describe(f"Went on with search {parent.info.run_id}.", {"resumed_run_id": parent.info.run_id})
+    resumption.close_abandoned(keep=parent.info.run_id)
     with runs.reopened_run(parent.info.run_id):
         finished = resumption.read_search(parent, parameters.spaces(), parameters.goal())
         done, total = len(finished.trials), parameters.max_trials

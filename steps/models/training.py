@@ -94,6 +94,7 @@ def fit_network(
         batches.on_epoch_end()  # the draws of the epochs that are done
     if progress.epochs < training.epochs and (not kept or progress.epochs - progress.best_epoch < training.patience):
         watch = Validation(corpus, recorder, training.patience, progress, checkpoints)
-        network.fit(batches, epochs=training.epochs, initial_epoch=progress.epochs, verbose=0, callbacks=[watch])
+        # The batches come shuffled; Keras would shuffle their order once more, by a state that is not kept.
+        network.fit(batches, epochs=training.epochs, initial_epoch=progress.epochs, shuffle=False, verbose=0, callbacks=[watch])
     network.set_weights(progress.best_weights)
     return progress

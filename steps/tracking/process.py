@@ -13,12 +13,16 @@ def this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.0f}"
 
 
+def is_here(process: str) -> bool:
+    """Whether `this_process` named a process of this machine."""
+    return process.count(":") >= 2 and process.rsplit(":", 2)[0] == socket.gethostname()
+
+
 def is_alive(process: str) -> bool:
     """Whether a process that `this_process` named still runs on this machine."""
-    host, _, rest = process.partition(":")
-    number, _, began = rest.partition(":")
-    if host != socket.gethostname() or not number:
+    if not is_here(process):
         return False
+    _, number, began = process.rsplit(":", 2)
     try:
         return f"{psutil.Process(int(number)).create_time():.0f}" == began
     except psutil.NoSuchProcess:

@@ -13,7 +13,7 @@ from steps.errors import UserError
 from steps.models.family import Settings, Space
 from steps.search.objective import Objective
 from steps.search.trials import Outcome, Proposal, Trial
-from steps.tracking.process import PROCESS, is_alive
+from steps.tracking.process import PROCESS, is_alive, is_here
 
 OUTCOMES: tuple[Outcome, ...] = ("complete", "pruned", "failed")
 
@@ -45,6 +45,17 @@ def find_unfinished(step: str, resume: str) -> Run:
     if run.info.status == "RUNNING" and is_alive(run.data.tags.get(PROCESS, "")):
         raise UserError(f"resume={run.info.run_id}: it is still running here, as process {run.data.tags[PROCESS]}")
     return run
+
+
+def close_abandoned(keep: str) -> None:
+    """Close as FAILED the experiment's RUNNING runs whose process on this machine is gone, but for run `keep`."""
+    active = mlflow.active_run()
+    assert active is not None, "a step closes what others left from within its run"
+    client = mlflow.MlflowClient()
+    for run in client.search_runs([active.info.experiment_id], "attributes.status = 'RUNNING'", max_results=1000):
+        process = run.data.tags.get(PROCESS, "")
+        if run.info.run_id != keep and is_here(process) and not is_alive(process):
+            client.set_terminated(run.info.run_id, "FAILED")
 
 
 def _by_id(run_id: str) -> Run:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from steps import main, predict, preprocess, train, tune
+from steps import main, predict, preprocess, study_a, train, tune_parameters
 from steps.parameters import Parameters, parse
 
 PROJECT = Path(__file__).parents[2]
@@ -15,8 +15,9 @@ MLPROJECT = yaml.safe_load((PROJECT / "MLproject").read_text())
 MODELS: dict[str, type[Parameters]] = {
     "main": main.MainParameters,
     "preprocess": preprocess.DataParameters,
-    "tune": tune.TuneParameters,
+    "tune": tune_parameters.TuneParameters,
     "train": train.TrainParameters,
+    "study-a": study_a.StudyAParameters,
     "predict": predict.PredictParameters,
 }
 
@@ -33,7 +34,7 @@ def test_mlproject_and_model_agree(entry_point: str) -> None:
     defaults = [f"--{name}={value['default']}" for name, value in declared["parameters"].items()]
     assert parse(model, defaults) == model()
     assert re.findall(r"--(\w+)=\{(\w+)\}", declared["command"]) == [(name, name) for name in declared["parameters"]]
-    assert declared["command"].startswith(f"python -m steps.{entry_point} ")
+    assert declared["command"].startswith(f"python -m steps.{entry_point.replace('-', '_')} ")
 
 
 def test_every_parameter_is_explained() -> None:

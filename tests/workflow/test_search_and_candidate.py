@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.metrics import f1_score
 
 from steps import predict, preprocess, searching, train, tune
 from steps.errors import UserError
+from steps.progress import EpochLines
 from steps.search.workers import WorkerPool
 from steps.tracking.reuse import fetch
 from steps.tune_parameters import TuneParameters
@@ -211,3 +213,31 @@ def test_predict_keeps_all_rows_and_columns(store: mlflow.MlflowClient, reviews_
     assert {str(version) for version in scored["model_version"]} == {"1"}
     assert {"predicted_rating", "probability_1", "probability_5", "model_run"} <= set(scored.columns)
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_train_goes_on_after_its_last_epoch(
+    store: mlflow.MlflowClient, reviews_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"data": str(reviews_file), "family": "gru_1", "settings": TINY_GRU, "epochs": 4, "register": False}
+    whole = train.run(train.TrainParameters.model_validate(given))
+    passed_on = EpochLines.epoch
+
+    def interrupt(self: EpochLines, epoch: int, *reported: Any) -> None:
+        if epoch == 3:
+            raise KeyboardInterrupt
+        passed_on(self, epoch, *reported)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(EpochLines, "epoch", interrupt)
+        train.run(train.TrainParameters.model_validate(given))
+    [cut_off] = store.search_runs([store.get_experiment_by_name("tests").experiment_id], "attributes.status = 'KILLED'")
+    assert f"resume={cut_off.info.run_id}" in cut_off.data.tags["mlflow.note.content"]
+    reviews_file.unlink()  # as on another machine: the splits are on the server
+    resumed = train.run(train.TrainParameters.model_validate({"resume": "latest"}))
+    assert resumed.run_id == cut_off.info.run_id
+    assert resumed.test == whole.test
+    assert len(store.get_metric_history(resumed.run_id, "val_auc")) == len(store.get_metric_history(whole.run_id, "val_auc"))
+    assert "checkpoint" not in {item.path for item in store.list_artifacts(resumed.run_id)}
+    assert set(statuses(store)) == {"FINISHED"}
+    with pytest.raises(UserError, match="it is finished"):
+        train.run(train.TrainParameters.model_validate({"resume": resumed.run_id}))

@@ -2,7 +2,6 @@
 
 from itertools import cycle
 
-import numpy as np
 import pytest
 from fakes import complete, failed, point, pruned
 

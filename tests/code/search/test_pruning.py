@@ -115,6 +115,14 @@ def test_asha_with_fewer_than_four_lets_the_best_go_on() -> None:
     assert said == [[True], [False], [True], [False]]
 
 
+@pytest.mark.parametrize(("trials", "go_on"), [(4, 1), (7, 1), (8, 2), (11, 2), (12, 3)])
+def test_asha_counts_the_trial_itself_among_those_that_reached_the_rung(trials: int, go_on: int) -> None:
+    """The last one has as many better ones before it as may go on, or one fewer."""
+    for better in range(go_on + 1):
+        scores = [0.9] * better + [0.1] * (trials - 1 - better) + [0.5]
+        assert watch(make_pruner("asha"), [[score] for score in scores])[-1] == [better < go_on]
+
+
 @settings(deadline=None)
 @given(curves=CURVES)
 def test_median_stops_what_is_below_the_median_of_five_or_more_siblings(curves: list[Curve]) -> None:

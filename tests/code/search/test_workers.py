@@ -16,13 +16,11 @@ from steps.search.pruning import NoPruner
 from steps.search.trials import Proposal
 from steps.search.workers import GROWTH, THREAD_VARIABLES, WorkerPool, carried_workers, environments, gpus
 
-HERE = Path(__file__).parent
 PATIENCE = 60.0
 
 
 @pytest.fixture(autouse=True)
-def _worker_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parents[2])]))
+def _no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
@@ -64,7 +62,6 @@ def is_alive(number: int) -> bool:
 def two() -> Iterator[WorkerPool]:
     """Two workers, for the tests that leave them as they are."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(HERE.parents[2])]))
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
         patch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
         with WorkerPool("fake_worker", "the setup", 2) as pool:
@@ -159,6 +156,13 @@ def test_a_worker_that_dies_is_a_failed_trial_and_is_replaced(how: str, reason: 
         assert pid(after) != old
         assert not is_alive(old)
         assert pids(pool) == [pid(after)]
+
+
+def test_a_worker_can_import_what_the_search_can_whatever_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with WorkerPool("fake_worker", None, 1) as pool:
+        (event,) = run(pool, proposal(1))
+        assert isinstance(event, Done)
 
 
 def test_a_worker_killed_from_outside_fails_its_trial_and_not_its_neighbour_s() -> None:
@@ -283,10 +287,10 @@ def test_without_nvidia_smi_there_are_no_gpus(tmp_path: Path, monkeypatch: pytes
     assert gpus() == []
 
 
-@pytest.mark.parametrize("value", ["", "-1"])
-def test_gpus_can_be_hidden(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("value", "seen"), [("", []), ("-1", []), ("1,-1,2", ["1"])])
+def test_gpus_can_be_hidden(value: str, seen: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
-    assert gpus() == []
+    assert gpus() == seen
 
 
 @pytest.mark.parametrize(("cores", "gigabytes", "carried"), [(4, 100, 4), (4, 3.1, 2), (4, 0.2, 1), (1, 100, 1)])

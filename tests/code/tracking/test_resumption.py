@@ -20,7 +20,8 @@ from steps.evaluation import files
 from steps.search.loop import Done, Epoch, Failed, Result
 from steps.search.trials import Outcome, Proposal, Trial
 from steps.tracking import resumption, runs
-from steps.tracking.resumption import PROCESS, find_unfinished, read_search, this_process
+from steps.tracking.process import PROCESS, this_process
+from steps.tracking.resumption import find_unfinished, read_search
 from steps.tracking.trial_log import TrialLog
 from steps.tune_parameters import TuneParameters
 from tests.code.tracking.logged_search import RATINGS, begin_log, children, gru, logistic, parameters, search_run
