@@ -94,7 +94,7 @@ def _fit(parameters: TrainParameters, run_id: str) -> candidate.Candidate:
         prepared = preprocess.prepare_once(parameters.data_parameters())
         fitted = candidate.fit_candidate(run_id, prepared, parameters.plan(family, settings, sampling, batch_size))
     except KeyboardInterrupt:
-        runs.describe(f"**Interrupted.** To go on: `mlflow run . -e train -P resume={run_id}`")
+        runs.leave_word(f"**Interrupted.** To go on: `mlflow run . -e train -P resume={run_id}`")
         print(f"train: interrupted; go on with: mlflow run . -e train -P resume={run_id}", flush=True)
         raise
     for line in (*fitted.lines(), *server.where_to_look(run_id)):

@@ -55,7 +55,7 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
         log_search(goal, searched.trials, searched.run_ids)
         fitted = _fit_best(parameters, prepared, best)
     except KeyboardInterrupt:
-        runs.describe(f"**Interrupted.** To go on with this search: `mlflow run . -e tune -P resume={run_id}`")
+        runs.leave_word(f"**Interrupted.** To go on with this search: `mlflow run . -e tune -P resume={run_id}`")
         say(f"interrupted; go on with: mlflow run . -e tune -P resume={run_id}")
         raise
     describe_search(goal, searched.trials, searched.run_ids, fitted)

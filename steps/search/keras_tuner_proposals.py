@@ -87,6 +87,7 @@ class KerasTunerProposals:
             self._oracle._id_to_hash[trial.trial_id] = None  # the point it had stays tried: another trial has it
             self._oracle._record_values(trial)
             return True
+        self._oracle._id_to_hash[trial.trial_id] = None
         del self._oracle.trials[trial.trial_id]
         self._oracle.start_order.remove(trial.trial_id)
         self._oracle.ongoing_trials = {w: t for w, t in self._oracle.ongoing_trials.items() if t is not trial}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import mlflow
-from mlflow.entities import Run
+from mlflow.entities import LifecycleStage, Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
@@ -14,6 +14,7 @@ from steps.models.family import Settings, Space
 from steps.search.objective import Objective
 from steps.search.trials import Outcome, Proposal, Trial
 from steps.tracking.process import PROCESS, is_alive, is_here
+from steps.tracking.trial_log import BUDGET
 
 OUTCOMES: tuple[Outcome, ...] = ("complete", "pruned", "failed")
 
@@ -38,6 +39,8 @@ def find_unfinished(step: str, resume: str) -> Run:
         UserError: there is none, it is another step's, it is finished, or its process still runs on this machine.
     """
     run = _latest(step) if resume == "latest" else _by_id(resume)
+    if run.info.lifecycle_stage == LifecycleStage.DELETED:
+        raise UserError(f"resume={run.info.run_id}: it was deleted; restore it first")
     if run.data.tags.get("step") != step:
         raise UserError(f"resume={run.info.run_id}: not a run of {step}; its run id stands in what {step} printed")
     if run.info.status == "FINISHED":
@@ -108,10 +111,12 @@ def _trial(
 ) -> Trial:
     outcome: Outcome = next(name for name in OUTCOMES if name == run.data.tags["outcome"])
     family = run.data.tags["family"]
-    proposal = Proposal(number, family, _settings(run.data.params, spaces[family]))
+    budget = run.data.tags.get(BUDGET)
+    proposal = Proposal(number, family, _settings(run.data.params, spaces[family]), int(budget) if budget else None)
     history = sorted(client.get_metric_history(run.info.run_id, objective.name), key=lambda metric: metric.step)
     values = [objective.score(metric.value) for metric in history]
-    curve = tuple(values[:-1] if outcome == "complete" else values)  # one step past its end: the weights kept
+    to_its_end = outcome != "failed" and (outcome == "complete" or budget)
+    curve = tuple(values[:-1] if to_its_end else values)  # one step past the end: the weights kept
     began, end = run.info.start_time, run.info.end_time or run.info.start_time
     score = None if outcome == "failed" else values[-1]
     return Trial(

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from steps.tracking import lineage
-from steps.tracking.patience import ServerGoneError, quick_failures
+from steps.tracking.patience import quick_failures
 from steps.tracking.process import PROCESS, this_process
 from steps.tracking.server import check_server
 
@@ -44,6 +44,7 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
 def _quiet() -> None:
     # A bar for each small download and notes on samplers and examples would bury the lines that matter.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     for name in ("mlflow.system_metrics", "mlflow.pyfunc", "mlflow.utils.environment"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
@@ -82,19 +83,14 @@ def tag_active(tags: Mapping[str, str]) -> None:
 
 @contextmanager
 def _closed_with_its_status() -> Iterator[None]:
-    status = "FAILED"
     try:
         yield
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
+    except BaseException as error:
+        # What went wrong matters more than a server that cannot be told.
+        with quick_failures(), suppress(MlflowException):
+            mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
-    except ServerGoneError:
-        with quick_failures(), suppress(MlflowException):  # nobody is there to be told
-            mlflow.end_run(status)
-        raise
-    finally:
-        mlflow.end_run(status)
+    mlflow.end_run("FINISHED")
 
 
 @contextmanager
@@ -113,3 +109,9 @@ def describe(text: str, tags: Mapping[str, object] | None = None) -> None:
 def log_metrics(metrics: Mapping[str, float], step: int = 0) -> None:
     """Log metrics of the active run in one call."""
     mlflow.log_metrics(dict(metrics), step=step)
+
+
+def leave_word(text: str) -> None:
+    """Describe the active run on the way out of an interrupt, if the server can be told."""
+    with quick_failures(), suppress(MlflowException):
+        describe(text)

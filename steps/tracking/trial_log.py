@@ -19,6 +19,7 @@ from steps.search.loop import Done, Epoch, Failed
 from steps.search.trials import Proposal, Trial
 from steps.tracking.patience import Patience, ServerGoneError
 
+BUDGET = "epochs_given"  # tag of a trial that its algorithm gave fewer epochs than the search's
 Write = Callable[[bool], object]
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 FLUSH_SECONDS = 15.0  # after an interrupt, for what is still to be written
@@ -126,6 +127,8 @@ class TrialLog:
             "engine": self._engine,
             "trial_number": str(proposal.number),
         }
+        if proposal.epochs is not None:
+            tags[BUDGET] = str(proposal.epochs)
         run_id = self._find(proposal.number) if again else None
         run_id = run_id or self._client.create_run(self._experiment, began, tags).info.run_id
         self.run_ids[proposal.number] = run_id

@@ -227,9 +227,10 @@ def test_train_goes_on_after_its_last_epoch(
             raise KeyboardInterrupt
         passed_on(self, epoch, *reported)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(EpochLines, "epoch", interrupt)
-        train.run(train.TrainParameters.model_validate(given))
+        with pytest.raises(KeyboardInterrupt):
+            train.run(train.TrainParameters.model_validate(given))
     [cut_off] = store.search_runs([store.get_experiment_by_name("tests").experiment_id], "attributes.status = 'KILLED'")
     assert f"resume={cut_off.info.run_id}" in cut_off.data.tags["mlflow.note.content"]
     reviews_file.unlink()  # as on another machine: the splits are on the server

@@ -210,16 +210,21 @@ def test_all_processes_are_gone_afterwards(error: type[BaseException] | None) ->
     def body() -> None:
         with WorkerPool("fake_worker", None, 2) as pool:
             started.extend(pids(pool))
-            pool.begin(proposal(1, "epochs"))
+            pool.begin(proposal(1, "sleep"))
+            pool.begin(proposal(2, "epochs"))
+            wait(pool)
+            ends.append(time.monotonic())
             if error:
                 raise error
 
     started: list[int] = []
+    ends: list[float] = []
     if error:
         with pytest.raises(error):
             body()
     else:
         body()
+    assert time.monotonic() - ends[0] < 10
     assert len(started) == 2
     assert not any(map(is_alive, started))
 
