@@ -21,7 +21,10 @@ from steps.search.trials import Proposal
 
 MEMORY_OF_ONE = 1.5e9  # bytes a worker with TensorFlow and a corpus may come to
 GROWTH = 5e8  # bytes a worker may grow beyond what it held after its first trial
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "POLARS_MAX_THREADS")
+THREAD_VARIABLES = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+)
 
 
 def gpus() -> list[str]:

@@ -14,7 +14,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from steps.reviews.sources import PROJECT
 
-PACKAGES = ("mlflow", "tensorflow", "keras", "hyperopt", "scikit-learn", "skops", "polars", "pandas", "numpy", "nltk")
+SEARCHES = ("hyperopt", "keras-tuner")
+PACKAGES = ("mlflow", "tensorflow", "keras", *SEARCHES, "scikit-learn", "skops", "polars", "pandas", "numpy", "nltk")
 
 
 def command(step: str, parameters: Mapping[str, str]) -> str:

@@ -71,6 +71,7 @@ def test_main(project: Path) -> None:
     [
         ("preprocess", "preprocess: kept 2,984 reviews"),
         ("tune", "alias challenger"),
+        ("study-a", "| gru_2 | 0.8317 |"),
         ("train", "train: logistic_regression on 597 test reviews"),
         ("predict", "predict: 3,050 reviews scored by review-rating version"),
     ],
@@ -82,6 +83,18 @@ def test_the_commands_of_the_readme(project: Path, entry_point: str, expected: s
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout
     assert "RUNNING" not in statuses(client_of(project))
+
+
+@pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
+def test_a_search_by_keras_tuner(project: Path, algorithm: str) -> None:
+    more = {"engine": "keras-tuner", "algorithm": algorithm, "register": "false"}
+    done = mlflow_run(project, "tune", experiment=algorithm, data="reviews.csv", **{**TINY, **more})
+    assert done.returncode == 0, done.stderr
+    client = client_of(project)
+    experiment = client.get_experiment_by_name(algorithm).experiment_id
+    trials = client.search_runs([experiment], "tags.trial_number != ''")
+    assert {run.data.tags["engine"] for run in trials} == {"keras-tuner"}
+    assert len(trials) == 2
 
 
 def readme_commands(beginning: str) -> list[str]:
