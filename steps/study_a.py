@@ -13,7 +13,7 @@ from steps import tune
 from steps.candidate import Candidate
 from steps.evaluation.files import write_json
 from steps.parameters import Parameters, Seed, command
-from steps.progress import clock, say
+from steps.progress import clock
 from steps.tracking import history, runs, server
 from steps.tune_parameters import Families, TuneParameters
 
@@ -82,7 +82,7 @@ def run(parameters: StudyAParameters) -> dict[str, Candidate]:
         runs.describe(table)
     print(table)
     for line in server.where_to_look(run_id):
-        say(line)
+        print(f"study-a: {line}", flush=True)
     return fitted
 
 

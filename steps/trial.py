@@ -118,6 +118,7 @@ def _done(number: int, ratings: np.ndarray, fits: list[Fit], curves: list[tuple[
         "best_epoch": float(np.mean([fit.best_epoch for fit in fits])),
         "epochs_run": float(sum(fit.epochs for fit in fits)),
         "parameters": float(fits[0].model.parameters()),
+        "worker_memory_mb": psutil.Process().memory_info().rss / 1e6,
     }
     predicted = [values.argmax(axis=1).astype(np.int8) for values in probabilities]
     return Done(number, kept, Result(predicted, facts, curves))
