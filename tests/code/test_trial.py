@@ -110,7 +110,7 @@ def test_the_weights_kept_are_scored_and_not_the_last_epoch_s(family: FakeFamily
     assert ended.metrics == pytest.approx(val_scores(RATINGS, probabilities(42)))
     assert ended.result
     facts = dict(ended.result.facts)
-    assert facts.pop(\"worker_memory_mb\") > 1
+    assert facts.pop("worker_memory_mb") > 1
     assert facts == {"best_epoch": 2.0, "epochs_run": 3.0, "parameters": 7.0}
     assert ended.result.further_curves == []
     (predicted,) = ended.result.predicted
@@ -212,7 +212,7 @@ def test_executions_pool_their_answers_and_average_their_aucs(family: FakeFamily
     assert ended.metrics == pytest.approx({**pooled, "val_auc": mean})
     assert [each.tolist() for each in ended.result.predicted] == [values.argmax(axis=1).tolist() for values in every]
     facts = dict(ended.result.facts)
-    assert facts.pop(\"worker_memory_mb\") > 1
+    assert facts.pop("worker_memory_mb") > 1
     assert facts == {"best_epoch": 3.0, "epochs_run": 9.0, "parameters": 7.0}
 
 
