@@ -73,6 +73,7 @@ class TrainParameters(FitParameters):
 
 def run(parameters: TrainParameters) -> candidate.Candidate:
     """Fit, evaluate, log and register one candidate; the step's run is the candidate."""
+    _read_settings(parameters.settings)  # a mistake in them begins no run
     if parameters.resume:
         with runs.step_run("resume train", parameters.as_text(), f"resume {parameters.resume}"):
             earlier = resumption.find_unfinished("train", parameters.resume)

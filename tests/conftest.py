@@ -43,6 +43,9 @@ def store(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch)
     while mlflow.active_run():
         mlflow.end_run("FAILED")
     mlflow.set_tracking_uri(None)
+    # MLflow keeps the experiment for the rest of the process, and of its children: no other store has it.
+    mlflow.tracking.fluent._active_experiment_id = None
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
 
 
 def make_reviews(rows: int, seed: int = 0) -> pl.DataFrame:

@@ -90,7 +90,7 @@ def test_bad_rows_can_be_dropped(store: mlflow.MlflowClient, tmp_path: Path) -> 
         ("tune", {"families": ""}, "families:"),
         ("tune", {"objective": "test_auc"}, "should be one of val_loss"),
         ("tune", {"extra": 5}, "unknown parameter 'extra'"),
-        ("tune", {"algorithm": "grid"}, "should be 'tpe', 'random' or 'anneal'"),
+        ("tune", {"algorithm": "grid"}, "should be 'auto', 'tpe', 'random', 'anneal', 'bayesian' or 'hyperband'"),
         ("train", {"family": "svm"}, "should be one of"),
         ("train", {"settings": "{c: 1"}, "not JSON"),
         ("train", {"settings": "[1]"}, "a JSON object is expected"),
