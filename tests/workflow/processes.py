@@ -181,6 +181,15 @@ def ended_trials(client: MlflowClient, search_id: str) -> dict[int, Run]:
     return {n: run for n, run in ended.items() if run.data.tags.get("outcome") in ("complete", "pruned", "failed")}
 
 
+def until_stored(client: MlflowClient) -> None:
+    """Wait until the store has a trial that ended: its line is printed before the writing thread comes to it."""
+    end = time.monotonic() + LONG
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    while not client.search_runs(experiments, "tags.outcome = 'complete' and attributes.status = 'FINISHED'", max_results=1):
+        assert time.monotonic() < end, "no trial reached the store"
+        time.sleep(0.1)
+
+
 def contents(client: MlflowClient, trials: Mapping[int, Run]) -> dict[int, object]:
     """What the store holds of trials, in full."""
     return {

@@ -16,7 +16,7 @@ import requests
 from steps.tracking.patience import Patience, quick_failures
 from tests.code.tracking.logged_search import begin_log, gru, parameters, search_run
 from tests.conftest import make_reviews
-from tests.workflow.processes import TUNE, Server, Watched, assert_is_done, contents, ended_trials, trials_of
+from tests.workflow.processes import TUNE, Server, Watched, assert_is_done, contents, ended_trials, trials_of, until_stored
 
 AWAY = 6.0  # seconds
 NETWORK = ("--families=gru_1", "--sampling=none", "--start=random", "--max_epochs=3", "--pruner=none", "--batch_size=64")
@@ -77,6 +77,7 @@ def test_a_server_that_stays_away_ends_the_search_which_goes_on_elsewhere(server
     asked = ("--max_trials=16", "--server_patience_minutes=0.1")
     with Watched((*TUNE, *asked, f"--data={file}"), tmp_path, server.address) as search:
         search.until(r"\[4/16: ")
+        until_stored(server.client())
         server.kill()
         assert search.end() == 2, search.output
         assert search.left() == []
