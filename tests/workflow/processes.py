@@ -182,10 +182,11 @@ def ended_trials(client: MlflowClient, search_id: str) -> dict[int, Run]:
 
 
 def until_stored(client: MlflowClient) -> None:
-    """Wait until the store has a trial that ended: its line is printed before the writing thread comes to it."""
+    """Wait until the running search has a stored trial: its line is printed before the writing thread comes to it."""
     end = time.monotonic() + LONG
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    while not client.search_runs(experiments, "tags.outcome = 'complete' and attributes.status = 'FINISHED'", max_results=1):
+    [search] = client.search_runs(experiments, "tags.step = 'tune' and attributes.status = 'RUNNING'")
+    while not ended_trials(client, search.info.run_id):
         assert time.monotonic() < end, "no trial reached the store"
         time.sleep(0.1)
 
