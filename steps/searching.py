@@ -62,6 +62,7 @@ def _training(parameters: TuneParameters, folder: Path) -> TrialTraining:
         parameters.goal(),
         parameters.sampling,
         parameters.batch_size[0],
+        parameters.schedule,
         parameters.max_epochs,
         parameters.seed,
         parameters.executions_per_trial,

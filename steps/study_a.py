@@ -24,6 +24,7 @@ STUDY: dict[str, Any] = {
     "pruner": "none",
     "start": "random",
     "batch_size": (32,),
+    "schedule": "constant",
     "sampling": "none",
     "decision": "argmax",
 }
@@ -59,7 +60,7 @@ class StudyAParameters(Parameters):
     max_trials: int = Field(50, ge=1, le=100_000, description="trials of each family")
     max_epochs: int = Field(3, ge=1, le=1_000, description="epochs of a trial")
     executions_per_trial: int = Field(1, ge=1, le=100, description="trainings of a trial, with seeds of their own")
-    epochs: int = Field(15, ge=1, le=1_000, description="most epochs of a final fit")
+    epochs: int = Field(0, ge=0, le=1_000, description="most epochs of a final fit; 0 is a trial's if linear, else 15")
     workers: int = Field(0, ge=0, le=1_024, description="trials at the same time; 0 is what the machine carries")
     seed: Seed = Field(42, description="seed of everything random")
 

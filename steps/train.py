@@ -5,6 +5,7 @@ mlflow run . -e train -P from_run=<run id of a search or of a trial>
 """
 
 import json
+from dataclasses import replace
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, Field
@@ -14,12 +15,13 @@ from steps.errors import UserError
 from steps.evaluation import scores
 from steps.models.catalogue import FAMILIES, check_name
 from steps.models.decision import DecisionName
-from steps.models.family import Sampling, Settings, Training
+from steps.models.family import Recipe, Sampling, Schedule, Settings, Training
 from steps.parameters import command, resumed
 from steps.preprocess import DataParameters
 from steps.tracking import history, resumption, runs, server
 
-PATIENCE = 5  # study A's
+PATIENCE, LONGEST = 5, 15  # epochs, of study A's final fits
+TRIAL_EPOCHS = 3  # study A's
 FREE = ("resume",)  # what may differ from the run that is gone on with
 
 
@@ -43,17 +45,24 @@ class FitParameters(DataParameters):
 
     decision: DecisionName = Field("tuned", description="how probabilities become a star: tuned on validation, or argmax")
     decision_metric: Annotated[str, AfterValidator(check_measure)] = Field("f1_macro", description="what tuned aims at")
-    epochs: int = Field(15, ge=1, le=1_000, description="most epochs of the final fit; it stops early")
+    schedule: Schedule = Field(
+        "linear", description="learning rate of networks: linear (falls to zero over a fit's epochs), constant (study A's)"
+    )
+    epochs: int = Field(
+        0, ge=0, le=1_000, description="most epochs of the final fit; 0 is a trial's if linear, else 15 with early stop"
+    )
     # A field named `register` would be taken for ABCMeta's method.
     register_model: bool = Field(True, alias="register", description="register the model as challenger")
     model: str = Field("review-rating", min_length=1, pattern=r"^[^/:@]+$", description="name in the registry")
 
-    def plan(self, family: str, settings: Settings, sampling: str, batch_size: int) -> candidate.Plan:
-        """The candidate to fit; the sampling `default` is that of the family's study."""
-        chosen = FAMILIES[family].sampling if sampling == "default" else sampling
-        training = Training(cast(Sampling, chosen), self.epochs, batch_size, self.seed, PATIENCE)
+    def plan(self, recipe: Recipe) -> candidate.Plan:
+        """The candidate to fit; a number of epochs that was asked for goes before the recipe's."""
+        sampling = FAMILIES[recipe.family].sampling if recipe.sampling == "default" else recipe.sampling
+        # A rate that falls over more epochs than a trial's is another rate: only a constant one may just train longer.
+        epochs = self.epochs or (recipe.epochs if recipe.schedule == "linear" else LONGEST)
+        training = Training(cast(Sampling, sampling), epochs, recipe.batch_size, self.seed, PATIENCE, recipe.schedule)
         metric = self.decision_metric if self.decision == "tuned" else ""
-        return candidate.Plan(family, settings, training, metric, self.model if self.register_model else "")
+        return candidate.Plan(recipe.family, recipe.settings, training, metric, self.model if self.register_model else "")
 
     def data_parameters(self) -> DataParameters:
         """The part that preprocessing wants."""
@@ -64,11 +73,16 @@ class TrainParameters(FitParameters):
     """One family with given settings, or the best of a search."""
 
     sampling: Literal["default", Sampling] = Field("default", description="default (the family's study's), none, class_weight")
-    batch_size: BatchSize = Field(128, description="reviews per batch; study A used 32")
+    batch_size: BatchSize = Field(256, description="reviews per batch; study A used 32")
     family: Annotated[str, AfterValidator(check_name)] = Field("logistic_regression", description=", ".join(FAMILIES))
     settings: str = Field("{}", description="JSON; what is left out is the study's best")
-    from_run: str = Field("", description="take family, settings, sampling and batch size from this search, trial or candidate")
+    from_run: str = Field("", description="take all of these from this search, trial or candidate")
     resume: str = Field("", description="go on with this fit after its last epoch: its run id, or latest")
+
+    def recipe(self) -> Recipe:
+        """What was asked for, without a run to take it from."""
+        settings = _read_settings(self.settings)
+        return Recipe(self.family, settings, self.sampling, self.batch_size, self.schedule, self.epochs or TRIAL_EPOCHS)
 
 
 def run(parameters: TrainParameters) -> candidate.Candidate:
@@ -86,14 +100,11 @@ def run(parameters: TrainParameters) -> candidate.Candidate:
 
 
 def _fit(parameters: TrainParameters, run_id: str) -> candidate.Candidate:
-    family, settings, sampling = parameters.family, _read_settings(parameters.settings), str(parameters.sampling)
-    batch_size = parameters.batch_size
-    if parameters.from_run:
-        family, settings, sampling, batch_size = history.best_settings(parameters.from_run)
-    settings = FAMILIES[family].check(settings)
+    recipe = history.recipe_of(parameters.from_run) if parameters.from_run else parameters.recipe()
+    recipe = replace(recipe, settings=FAMILIES[recipe.family].check(recipe.settings))
     try:
         prepared = preprocess.prepare_once(parameters.data_parameters())
-        fitted = candidate.fit_candidate(run_id, prepared, parameters.plan(family, settings, sampling, batch_size))
+        fitted = candidate.fit_candidate(run_id, prepared, parameters.plan(recipe))
     except KeyboardInterrupt:
         runs.leave_word(f"**Interrupted.** To go on: `mlflow run . -e train -P resume={run_id}`")
         print(f"train: interrupted; go on with: mlflow run . -e train -P resume={run_id}", flush=True)

@@ -20,7 +20,7 @@ import psutil
 from steps.evaluation.scores import multilabel_auc, val_scores
 from steps.models.catalogue import FAMILIES
 from steps.models.corpus import Corpus
-from steps.models.family import Fit, Sampling, Training, Value, split_choices
+from steps.models.family import Fit, Sampling, Schedule, Training, Value, split_choices
 from steps.search.loop import Done, Epoch, Event, Failed, Result
 from steps.search.objective import Objective
 from steps.search.trials import Proposal
@@ -43,6 +43,7 @@ class TrialTraining:
     objective: Objective
     sampling: str
     batch_size: int
+    schedule: Schedule
     epochs: int
     seed: int
     executions: int
@@ -54,7 +55,9 @@ class TrialTraining:
         family = FAMILIES[proposal.family]
         chosen = family.sampling if sampling == "default" else sampling
         epochs = (proposal.epochs or self.epochs) if family.iterative else 1
-        return Training(cast(Sampling, chosen), epochs, batch_size, self.seed + execution, patience=epochs)
+        return Training(
+            cast(Sampling, chosen), epochs, batch_size, self.seed + execution, patience=epochs, schedule=self.schedule
+        )
 
     def parameters(self, proposal: Proposal) -> dict[str, Value]:
         """What a trial's run shows as its parameters."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from steps import candidate, preprocess
 from steps.errors import UserError
-from steps.models.family import split_choices
+from steps.models.family import Recipe, split_choices
 from steps.parameters import command, resumed
 from steps.progress import say
 from steps.search.trials import Proposal, best_of
@@ -78,7 +78,8 @@ def _check_best(searched: Searched) -> Proposal:
 
 def _fit_best(parameters: TuneParameters, prepared: preprocess.Prepared, best: Proposal) -> candidate.Candidate:
     settings, sampling, batch_size = split_choices(best.settings, parameters.sampling, parameters.batch_size[0])
-    plan = parameters.plan(best.family, settings, sampling, batch_size)
+    recipe = Recipe(best.family, settings, sampling, batch_size, parameters.schedule, best.epochs or parameters.max_epochs)
+    plan = parameters.plan(recipe)
     logged = {"family": best.family, **settings, **plan.training.logged()}
     with runs.child_run(f"candidate {best.family}", {"family": best.family}, logged) as run_id:
         return candidate.fit_candidate(run_id, prepared, plan)

@@ -9,7 +9,7 @@ from steps.models.catalogue import FAMILIES, check_name
 from steps.models.family import Sampling, Settings, Space
 from steps.search.engines import AlgorithmName, Engine, EngineName, PrunerChoice
 from steps.search.objective import Objective
-from steps.train import BatchSize, FitParameters
+from steps.train import TRIAL_EPOCHS, BatchSize, FitParameters
 
 # What a resumed search may do otherwise than it did before: the rest is as it was.
 FREE = ("resume", "workers", "timeout_minutes", "server_patience_minutes")
@@ -39,7 +39,7 @@ class TuneParameters(FitParameters):
     sampling: Literal["search", "default", Sampling] = Field(
         "search", description="search (none and class_weight are tried), default (the family's study's), none, class_weight"
     )
-    batch_size: BatchSizes = Field((128,), description="reviews per batch; a comma list is searched; study A used 32")
+    batch_size: BatchSizes = Field((256,), description="reviews per batch; a comma list is searched; study A used 32")
     families: Families = Field(("logistic_regression", "gru_1", "lstm_2"), description=f"comma list of {', '.join(FAMILIES)}")
     engine: EngineName = Field("hyperopt", description="hyperopt or keras-tuner: what chooses the settings")
     algorithm: AlgorithmName = Field(
@@ -47,7 +47,7 @@ class TuneParameters(FitParameters):
     )
     start: Literal["known", "random"] = Field("known", description="begin where families are known to be good, or anywhere")
     max_trials: int = Field(12, ge=1, le=100_000, description="trials over all families")
-    max_epochs: int = Field(3, ge=1, le=1_000, description="epochs of a trial; study A's 3")
+    max_epochs: int = Field(TRIAL_EPOCHS, ge=1, le=1_000, description="epochs of a trial; study A's 3")
     executions_per_trial: int = Field(1, ge=1, le=100, description="trainings of a trial, with seeds of their own")
     objective: Annotated[str, AfterValidator(_check_objective)] = Field(
         "val_auc", description="val_auc (study A's) or another val_ score"

@@ -43,7 +43,6 @@ def save_progress(folder: Path, network: keras.Model, progress: Progress) -> Non
 
 def load_progress(folder: Path, network: keras.Model) -> Progress:
     """Set a compiled network of the same architecture to the state written, and return the progress."""
-    network.optimizer.build(network.trainable_variables)
     for variable, value in zip(_variables(network), _arrays(folder / NETWORK), strict=True):
         variable.assign(value)
     probabilities, *weights = _arrays(folder / BEST)

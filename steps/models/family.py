@@ -20,6 +20,7 @@ Value = bool | int | float | str
 Settings = dict[str, Value]
 Space = Mapping[str, tuple[Value, ...]]
 Sampling = Literal["none", "class_weight"]
+Schedule = Literal["linear", "constant"]
 
 
 class Recorder(Protocol):
@@ -31,17 +32,38 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """How to fit, beside the settings: `patience` epochs without a better validation loss end the fit."""
+    """How to fit, beside the settings: `patience` epochs without a better validation loss end the fit.
+
+    Under the schedule `linear` a network's learning rate falls from its setting to zero over the epochs, batch by batch.
+    """
 
     sampling: Sampling
     epochs: int
     batch_size: int
     seed: int
     patience: int
+    schedule: Schedule = "constant"
 
     def logged(self) -> dict[str, Value]:
         """What of it is a parameter of a run, beside the settings."""
-        return {"sampling": self.sampling, "batch_size": self.batch_size, "epochs": self.epochs}
+        return {
+            "sampling": self.sampling,
+            "batch_size": self.batch_size,
+            "schedule": self.schedule,
+            "epochs": self.epochs,
+        }
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model is made by, but for the seed; the sampling `default` is that of the family's study."""
+
+    family: str
+    settings: Settings
+    sampling: str
+    batch_size: int
+    schedule: Schedule
+    epochs: int
 
 
 class FittedModel(Protocol):

@@ -9,6 +9,7 @@ from sklearn.metrics import log_loss
 from steps.models.backend import keras
 from steps.models.batches import TrainingBatches
 from steps.models.checkpoint import Checkpoints, Progress, load_progress, save_progress
+from steps.models.compiled import compiled_like, copy_weights
 from steps.models.corpus import Corpus
 from steps.models.family import Recorder, Training
 from steps.models.sampling import review_weights
@@ -25,6 +26,20 @@ def predict(network: keras.Model, sequences: Sequences) -> np.ndarray:
         rows = order[start : start + PREDICTION_BATCH]
         probabilities[rows] = network.predict_on_batch(sequences.padded(rows))
     return probabilities
+
+
+class FallingRate(keras.callbacks.Callback):
+    """The learning rate falls linearly to zero over all batches of a fit, also of one that was cut off."""
+
+    def __init__(self, learning_rate: float, batches: int, epochs: int, epochs_done: int) -> None:
+        super().__init__()
+        self._learning_rate, self._total = learning_rate, batches * epochs
+        self._done = batches * epochs_done
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Set the rate of one batch."""
+        self.model.optimizer.learning_rate = self._learning_rate * (1 - self._done / self._total)
+        self._done += 1
 
 
 class Validation(keras.callbacks.Callback):
@@ -75,12 +90,12 @@ def fit_network(
     recorder: Recorder,
     checkpoints: Checkpoints | None = None,
 ) -> Progress:
-    """Train with Adam and cross-entropy; the network ends with the weights of its best epoch by validation loss.
+    """Train with Adam and cross-entropy; the network gets the weights of its best epoch by validation loss.
 
     One weight per class enters as a weight per review; sparse labels give the same loss as study A's one-hot ones. With
     `checkpoints` every epoch is kept, and a fit that was cut off goes on as if it had not been.
     """
-    network.compile(optimizer=keras.optimizers.Adam(learning_rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    compiled = compiled_like(network, learning_rate)
     batches = TrainingBatches(
         corpus.train_sequences,
         corpus.train.ratings,
@@ -89,12 +104,15 @@ def fit_network(
         training.seed,
     )
     kept = checkpoints.kept() if checkpoints else None
-    progress = load_progress(kept, network) if kept else Progress()
+    progress = load_progress(kept, compiled) if kept else Progress()
     for _ in range(progress.epochs):
         batches.on_epoch_end()  # the draws of the epochs that are done
     if progress.epochs < training.epochs and (not kept or progress.epochs - progress.best_epoch < training.patience):
-        watch = Validation(corpus, recorder, training.patience, progress, checkpoints)
+        watch: list[keras.callbacks.Callback] = [Validation(corpus, recorder, training.patience, progress, checkpoints)]
+        if training.schedule == "linear":
+            watch.append(FallingRate(learning_rate, len(batches), training.epochs, progress.epochs))
         # The batches come shuffled; Keras would shuffle their order once more, by a state that is not kept.
-        network.fit(batches, epochs=training.epochs, initial_epoch=progress.epochs, shuffle=False, verbose=0, callbacks=[watch])
-    network.set_weights(progress.best_weights)
+        compiled.fit(batches, epochs=training.epochs, initial_epoch=progress.epochs, shuffle=False, verbose=0, callbacks=watch)
+    compiled.set_weights(progress.best_weights)
+    copy_weights(compiled, network)
     return progress

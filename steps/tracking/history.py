@@ -1,18 +1,19 @@
 """Read back what earlier runs found."""
 
 import json
+from typing import cast
 
 import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.errors import UserError
-from steps.models.family import Settings
+from steps.models.family import Recipe, Schedule, Settings
 from steps.tracking.reuse import fetch
 
 
-def best_settings(run_id: str) -> tuple[str, Settings, str, int]:
-    """Family, settings, sampling and batch size of a trial or candidate, or of the best trial of a search.
+def recipe_of(run_id: str) -> Recipe:
+    """What made the model of a trial or candidate, or of the best trial of a search.
 
     Raises:
         UserError: there is no such run, or it is neither.
@@ -22,7 +23,9 @@ def best_settings(run_id: str) -> tuple[str, Settings, str, int]:
         best = run.data.tags.get("best_run_id")
         run = mlflow.get_run(best) if best else run
         settings: Settings = json.loads(fetch(run.info.run_id, "settings.json").read_text())
-        return run.data.tags["family"], settings, run.data.params["sampling"], int(run.data.params["batch_size"])
+        given = run.data.params
+        schedule, epochs = cast(Schedule, given.get("schedule", "constant")), int(given["epochs"])
+        return Recipe(run.data.tags["family"], settings, given["sampling"], int(given["batch_size"]), schedule, epochs)
     except (MlflowException, OSError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"from_run={run_id!r}: neither a search, a trial nor a candidate ({reason})") from None

@@ -26,7 +26,15 @@ RATINGS = np.array([0, 1, 2, 3, 4, 4, 4, 3])
 TEXTS = pl.Series("cleaned", [f"word{i % 3} dress" for i in range(len(RATINGS))])
 CORPUS = Corpus(Part(TEXTS, RATINGS), Part(TEXTS, RATINGS))
 TRAINING = TrialTraining(
-    Path("unused"), Objective("val_auc", lower_is_better=False), "none", 128, epochs=3, seed=42, executions=1, prunes=True
+    Path("unused"),
+    Objective("val_auc", lower_is_better=False),
+    "none",
+    128,
+    "linear",
+    epochs=3,
+    seed=42,
+    executions=1,
+    prunes=True,
 )
 SPARE = [False] * 4
 
@@ -240,13 +248,13 @@ def test_a_failure_of_a_further_execution_is_the_trial_s(family: FakeFamily, pip
 def test_sampling_and_batch_size_of_the_settings_go_before_those_of_the_search(family: FakeFamily, pipe: tuple) -> None:
     proposal = Proposal(1, "fake", {"x": 1, "sampling": "class_weight", "batch_size": 32})
     train(TRAINING, pipe, True, True, proposal=proposal)
-    assert family.fitted == [({"x": 1}, Training("class_weight", 3, 32, 42, patience=3))]
+    assert family.fitted == [({"x": 1}, Training("class_weight", 3, 32, 42, patience=3, schedule="linear"))]
 
 
 @pytest.mark.parametrize(("sampling", "meant"), [("none", "none"), ("class_weight", "class_weight"), ("default", "class_weight")])
 def test_the_search_s_sampling_holds_elsewhere_and_default_is_the_family_s(family: FakeFamily, sampling: str, meant: str) -> None:
     how = replace(TRAINING, sampling=sampling).training(Proposal(1, "fake", {}))
-    assert (how.sampling, how.batch_size, how.epochs, how.seed) == (meant, 128, 3, 42)
+    assert (how.sampling, how.batch_size, how.schedule, how.epochs, how.seed) == (meant, 128, "linear", 3, 42)
 
 
 def test_a_family_without_epochs_is_fitted_in_one(family: FakeFamily) -> None:
@@ -261,6 +269,7 @@ def test_parameters_are_family_settings_and_how_they_were_fitted(family: FakeFam
         "x": 1,
         "sampling": "class_weight",
         "batch_size": 32,
+        "schedule": "linear",
         "epochs": 2,
         "executions": 2,
     }

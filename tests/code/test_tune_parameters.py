@@ -29,7 +29,7 @@ def test_without_arguments_it_is_tpe_with_asha_over_three_families() -> None:
     parameters, engine = made(), made().chosen_engine()
     assert (engine.name, engine.algorithm, engine.pruner) == ("hyperopt", "tpe", "asha")
     assert parameters.families == ("logistic_regression", "gru_1", "lstm_2")
-    assert parameters.batch_size == (128,)
+    assert parameters.batch_size == (256,)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def corpus() -> Corpus:
 
 
 def fit(corpus: Corpus, recorder: Epochs, checkpoints: Folder | None, epochs: int = 5, patience: int = 5) -> Fit:
-    return GRU.fit(corpus, SETTINGS, Training("none", epochs, 16, 3, patience), recorder, checkpoints)
+    return GRU.fit(corpus, SETTINGS, Training("none", epochs, 16, 3, patience, "linear"), recorder, checkpoints)
 
 
 @pytest.mark.parametrize("until", [1, 2, 4])

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from steps.models.catalogue import FAMILIES
+from steps.models.compiled import compiled_like
 from steps.models.corpus import Corpus, Part
 from steps.models.family import Fit, Training, Value
 from steps.models.networks import FittedNetwork, NetworkFamily
@@ -154,7 +155,7 @@ def test_the_file_holds_no_state_of_the_optimizer(overfitted: tuple[Fit, Epochs]
     model = overfitted[0].model
     assert isinstance(model, FittedNetwork)
     model.save(tmp_path)
-    model.network.save(tmp_path / "with_optimizer.keras")
+    compiled_like(model.network, 0.1).save(tmp_path / "with_optimizer.keras")
     groups = {}
     for name in ("network.keras", "with_optimizer.keras"):
         with zipfile.ZipFile(tmp_path / name) as archive, archive.open("model.weights.h5") as file, h5py.File(file) as weights:

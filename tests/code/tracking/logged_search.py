@@ -22,7 +22,8 @@ def parameters(**given: object) -> TuneParameters:
 
 
 def training(asked: TuneParameters) -> TrialTraining:
-    return TrialTraining(Path(), asked.goal(), asked.sampling, asked.batch_size[0], asked.max_epochs, asked.seed, 1, prunes=True)
+    how = (asked.sampling, asked.batch_size[0], asked.schedule, asked.max_epochs, asked.seed)
+    return TrialTraining(Path(), asked.goal(), *how, executions=1, prunes=True)
 
 
 @contextmanager

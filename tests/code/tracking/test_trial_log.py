@@ -60,7 +60,7 @@ def test_a_complete_trial(store: mlflow.MlflowClient, parent: Run) -> None:
     assert "reason" not in run.data.tags
     assert run.data.params == {
         **{"family": "gru_1", "units_1": "8", "dropout_1": "0.3", "dropout_2": "0.0", "learning_rate": "0.01"},
-        **{"sampling": "none", "batch_size": "64", "epochs": "3", "executions": "1"},
+        **{"sampling": "none", "batch_size": "64", "schedule": "linear", "epochs": "3", "executions": "1"},
     }
     assert curve_of(store, run, "val_auc") == {1: 0.5, 2: 0.75, 3: 0.625, 4: 0.75}
     assert curve_of(store, run, "val_mae") == {4: 0.5}

@@ -1,0 +1,102 @@
+"""A compiled network that serves trial after trial: no trial shows which ones came before it."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from steps.models import compiled
+from steps.models.backend import keras
+from steps.models.catalogue import FAMILIES
+from steps.models.corpus import Corpus
+from steps.models.family import Fit, Settings, Training
+from steps.models.networks import NetworkFamily
+from tests.code.models.test_networks import Epochs, part
+
+HOW = Training("none", 2, 16, seed=1, patience=2, schedule="linear")
+TRIALS: list[tuple[str, Settings, Settings]] = [
+    (
+        "gru_1",
+        {"units_1": 8, "dropout_1": 0.4, "dropout_2": 0.0, "learning_rate": 1e-2},
+        {"units_1": 8, "dropout_1": 0.0, "dropout_2": 0.3, "learning_rate": 1e-3},
+    ),
+    (
+        "lstm_1",
+        {"units": 32, "spatial_dropout": 0.0, "learning_rate": 1e-3},
+        {"units": 32, "spatial_dropout": 0.4, "learning_rate": 1e-2},
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return Corpus(part(48, seed=0), part(24, seed=1))
+
+
+def fit(corpus: Corpus, family: str, settings: Settings, how: Training = HOW) -> tuple[Fit, Epochs]:
+    recorder = Epochs()
+    return FAMILIES[family].fit(corpus, settings, how, recorder), recorder
+
+
+@pytest.mark.parametrize(("family", "before", "settings"), TRIALS)
+def test_a_trial_does_not_depend_on_those_before_it(
+    corpus: Corpus, tmp_path: Path, family: str, before: Settings, settings: Settings
+) -> None:
+    compiled._compiled.cache_clear()
+    fresh, expected = fit(corpus, family, settings)
+    compiled._compiled.cache_clear()
+    _, other = fit(corpus, family, before, Training("class_weight", 1, 8, seed=2, patience=1))
+    again, seen = fit(corpus, family, settings)
+    assert compiled._compiled.cache_info().hits == 1  # else this test would show nothing
+    assert other.metrics[0] != expected.metrics[0]
+    assert seen.metrics == expected.metrics
+    np.testing.assert_array_equal(again.validation_probabilities, fresh.validation_probabilities)
+    answers = [fitted.model.probabilities(corpus.validation.texts) for fitted in (again, fresh)]
+    np.testing.assert_array_equal(*answers)
+
+
+def test_the_model_of_a_trial_stays_when_the_next_one_is_trained(corpus: Corpus) -> None:
+    family, settings, others = TRIALS[0]
+    fitted, _ = fit(corpus, family, settings)
+    texts = pl.Series(["a gorgeous dress", "awful"])
+    before = fitted.model.probabilities(texts)
+    fit(corpus, family, others)
+    np.testing.assert_array_equal(fitted.model.probabilities(texts), before)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts the traces of TensorFlow's functions")
+def test_a_second_trial_of_an_architecture_is_not_traced(corpus: Corpus) -> None:
+    compiled._compiled.cache_clear()
+    family, settings, others = TRIALS[0]
+    assert isinstance(FAMILIES[family], NetworkFamily)
+    fit(corpus, family, settings)
+    network = compiled.compiled_like(FAMILIES[family].build(others), 1e-2)
+    traced = network.predict_function.experimental_get_tracing_count()
+    function = network.train_function
+    fit(corpus, family, others)
+    assert network.predict_function.experimental_get_tracing_count() == traced
+    assert network.train_function is function
+
+
+def test_another_architecture_is_another_network() -> None:
+    family, settings, _ = TRIALS[0]
+    made = [compiled._architecture(FAMILIES[family].build({**settings, "units_1": units})) for units in (8, 8, 16)]
+    assert made[0] == made[1] != made[2]
+
+
+def test_no_more_networks_are_kept_than_is_said() -> None:
+    assert compiled._compiled.cache_info().maxsize == compiled.KEPT
+
+
+@pytest.mark.parametrize("spatial", [False, True])
+@pytest.mark.parametrize("rate", [0.0, 0.25, 0.4])
+def test_a_variable_dropout_drops_at_its_rate_and_keeps_the_mean(spatial: bool, rate: float) -> None:
+    layer = compiled.VariableDropout(spatial)
+    layer.rate.assign(rate)
+    inputs = np.ones((200, 5, 40), dtype=np.float32)
+    dropped = np.asarray(layer(inputs, training=True))
+    assert (dropped == 0).mean() == pytest.approx(rate, abs=0.02)
+    assert dropped.mean() == pytest.approx(1, abs=0.03)
+    assert (dropped == dropped[:, :1]).all() == (spatial or rate == 0)
+    np.testing.assert_array_equal(layer(inputs, training=False), inputs)
