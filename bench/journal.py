@@ -2,7 +2,7 @@
 
     {"contestant", "seed", "seconds", "trial", "epoch", "epochs_of_trial", "val_auc"}
     {"contestant", "seed", "seconds", "trial", "trial_seconds", "epochs_run", "best_val_auc", "settings"}
-    {"contestant", "seed", "seconds", "trial", "search_seconds"}
+    {"contestant", "seed", "seconds", "trial", "search_seconds"}, for ours also "tracking_seconds"
 
 `seconds` count from the search's begin, `trial` and `epoch` from 1.
 """
@@ -83,11 +83,12 @@ class Journal:
 
 @dataclass(frozen=True)
 class Finished:
-    """A journal read back: (seconds, validation AUC) of each epoch, trials, and how long the search took."""
+    """A journal read back: (seconds, validation AUC) of each epoch, trials, how long the search took, and writing of it."""
 
     epochs: list[tuple[float, float]]
     trials: int
     seconds: float
+    tracking_seconds: float | None
 
     @classmethod
     def read(cls, file: Path) -> "Finished | None":
@@ -97,7 +98,8 @@ class Finished:
         if not lines or "search_seconds" not in lines[-1]:
             return None
         epochs = [(line["seconds"], line["val_auc"]) for line in lines if "val_auc" in line]
-        return cls(epochs, sum("trial_seconds" in line for line in lines), lines[-1]["search_seconds"])
+        trials, last = sum("trial_seconds" in line for line in lines), lines[-1]
+        return cls(epochs, trials, last["search_seconds"], last.get("tracking_seconds"))
 
     def best(self, until: float = math.inf) -> float:
         """The best validation AUC seen by a second of the search; not a number where there was none yet."""

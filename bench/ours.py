@@ -9,9 +9,13 @@ search's run) earlier, or, where that is not there, with the first trial.
 import argparse
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +27,44 @@ from steps.reviews.sources import PROJECT
 
 EPOCHS = 3
 UNLIMITED = 100_000
-CONTESTANTS = ("ours_trials", "ours_minutes")
+VARIANTS: dict[str, tuple[str, ...]] = {  # what each contestant asks for beside HOW
+    "ours_minutes": (),
+    "ours_trials": (),
+    "ours_server": (),  # on a tracking server, all others on a SQLite file
+    "ours_unpruned": ("--pruner=none",),
+    "ours_one_worker": ("--workers=1",),
+    "ours_four_workers": ("--workers=4",),
+}
 WHAT = ("--data=clothing", "--split=study_a", "--cleaning=study_a", "--families=lstm_2", "--sampling=none", "--register=false")
 HOW = ("--engine=hyperopt", "--algorithm=tpe", "--pruner=asha", "--start=random", f"--max_epochs={EPOCHS}")
 
 
-def tune(store: str, folder: Path, trials: int, minutes: float, seed: int) -> None:
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A tracking server on the folder's SQLite file; its address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    stores = ("--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", str(folder / "artifacts"))
+    command = [sys.executable, "-m", "mlflow", "server", *stores, "--host=127.0.0.1", f"--port={port}", "--workers=1"]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    server = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+
+
+def tune(store: str, folder: Path, options: Sequence[str]) -> None:
     """Run the search in a process of its own; what it writes besides the store lands in `folder`.
 
     Raises:
         CalledProcessError: the search failed.
     """
-    limits = (f"--max_trials={trials or UNLIMITED}", f"--timeout_minutes={minutes:g}", f"--seed={seed}")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     environment = {**kept, "MLFLOW_TRACKING_URI": store, "PYTHONPATH": str(PROJECT)}
-    command = [sys.executable, "-m", "steps.tune", *WHAT, *HOW, *limits]
+    command = [sys.executable, "-m", "steps.tune", *WHAT, *HOW, *options]
     subprocess.run(command, cwd=folder, env=environment, check=True)
 
 
@@ -50,6 +77,7 @@ def read_store(store: str) -> list[dict[str, Any]]:
     epochs = {run.info.run_id: client.get_metric_history(run.info.run_id, "val_auc") for run in trials}
     ends = {run.info.run_id: _end(run, epochs[run.info.run_id]) for run in trials}
     told = [run.data.metrics["search_seconds"] for run in runs if "search_seconds" in run.data.metrics]
+    tracking = [run.data.metrics["tracking_seconds"] for run in runs if "tracking_seconds" in run.data.metrics]
     end = max(ends.values())
     begin = end - told[0] * 1000 if told else trials[0].info.start_time
     lines: list[dict[str, Any]] = []
@@ -58,7 +86,7 @@ def read_store(store: str) -> list[dict[str, Any]]:
         lines += _lines(run, epochs[run_id], ends[run_id], begin)
     lines.sort(key=lambda line: line["seconds"])
     seconds = (end - begin) / 1000
-    return [*lines, {"seconds": seconds, "trial": len(trials), "search_seconds": seconds}]
+    return [*lines, {"seconds": seconds, "trial": len(trials), "search_seconds": seconds, "tracking_seconds": sum(tracking)}]
 
 
 def _end(run: Run, epochs: list[Metric]) -> int:
@@ -93,7 +121,7 @@ def _lines(run: Run, epochs: list[Metric], end: int, begin: float) -> list[dict[
 def main() -> None:
     """Run one search of ours."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=CONTESTANTS)
+    parser.add_argument("name", choices=VARIANTS)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=0)
     for option, default in (("--trials", 50), ("--seed", 42)):
@@ -101,7 +129,9 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         store = f"sqlite:///{temporary}/mlflow.db"
-        tune(store, Path(temporary), asked.trials, asked.minutes, asked.seed)
+        limits = (f"--max_trials={asked.trials or UNLIMITED}", f"--timeout_minutes={asked.minutes:g}", f"--seed={asked.seed}")
+        with served(Path(temporary)) if asked.name == "ours_server" else nullcontext(store) as tracked:
+            tune(tracked, Path(temporary), (*VARIANTS[asked.name], *limits))
         lines = read_store(store)
     common = {"contestant": asked.name, "seed": asked.seed}
     asked.out.write_text("".join(json.dumps({**common, **line}) + "\n" for line in lines), encoding="utf-8")
