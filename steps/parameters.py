@@ -72,11 +72,19 @@ def resumed(given: P, stored: Mapping[str, str], free: Container[str]) -> P:
     """The parameters of an earlier run, as it logged them, to go on with; of those given now, the `free` ones.
 
     Raises:
-        UserError: another was given that differs; one at its default cannot be told from one not given.
+        UserError: another was given that differs (one at its default cannot be told from one not given), or the run's own are
+            none that this version takes.
     """
     model = type(given)
     fields = {field.alias or name for name, field in model.model_fields.items()}
-    before = model.model_validate({name: value for name, value in stored.items() if name in fields})
+    try:
+        before = model.model_validate({name: value for name, value in stored.items() if name in fields})
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = _mistake(first["loc"], first["msg"], first["input"])
+        raise UserError(
+            f"parameter resume: that run was not begun by this version of starcast ({why}): begin a new one"
+        ) from None
     own, earlier, defaults = given.as_text(), before.as_text(), model().as_text()
     differing = [name for name in own if name not in free and own[name] not in (defaults[name], earlier[name])]
     if differing:

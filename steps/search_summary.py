@@ -59,8 +59,8 @@ def _log_files(objective: Objective, best: Trial, table: pl.DataFrame) -> None:
             figure.savefig(folder / file, dpi=DPI)
 
 
-def describe_search(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str], fitted: Candidate) -> None:
-    """Describe the finished search, its candidate included, on the active run."""
+def describe_search(name: str, objective: Objective, trials: list[Trial], run_ids: Mapping[int, str], fitted: Candidate) -> None:
+    """Describe the finished search, its candidate included, on the active run; its name says which trial is best."""
     best = best_of(trials)
     assert best is not None
     table, run_id = table_of(objective, trials, run_ids), run_ids[best.proposal.number]
@@ -72,6 +72,9 @@ def describe_search(objective: Objective, trials: list[Trial], run_ids: Mapping[
         _top(objective, table),
     ]
     runs.describe("\n\n".join(parts))
+    # The UI's table shows names before it shows any metric: the parent's says which child is best.
+    assert best.score is not None
+    runs.rename_active(f"{name}: trial {best.proposal.number:03d} is best, {objective.name} {objective.score(best.score):.4f}")
 
 
 def table_of(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> pl.DataFrame:

@@ -28,9 +28,12 @@ def run(parameters: TuneParameters) -> candidate.Candidate:
     if parameters.resume:
         with runs.step_run("resume tune", parameters.as_text(), f"resume {parameters.resume}"):
             return _resume(parameters)
-    name = f"tune {Path(parameters.data).name}, {parameters.max_trials} trials"
-    with runs.step_run("tune", parameters.as_text(), name) as run_id:
+    with runs.step_run("tune", parameters.as_text(), _name(parameters)) as run_id:
         return _search_and_fit(parameters, run_id, resumption.NOTHING)
+
+
+def _name(parameters: TuneParameters) -> str:
+    return f"tune {Path(parameters.data).name}, {parameters.max_trials} trials"
 
 
 def _resume(given: TuneParameters) -> candidate.Candidate:
@@ -58,7 +61,7 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
         runs.leave_word(f"**Interrupted.** To go on with this search: `mlflow run . -e tune -P resume={run_id}`")
         say(f"interrupted; go on with: mlflow run . -e tune -P resume={run_id}")
         raise
-    describe_search(goal, searched.trials, searched.run_ids, fitted)
+    describe_search(_name(parameters), goal, searched.trials, searched.run_ids, fitted)
     trials_page = server.trials_page(run_id, goal.name, goal.lower_is_better)
     for line in (*fitted.lines(), *server.where_to_look(run_id), f"compare the trials: {trials_page}"):
         say(line)

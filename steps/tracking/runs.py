@@ -106,6 +106,11 @@ def describe(text: str, tags: Mapping[str, object] | None = None) -> None:
     mlflow.set_tags({MLFLOW_RUN_NOTE: text, **{name: str(value) for name, value in (tags or {}).items()}})
 
 
+def rename_active(name: str) -> None:
+    """Give the active run another name."""
+    mlflow.set_tag(MLFLOW_RUN_NAME, name)
+
+
 def log_metrics(metrics: Mapping[str, float], step: int = 0) -> None:
     """Log metrics of the active run in one call."""
     mlflow.log_metrics(dict(metrics), step=step)

@@ -205,6 +205,13 @@ def test_what_is_stored_beside_the_parameters_is_left_alone() -> None:
     assert resumed(made("resume=x"), {**STORED.as_text(), "mlflow.note": "hello"}, FREE).max_trials == 40
 
 
+def test_a_run_whose_stored_parameters_are_no_longer_taken_is_refused_in_one_line() -> None:
+    with pytest.raises(UserError) as refused:
+        resumed(made("resume=x"), {**STORED.as_text(), "engine": "grid"}, FREE)
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith("parameter resume: that run was not begun by this version of starcast (parameter engine: ")
+
+
 def trial(number: int, family: str, **settings: object) -> Trial:
     return Trial(Proposal(number, family, settings), "complete", 0.5)
 
