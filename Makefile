@@ -14,7 +14,7 @@ check:  ## format, lint, types
 	ruff format --check . && ruff check . && mypy
 
 test:  ## the test suite in the active environment
-	python -m pytest tests
+	python -m pytest tests -n 2 --dist loadfile
 
 ui:  ## MLflow's pages on the local store
 	mlflow ui --backend-store-uri sqlite:///mlflow.db
