@@ -1,6 +1,5 @@
 """One search put together: data, engine, pruner, workers, and the log of its trials."""
 
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from steps.models.corpus import Corpus, Part
 from steps.models.family import Settings
 from steps.preprocess import Prepared
 from steps.progress import TrialLines, say
+from steps.scratch import scratch_folder
 from steps.search.loop import Search
 from steps.search.pruning import make_pruner
 from steps.search.trials import Trial
@@ -42,9 +42,9 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
     corpus = Corpus(Part.from_table(tables["train"]), Part.from_table(tables["validation"]))
     workers = min(parameters.workers or carried_workers(), missing)
     _announce(parameters, missing, workers)
-    with tempfile.TemporaryDirectory(prefix="starcast-") as folder:
-        corpus.save(Path(folder))
-        training = _training(parameters, Path(folder))
+    with scratch_folder() as folder:
+        corpus.save(folder)
+        training = _training(parameters, folder)
         patience = Patience(parameters.server_patience_minutes * 60, say)
         log = TrialLog(parent_id, parameters.engine, training.parameters, corpus.validation.ratings, patience, finished.run_ids)
         return _run(parameters, training, log, finished, workers)
