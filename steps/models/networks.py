@@ -1,5 +1,6 @@
 """Recurrent networks as families: what study A's four and study B's one have in common."""
 
+import random
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +66,11 @@ class NetworkFamily(Family):
         checkpoints: "Checkpoints | None" = None,
     ) -> Fit:
         """Build and train one network, seeded."""
-        from steps.models.backend import keras
         from steps.models.training import fit_network
 
-        keras.utils.set_random_seed(training.seed)
+        # Keras draws the seeds of initial weights and dropouts from here. Its own `set_random_seed` seeds the engine as well,
+        # which draws nothing for it, and makes TensorFlow set up every compiled network anew: half a second each.
+        random.seed(training.seed)
         network = self.build(settings)
         seen = fit_network(network, corpus, float(settings["learning_rate"]), training, recorder, checkpoints)
         return Fit(FittedNetwork(network, corpus.vocabulary), seen.best_probabilities, seen.epochs, seen.best_epoch)

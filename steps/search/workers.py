@@ -19,8 +19,8 @@ import psutil
 from steps.search.loop import Done, Event, Failed
 from steps.search.trials import Proposal
 
-MEMORY_OF_ONE = 1.5e9  # bytes a worker with TensorFlow and a corpus may come to
-GROWTH = 5e8  # bytes a worker may grow beyond what it held after its first trial
+MEMORY_OF_ONE = 2e9  # bytes a worker with TensorFlow and a corpus may come to
+GROWTH = 1e9  # bytes it may grow beyond what it held after its first trial; the compiled networks it keeps take most of them
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
