@@ -2,7 +2,7 @@
 
     {"contestant", "seed", "seconds", "trial", "epoch", "epochs_of_trial", "val_auc"}
     {"contestant", "seed", "seconds", "trial", "trial_seconds", "epochs_run", "best_val_auc", "settings"}
-    {"contestant", "seed", "seconds", "trial", "search_seconds"}, for ours also "tracking_seconds"
+    {"contestant", "seed", "seconds", "trial", "search_seconds"}, for ours also "tracking_seconds", "tracking_cpu_seconds"
 
 `seconds` count from the search's begin, `trial` and `epoch` from 1.
 """
@@ -83,12 +83,15 @@ class Journal:
 
 @dataclass(frozen=True)
 class Finished:
-    """A journal read back: (seconds, validation AUC) of each epoch, trials, how long the search took, and writing of it."""
+    """A journal read back: (seconds, validation AUC) of each epoch, trials, how long the search took.
+
+    `tracking`, of ours: seconds that the writing thread was busy beside the training, and its processor time.
+    """
 
     epochs: list[tuple[float, float]]
     trials: int
     seconds: float
-    tracking_seconds: float | None
+    tracking: tuple[float, float] | None
 
     @classmethod
     def read(cls, file: Path) -> "Finished | None":
@@ -99,7 +102,8 @@ class Finished:
             return None
         epochs = [(line["seconds"], line["val_auc"]) for line in lines if "val_auc" in line]
         trials, last = sum("trial_seconds" in line for line in lines), lines[-1]
-        return cls(epochs, trials, last["search_seconds"], last.get("tracking_seconds"))
+        tracking = (last["tracking_seconds"], last.get("tracking_cpu_seconds", math.nan)) if "tracking_seconds" in last else None
+        return cls(epochs, trials, last["search_seconds"], tracking)
 
     def best(self, until: float = math.inf) -> float:
         """The best validation AUC seen by a second of the search; not a number where there was none yet."""

@@ -77,7 +77,8 @@ def read_store(store: str) -> list[dict[str, Any]]:
     epochs = {run.info.run_id: client.get_metric_history(run.info.run_id, "val_auc") for run in trials}
     ends = {run.info.run_id: _end(run, epochs[run.info.run_id]) for run in trials}
     told = [run.data.metrics["search_seconds"] for run in runs if "search_seconds" in run.data.metrics]
-    tracking = [run.data.metrics["tracking_seconds"] for run in runs if "tracking_seconds" in run.data.metrics]
+    [search] = [run for run in runs if run.data.tags.get("step") == "tune"]
+    tracking = {name: value for name, value in search.data.metrics.items() if name.startswith("tracking")}
     end = max(ends.values())
     begin = end - told[0] * 1000 if told else trials[0].info.start_time
     lines: list[dict[str, Any]] = []
@@ -86,7 +87,7 @@ def read_store(store: str) -> list[dict[str, Any]]:
         lines += _lines(run, epochs[run_id], ends[run_id], begin)
     lines.sort(key=lambda line: line["seconds"])
     seconds = (end - begin) / 1000
-    return [*lines, {"seconds": seconds, "trial": len(trials), "search_seconds": seconds, "tracking_seconds": sum(tracking)}]
+    return [*lines, {"seconds": seconds, "trial": len(trials), "search_seconds": seconds, **tracking}]
 
 
 def _end(run: Run, epochs: list[Metric]) -> int:

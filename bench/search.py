@@ -72,7 +72,7 @@ class Contest:
 def time_table(contest: Contest) -> list[str]:
     """Time per trial of Keras Tuner's random search and of ours in its variants, and the ratio of the two."""
     lines = [
-        "| search | seed | trials | epochs | seconds | seconds per trial | best val AUC | tracking | GFLOPS |",
+        "| search | seed | trials | epochs | seconds | seconds per trial | best val AUC | tracking, busy / processor | GFLOPS |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     means: dict[str, float] = {}
@@ -111,8 +111,8 @@ def quality_table(contest: Contest) -> list[str]:
 
 
 def _share(finished: Finished) -> str:
-    """Of a search's wall time, what its writing thread was busy beside the training."""
-    return "-" if finished.tracking_seconds is None else f"{finished.tracking_seconds / finished.seconds:.1%}"
+    """Of a search's wall time, what its writing thread was busy beside the training, and its processor time."""
+    return " / ".join(f"{part / finished.seconds:.1%}" for part in finished.tracking) if finished.tracking else "-"
 
 
 def _cells(values: Sequence[float]) -> str:

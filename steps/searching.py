@@ -92,7 +92,12 @@ def _run(parameters: TuneParameters, training: TrialTraining, log: TrialLog, fin
     except BaseException:
         log.interrupt()
         raise
-    runs.log_metrics({"search_seconds": time.monotonic() - start, "tracking_seconds": log.seconds})
+    seconds = {
+        "search_seconds": time.monotonic() - start,
+        "tracking_seconds": log.seconds,
+        "tracking_cpu_seconds": log.cpu_seconds,
+    }
+    runs.log_metrics(seconds)
     return Searched(trials, log.run_ids)
 
 

@@ -50,7 +50,7 @@ class TrialLog:
         self._parent, self._engine, self._parameters, self._ratings = parent_id, engine, parameters, ratings
         self._patience = patience
         self.run_ids = dict(run_ids)
-        self.seconds = 0.0  # spent on writing, beside the training
+        self.seconds = self.cpu_seconds = 0.0  # spent on writing beside the training; of them, what training could not use
         self._open: set[int] = set()
         self._error: Exception | None = None
         self._writes: queue.Queue[Write | None] = queue.Queue()
@@ -107,7 +107,7 @@ class TrialLog:
 
     def _write_all(self) -> None:
         while write := self._writes.get():
-            began = time.monotonic()
+            began, cpu_began = time.monotonic(), time.thread_time()
             try:
                 self._patience.through(write)
             except ServerGoneError as error:
@@ -118,6 +118,7 @@ class TrialLog:
                 self._error = error
                 return
             self.seconds += time.monotonic() - began
+            self.cpu_seconds += time.thread_time() - cpu_began
 
     def _create(self, proposal: Proposal, parameters: Mapping[str, Value], began: int, again: bool) -> None:
         tags = {

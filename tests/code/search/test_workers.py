@@ -298,7 +298,7 @@ def test_gpus_can_be_hidden(value: str, seen: list[str], monkeypatch: pytest.Mon
     assert gpus() == seen
 
 
-@pytest.mark.parametrize(("cores", "gigabytes", "carried"), [(4, 100, 4), (4, 3.1, 2), (4, 0.2, 1), (1, 100, 1)])
+@pytest.mark.parametrize(("cores", "gigabytes", "carried"), [(4, 100, 4), (4, 4.1, 2), (4, 0.2, 1), (1, 100, 1)])
 def test_without_gpus_cores_and_memory_say_how_many_are_carried(
     monkeypatch: pytest.MonkeyPatch, cores: int, gigabytes: float, carried: int
 ) -> None:

@@ -198,7 +198,7 @@ def test_logging_does_not_wait_for_the_store(store: mlflow.MlflowClient, parent:
     assert time.monotonic() - before < 0.3
     log.flush()
     assert time.monotonic() - before > 0.5
-    assert log.seconds > 0.5
+    assert log.seconds > 0.5 > log.cpu_seconds > 0
     assert [run.info.status for run in children(store, parent)] == ["KILLED"]
 
 
