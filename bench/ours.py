@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -24,6 +25,7 @@ from mlflow.entities import Metric, Run
 
 from steps.models.study_a import LSTM_2
 from steps.reviews.sources import PROJECT
+from steps.tracking.server import answers
 
 EPOCHS = 3
 UNLIMITED = 100_000
@@ -41,7 +43,11 @@ HOW = ("--engine=hyperopt", "--algorithm=tpe", "--pruner=asha", "--start=random"
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """A tracking server on the folder's SQLite file; its address."""
+    """A tracking server on the folder's SQLite file; its address.
+
+    Raises:
+        ChildProcessError: it ended before it answered.
+    """
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
@@ -49,10 +55,16 @@ def served(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "mlflow", "server", *stores, "--host=127.0.0.1", f"--port={port}", "--workers=1"]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     server = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True)
+    address = f"http://127.0.0.1:{port}"
     try:
-        yield f"http://127.0.0.1:{port}"
+        while not answers(address):  # its first start makes the database
+            if server.poll() is not None:
+                raise ChildProcessError(f"the tracking server ended with {server.returncode}")
+            time.sleep(0.5)
+        yield address
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
         server.wait()
 
 

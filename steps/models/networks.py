@@ -47,6 +47,12 @@ class NetworkFamily(Family):
 
     requirements: ClassVar = ("keras", "tensorflow")
 
+    @property
+    def start(self) -> Settings:
+        """The published point at the space's largest rate, which is the best one where it falls to zero in few epochs."""
+        rates = [value for value in self.space["learning_rate"] if isinstance(value, float)]
+        return {**self.published, "learning_rate": max(rates)}
+
     @abstractmethod
     def layers(self, settings: Settings) -> list["keras.Layer"]:
         """The layers from word indices to five probabilities."""
