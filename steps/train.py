@@ -75,13 +75,13 @@ class TrainParameters(FitParameters):
     sampling: Literal["default", Sampling] = Field("default", description="default (the family's study's), none, class_weight")
     batch_size: BatchSize = Field(256, description="reviews per batch; study A used 32")
     family: Annotated[str, AfterValidator(check_name)] = Field("logistic_regression", description=", ".join(FAMILIES))
-    settings: str = Field("{}", description="JSON; what is left out is the study's best")
+    settings: str = Field("{}", description="JSON; left out is the study's best, learning_rate 0.01 if linear")
     from_run: str = Field("", description="take all of these from this search, trial or candidate")
     resume: str = Field("", description="go on with this fit after its last epoch: its run id, or latest")
 
     def recipe(self) -> Recipe:
         """What was asked for, without a run to take it from."""
-        settings = _read_settings(self.settings)
+        settings = {**FAMILIES[self.family].published_under(self.schedule), **_read_settings(self.settings)}
         return Recipe(self.family, settings, self.sampling, self.batch_size, self.schedule, self.epochs or TRIAL_EPOCHS)
 
 

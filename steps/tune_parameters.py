@@ -101,9 +101,9 @@ class TuneParameters(FitParameters):
             return [(self.families[i % len(self.families)], {}) for i in range(turns)]
         samplings = get_args(Sampling) if self.sampling == "search" else ()
         if not samplings:
-            return [(family, FAMILIES[family].start) for family in self.families]
+            return [(family, FAMILIES[family].start(self.schedule)) for family in self.families]
         return [
-            (family, {**FAMILIES[family].start, "sampling": samplings[(i + turn) % len(samplings)]})
+            (family, {**FAMILIES[family].start(self.schedule), "sampling": samplings[(i + turn) % len(samplings)]})
             for turn in range(len(samplings))
             for i, family in enumerate(self.families)
         ]

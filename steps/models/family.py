@@ -99,10 +99,13 @@ class Family(ABC):
     requirements: ClassVar[tuple[str, ...]]  # packages a saved model needs to answer
     iterative: ClassVar[bool] = True  # fitted in epochs, over batches
 
-    @property
-    def start(self) -> Settings:
-        """Where a search begins: the published point, unless a plainer one is known to be better."""
+    def published_under(self, schedule: Schedule) -> Settings:
+        """The published point, as far as the schedule leaves it good."""
         return self.published
+
+    def start(self, schedule: Schedule) -> Settings:
+        """Where a search begins: the published point, unless a plainer one is known to be better."""
+        return self.published_under(schedule)
 
     @abstractmethod
     def fit(

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from steps.models.corpus import Corpus
-from steps.models.family import Family, Fit, Recorder, Sampling, Settings, Space, Training
+from steps.models.family import Family, Fit, Recorder, Sampling, Schedule, Settings, Space, Training
 
 if TYPE_CHECKING:
     from steps.models.checkpoint import Checkpoints
@@ -71,8 +71,7 @@ class LogisticFamily(Family):
             "c": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
         }
 
-    @property
-    def start(self) -> Settings:
+    def start(self, schedule: Schedule) -> Settings:
         """The usual text baseline, words and pairs of words with many features: better than the study's 4,000."""
         return {"ngrams": 2, "features": 50_000, "sublinear": False, "c": 1.0}
 

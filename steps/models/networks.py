@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from steps.models.corpus import Corpus
-from steps.models.family import Family, Fit, Recorder, Settings, Training
+from steps.models.family import Family, Fit, Recorder, Schedule, Settings, Training
 from steps.models.vocabulary import Vocabulary
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to import: only a network that is built or loaded pays for it
@@ -47,9 +47,10 @@ class NetworkFamily(Family):
 
     requirements: ClassVar = ("keras", "tensorflow")
 
-    @property
-    def start(self) -> Settings:
-        """The published point at the space's largest rate, which is the best one where it falls to zero in few epochs."""
+    def published_under(self, schedule: Schedule) -> Settings:
+        """The published point; at the space's largest rate, measured to be the best, where it falls to zero in few epochs."""
+        if schedule == "constant":
+            return self.published
         rates = [value for value in self.space["learning_rate"] if isinstance(value, float)]
         return {**self.published, "learning_rate": max(rates)}
 

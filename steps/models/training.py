@@ -22,8 +22,9 @@ def predict(network: keras.Model, sequences: Sequences) -> np.ndarray:
     """Probabilities of the ratings in the order of the sequences, shape (reviews, 5), float32."""
     order = np.argsort(sequences.lengths, kind="stable")
     probabilities = np.empty((len(order), 5), dtype=np.float32)
-    for start in range(0, len(order), PREDICTION_BATCH):
-        rows = order[start : start + PREDICTION_BATCH]
+    # The small batch comes first: where both sides of the first two differ, TensorFlow traces for them and never again.
+    for start in range(-(-len(order) % PREDICTION_BATCH), len(order), PREDICTION_BATCH):
+        rows = order[max(start, 0) : start + PREDICTION_BATCH]
         probabilities[rows] = network.predict_on_batch(sequences.padded(rows))
     return probabilities
 

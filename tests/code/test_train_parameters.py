@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from steps.models.catalogue import FAMILIES
 from steps.models.family import Recipe, Schedule
 from steps.train import TrainParameters
 from steps.tune_parameters import TuneParameters
@@ -33,5 +34,16 @@ def test_default_sampling_is_that_of_the_family_s_study() -> None:
 def test_without_a_run_to_take_it_from_the_recipe_is_what_was_asked_for() -> None:
     given = {"family": "gru_2", "settings": '{"units_1": 16}', "sampling": "class_weight", "batch_size": 32}
     asked = TrainParameters.model_validate(given)
-    assert asked.recipe() == Recipe("gru_2", {"units_1": 16}, "class_weight", 32, "linear", 3)
+    settings = {**FAMILIES["gru_2"].published, "units_1": 16}
+    assert asked.recipe() == Recipe("gru_2", settings, "class_weight", 32, "linear", 3)
     assert replace(asked.recipe(), epochs=7) == TrainParameters.model_validate({**given, "epochs": 7}).recipe()
+
+
+@pytest.mark.parametrize(("schedule", "rate"), [("linear", 0.01), ("constant", 0.001)])
+def test_the_published_rate_holds_for_a_constant_one(schedule: Schedule, rate: float) -> None:
+    for family in ("lstm_2", "lstm_1"):
+        asked = {"family": family, "schedule": schedule}
+        settings = TrainParameters.model_validate(asked).recipe().settings
+        assert settings == {**FAMILIES[family].published, "learning_rate": rate}
+        other = TrainParameters.model_validate({**asked, "settings": '{"learning_rate": 0.0001}'}).recipe().settings
+        assert other == {**settings, "learning_rate": 0.0001}

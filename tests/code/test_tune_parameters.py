@@ -135,7 +135,7 @@ def test_known_points_are_pairs_that_differ_in_nothing_but_the_sampling() -> Non
     for (family, one), (again, other) in zip(points[:3], points[3:], strict=True):
         assert family == again
         assert {one["sampling"], other["sampling"]} == {"none", "class_weight"}
-        assert {**one, "sampling": ""} == {**other, "sampling": ""} == {**FAMILIES[family].start, "sampling": ""}
+        assert {**one, "sampling": ""} == {**other, "sampling": ""} == {**FAMILIES[family].start("linear"), "sampling": ""}
 
 
 def test_known_points_are_points_of_the_spaces() -> None:
@@ -147,7 +147,11 @@ def test_known_points_are_points_of_the_spaces() -> None:
 
 def test_with_one_sampling_each_family_is_known_once() -> None:
     points = made("sampling=class_weight", "families=gru_1,lstm_1").first_points()
-    assert points == [("gru_1", FAMILIES["gru_1"].start), ("lstm_1", FAMILIES["lstm_1"].start)]
+    assert points == [("gru_1", FAMILIES["gru_1"].start("linear")), ("lstm_1", FAMILIES["lstm_1"].start("linear"))]
+    rates = [settings["learning_rate"] for _, settings in points]
+    constant = made("schedule=constant", "sampling=class_weight", "families=gru_1,lstm_1").first_points()
+    assert rates == [0.01, 0.01]
+    assert [settings["learning_rate"] for _, settings in constant] == [0.01, 0.001]
 
 
 @pytest.mark.parametrize("engine", ["hyperopt", "keras-tuner"])

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from steps.models import compiled
+from steps.models import compiled, training
 from steps.models.backend import keras
 from steps.models.catalogue import FAMILIES
 from steps.models.corpus import Corpus
@@ -100,3 +100,21 @@ def test_a_variable_dropout_drops_at_its_rate_and_keeps_the_mean(spatial: bool, 
     assert dropped.mean() == pytest.approx(1, abs=0.03)
     assert (dropped == dropped[:, :1]).all() == (spatial or rate == 0)
     np.testing.assert_array_equal(layer(inputs, training=False), inputs)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts the traces of TensorFlow's functions")
+def test_a_first_trial_traces_its_step_once_and_its_predictions_twice(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    traces = []
+    step = keras.Model.train_step
+
+    def counted(self: keras.Model, data: object) -> object:
+        traces.append(self)
+        return step(self, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", counted)
+    monkeypatch.setattr(training, "PREDICTION_BATCH", 10)  # 24 reviews: three batches, the first of 4
+    compiled._compiled.cache_clear()
+    family, settings, _ = TRIALS[0]
+    fit(corpus, family, settings)
+    assert len(traces) == 1
+    assert traces[0].predict_function.experimental_get_tracing_count() <= 2

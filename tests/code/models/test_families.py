@@ -1,10 +1,12 @@
 """Spaces and published settings of the families, against the studies' tables."""
 
+from typing import get_args
+
 import pytest
 
 from steps.errors import UserError
 from steps.models.catalogue import FAMILIES, check_name
-from steps.models.family import Value, count_settings
+from steps.models.family import Schedule, Value, count_settings
 from steps.models.networks import NetworkFamily
 
 NAMES = ("lstm_2", "gru_1", "gru_2", "gru_4", "lstm_1", "logistic_regression")
@@ -100,7 +102,8 @@ def test_wrong_settings_are_refused_with_what_would_be_right(name: str, given: d
         FAMILIES[name].check(given)
 
 
+@pytest.mark.parametrize("schedule", get_args(Schedule))
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_search_can_begin_where_the_family_says(name: str) -> None:
+def test_a_search_can_begin_where_the_family_says(name: str, schedule: Schedule) -> None:
     family = FAMILIES[name]
-    assert {key: value in family.space[key] for key, value in family.start.items()} == dict.fromkeys(family.space, True)
+    assert {key: value in family.space[key] for key, value in family.start(schedule).items()} == dict.fromkeys(family.space, True)
