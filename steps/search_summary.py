@@ -72,9 +72,10 @@ def describe_search(name: str, objective: Objective, trials: list[Trial], run_id
         _top(objective, table),
     ]
     runs.describe("\n\n".join(parts))
-    # The UI's table shows names before it shows any metric: the parent's says which child is best.
+    # The UI's table shows names before it shows any metric, and of a name its beginning: it says which child is best.
     assert best.score is not None
-    runs.rename_active(f"{name}: trial {best.proposal.number:03d} is best, {objective.name} {objective.score(best.score):.4f}")
+    score = f"{objective.name} {objective.score(best.score):.4f}"
+    runs.rename_active(f"best trial {best.proposal.number:03d}, {score}: {name}")
 
 
 def table_of(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> pl.DataFrame:

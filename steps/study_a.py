@@ -73,7 +73,7 @@ class StudyAParameters(Parameters):
 
 def run(parameters: StudyAParameters) -> dict[str, Candidate]:
     """Search and fit every family as children of one run, whose description is the table."""
-    with runs.step_run("study_a", parameters.as_text(), f"study A, {parameters.protocol} protocol") as run_id:
+    with runs.step_run("study-a", parameters.as_text(), f"study A, protocol: {parameters.protocol}") as run_id:
         fitted = {family: tune.run(parameters.search(family)) for family in parameters.families}
         rows = {family: _row(family, candidate) for family, candidate in fitted.items()}
         table = _table(rows)
@@ -130,4 +130,4 @@ def _line(family: str, row: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    command("study_a", StudyAParameters, run)
+    command("study-a", StudyAParameters, run)

@@ -33,7 +33,8 @@ def run(parameters: TuneParameters) -> candidate.Candidate:
 
 
 def _name(parameters: TuneParameters) -> str:
-    return f"tune {Path(parameters.data).name}, {parameters.max_trials} trials"
+    families = f"{len(parameters.families)} families" if len(parameters.families) > 2 else ", ".join(parameters.families)
+    return f"tune {families} on {Path(parameters.data).name}, {parameters.max_trials} trials"
 
 
 def _resume(given: TuneParameters) -> candidate.Candidate:

@@ -82,7 +82,11 @@ def test_the_commands_of_the_readme(project: Path, entry_point: str, expected: s
     done = run_line(command, project, MLFLOW_TRACKING_URI=uri)
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout
-    assert "RUNNING" not in statuses(client_of(project))
+    client = client_of(project)
+    assert "RUNNING" not in statuses(client)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    [step] = client.search_runs(experiments, f"tags.step = '{entry_point}'", max_results=1)
+    assert step.data.tags["command"].startswith(f"mlflow run . -e {entry_point} ")
 
 
 @pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
