@@ -56,6 +56,10 @@ class Store:
         found = [run for run in self.runs() if run.data.tags.get("step") == "tune"]
         return str(max(found, key=lambda run: run.info.start_time).info.run_id) if found else None
 
+    def status(self, search_id: str) -> str:
+        """Of a search's run."""
+        return str(MlflowClient(self.uri).get_run(search_id).info.status)
+
     def trials(self, search_id: str) -> list[Run]:
         """The runs of a search's trials."""
         below = [run for run in self.runs() if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == search_id]
@@ -135,6 +139,8 @@ def run_search(store: Store, asked: argparse.Namespace, chance: random.Random, k
         if not killed:
             tally.end = "error" if "exit code" in output else "finished"
             print(output if tally.end == "error" else "", end="", file=sys.stderr, flush=True)
+        elif search_id and store.status(search_id) == "FINISHED":
+            tally.end = "finished"  # the kill hit a process that was done but for its exit
     return tally
 
 
