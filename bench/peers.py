@@ -100,7 +100,10 @@ def optuna_tpe(search: Search) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def objective(trial: optuna.Trial) -> float:
+        """Best validation AUC of a trial."""
+
         def report(epoch: int, val_auc: float) -> None:
+            """Ask the pruner after each epoch."""
             trial.report(val_auc, step=epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned

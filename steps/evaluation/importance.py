@@ -109,6 +109,7 @@ def _unseen_r2(forest: RandomForestRegressor, count: int) -> Score:
     trees = np.bincount(np.concatenate(unseen), minlength=count)
 
     def score(forest: RandomForestRegressor, points: np.ndarray, standing: np.ndarray) -> float:
+        """Out-of-bag R2."""
         total = np.zeros(count)
         for tree, rows in zip(forest.estimators_, unseen, strict=True):
             total[rows] += tree.tree_.predict(np.ascontiguousarray(points[rows]))[:, 0]
