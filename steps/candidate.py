@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from steps.deciding import Seen, decide, decision_text
 from steps.evaluation import figures, files, intervals, scores
 from steps.models.catalogue import FAMILIES
 from steps.models.corpus import Corpus, Part
-from steps.models.decision import Decision, tune_decision
+from steps.models.decision import Decision, DecisionName
 from steps.models.family import Fit, Settings, Training, settings_text
 from steps.models.predictor import Predictor
+from steps.models.sampling import count_ratings, effective_shares, warning_of
 from steps.preprocess import Prepared
 from steps.progress import EpochLines
 from steps.tracking import checkpoints, packaging, registry, runs
@@ -36,11 +38,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to fit, the measure to tune its decision for (empty: argmax), the name to register it under (empty: none)."""
+    """What to fit, how to decide (and the measure to tune that for), the name to register it under (empty: none)."""
 
     family: str
     settings: Settings
     training: Training
+    decision: DecisionName
     decision_metric: str
     register_as: str
 
@@ -89,11 +92,12 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: Plan) -> Candidate:
     parts = {split: Part.from_table(table) for split, table in tables.items()}
     kept = checkpoints.RunCheckpoints(run_id)
     fitted = _fit(run_id, plan, parts["train"], parts["val"], kept)
-    decision = _decide(plan, parts["val"], fitted)
+    decision = _decide(plan, parts, fitted)
     answers = _answers(parts, fitted, decision)
     scored = _log_scores(answers, fitted.epochs + 1)
     ends = intervals.bootstrap_intervals(answers["test"].matrix, plan.training.seed)
     _log_files(plan, answers, ends, {split: table["review_id"] for split, table in tables.items()})
+    _log_class_counts(parts["train"], fitted)
     uses_title = "title" in tables["train"].columns
     uri = packaging.log_model(Predictor(plan.family, prepared.cleaner, fitted.model, uses_title, decision))
     kept.remove()
@@ -102,7 +106,8 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: Plan) -> Candidate:
 
 
 def _fit(run_id: str, plan: Plan, train: Part, validation: Part, kept: checkpoints.RunCheckpoints) -> Fit:
-    print(f"fitting the candidate: {plan.family} on {len(train.ratings):,} reviews", flush=True)
+    sampling = f", sampling {plan.training.sampling}{warning_of(plan.training.sampling)}"
+    print(f"fitting the candidate: {plan.family} on {len(train.ratings):,} reviews{sampling}", flush=True)
     start = time.monotonic()
     recorder = EpochLines(recorder_of(run_id, validation.ratings), plan.training.epochs)
     fitted = FAMILIES[plan.family].fit(Corpus(train, validation), plan.settings, plan.training, recorder, kept)
@@ -111,13 +116,11 @@ def _fit(run_id: str, plan: Plan, train: Part, validation: Part, kept: checkpoin
     return fitted
 
 
-def _decide(plan: Plan, validation: Part, fitted: Fit) -> Decision:
-    if not plan.decision_metric:
-        return Decision()
-    measure = plan.decision_metric
-    return tune_decision(
-        validation.ratings, fitted.validation_probabilities, lambda matrices: scores.matrix_scores(matrices)[measure]
-    )
+def _decide(plan: Plan, parts: dict[str, Part], fitted: Fit) -> Decision:
+    true_shares = effective_shares(parts["train"].ratings, "none")
+    trained_shares = effective_shares(fitted.trained_on, plan.training.sampling)
+    seen = Seen(parts["val"].ratings, fitted.validation_probabilities, true_shares, trained_shares)
+    return decide(plan.decision, plan.decision_metric, seen)
 
 
 def _answers(parts: dict[str, Part], fitted: Fit, decision: Decision) -> dict[str, Answer]:
@@ -150,12 +153,18 @@ def _log_files(plan: Plan, answers: dict[str, Answer], ends: intervals.Intervals
         figures.share_figure(shares).savefig(folder / "rating_shares.png", dpi=90)
 
 
+def _log_class_counts(train: Part, fitted: Fit) -> None:
+    runs.log_metrics({"rows_used": len(fitted.trained_on)})
+    with runs.artifacts_of_run() as folder:
+        files.write_class_counts(folder, count_ratings(train.ratings), count_ratings(fitted.trained_on))
+
+
 def _describe_and_register(candidate: Candidate, prepared: Prepared, plan: Plan, uri: str) -> Candidate:
     facts = {
         "data": f"{prepared.report['file']}, preprocessed by run {prepared.run_id}",
         "settings": settings_text(plan.settings),
         "sampling": plan.training.sampling,
-        "decision": f"tuned on validation for {plan.decision_metric}" if plan.decision_metric else "argmax",
+        "decision": decision_text(plan.decision, plan.decision_metric),
         "candidate run": candidate.run_id,
     }
     description = "\n".join([f"**{candidate.summary()}**\n", *(f"- {name}: {fact}" for name, fact in facts.items())])

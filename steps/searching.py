@@ -7,12 +7,13 @@ from pathlib import Path
 
 from steps.models.corpus import Corpus, Part
 from steps.models.family import Settings
+from steps.models.sampling import check_members, count_ratings, warning_of
 from steps.preprocess import Prepared
 from steps.progress import TrialLines, say
 from steps.scratch import scratch_folder
 from steps.search.loop import Search
 from steps.search.pruning import make_pruner
-from steps.search.trials import Trial
+from steps.search.trials import Proposal, Trial
 from steps.search.workers import WorkerPool, carried_workers
 from steps.tracking import runs
 from steps.tracking.patience import Patience, quick_failures
@@ -40,6 +41,7 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
     tables = {name: prepared.table(name) for name in ("train", "validation")}
     prepared.log_inputs(tables)
     corpus = Corpus(Part.from_table(tables["train"]), Part.from_table(tables["validation"]))
+    _check_samplings(parameters, corpus)
     workers = min(parameters.workers or carried_workers(), missing)
     _announce(parameters, missing, workers)
     with scratch_folder() as folder:
@@ -50,23 +52,35 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
         return _run(parameters, training, log, finished, workers)
 
 
+def _check_samplings(parameters: TuneParameters, corpus: Corpus) -> None:
+    """See that no trial is bound to fail for want of neighbours."""
+    counts, how = count_ratings(corpus.train.ratings), _training(parameters, Path())
+    for family in parameters.families:
+        for sampling in parameters.samplings_of(family):
+            check_members(counts, how.training(Proposal(0, family, {"sampling": sampling})))
+
+
 def _announce(parameters: TuneParameters, missing: int, workers: int) -> None:
     engine = parameters.chosen_engine()
     how = f"{engine.name} {engine.algorithm}, pruner {engine.pruner}, {workers} worker{'s' if workers > 1 else ''}"
     say(f"{missing} trials of {', '.join(parameters.families)} by {how}")
+    for sampling in filter(warning_of, parameters.sampling):
+        say(f"sampling {sampling}{warning_of(sampling)}")
 
 
 def _training(parameters: TuneParameters, folder: Path) -> TrialTraining:
     return TrialTraining(
         folder,
         parameters.goal(),
-        parameters.sampling,
+        parameters.sampling[0],
         parameters.batch_size[0],
         parameters.schedule,
         parameters.max_epochs,
         parameters.seed,
         parameters.executions_per_trial,
         prunes=parameters.chosen_engine().pruner != "none",
+        neighbours=parameters.neighbours,
+        fewer_neighbours=parameters.fewer_neighbours,
     )
 
 

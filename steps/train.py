@@ -6,7 +6,7 @@ mlflow run . -e train -P from_run=<run id of a search or of a trial>
 
 import json
 from dataclasses import replace
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -43,7 +43,11 @@ BatchSize = Annotated[int, Field(ge=1, le=65_536)]
 class FitParameters(DataParameters):
     """The data's parameters, and how candidates are fitted."""
 
-    decision: DecisionName = Field("tuned", description="how probabilities become a star: tuned on validation, or argmax")
+    decision: DecisionName = Field(
+        "tuned",
+        description="how probabilities become a star: tuned (weights fitted on validation), argmax, expected (rounded mean), "
+        "prior_corrected (argmax without what sampling did to the probabilities)",
+    )
     decision_metric: Annotated[str, AfterValidator(check_measure)] = Field("f1_macro", description="what tuned aims at")
     schedule: Schedule = Field(
         "linear", description="learning rate of networks: linear (falls to zero over a fit's epochs), constant (study A's)"
@@ -51,18 +55,29 @@ class FitParameters(DataParameters):
     epochs: int = Field(
         0, ge=0, le=1_000, description="most epochs of the final fit; 0 is a trial's if linear, else 15 with early stop"
     )
+    neighbours: int = Field(5, ge=1, le=100, description="of each review, for smote and adasyn")
+    fewer_neighbours: bool = Field(False, description="take fewer where a rating has too few reviews, instead of refusing")
     # A field named `register` would be taken for ABCMeta's method.
     register_model: bool = Field(True, alias="register", description="register the model as challenger")
     model: str = Field("review-rating", min_length=1, pattern=r"^[^/:@]+$", description="name in the registry")
 
     def plan(self, recipe: Recipe) -> candidate.Plan:
         """The candidate to fit; a number of epochs that was asked for goes before the recipe's."""
-        sampling = FAMILIES[recipe.family].sampling if recipe.sampling == "default" else recipe.sampling
+        sampling = FAMILIES[recipe.family].check_sampling(recipe.sampling)
         # A rate that falls over more epochs than a trial's is another rate: only a constant one may just train longer.
         epochs = self.epochs or (recipe.epochs if recipe.schedule == "linear" else LONGEST)
-        training = Training(cast(Sampling, sampling), epochs, recipe.batch_size, self.seed, PATIENCE, recipe.schedule)
-        metric = self.decision_metric if self.decision == "tuned" else ""
-        return candidate.Plan(recipe.family, recipe.settings, training, metric, self.model if self.register_model else "")
+        training = Training(
+            sampling,
+            epochs,
+            recipe.batch_size,
+            self.seed,
+            PATIENCE,
+            recipe.schedule,
+            recipe.neighbours,
+            recipe.fewer_neighbours,
+        )
+        name = self.model if self.register_model else ""
+        return candidate.Plan(recipe.family, recipe.settings, training, self.decision, self.decision_metric, name)
 
     def data_parameters(self) -> DataParameters:
         """The part that preprocessing wants."""
@@ -72,7 +87,9 @@ class FitParameters(DataParameters):
 class TrainParameters(FitParameters):
     """One family with given settings, or the best of a search."""
 
-    sampling: Literal["default", Sampling] = Field("default", description="default (the family's study's), none, class_weight")
+    sampling: Literal["default", Sampling] = Field(
+        "default", description=f"default (the family's study's), {', '.join(get_args(Sampling))}"
+    )
     batch_size: BatchSize = Field(256, description="reviews per batch; study A used 32")
     family: Annotated[str, AfterValidator(check_name)] = Field("logistic_regression", description=", ".join(FAMILIES))
     settings: str = Field("{}", description="JSON; left out is the study's best, learning_rate 0.01 if linear")
@@ -82,7 +99,9 @@ class TrainParameters(FitParameters):
     def recipe(self) -> Recipe:
         """What was asked for, without a run to take it from."""
         settings = {**FAMILIES[self.family].published_under(self.schedule), **_read_settings(self.settings)}
-        return Recipe(self.family, settings, self.sampling, self.batch_size, self.schedule, self.epochs or TRIAL_EPOCHS)
+        epochs = self.epochs or TRIAL_EPOCHS
+        near = self.neighbours, self.fewer_neighbours
+        return Recipe(self.family, settings, self.sampling, self.batch_size, self.schedule, epochs, *near)
 
 
 def run(parameters: TrainParameters) -> candidate.Candidate:
@@ -102,6 +121,7 @@ def run(parameters: TrainParameters) -> candidate.Candidate:
 def _fit(parameters: TrainParameters, run_id: str) -> candidate.Candidate:
     recipe = history.recipe_of(parameters.from_run) if parameters.from_run else parameters.recipe()
     recipe = replace(recipe, settings=FAMILIES[recipe.family].check(recipe.settings))
+    FAMILIES[recipe.family].check_sampling(recipe.sampling)
     try:
         prepared = preprocess.prepare_once(parameters.data_parameters())
         fitted = candidate.fit_candidate(run_id, prepared, parameters.plan(recipe))

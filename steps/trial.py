@@ -12,7 +12,7 @@ import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import psutil
@@ -20,7 +20,8 @@ import psutil
 from steps.evaluation.scores import multilabel_auc, val_scores
 from steps.models.catalogue import FAMILIES
 from steps.models.corpus import Corpus
-from steps.models.family import Fit, Sampling, Schedule, Training, Value, split_choices
+from steps.models.family import Fit, Schedule, Training, Value, split_choices
+from steps.models.sampling import count_ratings
 from steps.search.loop import Done, Epoch, Event, Failed, Result
 from steps.search.objective import Objective
 from steps.search.trials import Proposal
@@ -48,15 +49,23 @@ class TrialTraining:
     seed: int
     executions: int
     prunes: bool
+    neighbours: int = 5
+    fewer_neighbours: bool = False
 
     def training(self, proposal: Proposal, execution: int = 0) -> Training:
         """How one execution is fitted."""
         _, sampling, batch_size = split_choices(proposal.settings, self.sampling, self.batch_size)
         family = FAMILIES[proposal.family]
-        chosen = family.sampling if sampling == "default" else sampling
         epochs = (proposal.epochs or self.epochs) if family.iterative else 1
         return Training(
-            cast(Sampling, chosen), epochs, batch_size, self.seed + execution, patience=epochs, schedule=self.schedule
+            family.check_sampling(sampling),
+            epochs,
+            batch_size,
+            self.seed + execution,
+            patience=epochs,
+            schedule=self.schedule,
+            neighbours=self.neighbours,
+            fewer_neighbours=self.fewer_neighbours,
         )
 
     def parameters(self, proposal: Proposal) -> dict[str, Value]:
@@ -109,10 +118,11 @@ def train_trial(training: TrialTraining, corpus: Corpus, proposal: Proposal, pip
     except Exception as error:  # whatever a model library raises: the trial failed, the search goes on
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return Failed(proposal.number, reason, traceback.format_exc())
-    return _done(proposal.number, corpus.validation.ratings, fits, reporter.further_curves)
+    return _done(proposal.number, corpus, fits, reporter.further_curves)
 
 
-def _done(number: int, ratings: np.ndarray, fits: list[Fit], curves: list[tuple[int, dict[str, float]]]) -> Done:
+def _done(number: int, corpus: Corpus, fits: list[Fit], curves: list[tuple[int, dict[str, float]]]) -> Done:
+    ratings = corpus.validation.ratings
     # Scores of the confusion matrix count every execution's answers; an AUC compares probabilities of one network only.
     probabilities = [fit.validation_probabilities for fit in fits]
     kept = val_scores(np.tile(ratings, len(fits)), np.concatenate(probabilities))
@@ -121,10 +131,12 @@ def _done(number: int, ratings: np.ndarray, fits: list[Fit], curves: list[tuple[
         "best_epoch": float(np.mean([fit.best_epoch for fit in fits])),
         "epochs_run": float(sum(fit.epochs for fit in fits)),
         "parameters": float(fits[0].model.parameters()),
+        "rows_used": float(len(fits[0].trained_on)),
         "worker_memory_mb": psutil.Process().memory_info().rss / 1e6,
     }
     predicted = [values.argmax(axis=1).astype(np.int8) for values in probabilities]
-    return Done(number, kept, Result(predicted, facts, curves))
+    counts = np.stack([count_ratings(corpus.train.ratings), count_ratings(fits[0].trained_on)])
+    return Done(number, kept, Result(predicted, facts, curves, counts))
 
 
 def send(pipe: Connection, event: Event) -> None:

@@ -81,8 +81,10 @@ def _check_best(searched: Searched) -> Proposal:
 
 
 def _fit_best(parameters: TuneParameters, prepared: preprocess.Prepared, best: Proposal) -> candidate.Candidate:
-    settings, sampling, batch_size = split_choices(best.settings, parameters.sampling, parameters.batch_size[0])
-    recipe = Recipe(best.family, settings, sampling, batch_size, parameters.schedule, best.epochs or parameters.max_epochs)
+    settings, sampling, batch_size = split_choices(best.settings, parameters.sampling[0], parameters.batch_size[0])
+    epochs = best.epochs or parameters.max_epochs
+    near = parameters.neighbours, parameters.fewer_neighbours
+    recipe = Recipe(best.family, settings, sampling, batch_size, parameters.schedule, epochs, *near)
     plan = parameters.plan(recipe)
     logged = {"family": best.family, **settings, **plan.training.logged()}
     with runs.child_run(f"candidate {best.family}", {"family": best.family}, logged) as run_id:

@@ -6,11 +6,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from steps.evaluation import scores
 from steps.models.catalogue import FAMILIES, check_name
-from steps.models.family import Sampling, Settings, Space
+from steps.models.family import SAMPLINGS, Sampling, Settings, Space
 from steps.search.engines import AlgorithmName, Engine, EngineName, PrunerChoice
 from steps.search.objective import Objective
 from steps.train import TRIAL_EPOCHS, BatchSize, FitParameters
 
+SEARCHED = ("none", "class_weight")  # they cost no more than a trial without
 # What a resumed search may do otherwise than it did before: the rest is as it was.
 FREE = ("resume", "workers", "timeout_minutes", "server_patience_minutes")
 
@@ -28,16 +29,26 @@ def _check_objective(name: str) -> str:
     return name
 
 
+def _check_samplings(names: tuple[str, ...]) -> tuple[str, ...]:
+    known = get_args(Sampling)
+    if names not in (("search",), ("default",)) and not set(names) <= set(known):
+        raise ValueError(f"should be search, default, or a comma list of {', '.join(known)}")
+    return names
+
+
 Family = Annotated[str, AfterValidator(check_name)]
 Families = Annotated[tuple[Family, ...], BeforeValidator(_split_names), Field(min_length=1)]
+Samplings = Annotated[tuple[str, ...], BeforeValidator(_split_names), Field(min_length=1), AfterValidator(_check_samplings)]
 BatchSizes = Annotated[tuple[BatchSize, ...], BeforeValidator(_split_names), Field(min_length=1)]
 
 
 class TuneParameters(FitParameters):
     """Search one or more families; fit the best once more; register it as challenger."""
 
-    sampling: Literal["search", "default", Sampling] = Field(
-        "search", description="search (none and class_weight are tried), default (the family's study's), none, class_weight"
+    sampling: Samplings = Field(
+        ("search",),
+        description="search (none and class_weight are tried), default (the family's study's), or a comma list, searched if "
+        f"longer than one, of {', '.join(SAMPLINGS)}",
     )
     batch_size: BatchSizes = Field((256,), description="reviews per batch; a comma list is searched; study A used 32")
     families: Families = Field(("logistic_regression", "gru_1", "lstm_2"), description=f"comma list of {', '.join(FAMILIES)}")
@@ -84,11 +95,26 @@ class TuneParameters(FitParameters):
 
     def spaces(self) -> dict[str, Space]:
         """Each family's space, with the sampling and the batch sizes where these are searched."""
-        sampling: Space = {"sampling": get_args(Sampling)} if self.sampling == "search" else {}
+        searched = self.searched_samplings()
+        sampling: Space = {"sampling": searched} if searched else {}
         batches: Space = {"batch_size": self.batch_size} if len(self.batch_size) > 1 else {}
         return {
             name: {**FAMILIES[name].space, **sampling, **(batches if FAMILIES[name].iterative else {})} for name in self.families
         }
+
+    def searched_samplings(self) -> tuple[str, ...]:
+        """The samplings that are a setting of the search; none where there is but one."""
+        if self.sampling == ("search",):
+            return SEARCHED
+        return self.sampling if len(self.sampling) > 1 else ()
+
+    def samplings_of(self, family: str) -> tuple[Sampling, ...]:
+        """Every sampling that a family may be trained under in this search.
+
+        Raises:
+            UserError: the family does not take one of them.
+        """
+        return tuple(FAMILIES[family].check_sampling(name) for name in self.searched_samplings() or self.sampling)
 
     def first_points(self) -> list[tuple[str, Settings]]:
         """Where the search begins; settings left out are drawn.
@@ -99,7 +125,7 @@ class TuneParameters(FitParameters):
         if self.start == "random":
             turns = self.max_trials if self.chosen_engine().algorithm == "random" else len(self.families)
             return [(self.families[i % len(self.families)], {}) for i in range(turns)]
-        samplings = get_args(Sampling) if self.sampling == "search" else ()
+        samplings = self.searched_samplings()
         if not samplings:
             return [(family, FAMILIES[family].start(self.schedule)) for family in self.families]
         return [

@@ -59,3 +59,15 @@ def share_figure(answers: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     axes.set(xlabel="stars", ylabel="share of reviews", title="Shares of the ratings, true and predicted")
     axes.legend()
     return figure
+
+
+def class_count_figure(before: np.ndarray, after: np.ndarray) -> Figure:
+    """Bars of the training rows per rating, before and after sampling."""
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for side, (name, counts) in zip((-1, 1), (("before", before), ("after", after)), strict=True):
+        drawn = axes.bar(STARS + side * 0.2, counts, 0.4, label=f"{name}: {counts.sum():,} rows")
+        axes.bar_label(drawn, labels=[f"{count:,}" for count in counts], fontsize=7)
+    axes.set(xlabel="stars", ylabel="rows", title="Training rows per rating, before and after sampling")
+    axes.legend()
+    return figure

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from sklearn.metrics import classification_report
 
-from steps.evaluation.figures import confusion_figure
+from steps.evaluation.figures import class_count_figure, confusion_figure
 from steps.evaluation.scores import count_matrix
 
 
@@ -23,6 +23,14 @@ def write_split_files(folder: Path, split: str, ratings: np.ndarray, predicted: 
     confusion_figure({split: matrix}).savefig(folder / f"confusion_matrix_{split}.png", dpi=90)
     report = classification_report(ratings + 1, predicted + 1, labels=[1, 2, 3, 4, 5], output_dict=True, zero_division=0)
     write_json(folder / f"classification_report_{split}.json", report)
+
+
+def write_class_counts(folder: Path, before: np.ndarray, after: np.ndarray) -> None:
+    """Write rows of the training split per rating 1-5 before and after sampling, as JSON and, where they differ, as a picture."""
+    table = {"rating": [1, 2, 3, 4, 5], "before": before.tolist(), "after": after.tolist()}
+    write_json(folder / "class_counts.json", table)
+    if (before != after).any():
+        class_count_figure(before, after).savefig(folder / "class_counts.png", dpi=90)
 
 
 def write_predictions(

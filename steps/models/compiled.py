@@ -34,10 +34,30 @@ class VariableDropout(keras.layers.Layer):
         return ops.where(kept, inputs / (1 - self.rate), 0.0)
 
 
-def compiled_like(network: keras.Model, learning_rate: float) -> keras.Model:
-    """A compiled network in the state of an untrained one: its weights, dropouts and generators, Adam at its beginning."""
-    kept = _compiled(_architecture(network))
-    for ours, theirs in zip(kept.layers, network.layers, strict=True):
+class MixedEmbedding(keras.layers.Embedding):
+    """The words of two reviews, position by position: (1 - share) of the first's vectors and share of the second's.
+
+    Where one review has ended, nothing of it is mixed in; a position is masked where both have (Guo et al., 2019).
+    """
+
+    def call(self, inputs: tuple[Any, Any]) -> Any:
+        """Word indices of shape (reviews, words, 2) and shares of shape (reviews,) to (reviews, words, features)."""
+        ops, (words, share) = keras.ops, inputs
+        parts = ops.stack([1 - share, share], axis=-1)[:, None, :] * ops.cast(ops.not_equal(words, 0), "float32")
+        return ops.sum(super().call(words) * parts[..., None], axis=2)
+
+    def compute_mask(self, inputs: tuple[Any, Any], mask: Any = None) -> Any:
+        """True where one of the reviews has a word, shape (reviews, words)."""
+        return keras.ops.any(keras.ops.not_equal(inputs[0], 0), axis=-1)
+
+
+def compiled_like(network: keras.Model, learning_rate: float, mixes: bool = False) -> keras.Model:
+    """A compiled network in the state of an untrained one: its weights, dropouts and generators, Adam at its beginning.
+
+    With `mixes` it takes pairs of reviews (`MixedEmbedding`).
+    """
+    kept = _compiled(_architecture(network), mixes)
+    for ours, theirs in zip(_layers(kept), network.layers, strict=True):
         if isinstance(ours, VariableDropout):
             ours.rate.assign(theirs.rate)
             ours.seed_generator.state.assign(theirs.seed_generator.state if theirs.rate else (0, 0))
@@ -51,9 +71,13 @@ def compiled_like(network: keras.Model, learning_rate: float) -> keras.Model:
 
 def copy_weights(trained: keras.Model, network: keras.Model) -> None:
     """Give a family's network the weights of the compiled one that was trained in its place."""
-    for ours, theirs in zip(trained.layers, network.layers, strict=True):
+    for ours, theirs in zip(_layers(trained), _layers(network), strict=True):
         if not isinstance(ours, VariableDropout):
             theirs.set_weights(ours.get_weights())
+
+
+def _layers(network: keras.Model) -> list[keras.Layer]:
+    return [layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)]
 
 
 def _assign(variables: list[keras.Variable], values: list[Any]) -> None:
@@ -72,13 +96,24 @@ def _architecture(network: keras.Model) -> str:
 
 
 @lru_cache(KEPT)
-def _compiled(architecture: str) -> keras.Model:
+def _compiled(architecture: str, mixes: bool) -> keras.Model:
     network = keras.models.clone_model(keras.models.model_from_json(architecture), clone_function=_open)
+    if mixes:
+        network = _of_pairs(network)
     # By its name alone Keras makes a metric in the first step, and TensorFlow then traces that step twice.
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     network.compile(optimizer=keras.optimizers.Adam(), loss="sparse_categorical_crossentropy", metrics=[accuracy])
     network.optimizer.build(network.trainable_variables)
     return network
+
+
+def _of_pairs(network: keras.Model) -> keras.Model:
+    embedding, *rest = network.layers
+    inputs = keras.Input((None, 2), dtype="int32"), keras.Input((), dtype="float32")
+    outputs = MixedEmbedding(embedding.input_dim, embedding.output_dim)(inputs)
+    for layer in rest:
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs)
 
 
 def _open(layer: keras.Layer) -> keras.Layer:

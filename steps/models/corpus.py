@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from steps.models.neighbours import review_space
 from steps.models.vocabulary import Sequences, Vocabulary
 
 VOCABULARY = "vocabulary.json"
@@ -50,6 +51,11 @@ class Corpus:
     def validation_sequences(self) -> Sequences:
         """The validation split as word indices."""
         return self._sequences("validation", self.validation)
+
+    @cached_property
+    def review_space(self) -> np.ndarray:
+        """Where the reviews of the training split are neighbours, shape (reviews, n)."""
+        return review_space(self.train_sequences)
 
     def _sequences(self, split: str, part: Part) -> Sequences:
         return Sequences.open(self.folder / split) if self.folder else self.vocabulary.encode(part.texts)

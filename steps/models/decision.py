@@ -1,25 +1,46 @@
-"""How probabilities become a star: the most probable one, or the most probable after a weight per rating."""
+"""How probabilities become a star: the most probable one, after a weight per rating or none, or their mean, rounded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-DecisionName = Literal["tuned", "argmax"]
+DecisionName = Literal["tuned", "argmax", "expected", "prior_corrected"]
+DECISIONS: tuple[DecisionName, ...] = get_args(DecisionName)
 FACTORS = np.geomspace(0.2, 5, 41)  # tried on one weight at a time
 ROUNDS = 10
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One weight per rating; all equal is plain argmax."""
+    """The most probable rating after one weight per rating (all equal is plain argmax), or the mean rating, rounded."""
 
     weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)
+    rounds_mean: bool = False
 
     def choose(self, probabilities: np.ndarray) -> np.ndarray:
         """The chosen rating of each review as index 0-4; probabilities have shape (reviews, 5)."""
+        if self.rounds_mean:  # halves go up: the mean of 4 and 5 stars is 5
+            return np.floor(probabilities @ np.arange(5, dtype=probabilities.dtype) + 0.5).astype(np.int64)
         return np.asarray((probabilities * np.array(self.weights, dtype=probabilities.dtype)).argmax(axis=1))
+
+
+EXPECTED = Decision(rounds_mean=True)
+
+
+def prior_correction(true_shares: np.ndarray, trained_shares: np.ndarray) -> Decision:
+    """Undo what resampling or class weights did to the probabilities: each times true share / share it was trained with.
+
+    The correction is exact for a model that gives the true probabilities of the data it was trained on (Elkan, The
+    foundations of cost-sensitive learning, 2001; Saerens et al., Adjusting the outputs of a classifier to new a priori
+    probabilities, 2002). A rating that was not trained on keeps the weight 1: its probability says nothing.
+
+    Args:
+        true_shares, trained_shares: of the ratings, shape (5,).
+    """
+    weights = np.divide(true_shares, trained_shares, out=np.ones(5), where=trained_shares > 0)
+    return Decision(tuple((weights / weights.mean()).tolist()))
 
 
 def tune_decision(ratings: np.ndarray, probabilities: np.ndarray, measure: Callable[[np.ndarray], np.ndarray]) -> Decision:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:  # it imports Keras
 Value = bool | int | float | str
 Settings = dict[str, Value]
 Space = Mapping[str, tuple[Value, ...]]
-Sampling = Literal["none", "class_weight"]
+Sampling = Literal["none", "class_weight", "random_under", "random_over", "smote", "adasyn", "nearmiss_2", "adasyn_token_ids"]
 Schedule = Literal["linear", "constant"]
+SAMPLINGS: tuple[Sampling, ...] = ("none", "class_weight", "random_under", "random_over", "smote", "adasyn", "nearmiss_2")
+MAKES_REVIEWS: tuple[Sampling, ...] = ("smote", "adasyn", "adasyn_token_ids")  # between a review and one of its neighbours
 
 
 class Recorder(Protocol):
@@ -35,6 +37,7 @@ class Training:
     """How to fit, beside the settings: `patience` epochs without a better validation loss end the fit.
 
     Under the schedule `linear` a network's learning rate falls from its setting to zero over the epochs, batch by batch.
+    `neighbours`: of each review, for samplings that make up reviews; fewer where a rating has too few and that is allowed.
     """
 
     sampling: Sampling
@@ -43,15 +46,20 @@ class Training:
     seed: int
     patience: int
     schedule: Schedule = "constant"
+    neighbours: int = 5
+    fewer_neighbours: bool = False
 
     def logged(self) -> dict[str, Value]:
         """What of it is a parameter of a run, beside the settings."""
-        return {
+        logged: dict[str, Value] = {
             "sampling": self.sampling,
             "batch_size": self.batch_size,
             "schedule": self.schedule,
             "epochs": self.epochs,
         }
+        if self.sampling in MAKES_REVIEWS:
+            logged |= {"neighbours": self.neighbours, "fewer_neighbours": self.fewer_neighbours}
+        return logged
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,8 @@ class Recipe:
     batch_size: int
     schedule: Schedule
     epochs: int
+    neighbours: int = 5
+    fewer_neighbours: bool = False
 
 
 class FittedModel(Protocol):
@@ -81,12 +91,16 @@ class FittedModel(Protocol):
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model with what was seen on the way: the validation probabilities of the weights that were kept."""
+    """A fitted model with what was seen on the way: the validation probabilities of the weights that were kept.
+
+    `trained_on`: the rating of every row that was learned from, as index 0-4, after sampling.
+    """
 
     model: FittedModel
     validation_probabilities: np.ndarray
     epochs: int
     best_epoch: int
+    trained_on: np.ndarray
 
 
 class Family(ABC):
@@ -96,8 +110,21 @@ class Family(ABC):
     space: Space
     published: Settings
     sampling: Sampling
+    samplings: ClassVar[tuple[Sampling, ...]] = SAMPLINGS  # those it can be trained under
     requirements: ClassVar[tuple[str, ...]]  # packages a saved model needs to answer
     iterative: ClassVar[bool] = True  # fitted in epochs, over batches
+
+    def check_sampling(self, sampling: str) -> Sampling:
+        """The sampling; for `default` that of the family's study.
+
+        Raises:
+            UserError: the family cannot be trained under it.
+        """
+        chosen = self.sampling if sampling == "default" else sampling
+        for each in self.samplings:
+            if each == chosen:
+                return each
+        raise UserError(f"sampling {chosen}: not for {self.name}, which takes {', '.join(self.samplings)}")
 
     def published_under(self, schedule: Schedule) -> Settings:
         """The published point, as far as the schedule leaves it good."""

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from steps.models.corpus import Corpus
 from steps.models.family import Family, Fit, Recorder, Sampling, Schedule, Settings, Space, Training
+from steps.models.sampling import resample
 
 if TYPE_CHECKING:
     from steps.models.checkpoint import Checkpoints
@@ -100,10 +101,15 @@ class LogisticFamily(Family):
                 random_state=training.seed,
             ),
         )
-        model = FittedLogistic(pipeline.fit(corpus.train.texts.to_list(), corpus.train.ratings))
+        features, ratings = pipeline[0].fit_transform(corpus.train.texts.to_list()), corpus.train.ratings
+        resampled = resample(corpus, training)
+        if resampled:
+            features, ratings = resampled.mixture @ features, resampled.ratings
+        pipeline[-1].fit(features, ratings)
+        model = FittedLogistic(pipeline)
         probabilities = model.probabilities(corpus.validation.texts)
         recorder.epoch(1, {}, probabilities)
-        return Fit(model, probabilities, epochs=1, best_epoch=1)
+        return Fit(model, probabilities, epochs=1, best_epoch=1, trained_on=ratings)
 
     def load(self, folder: Path) -> FittedLogistic:
         """Read a pipeline; types that scikit-learn does not bring are refused."""

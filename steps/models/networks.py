@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from steps.models.corpus import Corpus
-from steps.models.family import Family, Fit, Recorder, Schedule, Settings, Training
+from steps.models.family import SAMPLINGS, Family, Fit, Recorder, Schedule, Settings, Training
 from steps.models.vocabulary import Vocabulary
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to import: only a network that is built or loaded pays for it
@@ -46,6 +46,7 @@ class NetworkFamily(Family):
     """A family of Keras networks over word indices."""
 
     requirements: ClassVar = ("keras", "tensorflow")
+    samplings: ClassVar = (*SAMPLINGS, "adasyn_token_ids")
 
     def published_under(self, schedule: Schedule) -> Settings:
         """The published point; at the space's largest rate, measured to be the best, where it falls to zero in few epochs."""
@@ -73,14 +74,17 @@ class NetworkFamily(Family):
         checkpoints: "Checkpoints | None" = None,
     ) -> Fit:
         """Build and train one network, seeded."""
+        from steps.models.sampling import training_rows
         from steps.models.training import fit_network
 
         # Keras draws the seeds of initial weights and dropouts from here. Its own `set_random_seed` seeds the engine as well,
         # which draws nothing for it, and makes TensorFlow set up every compiled network anew: half a second each.
         random.seed(training.seed)
         network = self.build(settings)
-        seen = fit_network(network, corpus, float(settings["learning_rate"]), training, recorder, checkpoints)
-        return Fit(FittedNetwork(network, corpus.vocabulary), seen.best_probabilities, seen.epochs, seen.best_epoch)
+        rows = training_rows(corpus, training)
+        seen = fit_network(network, corpus, rows, float(settings["learning_rate"]), training, recorder, checkpoints)
+        model = FittedNetwork(network, corpus.vocabulary)
+        return Fit(model, seen.best_probabilities, seen.epochs, seen.best_epoch, rows.ratings)
 
     def load(self, folder: Path) -> FittedNetwork:
         """Read a network; Keras' safe mode refuses code inside the file."""

@@ -1,7 +1,7 @@
 """A model as it is served: raw text in, stars out. Cleaning, family and weights in one folder without pickle."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,7 @@ class Predictor:
         description = {
             "family": self.family,
             "uses_title": self.uses_title,
-            "decision_weights": self.decision.weights,
+            "decision": asdict(self.decision),
             "cleaning": self.cleaner.to_dict(),
         }
         (folder / "predictor.json").write_text(json.dumps(description, indent=2, ensure_ascii=False), encoding="utf-8")
@@ -64,5 +64,6 @@ class Predictor:
         if cleaner.lemmas:
             use_wordnet_from(folder)
         family = FAMILIES[description["family"]]
-        decision = Decision(tuple(description["decision_weights"]))
+        decided = description["decision"]
+        decision = Decision(tuple(decided["weights"]), decided["rounds_mean"])
         return cls(family.name, cleaner, family.load(folder), description["uses_title"], decision)

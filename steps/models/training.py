@@ -12,7 +12,7 @@ from steps.models.checkpoint import Checkpoints, Progress, load_progress, save_p
 from steps.models.compiled import compiled_like, copy_weights
 from steps.models.corpus import Corpus
 from steps.models.family import Recorder, Training
-from steps.models.sampling import review_weights
+from steps.models.sampling import TrainingRows, review_weights
 from steps.models.vocabulary import Sequences
 
 PREDICTION_BATCH = 512
@@ -46,27 +46,37 @@ class FallingRate(keras.callbacks.Callback):
 class Validation(keras.callbacks.Callback):
     """After each epoch: predict the validation split once, report it, keep the best weights, stop when none are better.
 
-    The best epoch is that of the lowest validation loss; `patience` epochs without a better one end the fit.
+    The best epoch is that of the lowest validation loss; `patience` epochs without a better one end the fit. `answering` is
+    the network itself or, where that takes pairs of reviews, its like for single ones.
     """
 
     def __init__(
-        self, corpus: Corpus, recorder: Recorder, patience: int, progress: Progress, checkpoints: Checkpoints | None
+        self,
+        answering: keras.Model,
+        corpus: Corpus,
+        recorder: Recorder,
+        patience: int,
+        progress: Progress,
+        checkpoints: Checkpoints | None,
     ) -> None:
         super().__init__()
-        self._corpus, self._recorder, self._patience = corpus, recorder, patience
+        self._answering, self._corpus, self._recorder, self._patience = answering, corpus, recorder, patience
         self._progress, self._checkpoints = progress, checkpoints
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Score the epoch (counted from 0 by Keras, from 1 by us).
+        """Score the epoch (counted from 0 by Keras, from 1 by us); one that is not finite ends the fit, an earlier one is kept.
 
         Raises:
-            FloatingPointError: the network answers with values that are not finite.
+            FloatingPointError: the network answers with values that are not finite, and never did otherwise.
         """
         progress = self._progress
-        progress.epochs = epoch + 1
-        probabilities = predict(self.model, self._corpus.validation_sequences)
+        if self._answering is not self.model:
+            copy_weights(self.model, self._answering)
+        probabilities = predict(self._answering, self._corpus.validation_sequences)
         if not np.isfinite(probabilities).all():
-            raise FloatingPointError(f"not finite after epoch {epoch + 1}: the learning rate is too high for these settings")
+            self._end_diverged(epoch + 1)
+            return
+        progress.epochs = epoch + 1
         loss = float(log_loss(self._corpus.validation.ratings, probabilities, labels=range(5)))
         if loss < progress.best_loss:
             progress.best_loss, progress.best_epoch = loss, epoch + 1
@@ -75,6 +85,13 @@ class Validation(keras.callbacks.Callback):
         self._recorder.epoch(epoch + 1, metrics, probabilities)
         self._keep()
         self.model.stop_training = progress.epochs - progress.best_epoch >= self._patience
+
+    def _end_diverged(self, epoch: int) -> None:
+        why = f"not finite after epoch {epoch}: the learning rate is too high for these settings"
+        if not self._progress.best_epoch:
+            raise FloatingPointError(why)
+        print(f"  {why}; epoch {self._progress.best_epoch}, the best before, is kept", flush=True)
+        self.model.stop_training = True
 
     def _keep(self) -> None:
         if self._checkpoints:
@@ -86,6 +103,7 @@ class Validation(keras.callbacks.Callback):
 def fit_network(
     network: keras.Model,
     corpus: Corpus,
+    rows: TrainingRows,
     learning_rate: float,
     training: Training,
     recorder: Recorder,
@@ -96,20 +114,18 @@ def fit_network(
     One weight per class enters as a weight per review; sparse labels give the same loss as study A's one-hot ones. With
     `checkpoints` every epoch is kept, and a fit that was cut off goes on as if it had not been.
     """
-    compiled = compiled_like(network, learning_rate)
-    batches = TrainingBatches(
-        corpus.train_sequences,
-        corpus.train.ratings,
-        review_weights(corpus.train.ratings, training.sampling),
-        training.batch_size,
-        training.seed,
-    )
+    compiled = compiled_like(network, learning_rate, mixes=rows.mixes)
+    answering = compiled_like(network, learning_rate) if rows.mixes else compiled
+    weights = review_weights(rows.ratings, training.sampling)
+    batches = TrainingBatches(rows.sequences, rows.ratings, weights, training.batch_size, training.seed, rows.resampled)
     kept = checkpoints.kept() if checkpoints else None
     progress = load_progress(kept, compiled) if kept else Progress()
     for _ in range(progress.epochs):
         batches.on_epoch_end()  # the draws of the epochs that are done
     if progress.epochs < training.epochs and (not kept or progress.epochs - progress.best_epoch < training.patience):
-        watch: list[keras.callbacks.Callback] = [Validation(corpus, recorder, training.patience, progress, checkpoints)]
+        watch: list[keras.callbacks.Callback] = [
+            Validation(answering, corpus, recorder, training.patience, progress, checkpoints)
+        ]
         if training.schedule == "linear":
             watch.append(FallingRate(learning_rate, len(batches), training.epochs, progress.epochs))
         # The batches come shuffled; Keras would shuffle their order once more, by a state that is not kept.

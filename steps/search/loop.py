@@ -26,11 +26,15 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run keeps of a trial trained to its end: chosen ratings (index 0-4) per execution, facts, further curves."""
+    """What a run keeps of a trial trained to its end: chosen ratings (index 0-4) per execution, facts, further curves.
+
+    `class_counts`: rows of the training split per rating 1-5, before and after sampling, shape (2, 5).
+    """
 
     predicted: list[np.ndarray]
     facts: Mapping[str, float]
     further_curves: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    class_counts: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

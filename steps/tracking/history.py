@@ -25,7 +25,16 @@ def recipe_of(run_id: str) -> Recipe:
         settings: Settings = json.loads(fetch(run.info.run_id, "settings.json").read_text())
         given = run.data.params
         schedule, epochs = cast(Schedule, given.get("schedule", "constant")), int(given["epochs"])
-        return Recipe(run.data.tags["family"], settings, given["sampling"], int(given["batch_size"]), schedule, epochs)
+        return Recipe(
+            run.data.tags["family"],
+            settings,
+            given["sampling"],
+            int(given["batch_size"]),
+            schedule,
+            epochs,
+            int(given.get("neighbours", 5)),
+            given.get("fewer_neighbours", "false").lower() == "true",
+        )
     except (MlflowException, OSError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"from_run={run_id!r}: neither a search, a trial nor a candidate ({reason})") from None

@@ -153,6 +153,8 @@ class TrialLog:
                 (folder / "traceback.txt").write_text(event.traceback or event.reason, encoding="utf-8")
             elif event.result:
                 predicted = np.concatenate(event.result.predicted)
+                if event.result.class_counts is not None:
+                    files.write_class_counts(folder, *event.result.class_counts)
                 files.write_split_files(folder, "val", np.tile(self._ratings, len(event.result.predicted)), predicted)
             self._client.log_artifacts(self.run_ids[number], temporary)
 
