@@ -30,6 +30,13 @@ INTERRUPTED = 130  # exit code, as shells have it
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
+def split_names(value: object) -> object:
+    """A comma list as a tuple of texts, a number as a tuple of one; anything else as it is."""
+    if isinstance(value, int):
+        return (value,)
+    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()

@@ -38,6 +38,7 @@ def check_measure(name: str) -> str:
 
 
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]
+Measure = Annotated[str, AfterValidator(check_measure)]
 
 
 class FitParameters(DataParameters):
@@ -48,7 +49,7 @@ class FitParameters(DataParameters):
         description="how probabilities become a star: tuned (weights fitted on validation), argmax, expected (rounded mean), "
         "prior_corrected (argmax without what sampling did to the probabilities)",
     )
-    decision_metric: Annotated[str, AfterValidator(check_measure)] = Field("f1_macro", description="what tuned aims at")
+    decision_metric: Measure = Field("f1_macro", description="what tuned aims at")
     schedule: Schedule = Field(
         "linear", description="learning rate of networks: linear (falls to zero over a fit's epochs), constant (study A's)"
     )

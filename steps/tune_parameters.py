@@ -1,12 +1,13 @@
 """The parameters of a search, and what follows from them: spaces, first points, the objective."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from steps.evaluation import scores
 from steps.models.catalogue import FAMILIES, check_name
 from steps.models.family import SAMPLINGS, Sampling, Settings, Space
+from steps.parameters import split_names
 from steps.search.engines import AlgorithmName, Engine, EngineName, PrunerChoice
 from steps.search.objective import Objective
 from steps.train import TRIAL_EPOCHS, BatchSize, FitParameters
@@ -14,12 +15,6 @@ from steps.train import TRIAL_EPOCHS, BatchSize, FitParameters
 SEARCHED = ("none", "class_weight")  # they cost no more than a trial without
 # What a resumed search may do otherwise than it did before: the rest is as it was.
 FREE = ("resume", "workers", "timeout_minutes", "server_patience_minutes")
-
-
-def _split_names(value: Any) -> Any:
-    if isinstance(value, int):
-        return (value,)
-    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
 
 def _check_objective(name: str) -> str:
@@ -37,9 +32,9 @@ def _check_samplings(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Family = Annotated[str, AfterValidator(check_name)]
-Families = Annotated[tuple[Family, ...], BeforeValidator(_split_names), Field(min_length=1)]
-Samplings = Annotated[tuple[str, ...], BeforeValidator(_split_names), Field(min_length=1), AfterValidator(_check_samplings)]
-BatchSizes = Annotated[tuple[BatchSize, ...], BeforeValidator(_split_names), Field(min_length=1)]
+Families = Annotated[tuple[Family, ...], BeforeValidator(split_names), Field(min_length=1)]
+Samplings = Annotated[tuple[str, ...], BeforeValidator(split_names), Field(min_length=1), AfterValidator(_check_samplings)]
+BatchSizes = Annotated[tuple[BatchSize, ...], BeforeValidator(split_names), Field(min_length=1)]
 
 
 class TuneParameters(FitParameters):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from steps.evaluation.intervals import bootstrap_intervals
-from steps.evaluation.paired import Difference, Draws, PairedBootstrap, differences
+from steps.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
 from steps.evaluation.scores import LOWER_IS_BETTER
 from steps.evaluation.systems import System
 
@@ -112,3 +112,9 @@ def _leads(ranked: Sequence[System], draws: dict[str, Draws], metric: str, sign:
     others = [system.name for system in ranked[1:] if system.reviews == ranked[0].reviews]
     behind = differences(best, [draws[name] for name in others], metric)
     return {name: _lead(each, sign) for name, each in zip(others, behind, strict=True)}
+
+
+def _lead(behind: Difference, sign: int) -> Difference:
+    value, low, high = behind.estimate.value, behind.estimate.low, behind.estimate.high
+    estimate = Estimate(-value, -high, -low) if sign > 0 else behind.estimate
+    return Difference(estimate, behind.p)

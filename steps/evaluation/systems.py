@@ -8,6 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+OF_EVERY_RUN = ("command", "process")  # tags that tell any two runs apart
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -114,7 +116,7 @@ def grouped(runs: Sequence[ScoredRun], by: str) -> list[System]:
 
 def group_names(runs: Sequence[ScoredRun]) -> list[str]:
     """What runs can be grouped by with more than one group as result, by name."""
-    names = {name for run in runs for name in (*run.settings, *run.tags) if not name.startswith("mlflow.")}
+    names = {name for run in runs for name in (*run.settings, *run.tags) if not name.startswith("mlflow.")} - {*OF_EVERY_RUN}
     return sorted(name for name in names if len({run.get(name) for run in runs} - {""}) > 1)
 
 

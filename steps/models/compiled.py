@@ -34,17 +34,21 @@ class VariableDropout(keras.layers.Layer):
         return ops.where(kept, inputs / (1 - self.rate), 0.0)
 
 
-class MixedEmbedding(keras.layers.Embedding):
+class MixedEmbedding(keras.layers.Layer):
     """The words of two reviews, position by position: (1 - share) of the first's vectors and share of the second's.
 
     Where one review has ended, nothing of it is mixed in; a position is masked where both have (Guo et al., 2019).
     """
 
+    def __init__(self, words: int, features: int) -> None:
+        super().__init__()
+        self.vectors = self.add_weight(shape=(words, features), name="vectors")
+
     def call(self, inputs: tuple[Any, Any]) -> Any:
         """Word indices of shape (reviews, words, 2) and shares of shape (reviews,) to (reviews, words, features)."""
         ops, (words, share) = keras.ops, inputs
         parts = ops.stack([1 - share, share], axis=-1)[:, None, :] * ops.cast(ops.not_equal(words, 0), "float32")
-        return ops.sum(super().call(words) * parts[..., None], axis=2)
+        return ops.sum(ops.take(self.vectors, words, axis=0) * parts[..., None], axis=2)
 
     def compute_mask(self, inputs: tuple[Any, Any], mask: Any = None) -> Any:
         """True where one of the reviews has a word, shape (reviews, words)."""

@@ -1,49 +1,186 @@
-"""TF-IDF of the most frequent word n-grams on whole columns: what scikit-learn's TfidfVectorizer gives, sooner.
+"""TF-IDF of the most frequent word n-grams, on whole columns: what scikit-learn's TfidfVectorizer gives, sooner.
 
-Words become numbers once; an n-gram is then the number of its first words and the number of its last, one integer, and
-sorting integers counts them. An n-gram is never more frequent than the words in it, so those with a rare word are not
-counted at all, and every n-gram that is kept begins with one that is kept.
+Words become numbers; an n-gram is then one integer, made of the number of its first words and the number of its last, and
+sorting integers counts them. An n-gram is never more frequent than a shorter one within it, so those that hold a rare word
+are not counted at all, and with every n-gram that is kept stand those it begins with.
 """
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import polars as pl
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfTransformer
 
-CHUNK = 20_000  # reviews worked on at once: bounds memory, and is as fast as more
+from steps.errors import UserError
+
+CHUNK = 20_000  # reviews worked on at once: what bounds memory
 
 
 @dataclass(frozen=True)
 class Words:
-    """Known words where they stand: word `numbers[i]` (-1: unknown) is the next after `numbers[i - 1]` if `rows` are equal."""
+    """The words of some reviews: their numbers, -1 where unknown, and the row each stands in."""
 
     numbers: np.ndarray
     rows: np.ndarray
 
 
 @dataclass(frozen=True)
-class Ngrams:
-    """Numbered n-grams: shorter ones first, those of one length by the alphabet; `keys` finds them again.
+class Found:
+    """N-grams of one length in some words: the place of the first word of each, and a number for each."""
 
-    An n-gram of several words has the key `number of the n-gram without its last word * len(names) + number of that word`.
+    places: np.ndarray
+    numbers: np.ndarray
+
+
+@dataclass(frozen=True)
+class Ngrams:
+    """Numbered n-grams: shorter ones first, those of one length by the alphabet.
+
+    One of several words is found by its key: the number of what stands before its last word, times the number of n-grams,
+    plus the number of its last word.
     """
 
     names: pl.Series
     words: pl.Series
-    keys: np.ndarray  # in ascending order
-    numbers: np.ndarray  # the n-gram of each key
     longest: int
+    keys: np.ndarray  # ascending
+    numbers: np.ndarray  # of the n-gram with each key
 
     @classmethod
     def of(cls, names: pl.Series) -> "Ngrams":
-        """Number distinct n-grams; with an n-gram come those that it begins with, and its words."""
-        table = names.unique().to_frame("name").with_columns(length=pl.col("name").str.count_matches(" ", literal=True) + 1)
-        table = table.sort("length", "name")
-        words = table.filter(length=1)["name"]
-        longer = table.with_row_index("number").filter(pl.col("length") > 1)
-        first, last = (longer["name"].str.extract(pattern) for pattern in ("^(.*) ", " ([^ ]*)$"))
-        numbered = table.with_row_index("first_number").select("first_number", first="name")
-        firsts = first.to_frame("first").join(numbered, on="first", how="left", maintain_order="left")["first_number"]
-        keys = firsts.to_numpy().astype(np.int64) * len(table) + words.search_sorted(last).to_numpy()
+        """Number distinct n-grams, among which are the words of each and what stands before its last word."""
+        table = names.to_frame("name").with_columns(length=pl.col("name").str.count_matches(" ", literal=True) + 1)
+        table = table.sort("length", "name").with_row_index("number")
+        words = table.filter(pl.col("length") == 1)["name"]
+        longer = table.filter(pl.col("length") > 1).with_columns(parts=pl.col("name").str.split(" "))
+        longer = longer.with_columns(before=pl.col("parts").list.head(pl.col("length") - 1).list.join(" "))
+        before = longer.join(table, left_on="before", right_on="name", maintain_order="left")["number_right"]
+        keys = before.to_numpy().astype(np.int64) * len(table) + words.search_sorted(longer["parts"].list.last()).to_numpy()
         order = np.argsort(keys)
-        return cls(table["name"], words, keys[order], longer["number"].to_numpy()[order], int(table["length"].max()))
+        return cls(table["name"], words, int(table["length"].max()), keys[order], longer["number"].to_numpy()[order])
+
+    def read(self, texts: pl.Series) -> Words:
+        """The words of cleaned texts."""
+        table = pl.DataFrame({"row": pl.int_range(len(texts), dtype=pl.Int32, eager=True), "word": texts.str.split(" ")})
+        table = table.explode("word").filter(pl.col("word") != "")
+        nearest = self.words.search_sorted(table["word"]).clip(upper_bound=len(self.words) - 1)
+        known = self.words.gather(nearest) == table["word"]
+        return Words(np.where(known, nearest, -1).astype(np.int32), table["row"].to_numpy())
+
+    def find(self, words: Words) -> Iterator[Found]:
+        """The n-grams in some words: those of one word, of two, and so on."""
+        places = np.flatnonzero(words.numbers >= 0)
+        found = Found(places, words.numbers[places])
+        yield found
+        for length in range(2, self.longest + 1):
+            candidates = self.extend(found, words, length)
+            nearest = np.searchsorted(self.keys, candidates.numbers).clip(max=len(self.keys) - 1)
+            known = self.keys[nearest] == candidates.numbers
+            found = Found(candidates.places[known], self.numbers[nearest[known]])
+            yield found
+
+    def extend(self, found: Found, words: Words, length: int) -> Found:
+        """N-grams with the known word behind them, now of `length` words; their numbers are keys."""
+        inside = np.searchsorted(found.places, len(words.rows) - length + 1)
+        places, numbers = found.places[:inside], found.numbers[:inside]
+        ends = places + length - 1
+        whole = (words.rows[places] == words.rows[ends]) & (words.numbers[ends] >= 0)
+        keys = numbers[whole].astype(np.int64) * len(self.names) + words.numbers[ends[whole]]
+        return Found(places[whole], keys)
+
+    def names_of(self, keys: np.ndarray) -> pl.Series:
+        """The n-grams that keys stand for, known or not."""
+        before, last = np.divmod(keys, len(self.names))
+        return self.names.gather(before) + " " + self.names.gather(last)
+
+
+def most_frequent(texts: pl.Series, longest: int, size: int) -> Ngrams:
+    """The `size` n-grams of 1 to `longest` words that occur most often; of equal counts the shorter, then the alphabet.
+
+    Raises:
+        UserError: there is no word in the texts.
+    """
+    counted = _count_words(texts)
+    if counted.is_empty():
+        raise UserError("no review has a word to learn from: each is empty once cleaned")
+    counted = counted.filter(pl.col("count") >= _least(counted, size))
+    ngrams = Ngrams.of(counted["name"])
+    chunks = [ngrams.read(chunk) for chunk in _chunks(texts)]
+    for length in range(2, longest + 1):
+        keys = _count_keys(ngrams, chunks, length).filter(pl.col("count") >= _least(counted, size))
+        names = ngrams.names_of(keys["key"].to_numpy())
+        counted = pl.concat([counted, keys.select(names.alias("name"), length=pl.lit(length, pl.Int32), count="count")])
+        ngrams = Ngrams.of(counted["name"])
+    best = counted.sort("count", "length", "name", descending=[True, False, False]).head(size)
+    return Ngrams.of(best["name"])
+
+
+class NgramVectorizer:
+    """Texts to TF-IDF rows of unit length (l2, smooth idf), as scikit-learn's TfidfVectorizer makes them.
+
+    Args:
+        longest: words in the longest n-grams.
+        size: how many n-grams to keep, the most frequent in the texts it is fitted on.
+        sublinear: weigh an n-gram by 1 + log of its occurrences in a review, not by the occurrences.
+    """
+
+    def __init__(self, longest: int, size: int, sublinear: bool) -> None:
+        self.longest, self.size = longest, size
+        self.ngrams: Ngrams | None = None
+        self._tfidf = TfidfTransformer(sublinear_tf=sublinear)
+
+    def fit_transform(self, texts: pl.Series) -> sparse.csr_matrix:
+        """Choose the n-grams, learn their weights and give the rows of the texts, float32 (reviews, n-grams).
+
+        Raises:
+            UserError: there is no word in the texts.
+        """
+        self.ngrams = most_frequent(texts, self.longest, self.size)
+        counts = _count(self.ngrams, texts)
+        return self._tfidf.fit(counts).transform(counts, copy=False)
+
+
+def _chunks(texts: pl.Series) -> Iterator[pl.Series]:
+    for start in range(0, max(1, len(texts)), CHUNK):
+        yield texts.slice(start, CHUNK)
+
+
+def _count_words(texts: pl.Series) -> pl.DataFrame:
+    """Columns `name`, `length`, `count`."""
+    split = (chunk.rename("name").str.split(" ").explode() for chunk in _chunks(texts))
+    counted = pl.concat([words.filter(words != "").value_counts() for words in split])
+    return counted.group_by("name").agg(length=pl.lit(1, pl.Int32), count=pl.sum("count").cast(pl.Int64))
+
+
+def _count_keys(ngrams: Ngrams, chunks: list[Words], length: int) -> pl.DataFrame:
+    """Columns `key`, `count`: n-grams one word longer than the known ones."""
+    counted = []
+    for words in chunks:
+        *_, longest = ngrams.find(words)
+        keys, counts = np.unique(ngrams.extend(longest, words, length).numbers, return_counts=True)
+        counted.append(pl.DataFrame({"key": keys, "count": counts}))
+    return pl.concat(counted).group_by("key").agg(pl.sum("count"))
+
+
+def _least(counted: pl.DataFrame, size: int) -> int:
+    """The count below which an n-gram is not among the `size` most frequent."""
+    return int(counted["count"].top_k(size).min()) if len(counted) >= size else 1
+
+
+def _count(ngrams: Ngrams, texts: pl.Series) -> sparse.csr_matrix:
+    """How often each n-gram occurs in each text."""
+    return sparse.vstack([_count_chunk(ngrams, chunk) for chunk in _chunks(texts)], format="csr")
+
+
+def _count_chunk(ngrams: Ngrams, texts: pl.Series) -> sparse.csr_matrix:
+    shape = len(texts), len(ngrams.names)
+    words = ngrams.read(texts)
+    cells = [words.rows[found.places].astype(np.int64) * shape[1] + found.numbers for found in ngrams.find(words)]
+    distinct, counts = np.unique(np.concatenate(cells), return_counts=True)
+    rows, columns = np.divmod(distinct, shape[1])
+    ends = np.searchsorted(rows, np.arange(shape[0] + 1)).astype(np.int32)
+    return sparse.csr_matrix((counts.astype(np.float32), columns.astype(np.int32), ends), shape)

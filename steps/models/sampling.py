@@ -148,9 +148,13 @@ def check_members(counts: np.ndarray, training: Training) -> int:
     least = (1 if training.fewer_neighbours else wanted) + itself
     ways = "add reviews of it, choose random_over" + ("" if training.fewer_neighbours else ", or pass fewer_neighbours=true")
     raise UserError(
-        f"sampling {training.sampling}: rating {rarest + 1} has {members[rarest]} review{'s'[: members[rarest] != 1]} in the "
-        f"training split, at least {least} are needed for {least - itself} neighbour{'s'[: least - itself != 1]}; {ways}"
+        f"sampling {training.sampling}: rating {rarest + 1} has {_counted(members[rarest], 'review')} in the training split, "
+        f"at least {least} are needed for {_counted(least - itself, 'neighbour')}; {ways}"
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _sampler(corpus: Corpus, training: Training, neighbours: int) -> Any:

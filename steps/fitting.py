@@ -1,0 +1,148 @@
+"""One fit in a process of its own: what it answers on validation and test, its time and its peak memory.
+
+Experiments that compare fits use it; `python -m steps.fitting <pipe>` is the process.
+"""
+
+import signal
+
+# Ctrl-C reaches every process of a terminal: the experiment decides what becomes of its fits.
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+import os
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field, replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import psutil
+
+from steps.errors import UserError
+from steps.models.catalogue import FAMILIES
+from steps.models.corpus import Corpus, Part
+from steps.models.family import Fit, Settings, Training
+from steps.models.sampling import count_ratings, effective_shares
+from steps.progress import EpochLines
+
+LOOK_EVERY = 0.05  # seconds between looks at the memory of a fit
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to fit: `folder` holds train, validation and test as Parquet; `rows` of the training split, all unless given."""
+
+    folder: Path
+    family: str
+    settings: Settings
+    training: Training
+    rows: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What came of a fit.
+
+    `probabilities` of `val` and `test`, shape (reviews, 5); `class_counts` of the training rows before and after sampling,
+    shape (2, 5); the ratings' `true_shares` and those `trained_shares` learned from, weights included; metrics per epoch;
+    `seconds` of encoding, sampling and fitting; `peak_memory_mb` of the whole process, libraries included.
+    """
+
+    probabilities: dict[str, np.ndarray]
+    class_counts: np.ndarray
+    true_shares: np.ndarray
+    trained_shares: np.ndarray
+    curve: list[dict[str, float]]
+    best_epoch: int
+    parameters: int
+    seconds: float
+    peak_memory_mb: float = 0.0
+
+
+@dataclass
+class _Curve:
+    """A recorder that keeps the metrics of epochs."""
+
+    epochs: list[dict[str, float]] = field(default_factory=list)
+
+    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+        self.epochs.append(metrics)
+
+
+def fit_alone(job: Job) -> Fitted:
+    """Fit in a new process, which ends before this returns or raises.
+
+    Raises:
+        UserError: the job cannot be done with these reviews, or the process was killed.
+        RuntimeError: anything else that went wrong in it, with its traceback.
+    """
+    ours, theirs = Pipe()
+    command = [sys.executable, "-m", "steps.fitting", str(theirs.fileno())]
+    inherited = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = psutil.Popen(command, env=inherited, pass_fds=[theirs.fileno()])
+    theirs.close()
+    peak = 0
+    try:
+        ours.send(job)
+        while not ours.poll(LOOK_EVERY):
+            peak = max(peak, process.memory_info().rss)
+        return _answer(ours.recv(), peak)
+    except (EOFError, ConnectionError, psutil.NoSuchProcess):
+        raise UserError(f"fitting {job.family}: its process ended with code {process.wait()}; has the memory run out?") from None
+    finally:
+        ours.close()
+        process.kill()
+        process.wait()
+
+
+def _answer(received: Fitted | UserError | str, peak: int) -> Fitted:
+    if isinstance(received, UserError):
+        raise received
+    if isinstance(received, str):
+        raise RuntimeError(f"a fit failed:\n{received}")
+    return replace(received, peak_memory_mb=peak / 1e6)
+
+
+def fit(job: Job) -> Fitted:
+    """Fit in this process."""
+    tables = {split: pl.read_parquet(job.folder / f"{split}.parquet") for split in ("train", "validation", "test")}
+    train = tables["train"] if job.rows is None else tables["train"][job.rows]
+    corpus = Corpus(Part.from_table(train), Part.from_table(tables["validation"]))
+    curve, start = _Curve(), time.monotonic()
+    epochs = EpochLines(curve, job.training.epochs)
+    fitted = FAMILIES[job.family].fit(corpus, job.settings, job.training, epochs)
+    seconds = time.monotonic() - start
+    answers = {"val": fitted.validation_probabilities, "test": fitted.model.probabilities(tables["test"]["cleaned"])}
+    return _fitted(job, corpus, fitted, answers, curve, seconds)
+
+
+def _fitted(job: Job, corpus: Corpus, fit: Fit, answers: dict[str, np.ndarray], curve: _Curve, seconds: float) -> Fitted:
+    return Fitted(
+        answers,
+        np.stack([count_ratings(corpus.train.ratings), count_ratings(fit.trained_on)]),
+        effective_shares(corpus.train.ratings, "none"),
+        effective_shares(fit.trained_on, job.training.sampling),
+        curve.epochs,
+        fit.best_epoch,
+        fit.model.parameters(),
+        seconds,
+    )
+
+
+def work(pipe: Connection) -> None:
+    """Do the one job that comes over the pipe."""
+    try:
+        answer: Fitted | UserError | str = fit(pipe.recv())
+    except UserError as error:
+        answer = error
+    except Exception:  # told to the experiment, which ends with it
+        answer = traceback.format_exc()
+    pipe.send(answer)
+
+
+if __name__ == "__main__":
+    work(Connection(int(sys.argv[1])))
