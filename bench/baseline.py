@@ -1,40 +1,155 @@
-"""How long does the baseline take on many reviews? Ours beside plain scikit-learn: seconds and memory.
+"""How long does the baseline take on many reviews? Ours beside plain scikit-learn: seconds, memory, and serving.
 
-    python -m bench.baseline [--rows=50000,100000,200000,500000] [--data=FILE]
+    python -m bench.baseline [--data=FILE] [--rows=50000,100000,200000,500000]
 
-The reviews are a stand-in for a large set, made from a real one (`--data`; `data/raw` otherwise): each joins reviews of one
-rating up to about 60 words, a tenth of which are dropped and a tenth swapped for any word of the set, so that no two are
-equal and rare n-grams keep coming. Times hold for them; scores would mean nothing. Every measurement is a fresh process.
+The reviews are a stand-in for a large set, not a real one: about 60 words each, cut from the joined reviews of one rating of
+a real set, a tenth of the words left out and a tenth swapped for any of the set, so that no two are equal and rare n-grams
+keep coming. Times and memory hold for them, scores would mean nothing. Each measurement is a process of its own.
 """
 
 import argparse
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 
+from steps.models.logistic import FittedLogistic
+from steps.models.ngrams import NgramVectorizer
 from steps.reviews import check, clean, layouts, read, sources
 
-WORDS = 60
-DROPPED, SWAPPED = 0.1, 0.1
+WORDS, DROPPED, SWAPPED = 60, 0.1, 0.1
 CHUNK = 50_000
+PEER_ROWS = 100_000  # plain scikit-learn is not asked for more
+SERVED, SINGLE = 20_000, 200  # reviews answered at once, and one by one
 
 
-def make_reviews(table: pl.DataFrame, rows: int, seed: int = 0) -> pl.DataFrame:
-    """`rows` made-up reviews, `cleaned` and `rating`, from real ones with the same columns."""
+@dataclass(frozen=True)
+class Form:
+    """A form of the baseline."""
+
+    name: str
+    ngrams: int
+    features: int
+    sublinear: bool
+    class_weight: str | None
+
+
+FORMS = (Form("study B", 3, 4_000, False, "balanced"), Form("tuned", 2, 50_000, True, None))
+
+
+def clean_reviews(data: str) -> pl.DataFrame:
+    """A set's reviews, columns `cleaned` and `rating`."""
+    table = read.read_table(sources.locate(data))
+    layout = layouts.recognise(table.columns)
+    reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout)
+    return reviews.select(clean.Cleaner.create("light").clean(reviews["text"]).alias("cleaned"), "rating")
+
+
+def make_reviews(reviews: pl.DataFrame, rows: int, seed: int = 0) -> pl.DataFrame:
+    """Made-up reviews from real ones, with the same columns."""
     random = np.random.default_rng(seed)
-    ordered = table.sample(fraction=1, shuffle=True, seed=seed).sort("rating", maintain_order=True)
-    flat = ordered.select("rating", word=pl.col("cleaned").str.split(" ")).explode("word").filter(pl.col("word") != "")
+    ordered = reviews.sample(fraction=1, shuffle=True, seed=seed).sort("rating", maintain_order=True)
+    flat = ordered.select("rating", word=pl.col("cleaned").str.split(" ")).explode("word")
     words, ratings = flat["word"], flat["rating"].to_numpy()
     parts = []
-    for start in range(0, rows, CHUNK):
-        size = min(CHUNK, rows - start)
+    for size in (min(CHUNK, rows - start) for start in range(0, rows, CHUNK)):
         lengths = random.poisson(WORDS / (1 - DROPPED), size)
         begins = random.integers(0, len(words) - lengths.max(), size)
         places = np.repeat(begins - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
-        swapped = random.random(len(places)) < SWAPPED
-        places[swapped] = random.integers(0, len(words), swapped.sum())
+        places = np.where(random.random(len(places)) < SWAPPED, random.integers(0, len(words), len(places)), places)
         kept = random.random(len(places)) >= DROPPED
         made = pl.DataFrame({"row": np.repeat(np.arange(size), lengths)[kept], "word": words.gather(places[kept])})
-        texts = made.group_by("row", maintain_order=True).agg(cleaned=pl.col("word").str.join(" "))["cleaned"]
-        parts.append(pl.DataFrame({"cleaned": texts, "rating": ratings[begins]}))
+        texts = made.group_by("row", maintain_order=True).agg(cleaned=pl.col("word").str.join(" "))
+        parts.append(pl.DataFrame({"cleaned": texts["cleaned"], "rating": ratings[begins]}))
     return pl.concat(parts)
+
+
+def write_reviews(data: str, rows: int, file: Path) -> None:
+    """Make reviews and keep them for the measurements."""
+    make_reviews(clean_reviews(data), rows).write_ipc(file)
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """What work gives, and its seconds."""
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
+
+
+def measure_ours(form: Form, reviews: pl.DataFrame) -> list[float]:
+    """Seconds to vectorise, seconds to fit, peak MB, reviews answered a second, milliseconds for one (median)."""
+    texts, ratings = reviews["cleaned"], reviews["rating"].to_numpy() - 1
+    vectorizer = NgramVectorizer(form.ngrams, form.features, form.sublinear)
+    features, vectorising = timed(lambda: vectorizer.fit_transform(texts))
+    classifier = LogisticRegression(class_weight=form.class_weight, solver="newton-cg")
+    _, fitting = timed(lambda: classifier.fit(features, ratings))
+    return [vectorising, fitting, peak(), *serving(FittedLogistic(vectorizer, classifier).probabilities, texts)]
+
+
+def measure_peer(form: Form, reviews: pl.DataFrame) -> list[float]:
+    """The same of plain scikit-learn."""
+    texts, ratings = reviews["cleaned"].to_list(), reviews["rating"].to_numpy() - 1
+    vectorizer = TfidfVectorizer(
+        token_pattern=r"\S+",
+        ngram_range=(1, form.ngrams),
+        max_features=form.features,
+        sublinear_tf=form.sublinear,
+        dtype=np.float32,
+    )
+    features, vectorising = timed(lambda: vectorizer.fit_transform(texts))
+    classifier = LogisticRegression(class_weight=form.class_weight, max_iter=1000)
+    _, fitting = timed(lambda: classifier.fit(features, ratings))
+    return [vectorising, fitting, peak(), *serving(lambda asked: classifier.predict_proba(vectorizer.transform(asked)), texts)]
+
+
+def serving(answer: Callable[[Any], np.ndarray], texts: Any) -> tuple[float, float]:
+    """Reviews answered a second, and milliseconds for one (median)."""
+    _, seconds = timed(lambda: answer(texts[:SERVED]))
+    single = [timed(lambda row=row: answer(texts[row : row + 1]))[1] for row in range(SINGLE)]
+    return SERVED / seconds, float(np.median(single)) * 1e3
+
+
+def peak() -> float:
+    """The most memory this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(system: str, form: Form, file: Path) -> str:
+    """A row of the table."""
+    reviews = pl.read_ipc(file)
+    values = (measure_ours if system == "ours" else measure_peer)(form, reviews)
+    vectorising, fitting, memory, rate, single = values
+    figures = f"{vectorising:.1f} | {fitting:.1f} | {memory:,.0f} | {rate:,.0f} | {single:.1f}"
+    return f"| {len(reviews):,} | {form.name} | {system} | {figures} |"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="clothing")
+    parser.add_argument("--rows", default="50000,100000,200000,500000")
+    asked = parser.parse_args()
+    print("| reviews | form | system | s to vectorise | s to fit | peak MB | reviews/s answered | ms for one |")
+    print("|---|---|---|---|---|---|---|---|")
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, context, max_tasks_per_child=1) as fresh:
+        for rows in map(int, asked.rows.split(",")):
+            file = Path(folder) / f"{rows}.arrow"
+            fresh.submit(write_reviews, asked.data, rows, file).result()
+            for form in FORMS:
+                for system in ("ours", "scikit-learn") if rows <= PEER_ROWS else ("ours",):
+                    print(fresh.submit(measure, system, form, file).result(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -168,7 +168,7 @@ def _describe_and_register(candidate: Candidate, prepared: Prepared, plan: Plan,
         "candidate run": candidate.run_id,
     }
     description = "\n".join([f"**{candidate.summary()}**\n", *(f"- {name}: {fact}" for name, fact in facts.items())])
-    runs.describe(description, {"role": "candidate", "family": plan.family})
+    runs.describe(description, {"role": "candidate", "family": plan.family, "sampling": plan.training.sampling})
     if not plan.register_as:
         return candidate
     tags = {

@@ -72,7 +72,7 @@ def _read(parameters: CompareParameters) -> tuple[list[ScoredRun], dict[str, int
     read = list(_told(stored.read_runs(found.runs, split, metric), len(found.runs)))
     scored = [each for each in read if each]
     if not scored:
-        raise UserError(f"{len(read)} runs have scores, but neither predictions nor a confusion matrix: nothing to compare")
+        raise UserError(f"of {len(read)} runs with scores none has predictions or a confusion matrix: nothing to compare")
     left_out = {
         f"they are beyond the {parameters.max_runs} best (max_runs)": found.left_out,
         "neither predictions nor a confusion matrix are there any more": len(read) - len(scored),

@@ -3,10 +3,11 @@
 import json
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field
 
 from steps.models.catalogue import FAMILIES
 from steps.models.family import Sampling, Schedule, Settings, Training
+from steps.parameters import distinct
 from steps.preprocess import DataParameters
 from steps.train import PATIENCE, TRIAL_EPOCHS, BatchSize, Measure
 from steps.tune_parameters import Families
@@ -28,7 +29,9 @@ def _check_settings(text: str) -> str:
 class ExperimentParameters(DataParameters):
     """The data's parameters, and how families are fitted to be compared."""
 
-    families: Families = Field(("logistic_regression",), description=f"comma list of {', '.join(FAMILIES)}")
+    families: Annotated[Families, AfterValidator(distinct)] = Field(
+        ("logistic_regression",), description=f"comma list of {', '.join(FAMILIES)}"
+    )
     settings: Annotated[str, AfterValidator(_check_settings)] = Field(
         "{}", description='JSON by family, e.g. {"gru_1": {"units_1": 32}}; left out is the study\'s best'
     )
@@ -63,8 +66,3 @@ class ExperimentParameters(DataParameters):
     def data_parameters(self) -> DataParameters:
         """The part that preprocessing wants."""
         return DataParameters(**self.model_dump(include=set(DataParameters.model_fields)))
-
-    @field_validator("families")
-    @classmethod
-    def _no_family_twice(cls, families: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(families))

@@ -1,21 +1,13 @@
 """One fit in a process of its own: what it answers on validation and test, its time and its peak memory.
 
-Experiments that compare fits use it; `python -m steps.fitting <pipe>` is the process.
+Experiments that compare fits use it.
 """
-
-import signal
-
-# Ctrl-C reaches every process of a terminal: the experiment decides what becomes of its fits.
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 import os
 import sys
 import time
-import traceback
 from dataclasses import dataclass, field, replace
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +73,7 @@ def fit_alone(job: Job) -> Fitted:
         RuntimeError: anything else that went wrong in it, with its traceback.
     """
     ours, theirs = Pipe()
-    command = [sys.executable, "-m", "steps.fitting", str(theirs.fileno())]
+    command = [sys.executable, "-m", "steps.fit_worker", str(theirs.fileno())]
     inherited = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = psutil.Popen(command, env=inherited, pass_fds=[theirs.fileno()])
     theirs.close()
@@ -113,8 +105,9 @@ def fit(job: Job) -> Fitted:
     train = tables["train"] if job.rows is None else tables["train"][job.rows]
     corpus = Corpus(Part.from_table(train), Part.from_table(tables["validation"]))
     curve, start = _Curve(), time.monotonic()
-    epochs = EpochLines(curve, job.training.epochs)
-    fitted = FAMILIES[job.family].fit(corpus, job.settings, job.training, epochs)
+    family = FAMILIES[job.family]
+    recorder = EpochLines(curve, job.training.epochs) if family.iterative else curve
+    fitted = family.fit(corpus, job.settings, job.training, recorder)
     seconds = time.monotonic() - start
     answers = {"val": fitted.validation_probabilities, "test": fitted.model.probabilities(tables["test"]["cleaned"])}
     return _fitted(job, corpus, fitted, answers, curve, seconds)
@@ -131,18 +124,3 @@ def _fitted(job: Job, corpus: Corpus, fit: Fit, answers: dict[str, np.ndarray], 
         fit.model.parameters(),
         seconds,
     )
-
-
-def work(pipe: Connection) -> None:
-    """Do the one job that comes over the pipe."""
-    try:
-        answer: Fitted | UserError | str = fit(pipe.recv())
-    except UserError as error:
-        answer = error
-    except Exception:  # told to the experiment, which ends with it
-        answer = traceback.format_exc()
-    pipe.send(answer)
-
-
-if __name__ == "__main__":
-    work(Connection(int(sys.argv[1])))

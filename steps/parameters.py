@@ -25,6 +25,7 @@ class Parameters(BaseModel):
 
 
 P = TypeVar("P", bound=Parameters)
+T = TypeVar("T")
 
 INTERRUPTED = 130  # exit code, as shells have it
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -35,6 +36,11 @@ def split_names(value: object) -> object:
     if isinstance(value, int):
         return (value,)
     return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+
+
+def distinct(names: tuple[T, ...]) -> tuple[T, ...]:
+    """Names without those given before."""
+    return tuple(dict.fromkeys(names))
 
 
 def _text(value: object) -> str:

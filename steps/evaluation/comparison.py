@@ -116,5 +116,6 @@ def _leads(ranked: Sequence[System], draws: dict[str, Draws], metric: str, sign:
 
 def _lead(behind: Difference, sign: int) -> Difference:
     value, low, high = behind.estimate.value, behind.estimate.low, behind.estimate.high
-    estimate = Estimate(-value, -high, -low) if sign > 0 else behind.estimate
+    # Taken from zero, as the negative of zero would read -0.000.
+    estimate = Estimate(0.0 - value, 0.0 - high, 0.0 - low) if sign > 0 else behind.estimate
     return Difference(estimate, behind.p)

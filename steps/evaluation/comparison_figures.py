@@ -5,7 +5,7 @@ from itertools import cycle
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from steps.evaluation.comparison import Comparison, Placed
 from steps.evaluation.search_figures import COLOURS, MARKS
@@ -52,7 +52,19 @@ def _draw_cost(axes: Axes, comparison: Comparison, cost: Callable[[System], floa
             if each.system.get("family") == family and paid:
                 axes.errorbar(paid, each.value, yerr=_reach(each), capsize=2, linestyle="", color=colour, marker=mark)
     axes.set(xscale="log", xlabel=label)
+    low, high = axes.get_xlim()
+    # Over less than two decades powers of ten alone leave an axis without numbers; over more, others would overlap.
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axes.xaxis.set_major_formatter(lambda value, _: amount(value))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(color="black", alpha=PALE)
+
+
+def amount(value: float) -> str:
+    """A number of any size in a few letters: `0.5`, `200`, `20k`, `1.5M`."""
+    if value >= 1e6:
+        return f"{value / 1e6:g}M"
+    return f"{value / 1e3:g}k" if value >= 1e4 else f"{value:g}"
 
 
 def curve_systems(comparison: Comparison) -> list[System]:

@@ -87,7 +87,9 @@ def _cautions(comparison: Comparison) -> list[str]:
     lines = _named("Without a paired difference, as they kept confusion matrices only", [s for s in alone if not s.reviews])
     lines += _named("Not comparable with the best, as they were scored on other reviews", [s for s in alone if s.reviews])
     if comparison.split == "val":
-        lines.append("A candidate's decision was tuned on validation, a trial's was not: there, candidates are a little flattered.")
+        lines.append(
+            "A candidate's decision was tuned on validation, a trial's was not: there, candidates are a little flattered."
+        )
     if comparison.second:
         lines.append("The best was chosen by these same reviews, so its own score is a little flattered.")
     return lines

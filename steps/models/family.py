@@ -126,6 +126,10 @@ class Family(ABC):
                 return each
         raise UserError(f"sampling {chosen}: not for {self.name}, which takes {', '.join(self.samplings)}")
 
+    def varies(self, sampling: Sampling) -> bool:
+        """Whether fits with other seeds are other models."""
+        return self.iterative or sampling not in ("none", "class_weight", "nearmiss_2")
+
     def published_under(self, schedule: Schedule) -> Settings:
         """The published point, as far as the schedule leaves it good."""
         return self.published

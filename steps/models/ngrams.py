@@ -7,7 +7,7 @@ are not counted at all, and with every n-gram that is kept stand those it begins
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -110,31 +110,33 @@ def most_frequent(texts: pl.Series, longest: int, size: int) -> Ngrams:
     counted = counted.filter(pl.col("count") >= _least(counted, size))
     ngrams = Ngrams.of(counted["name"])
     chunks = [ngrams.read(chunk) for chunk in _chunks(texts)]
-    for length in range(2, longest + 1):
-        keys = _count_keys(ngrams, chunks, length).filter(pl.col("count") >= _least(counted, size))
+    while ngrams.longest < longest:
+        keys = _count_keys(ngrams, chunks).filter(pl.col("count") >= _least(counted, size))
+        if keys.is_empty():
+            break  # longer ones are not more frequent
         names = ngrams.names_of(keys["key"].to_numpy())
-        counted = pl.concat([counted, keys.select(names.alias("name"), length=pl.lit(length, pl.Int32), count="count")])
+        counted = pl.concat([counted, keys.select(name=names, length=pl.lit(ngrams.longest + 1, pl.Int32), count="count")])
         ngrams = Ngrams.of(counted["name"])
     best = counted.sort("count", "length", "name", descending=[True, False, False]).head(size)
     return Ngrams.of(best["name"])
 
 
 class NgramVectorizer:
-    """Texts to TF-IDF rows of unit length (l2, smooth idf), as scikit-learn's TfidfVectorizer makes them.
+    """Texts to rows of TF-IDF (smooth idf, unit length), as scikit-learn's TfidfVectorizer makes them.
 
     Args:
         longest: words in the longest n-grams.
         size: how many n-grams to keep, the most frequent in the texts it is fitted on.
-        sublinear: weigh an n-gram by 1 + log of its occurrences in a review, not by the occurrences.
+        sublinear: an n-gram weighs 1 + log of its occurrences in a review, not its occurrences.
     """
 
     def __init__(self, longest: int, size: int, sublinear: bool) -> None:
         self.longest, self.size = longest, size
-        self.ngrams: Ngrams | None = None
+        self.ngrams: Ngrams
         self._tfidf = TfidfTransformer(sublinear_tf=sublinear)
 
     def fit_transform(self, texts: pl.Series) -> sparse.csr_matrix:
-        """Choose the n-grams, learn their weights and give the rows of the texts, float32 (reviews, n-grams).
+        """Choose the n-grams of cleaned texts and learn their weights; the texts' rows, float32 (reviews, n-grams).
 
         Raises:
             UserError: there is no word in the texts.
@@ -142,6 +144,29 @@ class NgramVectorizer:
         self.ngrams = most_frequent(texts, self.longest, self.size)
         counts = _count(self.ngrams, texts)
         return self._tfidf.fit(counts).transform(counts, copy=False)
+
+    def transform(self, texts: pl.Series) -> sparse.csr_matrix:
+        """Rows of cleaned texts, float32 (reviews, n-grams); a text without a known word is all zeros."""
+        return self._tfidf.transform(_count(self.ngrams, texts), copy=False)
+
+    def save(self, path: Path) -> None:
+        """Write the n-grams and their weights as JSON."""
+        values = {
+            "sublinear": self._tfidf.sublinear_tf,
+            "ngrams": self.ngrams.names.to_list(),
+            "idf": self._tfidf.idf_.tolist(),
+        }
+        path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "NgramVectorizer":
+        """Read what `save` wrote."""
+        values = json.loads(path.read_text(encoding="utf-8"))
+        ngrams = Ngrams.of(pl.Series(values["ngrams"], dtype=pl.String))
+        vectorizer = cls(ngrams.longest, len(ngrams.names), values["sublinear"])
+        vectorizer.ngrams = ngrams
+        vectorizer._tfidf.idf_ = np.array(values["idf"], dtype=np.float32)
+        return vectorizer
 
 
 def _chunks(texts: pl.Series) -> Iterator[pl.Series]:
@@ -156,12 +181,12 @@ def _count_words(texts: pl.Series) -> pl.DataFrame:
     return counted.group_by("name").agg(length=pl.lit(1, pl.Int32), count=pl.sum("count").cast(pl.Int64))
 
 
-def _count_keys(ngrams: Ngrams, chunks: list[Words], length: int) -> pl.DataFrame:
-    """Columns `key`, `count`: n-grams one word longer than the known ones."""
+def _count_keys(ngrams: Ngrams, chunks: list[Words]) -> pl.DataFrame:
+    """Columns `key`, `count`: of n-grams that are one word longer than the longest known."""
     counted = []
     for words in chunks:
         *_, longest = ngrams.find(words)
-        keys, counts = np.unique(ngrams.extend(longest, words, length).numbers, return_counts=True)
+        keys, counts = np.unique(ngrams.extend(longest, words, ngrams.longest + 1).numbers, return_counts=True)
         counted.append(pl.DataFrame({"key": keys, "count": counts}))
     return pl.concat(counted).group_by("key").agg(pl.sum("count"))
 

@@ -54,6 +54,10 @@ class FakeFamily:
     error: Exception | None = None
     raises_at: int = 0
     fitted: list[tuple[Settings, Training]] = field(default_factory=list)
+    rows: np.ndarray = field(default_factory=lambda: np.repeat(np.arange(5), 4))  # learned from, whatever was there
+
+    def check_sampling(self, sampling: str) -> str:
+        return self.sampling if sampling == "default" else sampling
 
     def fit(self, corpus: Corpus, settings: Settings, training: Training, recorder: Recorder) -> Fit:
         self.fitted.append((settings, training))
@@ -62,7 +66,7 @@ class FakeFamily:
                 raise self.error
             recorder.epoch(epoch, {"train_loss": 1 / epoch}, probabilities(training.seed, epoch))
         model = SimpleNamespace(parameters=lambda: 7)
-        return Fit(model, probabilities(training.seed), training.epochs, best_epoch=training.seed % 10)
+        return Fit(model, probabilities(training.seed), training.epochs, training.seed % 10, self.rows)
 
 
 @pytest.fixture
@@ -119,10 +123,17 @@ def test_the_weights_kept_are_scored_and_not_the_last_epoch_s(family: FakeFamily
     assert ended.result
     facts = dict(ended.result.facts)
     assert facts.pop("worker_memory_mb") > 1
-    assert facts == {"best_epoch": 2.0, "epochs_run": 3.0, "parameters": 7.0}
+    assert facts == {"best_epoch": 2.0, "epochs_run": 3.0, "parameters": 7.0, "rows_used": 20.0}
     assert ended.result.further_curves == []
     (predicted,) = ended.result.predicted
     assert predicted.tolist() == probabilities(42).argmax(axis=1).tolist()
+
+
+def test_rows_per_rating_are_counted_before_and_after_sampling(family: FakeFamily, pipe: tuple) -> None:
+    ended, *_ = train(TRAINING, pipe, True, True)
+    assert isinstance(ended, Done)
+    assert ended.result
+    assert ended.result.class_counts.tolist() == [[1, 1, 1, 2, 3], [4] * 5]
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
@@ -221,7 +232,7 @@ def test_executions_pool_their_answers_and_average_their_aucs(family: FakeFamily
     assert [each.tolist() for each in ended.result.predicted] == [values.argmax(axis=1).tolist() for values in every]
     facts = dict(ended.result.facts)
     assert facts.pop("worker_memory_mb") > 1
-    assert facts == {"best_epoch": 3.0, "epochs_run": 9.0, "parameters": 7.0}
+    assert facts == {"best_epoch": 3.0, "epochs_run": 9.0, "parameters": 7.0, "rows_used": 20.0}
 
 
 def test_the_first_execution_alone_can_be_stopped(family: FakeFamily, pipe: tuple) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from steps import main, predict, preprocess, study_a, train, tune_parameters
+from steps import compare, learning_curve, main, predict, preprocess, sampling, study_a, train, tune_parameters
 from steps.parameters import Parameters, parse
 
 PROJECT = Path(__file__).parents[2]
@@ -18,6 +18,9 @@ MODELS: dict[str, type[Parameters]] = {
     "tune": tune_parameters.TuneParameters,
     "train": train.TrainParameters,
     "study-a": study_a.StudyAParameters,
+    "sampling": sampling.SamplingParameters,
+    "learning-curve": learning_curve.LearningCurveParameters,
+    "compare": compare.CompareParameters,
     "predict": predict.PredictParameters,
 }
 
