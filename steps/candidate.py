@@ -95,7 +95,7 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: Plan) -> Candidate:
     decision = _decide(plan, parts, fitted)
     answers = _answers(parts, fitted, decision)
     scored = _log_scores(answers, fitted.epochs + 1)
-    ends = intervals.bootstrap_intervals(answers["test"].matrix, plan.training.seed)
+    ends = _intervals(answers["test"], plan.training.seed)
     _log_files(plan, answers, ends, {split: table["review_id"] for split, table in tables.items()})
     _log_class_counts(parts["train"], fitted)
     uses_title = "title" in tables["train"].columns
@@ -138,6 +138,11 @@ def _log_scores(answers: dict[str, Answer], step: int) -> dict[str, dict[str, fl
         most_probable = scores.score(answer.ratings, answer.probabilities)
         runs.log_metrics({f"{split}_argmax_{name}": most_probable[name] for name in HEADLINE})
     return scored
+
+
+def _intervals(test: Answer, seed: int) -> intervals.Intervals:
+    auc = intervals.auc_interval(test.ratings, [test.probabilities], seed)
+    return {**intervals.bootstrap_intervals(test.matrix, seed), "auc": (auc.low, auc.high)}
 
 
 def _log_files(plan: Plan, answers: dict[str, Answer], ends: intervals.Intervals, review_ids: dict[str, pl.Series]) -> None:

@@ -15,7 +15,7 @@ from steps.evaluation import comparison_report, comparison_tables
 from steps.evaluation.comparison import Comparison, compare
 from steps.evaluation.scores import SCORES
 from steps.evaluation.systems import ScoredRun, System, each_run, group_names, grouped
-from steps.parameters import Parameters, command
+from steps.parameters import Parameters, command, split_names
 from steps.tracking import comparison as stored
 from steps.tracking import runs, server
 
@@ -34,14 +34,10 @@ def check_score(name: str) -> str:
     return name
 
 
-def _split_names(value: object) -> object:
-    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
-
-
 class CompareParameters(Parameters):
     """Report over scored runs of an experiment: tables, confusion matrices, intervals, paired differences."""
 
-    experiment: Annotated[tuple[str, ...], BeforeValidator(_split_names)] = Field((), description="comma list; empty: this one")
+    experiment: Annotated[tuple[str, ...], BeforeValidator(split_names)] = Field((), description="comma list; empty: this one")
     filter: str = Field("", description="MLflow's filter, e.g. tags.family = 'gru_1'; empty is every scored run")
     split: Literal["test", "val"] = Field("test", description="whose scores: test (candidates), val (trials have these as well)")
     by: str = Field("", description="one system per value of this parameter, setting or tag, e.g. family; empty: per run")

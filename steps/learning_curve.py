@@ -122,7 +122,10 @@ def _facts(parameters: LearningCurveParameters, ground: Ground) -> str:
     decision = decision_text(parameters.decision, parameters.metric)
     sampling = "the one of the family's study" if parameters.sampling == "default" else parameters.sampling
     repeats = f"{parameters.repeats} fit{'s' if parameters.repeats > 1 else ''} of each"
-    return f"{len(ground.test):,} test reviews, {repeats}; sampling: {sampling}; decision: {decision}."
+    facts = f"{len(ground.test):,} test reviews, {repeats}; sampling: {sampling}; decision: {decision}."
+    if not any(FAMILIES[family].iterative for family in parameters.families):
+        return facts
+    return f"{facts} Networks learn for {parameters.epochs} epochs from a sample of any size, so from a small one in few steps."
 
 
 def _log(report: Report, found: LearningCurves) -> None:

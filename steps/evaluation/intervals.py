@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.stats import rankdata
 
 from steps.evaluation.paired import Estimate
-from steps.evaluation.scores import matrix_scores, multilabel_auc
+from steps.evaluation.scores import matrix_scores
 
 Intervals = dict[str, tuple[float, float]]  # score name -> (low, high)
 
@@ -24,35 +25,43 @@ def bootstrap_intervals(matrix: np.ndarray, seed: int, resamples: int = 2_000, l
     return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
 
 
-def auc_interval(ratings: np.ndarray, fits: Sequence[np.ndarray], seed: int, resamples: int = 200) -> Estimate:
+def auc_interval(ratings: np.ndarray, fits: Sequence[np.ndarray], seed: int, resamples: int = 1_000) -> Estimate:
     """Mean AUC of one or more fits on the same reviews, with its 95% percentile bootstrap interval over reviews and fits.
+
+    A resample's AUC is taken from the influence of the reviews in it, so that nothing is ranked again.
 
     Args:
         ratings: true ratings as index 0-4, shape (reviews,).
         fits: probabilities of each fit, shape (reviews, 5).
     """
     random, reviews = np.random.default_rng(seed), len(ratings)
-    times = np.stack([np.bincount(random.integers(reviews, size=reviews), minlength=reviews) for _ in range(resamples)], axis=1)
-    drawn = np.stack([_weighted_auc(ratings, probabilities, times) for probabilities in fits])
-    chosen = random.integers(len(fits), size=drawn.shape)
-    means = np.take_along_axis(drawn, chosen, axis=0).mean(axis=0)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Estimate(float(np.mean([multilabel_auc(ratings, each) for each in fits])), float(low), float(high))
+    values, influences = zip(*(_auc(ratings, probabilities) for probabilities in fits), strict=True)
+    drawn = np.empty(resamples)
+    for i in range(resamples):
+        chosen = random.integers(len(fits), size=len(fits))
+        moved = np.mean([influences[fit] for fit in chosen], axis=0)[random.integers(reviews, size=reviews)].mean()
+        drawn[i] = np.mean([values[fit] for fit in chosen]) + moved
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(float(np.mean(values)), float(low), float(high))
 
 
-def _weighted_auc(ratings: np.ndarray, probabilities: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """AUC where each review counts so many times, for every column of `times`, shape (reviews, resamples).
+def _auc(ratings: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndarray]:
+    """The AUC averaged over the ratings present, and the influence of each review on it, shape (reviews,), mean 0.
 
-    Of each rating: how often a review of it ranks above one of another, equal ones by half (Mann and Whitney, 1947).
+    A rating's AUC is how often a review of it ranks above one of another; of a review, its influence is how often it wins
+    less that mean, over the share of its side (DeLong et al., Comparing the areas under correlated ROC curves, 1988).
     """
-    present = [i for i in range(5) if 0 < (ratings == i).sum() < len(ratings)]
-    found = []
-    for rating in present:
-        order = np.argsort(probabilities[:, rating], kind="stable")
-        score, right = probabilities[order, rating], (ratings[order] == rating)[:, None]
-        starts = np.concatenate([[0], np.flatnonzero(np.diff(score)) + 1])  # of groups of equal probability
-        ours = np.add.reduceat(times[order] * right, starts, axis=0)
-        theirs = np.add.reduceat(times[order] * ~right, starts, axis=0)
-        below = np.cumsum(theirs, axis=0) - theirs / 2
-        found.append((ours * below).sum(axis=0) / np.maximum(ours.sum(axis=0) * theirs.sum(axis=0), 1))
-    return np.mean(found, axis=0)
+    values, influence = [], np.zeros(len(ratings))
+    for rating in range(5):
+        ours = ratings == rating
+        share = ours.mean()
+        if not 0 < share < 1:
+            continue
+        scores = probabilities[:, rating]
+        ranks = rankdata(scores)
+        wins = np.empty(len(ratings))
+        wins[ours] = (ranks[ours] - rankdata(scores[ours])) / (~ours).sum()
+        wins[~ours] = 1 - (ranks[~ours] - rankdata(scores[~ours])) / ours.sum()
+        values.append(wins[ours].mean())
+        influence += (wins - values[-1]) / np.where(ours, share, 1 - share)
+    return float(np.mean(values)), influence / max(len(values), 1)

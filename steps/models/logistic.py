@@ -60,7 +60,7 @@ class LogisticFamily(Family):
         """The study's point and its neighbours."""
         return {
             "ngrams": (1, 2, 3),
-            "features": (2_000, 4_000, 10_000, 20_000, 50_000),
+            "features": (2_000, 4_000, 10_000, 20_000, 50_000, 100_000),
             "sublinear": (False, True),
             "c": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
         }

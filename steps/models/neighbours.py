@@ -21,7 +21,7 @@ def review_space(sequences: Sequences, seed: int = 0) -> np.ndarray:
     In plain TF-IDF most pairs of reviews share no word and are equally far apart; here reviews are close that use related
     words (Deerwester et al., Indexing by latent semantic analysis, 1990), and distances are ten times as fast.
     """
-    shape = (len(sequences.lengths), int(sequences.tokens.max(initial=0)) + 1)
+    shape = (len(sequences.lengths), int(sequences.tokens.max(initial=1)) + 1)
     words = np.ones(len(sequences.tokens), np.float32), sequences.tokens, sequences.offsets
     counts = sparse.csr_matrix(words, shape=shape, copy=True)  # what is mapped from a file cannot be sorted in place
     counts.sum_duplicates()

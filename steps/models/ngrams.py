@@ -22,9 +22,9 @@ CHUNK = 20_000  # reviews worked on at once: what bounds memory
 
 @dataclass(frozen=True)
 class Words:
-    """The words of some reviews: their numbers, -1 where unknown, and the row each stands in."""
+    """The words of some reviews, one after the other."""
 
-    numbers: np.ndarray
+    numbers: np.ndarray  # -1 where unknown
     rows: np.ndarray
 
 
@@ -61,7 +61,7 @@ class Ngrams:
         before = longer.join(table, left_on="before", right_on="name", maintain_order="left")["number_right"]
         keys = before.to_numpy().astype(np.int64) * len(table) + words.search_sorted(longer["parts"].list.last()).to_numpy()
         order = np.argsort(keys)
-        return cls(table["name"], words, int(table["length"].max()), keys[order], longer["number"].to_numpy()[order])
+        return cls(table["name"], words, int(table["length"][-1]), keys[order], longer["number"].to_numpy()[order])
 
     def read(self, texts: pl.Series) -> Words:
         """The words of cleaned texts."""
@@ -122,12 +122,9 @@ def most_frequent(texts: pl.Series, longest: int, size: int) -> Ngrams:
 
 
 class NgramVectorizer:
-    """Texts to rows of TF-IDF (smooth idf, unit length), as scikit-learn's TfidfVectorizer makes them.
+    """Texts to rows of TF-IDF (smooth idf, unit length) over the `size` most frequent n-grams of 1 to `longest` words.
 
-    Args:
-        longest: words in the longest n-grams.
-        size: how many n-grams to keep, the most frequent in the texts it is fitted on.
-        sublinear: an n-gram weighs 1 + log of its occurrences in a review, not its occurrences.
+    With `sublinear`, an n-gram weighs 1 + log of its occurrences in a review, not its occurrences.
     """
 
     def __init__(self, longest: int, size: int, sublinear: bool) -> None:
@@ -142,20 +139,19 @@ class NgramVectorizer:
             UserError: there is no word in the texts.
         """
         self.ngrams = most_frequent(texts, self.longest, self.size)
-        counts = _count(self.ngrams, texts)
+        counts = self._count(texts)
         return self._tfidf.fit(counts).transform(counts, copy=False)
 
     def transform(self, texts: pl.Series) -> sparse.csr_matrix:
         """Rows of cleaned texts, float32 (reviews, n-grams); a text without a known word is all zeros."""
-        return self._tfidf.transform(_count(self.ngrams, texts), copy=False)
+        return self._tfidf.transform(self._count(texts), copy=False)
+
+    def _count(self, texts: pl.Series) -> sparse.csr_matrix:
+        return sparse.vstack([_count_chunk(self.ngrams, chunk) for chunk in _chunks(texts)], format="csr")
 
     def save(self, path: Path) -> None:
         """Write the n-grams and their weights as JSON."""
-        values = {
-            "sublinear": self._tfidf.sublinear_tf,
-            "ngrams": self.ngrams.names.to_list(),
-            "idf": self._tfidf.idf_.tolist(),
-        }
+        values = {"sublinear": self._tfidf.sublinear_tf, "ngrams": self.ngrams.names.to_list(), "idf": self._tfidf.idf_.tolist()}
         path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
@@ -169,9 +165,8 @@ class NgramVectorizer:
         return vectorizer
 
 
-def _chunks(texts: pl.Series) -> Iterator[pl.Series]:
-    for start in range(0, max(1, len(texts)), CHUNK):
-        yield texts.slice(start, CHUNK)
+def _chunks(texts: pl.Series) -> list[pl.Series]:
+    return [texts.slice(start, CHUNK) for start in range(0, max(1, len(texts)), CHUNK)]
 
 
 def _count_words(texts: pl.Series) -> pl.DataFrame:
@@ -193,17 +188,12 @@ def _count_keys(ngrams: Ngrams, chunks: list[Words]) -> pl.DataFrame:
 
 def _least(counted: pl.DataFrame, size: int) -> int:
     """The count below which an n-gram is not among the `size` most frequent."""
-    return int(counted["count"].top_k(size).min()) if len(counted) >= size else 1
-
-
-def _count(ngrams: Ngrams, texts: pl.Series) -> sparse.csr_matrix:
-    """How often each n-gram occurs in each text."""
-    return sparse.vstack([_count_chunk(ngrams, chunk) for chunk in _chunks(texts)], format="csr")
+    return int(counted["count"].sort(descending=True)[size - 1]) if len(counted) >= size else 1
 
 
 def _count_chunk(ngrams: Ngrams, texts: pl.Series) -> sparse.csr_matrix:
-    shape = len(texts), len(ngrams.names)
-    words = ngrams.read(texts)
+    # An n-gram in a row is one integer: sorted, equal ones stand together, and in the order of the matrix.
+    shape, words = (len(texts), len(ngrams.names)), ngrams.read(texts)
     cells = [words.rows[found.places].astype(np.int64) * shape[1] + found.numbers for found in ngrams.find(words)]
     distinct, counts = np.unique(np.concatenate(cells), return_counts=True)
     rows, columns = np.divmod(distinct, shape[1])

@@ -2,14 +2,17 @@
 
 from collections import Counter
 
+import numpy as np
+import polars as pl
 import pytest
 
 from steps.errors import UserError
 from steps.evaluation.scores import LOWER_IS_BETTER, SCORES
 from steps.models.catalogue import FAMILIES
+from steps.models.corpus import Corpus, Part
 from steps.parameters import parse, resumed
 from steps.search.trials import Proposal, Trial
-from steps.searching import still_to_try
+from steps.searching import _check_samplings, still_to_try
 from steps.tune_parameters import FREE, TuneParameters
 
 
@@ -122,6 +125,67 @@ def test_spaces_are_the_families_with_both_samplings() -> None:
 @pytest.mark.parametrize("sampling", ["default", "none", "class_weight"])
 def test_a_chosen_sampling_is_not_searched(sampling: str) -> None:
     assert made(f"sampling={sampling}", "families=gru_1").spaces() == {"gru_1": FAMILIES["gru_1"].space}
+
+
+def test_a_list_of_samplings_is_a_setting_of_the_search() -> None:
+    parameters = made("sampling=none, random_under,smote", "families=gru_1,logistic_regression")
+    assert parameters.sampling == ("none", "random_under", "smote")
+    for name, space in parameters.spaces().items():
+        assert space == {**FAMILIES[name].space, "sampling": ("none", "random_under", "smote")}
+        assert parameters.samplings_of(name) == ("none", "random_under", "smote")
+    assert parameters.as_text()["sampling"] == "none,random_under,smote"
+
+
+@pytest.mark.parametrize(
+    ("sampling", "meant"),
+    [
+        ("search", [("none", "class_weight"), ("none", "class_weight")]),
+        ("default", [("none",), ("class_weight",)]),
+        ("smote", [("smote",), ("smote",)]),
+    ],
+)
+def test_each_family_is_trained_under_every_sampling_named(sampling: str, meant: list[tuple[str, ...]]) -> None:
+    parameters = made(f"sampling={sampling}")
+    assert [parameters.samplings_of(family) for family in ("gru_1", "lstm_1")] == meant
+
+
+def test_a_family_that_does_not_take_one_of_the_samplings_is_refused() -> None:
+    parameters = made("sampling=none,adasyn_token_ids")
+    assert parameters.samplings_of("gru_1") == ("none", "adasyn_token_ids")
+    with pytest.raises(UserError, match="sampling adasyn_token_ids: not for logistic_regression, which takes none, "):
+        parameters.samplings_of("logistic_regression")
+
+
+def test_known_points_go_through_every_sampling_by_turns() -> None:
+    samplings = ["none", "random_under", "smote"]
+    points = made("sampling=none,random_under,smote", "families=gru_1,lstm_2").first_points()
+    assert [family for family, _ in points] == ["gru_1", "lstm_2"] * 3
+    for family in ("gru_1", "lstm_2"):
+        of_family = [settings for name, settings in points if name == family]
+        assert sorted(str(settings.pop("sampling")) for settings in of_family) == samplings
+        assert of_family == [FAMILIES[family].start("linear")] * 3
+    assert [settings["sampling"] for _, settings in made("sampling=none,smote").first_points()[:3]] == ["none", "smote", "none"]
+
+
+def corpus_of(counts: tuple[int, ...]) -> Corpus:
+    ratings = np.repeat(np.arange(5), counts)
+    part = Part(pl.Series("cleaned", ["soft dress"] * len(ratings)), ratings)
+    return Corpus(part, part)
+
+
+def test_a_search_whose_trials_would_want_for_neighbours_is_refused_before_it_begins() -> None:
+    few = corpus_of((9, 9, 4, 9, 20))
+    for searched in ("none,random_under", "none,random_over,nearmiss_2", "search", "default"):
+        _check_samplings(made(f"sampling={searched}"), few)
+    for searched in ("smote", "none,smote", "random_under,none,adasyn"):
+        parameters = made(f"sampling={searched}", "families=gru_1,logistic_regression")
+        with pytest.raises(UserError, match=r"^sampling (smote|adasyn): rating 3 has 4 reviews in the training split"):
+            _check_samplings(parameters, few)
+        _check_samplings(parameters, corpus_of((9, 9, 6, 9, 20)))
+    _check_samplings(made("sampling=none,smote", "neighbours=3"), few)
+    _check_samplings(made("sampling=none,smote", "fewer_neighbours=true"), few)
+    with pytest.raises(UserError, match="not for logistic_regression"):
+        _check_samplings(made("sampling=adasyn_token_ids"), corpus_of((9,) * 5))
 
 
 def test_a_list_of_batch_sizes_is_searched_where_there_are_batches() -> None:

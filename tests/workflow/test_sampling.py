@@ -73,7 +73,9 @@ def test_class_counts_before_and_after_are_a_table_and_a_figure(done: tuple[str,
     assert "class_counts.png" in {file.path for file in client.list_artifacts(run.info.run_id)}
 
 
-def test_a_fit_has_scores_of_every_decision_its_time_and_its_memory(done: tuple[str, Scored], client: mlflow.MlflowClient) -> None:
+def test_a_fit_has_scores_of_every_decision_its_time_and_its_memory(
+    done: tuple[str, Scored], client: mlflow.MlflowClient
+) -> None:
     for run in fits(client, done[0]):
         for decision in ("argmax", "tuned", "expected", "prior_corrected"):
             assert 0 < run.data.metrics[f"test_{decision}_f1_macro"] < 1

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from steps.evaluation.intervals import bootstrap_intervals
-from steps.evaluation.scores import count_matrix, matrix_scores
+from steps.evaluation.intervals import auc_interval, bootstrap_intervals
+from steps.evaluation.scores import count_matrix, matrix_scores, multilabel_auc
 
 
 def answers(reviews: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -69,3 +69,43 @@ def test_the_level_is_the_share_of_draws_inside() -> None:
 
 def test_perfect_answers_have_no_width() -> None:
     assert bootstrap_intervals(np.diag([20, 20, 20, 20, 20]), seed=1)["accuracy"] == (1.0, 1.0)
+
+
+def ranked(seed: int, reviews: int = 600) -> tuple[np.ndarray, np.ndarray]:
+    """Ratings and probabilities that know something of them, many equal ones among them."""
+    random = np.random.default_rng(seed)
+    ratings = random.choice(5, reviews, p=[0.15, 0.05, 0.1, 0.2, 0.5])
+    scores = np.round(random.random((reviews, 5)) + 0.4 * np.eye(5)[ratings], 1) + 0.01
+    return ratings, scores / scores.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_value_of_an_auc_interval_is_the_auc(seed: int) -> None:
+    ratings, probabilities = ranked(seed)
+    assert auc_interval(ratings, [probabilities], 0).value == pytest.approx(multilabel_auc(ratings, probabilities), abs=1e-12)
+
+
+def test_an_auc_interval_is_that_of_a_bootstrap_which_ranks_every_resample_anew() -> None:
+    ratings, probabilities = ranked(1)
+    random, reviews = np.random.default_rng(0), len(ratings)
+    drawn = [random.integers(reviews, size=reviews) for _ in range(300)]
+    naive = np.quantile([multilabel_auc(ratings[rows], probabilities[rows]) for rows in drawn], [0.025, 0.975])
+    ours = auc_interval(ratings, [probabilities], 1)
+    assert (ours.low, ours.high) == pytest.approx(naive, abs=0.004)
+    assert ours.high - ours.low > 0.02
+
+
+def test_fits_that_differ_widen_an_auc_interval() -> None:
+    ratings, probabilities = ranked(2)
+    worse = np.roll(probabilities, 1, axis=0)  # knows nothing
+    both = auc_interval(ratings, [probabilities, worse], 0)
+    one = auc_interval(ratings, [probabilities], 0)
+    assert both.high - both.low > 2 * (one.high - one.low)
+    assert both.value < one.value
+
+
+def test_a_rating_that_is_missing_has_no_part_in_an_auc_interval() -> None:
+    ratings, probabilities = ranked(3)
+    kept = ratings != 1
+    ours = auc_interval(ratings[kept], [probabilities[kept]], 0)
+    assert ours.value == pytest.approx(multilabel_auc(ratings[kept], probabilities[kept]))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.metrics import accuracy_score
 
@@ -136,6 +137,6 @@ def test_tables_hold_every_point_and_every_fit(two: LearningCurves) -> None:
     assert len(terminal_lines(two)) == 11
     rows = fit_rows(two)
     assert rows.select("family", "train_reviews", "repeat").n_unique() == len(rows) == 20
-    first = rows.row(by_predicate=(rows["run_id"] == "lstm_14000-1"), named=True)
+    first = rows.row(by_predicate=pl.col("run_id") == "lstm_14000-1", named=True)
     assert (first["family"], first["train_reviews"], first["repeat"], first["seed"]) == (NETWORK, 4_000, 1, 43)
     assert first["accuracy"] == pytest.approx(accuracy_score(RATINGS, measured(NETWORK, 4_000, 1, rises_late(4_000)).predicted))

@@ -62,7 +62,7 @@ def test_many_curves_are_fitted_as_each_alone() -> None:
 
 
 def test_a_size_with_a_small_error_weighs_more() -> None:
-    scores = law(REVIEWS, 0.6, 0.05, 0.5) + [0, 0, 0.05, 0, 0]
+    scores = law(REVIEWS, 0.6, 0.05, 0.5) + np.array([0, 0, 0.05, 0, 0])
     sure = fit_power_laws(REVIEWS, scores[None], np.array([1, 1, 0.01, 1, 1]))[0]
     unsure = fit_power_laws(REVIEWS, scores[None], np.array([1, 1, 100, 1, 1]))[0]
     assert law(REVIEWS[2:3], *sure) == pytest.approx(scores[2], abs=1e-3)

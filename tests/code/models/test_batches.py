@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from steps.models.batches import POOL, TrainingBatches, similar_length
+from steps.models.sampling import Resampled
 from steps.models.vocabulary import Sequences
 
 LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=200).map(np.array)
@@ -123,3 +125,74 @@ def test_a_least_width_only_adds_padding(least: int, lengths: np.ndarray) -> Non
     bare, wide = sequences.padded(rows), sequences.padded(rows, least)
     assert wide.shape[1] == max(bare.shape[1], least)
     assert wide[:, -bare.shape[1] :].tolist() == bare.tolist()
+
+
+def resampled_of(parts: list[tuple[int, int, float]], reviews: int) -> Resampled:
+    """Rows of a first review, a second, and the share of the second; the rating of row i is i."""
+    rows = sparse.lil_matrix((len(parts), reviews), dtype=np.float32)
+    for i, (first, second, share) in enumerate(parts):
+        rows[i, first] += 1 - share
+        if share:
+            rows[i, second] += share
+    return Resampled(rows.tocsr(), np.arange(len(parts)))
+
+
+MIXED_ROWS = st.integers(2, 12).flatmap(
+    lambda reviews: st.tuples(
+        st.lists(st.integers(0, 9), min_size=reviews, max_size=reviews).map(np.array),
+        st.lists(
+            st.tuples(st.integers(0, reviews - 2), st.just(reviews - 1), st.sampled_from([0, 0.25, 0.75])),
+            min_size=1,
+            max_size=30,
+        ),
+    )
+)
+
+
+@given(made=MIXED_ROWS, batch_size=st.integers(1, 9), epochs=st.integers(0, 2))
+def test_a_mixed_row_has_the_words_of_both_reviews_and_its_share(
+    made: tuple[np.ndarray, list[tuple[int, int, float]]], batch_size: int, epochs: int
+) -> None:
+    lengths, parts = made
+    parts = [*parts, (0, len(lengths) - 1, 0.5)]  # one at least is of two
+    resampled, rows = resampled_of(parts, len(lengths)), np.arange(len(parts))
+    batches = TrainingBatches(sequences_of(lengths), rows, rows / 2, batch_size, 1, resampled)
+    for _ in range(epochs):
+        batches.on_epoch_end()
+    seen: list[int] = []
+    for i in range(len(batches)):
+        (words, shares), ratings, weights = batches[i]
+        assert words.shape == (len(ratings), words.shape[1], 2)
+        assert shares.dtype == np.float32
+        for both, share, rating, weight in zip(words, shares, ratings, weights, strict=True):
+            first, second, wanted = parts[rating]
+            assert share == pytest.approx(wanted)
+            assert both[both[:, 0] != 0, 0].tolist() == [first + 2] * lengths[first]
+            other = second if wanted else first
+            assert both[both[:, 1] != 0, 1].tolist() == [other + 2] * lengths[other]
+            assert weight == rating / 2
+            for words_of_one in both.T:  # padded on the left
+                assert (np.diff((words_of_one != 0).astype(int)) >= 0).all()
+        seen += ratings.tolist()
+    assert sorted(seen) == list(range(len(parts)))
+    if len(batches) > 1:
+        assert batches[0][0][0].shape[1] != batches[1][0][0].shape[1]
+
+
+def test_rows_that_are_reviews_come_as_word_indices_also_when_resampled() -> None:
+    lengths = np.array([3, 1, 0, 5])
+    resampled = resampled_of([(3, 0, 0), (1, 0, 0), (3, 0, 0)], 4)
+    batches = TrainingBatches(sequences_of(lengths), resampled.ratings, np.ones(3), 2, 1, resampled)
+    seen = {}
+    for i in range(len(batches)):
+        words, ratings, _ = batches[i]
+        seen |= {int(rating): row[row != 0].tolist() for row, rating in zip(words, ratings, strict=True)}
+    assert seen == {0: [5] * 5, 1: [3], 2: [5] * 5}
+
+
+def test_rows_of_two_reviews_are_sorted_by_the_longer_one() -> None:
+    lengths = np.array([1, 40, 2])
+    resampled = resampled_of([(0, 1, 0.25)] * 20 + [(0, 2, 0.25)] * 20, 3)
+    batches = TrainingBatches(sequences_of(lengths), resampled.ratings, np.ones(40), 10, 1, resampled)
+    widths = sorted(batches[i][0][0].shape[1] for i in range(1, len(batches)))
+    assert set(widths) == {2, 40}

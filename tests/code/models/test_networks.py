@@ -4,16 +4,20 @@ import zipfile
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
 import polars as pl
 import pytest
 from sklearn.metrics import log_loss
 
+from steps.models import training as networks_training
 from steps.models.catalogue import FAMILIES
 from steps.models.compiled import compiled_like
 from steps.models.corpus import Corpus, Part
-from steps.models.family import Fit, Training, Value
+from steps.models.family import Fit, Sampling, Training, Value
 from steps.models.networks import FittedNetwork, NetworkFamily
+from steps.models.sampling import count_ratings
+from steps.models.vocabulary import Sequences
 
 WORDS = ("awful", "poor", "okay", "nice", "gorgeous")
 FILLERS = ("the", "dress", "it", "is", "and", "fits")
@@ -169,6 +173,65 @@ def test_the_file_holds_no_state_of_the_optimizer(overfitted: tuple[Fit, Epochs]
 def test_training_that_diverges_says_so(corpus: Corpus) -> None:
     with pytest.raises(FloatingPointError, match="not finite after epoch 1: the learning rate is too high"):
         fit(Training("none", 3, 16, seed=1, patience=3), corpus, learning_rate=1e38)
+
+
+def test_training_that_diverges_late_keeps_its_best_epoch_and_says_so(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    how = Training("none", 5, 16, seed=1, patience=5)
+    whole, epochs = fit(how, corpus)
+    asked = 0
+
+    def predict(network: keras.Model, sequences: Sequences) -> np.ndarray:
+        nonlocal asked
+        asked += 1
+        return answers(network, sequences) if asked <= 2 else np.full((24, 5), np.nan, np.float32)
+
+    answers = networks_training.predict
+    with monkeypatch.context() as patched:
+        patched.setattr(networks_training, "predict", predict)
+        fitted, recorder = fit(how, corpus)
+    assert asked == 3  # it went no further
+    assert (fitted.epochs, fitted.best_epoch, whole.epochs) == (2, 2, 5)
+    assert recorder.metrics == epochs.metrics[:2]
+    said = "not finite after epoch 3: the learning rate is too high for these settings; epoch 2, the best before, is kept"
+    assert said in capsys.readouterr().out
+    np.testing.assert_array_equal(fitted.validation_probabilities, epochs.probabilities[1])
+    assert fitted.model.probabilities(corpus.validation.texts) == pytest.approx(epochs.probabilities[1], abs=1e-6)
+
+
+SAMPLINGS: dict[Sampling, list[int]] = {
+    "none": [6, 6, 6, 6, 24],
+    "class_weight": [6, 6, 6, 6, 24],
+    "random_under": [6] * 5,
+    "random_over": [24] * 5,
+    "smote": [24] * 5,
+    "nearmiss_2": [6] * 5,
+    "adasyn": [24] * 5,
+    "adasyn_token_ids": [24] * 5,
+}
+
+
+@pytest.fixture(scope="module")
+def overlapping() -> Corpus:
+    """Some training ratings lie, so that ADASYN finds a border."""
+    return Corpus(part(48, seed=0, wrong=0), part(24, seed=1))
+
+
+@pytest.mark.parametrize("family", ["gru_1", "logistic_regression"])
+def test_every_sampling_trains_a_model_of_its_own(family: str, overlapping: Corpus) -> None:
+    answers: dict[str, np.ndarray] = {}
+    for sampling in FAMILIES[family].samplings:
+        small = SMALL if family == "gru_1" else {"c": 10.0}
+        how = Training(sampling, 2, 16, seed=1, patience=2, neighbours=3)
+        fitted = FAMILIES[family].fit(overlapping, FAMILIES[family].check(small), how, Epochs())
+        probabilities = fitted.model.probabilities(overlapping.validation.texts)
+        np.testing.assert_allclose(probabilities, fitted.validation_probabilities, atol=1e-6)
+        counts = count_ratings(fitted.trained_on).tolist()
+        assert counts == pytest.approx(SAMPLINGS[sampling], abs=6 if sampling.startswith("adasyn") else 0)
+        assert all(np.abs(probabilities - others).max() > 1e-3 for others in answers.values()), sampling
+        answers[sampling] = probabilities
+    assert len(answers) == (8 if family == "gru_1" else 7)
 
 
 def test_settings_change_the_network() -> None:

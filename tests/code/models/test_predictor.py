@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from polars.testing import assert_frame_equal
 
 from steps.models.catalogue import FAMILIES
 from steps.models.corpus import Corpus, Part
+from steps.models.decision import EXPECTED, Decision, prior_correction
 from steps.models.family import Training
 from steps.models.predictor import Predictor, join_title
 from steps.reviews.clean import Cleaner
@@ -79,6 +81,37 @@ def test_saved_predictor_answers_the_same_when_loaded(served: dict[str, Predicto
     loaded = Predictor.load(tmp_path / "new" / "folder")
     assert_frame_equal(loaded.predict(reviews), served[family].predict(reviews), abs_tol=1e-7)
     assert (loaded.family, loaded.cleaner, loaded.uses_title) == (family, served[family].cleaner, False)
+
+
+DECISIONS = {
+    "argmax": Decision(),
+    "tuned": Decision((0.5, 2.0, 1.0, 0.25, 1.25)),
+    "expected": EXPECTED,
+    "prior_corrected": prior_correction(np.array([0.9, 0.02, 0.02, 0.02, 0.04]), np.full(5, 0.2)),
+}
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_the_decision_travels_with_the_model(served: dict[str, Predictor], name: str, tmp_path: Path) -> None:
+    saved = replace(served["logistic_regression"], decision=DECISIONS[name])
+    saved.save(tmp_path)
+    loaded = Predictor.load(tmp_path)
+    assert loaded.decision == DECISIONS[name]
+    reviews = pl.DataFrame({"text": [*RAW.values(), "dress", "awful gorgeous", "poor nice okay"]})
+    answers = loaded.predict(reviews)
+    assert_frame_equal(answers, saved.predict(reviews))
+    probabilities = answers.select(COLUMNS[1:6]).to_numpy()
+    assert answers["rating"].to_list() == (DECISIONS[name].choose(probabilities) + 1).tolist()
+
+
+def test_the_decision_changes_the_rating_and_not_the_probabilities(served: dict[str, Predictor]) -> None:
+    reviews = pl.DataFrame({"text": [*RAW.values(), "dress", "awful gorgeous", "poor nice okay", "awful nice"]})
+    answers = {name: replace(served["logistic_regression"], decision=rule).predict(reviews) for name, rule in DECISIONS.items()}
+    for answer in answers.values():
+        assert_frame_equal(answer.drop("rating"), answers["argmax"].drop("rating"))
+    assert len({tuple(answer["rating"]) for answer in answers.values()}) == len(DECISIONS)
+    mean = answers["expected"]["expected_rating"].to_numpy()
+    assert answers["expected"]["rating"].to_list() == np.floor(mean + 0.5).astype(int).tolist()
 
 
 def contents(path: Path) -> dict[str, bytes]:

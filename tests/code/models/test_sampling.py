@@ -93,7 +93,7 @@ def test_ratings_come_to_be_as_many_as_the_rarest_or_the_most_frequent(
 
 def test_adasyn_makes_ratings_about_as_many(corpus: Corpus) -> None:
     counts = count_ratings(resampled_of(corpus, how("adasyn")).ratings)
-    assert counts.tolist() == pytest.approx([60] * 5, abs=6)
+    assert counts.tolist() == pytest.approx([60] * 5, abs=10)
     assert counts[4] == 60
 
 
@@ -360,7 +360,7 @@ def test_adasyn_on_word_numbers_makes_rows_of_words_of_the_vocabulary(corpus: Co
 
 def test_adasyn_on_word_numbers_is_for_networks_and_comes_with_a_warning() -> None:
     with pytest.raises(
-        UserError, match="^sampling adasyn_token_ids: not for logistic_regression, which takes none, class_weight"
+        UserError, match=r"^sampling adasyn_token_ids: not for logistic_regression, which takes none, class_weight"
     ):
         FAMILIES["logistic_regression"].check_sampling("adasyn_token_ids")
     assert FAMILIES["gru_1"].check_sampling("adasyn_token_ids") == "adasyn_token_ids"
