@@ -6,6 +6,7 @@ Experiments that compare fits use it.
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import Pipe
 from pathlib import Path
@@ -87,7 +88,8 @@ def fit_alone(job: Job) -> Fitted:
         raise UserError(f"fitting {job.family}: its process ended with code {process.wait()}; has the memory run out?") from None
     finally:
         ours.close()
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # where it has ended and was waited for
+            process.kill()
         process.wait()
 
 

@@ -90,13 +90,11 @@ def _outlook(curve: Curve) -> str:
 def _lead_line(lead: Lead) -> str:
     ahead, behind, gap = lead.ahead, lead.behind, lead.difference
     chance = f"beyond chance (p {gap.p:.3f})" if gap.larger_than_chance else f"which may be chance (p {gap.p:.3f})"
-    better = (
-        f"**{ahead.family} is better than {behind.family}**"
-        if gap.larger_than_chance
-        else (f"**{ahead.family} and {behind.family} cannot be told apart**")
-    )
+    better = f"{ahead.family} is better than {behind.family}"
+    if not gap.larger_than_chance:
+        better = f"{ahead.family} and {behind.family} cannot be told apart"
     at = f"with {ahead.last.reviews:,} reviews the first scores {gap.estimate} more, {chance}"
-    return f"{better}: {at}. {_passing(lead)}"
+    return f"**{better}**: {at}. {_passing(lead)}"
 
 
 def _passing(lead: Lead) -> str:

@@ -43,7 +43,7 @@ def _draw_trend(axes: Axes, curve: Curve, colour: str) -> None:
     axes.plot(measured, curve.trend.at(measured), color=colour, linewidth=1)
     if curve.trend.beyond:
         beyond = np.geomspace(curve.last.reviews, BEYOND * curve.last.reviews, 100)
-        axes.plot(beyond, curve.trend.at(beyond), color=colour, linewidth=1, linestyle="--", alpha=0.6)
+        axes.plot(beyond, curve.trend.at(beyond), color=colour, linewidth=1.3, linestyle="--", alpha=0.6)
         axes.fill_between(beyond, *curve.trend.interval(beyond), color=colour, alpha=PALE, linewidth=0)
 
 
@@ -55,7 +55,7 @@ def _mark_beyond(axes: Axes, most: int) -> None:
 def cost_figure(found: LearningCurves) -> Figure:
     """Seconds and peak memory of a fit against reviews, a line per family, both axes logarithmic."""
     figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
-    panels = figure.subplots(1, 2)
+    panels = figure.subplots(1, 2, gridspec_kw={"wspace": 0.06})
     facts = {"seconds": "seconds of a fit", "peak_memory_mb": "peak memory of a fit, MB"}
     for axes, (fact, label) in zip(panels, facts.items(), strict=True):
         for curve, colour, mark in _looks(found.curves):

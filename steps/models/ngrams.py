@@ -117,8 +117,7 @@ def most_frequent(texts: pl.Series, longest: int, size: int) -> Ngrams:
         names = ngrams.names_of(keys["key"].to_numpy())
         counted = pl.concat([counted, keys.select(name=names, length=pl.lit(ngrams.longest + 1, pl.Int32), count="count")])
         ngrams = Ngrams.of(counted["name"])
-    best = counted.sort("count", "length", "name", descending=[True, False, False]).head(size)
-    return Ngrams.of(best["name"])
+    return Ngrams.of(counted.sort("count", "length", "name", descending=[True, False, False])["name"].head(size))
 
 
 class NgramVectorizer:

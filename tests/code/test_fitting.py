@@ -95,7 +95,7 @@ def test_rows_of_the_training_split_are_those_asked_for(job: Job) -> None:
 
 
 def test_a_mistake_of_the_user_crosses_the_pipe(job: Job, started: list[psutil.Popen]) -> None:
-    with pytest.raises(UserError, match="^sampling smote: rating 1 has 6 reviews in the training split, at least 8 are needed"):
+    with pytest.raises(UserError, match=r"^sampling smote: rating 1 has 6 reviews in the training split, at least 8 are needed"):
         fit_alone(replace(job, training=replace(job.training, sampling="smote", neighbours=7)))
     assert_gone(started)
 
@@ -145,7 +145,7 @@ def test_a_process_killed_in_the_middle_is_named_and_leaves_nothing(
         return process
 
     monkeypatch.setattr(fitting.psutil, "Popen", popen)
-    with pytest.raises(UserError, match="^fitting logistic_regression: its process ended with code -9; has the memory run out"):
+    with pytest.raises(UserError, match=r"^fitting logistic_regression: its process ended with code -9; has the memory run out"):
         fit_alone(job)
     assert_gone(started)
 

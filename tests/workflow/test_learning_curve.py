@@ -20,6 +20,13 @@ from steps.tracking.reuse import fetch
 from tests.conftest import statuses
 
 SIZES, REPEATS = (40, 80, 168), 2  # 168 are all
+IMPOSSIBLE: list[tuple[dict[str, str], str]] = [
+    ({"sizes": "40,1169"}, "parameter sizes: 1,169 is more than the training split has, which is 168 reviews"),
+    ({"sizes": "6,40"}, "parameter sizes: 6 is too few to hold a review of every rating; begin with 7 or more"),
+    ({"sizes": "40", "sampling": "smote"}, "sampling smote: rating 3 has 3 reviews in the training split, at least 6 are needed"),
+    ({"sampling": "adasyn_token_ids"}, "sampling adasyn_token_ids: not for logistic_regression, which takes none, class_weight"),
+    ({"settings": '{"logistic_regression": {"units_1": 3}}'}, "settings: logistic_regression has no 'units_1'"),
+]
 
 
 def parameters(file: Path, **given: object) -> LearningCurveParameters:
@@ -43,11 +50,11 @@ def jobs_of(given: LearningCurveParameters) -> tuple[list[Job], pl.DataFrame]:
 
 
 def test_fits_a_curve_and_reports_it(store: mlflow.MlflowClient, reviews_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = learning_curve.run(parameters(reviews_file))
+    found = learning_curve.run(parameters(reviews_file, sizes="168,80"))
     (parent,) = of_step(store, "tags.step = 'learning-curve'")
     fits = of_step(store, f"tags.role = 'fit' and tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
-    assert [int(run.data.params["train_reviews"]) for run in fits] == [size for size in SIZES for _ in range(REPEATS)]
-    assert [int(run.data.params["seed"]) for run in fits] == [42, 43] * 3
+    assert [int(run.data.params["train_reviews"]) for run in fits] == [80, 80, 168, 168]
+    assert [int(run.data.params["seed"]) for run in fits] == [42, 43] * 2
     assert [run.data.metrics["rows_used"] for run in fits] == [float(run.data.params["train_reviews"]) for run in fits]
     assert set(statuses(store)) == {"FINISHED"}
 
@@ -65,7 +72,7 @@ def test_fits_a_curve_and_reports_it(store: mlflow.MlflowClient, reviews_file: P
     table = pl.read_csv(fetch(parent.info.run_id, "learning_curve.csv"))
     assert table["run_id"].to_list() == [run.info.run_id for run in fits]
     np.testing.assert_allclose(table["f1_macro"], [run.data.metrics["test_f1_macro"] for run in fits])
-    assert table["repeat"].to_list() == [0, 1] * 3
+    assert table["repeat"].to_list() == [0, 1] * 2
     said, note = capsys.readouterr().out, parent.data.tags["mlflow.note.content"]
     answer = f"logistic_regression: f1_macro {curve.last.score}"
     assert f"learning-curve: {answer} with 168 training reviews; from 80 to 168 it gains" in said
@@ -89,30 +96,27 @@ def test_samples_are_nested_stratified_and_drawn_anew_in_every_repeat(store: mlf
         assert np.abs(kept - counts * len(chosen) / train.height).max() < 2
 
 
-def test_sizes_left_out_are_doublings_up_to_all(store: mlflow.MlflowClient, reviews_file: Path) -> None:
-    jobs, _ = jobs_of(parameters(reviews_file, sizes="", repeats=1))
-    assert [len(job.rows) for job in jobs if job.rows is not None] == [21, 42, 84, 168]  # 10 do not hold every rating
-
-
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("counts", "sizes"),
     [
-        ({"sizes": "40,169"}, "parameter sizes: 169 is more than the training split has, which is 168 reviews"),
-        ({"sizes": "2,40"}, "parameter sizes: 2 is too few to hold a review of every rating; begin with 1"),
-        ({"sizes": "40", "sampling": "smote"}, "sampling smote: rating "),
-        ({"sizes": "40", "sampling": "adasyn_token_ids"}, "not for logistic_regression, which takes none, class_weight"),
-        ({"settings": '{"logistic_regression": {"units_1": 3}}'}, "settings: logistic_regression has no 'units_1'"),
+        ([20, 17, 13, 33, 85], [10, 21, 42, 84, 168]),
+        ([20, 17, 3, 33, 95], [42, 84, 168]),  # 10 and 21 hold no review with 3 stars
+        ([0, 0, 1, 0, 1], [2]),
     ],
 )
-def test_what_cannot_be_fitted_is_said_before_any_fit(
-    store: mlflow.MlflowClient, reviews_file: Path, given: dict[str, str], message: str
-) -> None:
-    with pytest.raises(UserError) as caught:
-        learning_curve.run(parameters(reviews_file, **given))
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
+def test_sizes_left_out_are_doublings_that_hold_every_rating(counts: list[int], sizes: list[int]) -> None:
+    assert learning_curve._sizes((), np.repeat(np.arange(5), counts)) == sizes
+
+
+def test_what_cannot_be_fitted_is_said_before_any_fit(store: mlflow.MlflowClient, reviews_file: Path) -> None:
+    for given, message in IMPOSSIBLE:
+        with pytest.raises(UserError) as caught:
+            learning_curve.run(parameters(reviews_file, **given))
+        assert str(caught.value).startswith(message)
+        assert "\n" not in str(caught.value)
     assert of_step(store, "tags.role = 'fit'") == []
-    assert sorted(statuses(store)) == ["FAILED", "FINISHED"]  # the step, preprocessing
+    assert {run.info.status for run in of_step(store, "tags.step = 'learning-curve'")} == {"FAILED"}
+    assert "RUNNING" not in statuses(store)
 
 
 @pytest.mark.parametrize(

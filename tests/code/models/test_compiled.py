@@ -174,10 +174,8 @@ def test_with_share_0_the_network_of_pairs_answers_as_that_of_single_reviews() -
 SMOTE = replace(HOW, sampling="smote", neighbours=2)
 
 
-@pytest.mark.parametrize(("family", "before", "settings"), TRIALS)
-def test_a_trial_under_smote_answers_single_reviews_and_depends_on_no_other_trial(
-    corpus: Corpus, family: str, before: Settings, settings: Settings
-) -> None:
+def test_a_trial_under_smote_answers_single_reviews_and_depends_on_no_other_trial(corpus: Corpus) -> None:
+    family, before, settings = TRIALS[0]
     compiled._compiled.cache_clear()
     fresh, expected = fit(corpus, family, settings, SMOTE)
     compiled._compiled.cache_clear()

@@ -212,20 +212,14 @@ SAMPLINGS: dict[Sampling, list[int]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def overlapping() -> Corpus:
-    """Some training ratings lie, so that ADASYN finds a border."""
-    return Corpus(part(48, seed=0, wrong=0), part(24, seed=1))
-
-
 @pytest.mark.parametrize("family", ["gru_1", "logistic_regression"])
-def test_every_sampling_trains_a_model_of_its_own(family: str, overlapping: Corpus) -> None:
+def test_every_sampling_trains_a_model_of_its_own(family: str, corpus: Corpus) -> None:
     answers: dict[str, np.ndarray] = {}
     for sampling in FAMILIES[family].samplings:
         small = SMALL if family == "gru_1" else {"c": 10.0}
         how = Training(sampling, 2, 16, seed=1, patience=2, neighbours=3)
-        fitted = FAMILIES[family].fit(overlapping, FAMILIES[family].check(small), how, Epochs())
-        probabilities = fitted.model.probabilities(overlapping.validation.texts)
+        fitted = FAMILIES[family].fit(corpus, {**FAMILIES[family].published, **small}, how, Epochs())
+        probabilities = fitted.model.probabilities(corpus.validation.texts)
         np.testing.assert_allclose(probabilities, fitted.validation_probabilities, atol=1e-6)
         counts = count_ratings(fitted.trained_on).tolist()
         assert counts == pytest.approx(SAMPLINGS[sampling], abs=6 if sampling.startswith("adasyn") else 0)
