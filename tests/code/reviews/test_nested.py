@@ -61,3 +61,7 @@ def test_the_smallest_sample_with_every_rating_is_just_that(counts: list[int], s
     chosen, least = ratings[nested_order(ratings, seed)], smallest_with_all(ratings)
     assert set(chosen[:least]) == set(ratings)
     assert set(chosen[: least - 1]) != set(ratings)
+
+
+def test_of_equal_places_the_rarer_rating_comes_first() -> None:
+    assert smallest_with_all(ratings_of([1, 3])) == 2
