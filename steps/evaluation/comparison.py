@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steps.evaluation.intervals import bootstrap_intervals
+from steps.evaluation.intervals import auc_interval, bootstrap_intervals
 from steps.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
 from steps.evaluation.scores import LOWER_IS_BETTER
 from steps.evaluation.systems import System
@@ -21,7 +21,7 @@ class Placed:
 
     Args:
         value: its score.
-        interval: ends of the score's 95% interval; None for a score that does not follow from the confusion matrix.
+        interval: ends of the score's 95% interval; None for a loss, and for an AUC of which no probabilities were kept.
         lead: how much better the best system is; None for the best, and where the two cannot be paired.
     """
 
@@ -92,9 +92,9 @@ def _draws(systems: Sequence[System]) -> dict[str, Draws]:
 
 def _interval(system: System, draws: Draws | None, metric: str) -> Interval | None:
     if draws:
-        if metric not in draws.values:
+        if metric not in draws.values and metric != "auc":
             return None
-        estimate = draws.estimate(metric)
+        estimate = draws.estimate(metric) if metric != "auc" else _auc_interval(system)
         return estimate.low, estimate.high
     # Of fits whose reviews are unknown: the mean of their own intervals, as they may well share all chance of the reviews.
     ends = [bootstrap_intervals(run.matrix, SEED) for run in system.runs]
@@ -102,6 +102,11 @@ def _interval(system: System, draws: Draws | None, metric: str) -> Interval | No
         return None
     low, high = np.mean([each[metric] for each in ends], axis=0)
     return float(low), float(high)
+
+
+def _auc_interval(system: System) -> Estimate:
+    answers = [run.answers for run in system.runs if run.answers]
+    return auc_interval(answers[0].ratings, [each.probabilities for each in answers], SEED)
 
 
 def _leads(ranked: Sequence[System], draws: dict[str, Draws], metric: str, sign: int) -> dict[str, Difference]:

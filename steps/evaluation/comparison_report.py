@@ -81,6 +81,8 @@ def _cautions(comparison: Comparison) -> list[str]:
         return ["There is nothing to compare it with."]
     if comparison.best.interval is None:
         return [f"{comparison.metric} does not follow from the confusion matrix: no intervals, no paired differences."]
+    if comparison.metric == "auc":
+        return ["auc does not follow from the confusion matrix: intervals, but no paired differences."]
     if not comparison.best.system.reviews:
         return ["The best kept its confusion matrix, no predictions: intervals, but no paired differences."]
     alone = [each.system for each in comparison.placed[1:] if not each.lead]

@@ -13,11 +13,15 @@ OF_EVERY_RUN = ("command", "process")  # tags that tell any two runs apart
 
 @dataclass(frozen=True)
 class Answers:
-    """What a run predicted: the reviews' ids in ascending order; true and predicted ratings as index 0-4, shape (reviews,)."""
+    """What a run predicted: the reviews' ids in ascending order; true and predicted ratings as index 0-4, shape (reviews,).
+
+    Also the `probabilities` of the ratings, shape (reviews, 5).
+    """
 
     review_ids: np.ndarray
     ratings: np.ndarray
     predicted: np.ndarray
+    probabilities: np.ndarray
 
     @cached_property
     def reviews(self) -> str:

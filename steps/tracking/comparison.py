@@ -160,9 +160,10 @@ def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
 
 
 def _answers(path: Path) -> Answers:
-    table = pl.read_parquet(path, columns=["review_id", "rating", "predicted"]).sort("review_id")
+    table = pl.read_parquet(path).sort("review_id")
     ratings, predicted = (table[name].to_numpy().astype(np.int8) - 1 for name in ("rating", "predicted"))
-    return Answers(table["review_id"].to_numpy(), ratings, predicted)
+    probabilities = table.select(f"probability_{rating}" for rating in range(1, 6)).to_numpy()
+    return Answers(table["review_id"].to_numpy(), ratings, predicted, probabilities)
 
 
 def _matrix(path: Path) -> np.ndarray:

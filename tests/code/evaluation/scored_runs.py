@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from steps.evaluation.scores import count_matrix, matrix_scores
+from steps.evaluation.scores import count_matrix, matrix_scores, multilabel_auc
 from steps.evaluation.systems import Answers, ScoredRun
 
 REVIEWS = 400
@@ -13,7 +13,8 @@ def answers(right: float, reviews: int = REVIEWS, seed: int = 0, fit: int = 0) -
     ratings = np.random.default_rng(seed).integers(5, size=reviews).astype(np.int8)
     random = np.random.default_rng([seed, fit, 1])
     guesses = random.integers(5, size=reviews).astype(np.int8)
-    return Answers(np.arange(reviews), ratings, np.where(random.random(reviews) < right, ratings, guesses))
+    predicted = np.where(random.random(reviews) < right, ratings, guesses)
+    return Answers(np.arange(reviews), ratings, predicted, 0.1 + 0.5 * np.eye(5)[predicted])
 
 
 def scored(
@@ -31,7 +32,10 @@ def scored(
     """A run of a model that is right in this share of the reviews."""
     answered = given or answers(right, fit=sum(map(ord, run_id)))
     matrix = count_matrix(answered.ratings, answered.predicted)
-    scores = {key: float(value) for key, value in matrix_scores(matrix).items()} | {"auc": right, "loss": 1 - right}
+    scores = {key: float(value) for key, value in matrix_scores(matrix).items()} | {
+        "auc": multilabel_auc(answered.ratings, answered.probabilities),
+        "loss": 1 - right,
+    }
     kept = answered if predictions else None
     tags = {"family": family, "command": run_id, "mlflow.user": run_id}
     return ScoredRun(run_id, name or run_id, settings, tags, scores, matrix, kept, curve or {}, 10.0 * right, parameters)

@@ -49,7 +49,7 @@ def test_runs_on_other_reviews_have_intervals_but_no_difference_and_are_named() 
 
 def test_the_same_reviews_with_another_true_rating_are_other_reviews() -> None:
     first = answers(0.5)
-    changed = Answers(first.review_ids, np.roll(first.ratings, 1), first.predicted)
+    changed = Answers(first.review_ids, np.roll(first.ratings, 1), first.predicted, first.probabilities)
     assert first.reviews == answers(0.9, fit=3).reviews != changed.reviews
 
 
@@ -64,9 +64,21 @@ def test_matrices_alone_give_intervals_and_no_differences_and_the_report_says_so
 
 
 def test_a_score_beyond_the_matrix_has_no_interval_and_the_report_says_so() -> None:
-    compared = compare(each_run(RUNS), "auc", "test", "")
+    compared = compare(each_run(RUNS), "loss", "test", "")
     assert {each.interval for each in compared.placed} == {None}
-    assert answer(compared)[-1].startswith("auc does not follow from the confusion matrix")
+    assert answer(compared)[-1].startswith("loss does not follow from the confusion matrix: no intervals")
+
+
+def test_an_auc_has_an_interval_where_probabilities_were_kept_and_no_paired_difference() -> None:
+    compared = compare(each_run([*RUNS, scored("bare", 0.5, predictions=False)]), "auc", "test", "")
+    intervals = {each.system.name: each.interval for each in compared.placed}
+    assert intervals.pop("bare") is None
+    for each in compared.placed:
+        if each.interval:
+            assert each.interval[0] < each.value < each.interval[1]
+    assert None not in intervals.values()
+    assert {each.lead for each in compared.placed} == {None}
+    assert answer(compared)[-1].startswith("auc does not follow from the confusion matrix: intervals, but")
 
 
 def test_the_plainest_is_that_of_the_fewest_parameters_and_the_faster_of_equals() -> None:

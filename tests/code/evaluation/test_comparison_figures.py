@@ -57,7 +57,7 @@ def test_intervals_reach_from_low_to_high() -> None:
 
 
 def test_a_score_without_intervals_is_drawn_all_the_same() -> None:
-    (axes,) = score_figure(comparison("auc")).axes
+    (axes,) = score_figure(comparison("loss")).axes
     assert len(dots(axes)) == 3
 
 
