@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from steps.errors import UserError
 from steps.evaluation import comparison_report, comparison_tables
 from steps.evaluation.comparison import Comparison, compare
+from steps.evaluation.report import plain
 from steps.evaluation.scores import SCORES
 from steps.evaluation.systems import ScoredRun, System, each_run, group_names, grouped
 from steps.parameters import Parameters, command, split_names
@@ -106,7 +107,7 @@ def _notes(left_out: dict[str, int]) -> tuple[str, ...]:
 
 def _show(compared: Comparison, notes: tuple[str, ...], run_id: str) -> None:
     for line in (*comparison_report.answer(compared), *notes):
-        print(f"compare: {line.replace('**', '').replace('`', '')}")
+        print(f"compare: {plain(line)}")
     print()
     for line in comparison_tables.terminal_lines(compared, SHOWN):
         print(line)

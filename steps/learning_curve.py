@@ -16,7 +16,7 @@ from steps.deciding import decision_text
 from steps.errors import UserError
 from steps.evaluation import scores
 from steps.evaluation.learning_curves import LearningCurves, Measured, Point, learning_curves
-from steps.evaluation.report import Report
+from steps.evaluation.report import Report, plain
 from steps.experiment import Fitting, Ground, fit_all
 from steps.experiment_parameters import ExperimentParameters
 from steps.fitting import Job
@@ -150,7 +150,7 @@ def _show(report: Report, found: LearningCurves, run_id: str) -> None:
         print(line)
     print()
     for line in (*report.answer, *server.where_to_look(run_id)):
-        print(f"learning-curve: {line.replace('**', '').replace('`', '')}", flush=True)
+        print(f"learning-curve: {plain(line)}", flush=True)
 
 
 if __name__ == "__main__":

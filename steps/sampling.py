@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from steps import preprocess
 from steps.evaluation import files
-from steps.evaluation.report import Report
+from steps.evaluation.report import Report, plain
 from steps.experiment import Ground, fit_all
 from steps.experiment_parameters import ExperimentParameters
 from steps.fitting import Job
@@ -54,7 +54,7 @@ def run(parameters: SamplingParameters) -> Scored:
         report = report_of(scored, Path(parameters.data).name)
         _log(report, scored)
     for line in (*report.answer, *server.where_to_look(run_id)):
-        print(f"sampling: {line.replace('**', '')}", flush=True)
+        print(f"sampling: {plain(line)}", flush=True)
     return scored
 
 

@@ -127,6 +127,11 @@ class Report:
             yield from section.blocks
 
 
+def plain(text: str) -> str:
+    """A paragraph without its marks, for a terminal."""
+    return text.replace("**", "").replace("`", "")
+
+
 def _marked(text: str) -> Markup:
     """A paragraph's bold and code as HTML, everything else escaped."""
     return Markup(CODE.sub(r"<code>\1</code>", STRONG.sub(r"<strong>\1</strong>", str(escape(text)))))

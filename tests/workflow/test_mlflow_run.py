@@ -73,6 +73,9 @@ def test_main(project: Path) -> None:
         ("tune", "alias challenger"),
         ("study-a", "| gru_2 | 0.8317 |"),
         ("train", "train: logistic_regression on 597 test reviews"),
+        ("sampling", "sampling: logistic_regression: best is smote with decision"),
+        ("learning-curve", "learning-curve: logistic_regression: f1_macro 0."),
+        ("compare", "compare: Best: "),
         ("predict", "predict: 3,050 reviews scored by review-rating version"),
     ],
 )
