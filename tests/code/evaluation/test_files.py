@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import classification_report
 
-from steps.evaluation.files import write_json, write_predictions, write_split_files
+from steps.evaluation.files import write_class_counts, write_json, write_predictions, write_split_files
 
 RATINGS = np.array([0, 0, 3, 4, 4, 4])
 PREDICTED = np.array([0, 4, 3, 4, 4, 3])
@@ -64,3 +64,14 @@ def test_json_is_readable_and_utf_8(tmp_path: Path) -> None:
     text = (tmp_path / "values.json").read_bytes().decode("utf-8")
     assert '  "word": "très"' in text
     assert json.loads(text) == {"word": "très", "list": [1, 2.5, None, True]}
+
+
+def test_rows_per_rating_are_a_table_and_a_picture_where_sampling_changed_them(tmp_path: Path) -> None:
+    before, after = np.array([8, 12, 20, 30, 60]), np.full(5, 8)
+    for name, rows in (("same", before), ("changed", after)):
+        (tmp_path / name).mkdir()
+        write_class_counts(tmp_path / name, before, rows)
+        table = {"rating": [1, 2, 3, 4, 5], "before": before.tolist(), "after": rows.tolist()}
+        assert read_json(tmp_path / name / "class_counts.json") == table
+    assert (tmp_path / "changed" / "class_counts.png").read_bytes().startswith(b"\x89PNG\r\n")
+    assert not (tmp_path / "same" / "class_counts.png").exists()

@@ -22,7 +22,7 @@ def parameters(**given: object) -> TuneParameters:
 
 
 def training(asked: TuneParameters) -> TrialTraining:
-    how = (asked.sampling, asked.batch_size[0], asked.schedule, asked.max_epochs, asked.seed)
+    how = (asked.sampling[0], asked.batch_size[0], asked.schedule, asked.max_epochs, asked.seed)
     return TrialTraining(Path(), asked.goal(), *how, executions=1, prunes=True)
 
 
