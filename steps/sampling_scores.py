@@ -48,11 +48,26 @@ class Effect:
     @property
     def verdict(self) -> str:
         """In words."""
-        if self.tuned.larger_than_chance:
-            return "helps beyond the decision" if self.tuned.estimate.value > 0 else "harms"
-        if self.argmax.larger_than_chance and self.argmax.estimate.value > 0:
-            return "only moved the threshold"
-        return "no difference beyond chance"
+        if self.helps:
+            return "helps beyond the decision"
+        moved = "only moved the threshold" if self.moved_threshold else ""
+        harmed = "harms" if self.harms else ""
+        return ", and ".join(filter(None, (moved, harmed))) or "no difference beyond chance"
+
+    @property
+    def helps(self) -> bool:
+        """Whether it is better than no sampling once decisions are tuned."""
+        return self.tuned.larger_than_chance and self.tuned.estimate.value > 0
+
+    @property
+    def harms(self) -> bool:
+        """Whether it is worse than no sampling once decisions are tuned."""
+        return self.tuned.larger_than_chance and self.tuned.estimate.value < 0
+
+    @property
+    def moved_threshold(self) -> bool:
+        """Whether it is better under argmax, and no longer once decisions are tuned."""
+        return self.argmax.larger_than_chance and self.argmax.estimate.value > 0 and not self.helps
 
 
 @dataclass(frozen=True)
