@@ -83,7 +83,7 @@ def fit_all(jobs: Sequence[Job], ground: Ground, step: str) -> Iterator[Fitting]
 
 
 def _size(job: Job) -> str:
-    return "" if job.rows is None else f" {len(job.rows):,} reviews"
+    return "" if job.rows is None else f" {len(job.rows):,} rows"
 
 
 def _main(fitting: Fitting, ground: Ground) -> np.ndarray:

@@ -10,7 +10,7 @@ from steps.evaluation.scores import SCORES
 from steps.evaluation.systems import differing_settings
 
 SHOWN = ("f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa", "within_one", "auc")
-WIDTH = 100  # of a terminal
+WIDTH = 120  # of a terminal
 
 
 def score_table(comparison: Comparison) -> Table:

@@ -15,6 +15,7 @@ from steps import compare, train
 from steps.compare import CompareParameters
 from steps.errors import UserError
 from steps.evaluation.comparison import Comparison
+from steps.evaluation.comparison_tables import WIDTH
 from steps.parameters import parse
 from steps.tracking.reuse import fetch
 from tests.conftest import make_reviews
@@ -84,7 +85,7 @@ def test_runs_are_compared_and_the_report_is_on_the_run(store: mlflow.MlflowClie
     assert {item.path for item in store.list_artifacts(run.info.run_id)} >= {"scores.png", "cost.png", "comparison.csv"}
     table = said.split("\n\n")[1]
     assert len(table.splitlines()) == 1 + len(FITS)
-    assert max(map(len, table.splitlines())) <= 100
+    assert max(map(len, table.splitlines())) <= WIDTH
     assert run.info.run_id in said.splitlines()[-1]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from steps.evaluation.comparison import compare
 from steps.evaluation.comparison_report import answer, comparison_report, description
-from steps.evaluation.comparison_tables import number_table, score_table, settings_table, terminal_lines
+from steps.evaluation.comparison_tables import WIDTH, number_table, score_table, settings_table, terminal_lines
 from steps.evaluation.systems import Answers, differing_settings, each_run, group_names, grouped
 from tests.code.evaluation.scored_runs import answers, scored
 
@@ -152,7 +152,7 @@ def test_lines_of_the_terminal_fit_and_keep_the_end_of_long_names() -> None:
     ]
     lines = terminal_lines(compare(each_run(runs), "precision_weighted", "test", ""), shown=10)
     assert len(lines) == 3
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= WIDTH
     assert "ffffff  " in lines[1]
     assert lines[1].endswith("f" * 32)
 
