@@ -4,6 +4,7 @@ mlflow run . -e sampling -P data=clothing
 mlflow run . -e sampling -P families=logistic_regression,lstm_1 -P variants=none,class_weight,smote -P repeats=5
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -87,7 +88,8 @@ def _log(report: Report, scored: Scored) -> None:
         score_rows(scored).write_csv(folder / "scores.csv")
         files.write_json(folder / "answer.json", list(report.answer))
     tags = {"best_family": best.family, "best_sampling": best.sampling, "best_decision": best.decision}
-    runs.describe(report.markdown(pictures=False), tags)
+    # MLflow cuts a long description: the answer and its tables; the rest is in the report.
+    runs.describe(replace(report, sections=report.sections[:2]).markdown(pictures=False), tags)
 
 
 if __name__ == "__main__":

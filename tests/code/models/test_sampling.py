@@ -181,7 +181,7 @@ def test_first_second_and_share_say_what_the_mixture_says(seed: int, sampling: S
 SEEDS = range(6)
 
 
-def same_rows(ours: tuple[Any, np.ndarray], theirs: tuple[Any, np.ndarray]) -> None:
+def assert_same_rows(ours: tuple[Any, np.ndarray], theirs: tuple[Any, np.ndarray]) -> None:
     np.testing.assert_array_equal(ours[1], theirs[1])
     np.testing.assert_allclose(ours[0], theirs[0], atol=2e-6)
 
@@ -192,7 +192,7 @@ def test_smote_is_imbalanced_learn_s_own_on_the_features(seed: int, neighbours: 
     features, ratings = dense(seed)
     ours = resampled_of(corpus_in(features, ratings), how("smote", seed, neighbours=neighbours))
     theirs = SMOTE(k_neighbors=neighbours, random_state=seed).fit_resample(features, ratings)
-    same_rows((ours.mixture @ features, ours.ratings), theirs)
+    assert_same_rows((ours.mixture @ features, ours.ratings), theirs)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -201,7 +201,7 @@ def test_adasyn_is_imbalanced_learn_s_own_on_the_features(seed: int, neighbours:
     features, ratings = dense(seed)
     ours = resampled_of(corpus_in(features, ratings), how("adasyn", seed, neighbours=neighbours))
     theirs = ADASYN(n_neighbors=neighbours, random_state=seed).fit_resample(features, ratings)
-    same_rows((ours.mixture @ features, ours.ratings), theirs)
+    assert_same_rows((ours.mixture @ features, ours.ratings), theirs)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -212,7 +212,7 @@ def test_nearmiss_is_imbalanced_learn_s_own_on_the_features(seed: int, chunk: in
     ours = resampled_of(corpus_in(features, ratings), how("nearmiss_2"))
     own = NearMiss(version=2)
     theirs = own.fit_resample(features, ratings)
-    same_rows((ours.mixture @ features, ours.ratings), theirs)
+    assert_same_rows((ours.mixture @ features, ours.ratings), theirs)
     np.testing.assert_array_equal(ours.first, own.sample_indices_)
 
 
