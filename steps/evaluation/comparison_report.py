@@ -37,7 +37,9 @@ def description(comparison: Comparison, left_out: tuple[str, ...]) -> str:
     rest = len(table.rows) - len(first.rows)
     more = f"The {DESCRIBED} best; {rest:,} more stand in the report. " if rest else ""
     where = f"{more}Matrices, differences, settings, curves and cost: the artifact `report.html`."
-    return Report(title(comparison), (*answer(comparison), *left_out), (Section("Scores", (first, where)),)).markdown()
+    return Report(title(comparison), (*answer(comparison), *left_out), (Section("Scores", (first, where)),)).markdown(
+        pictures=False
+    )
 
 
 def title(comparison: Comparison) -> str:

@@ -109,8 +109,8 @@ class Report:
         (folder / "report.html").write_text(self._html(), encoding="utf-8")
 
     def markdown(self, pictures: bool = True) -> str:
-        """The report as Markdown; without pictures and matrices it is short enough for a run's description."""
-        parts = [f"# {self.title}", *self.answer]
+        """The report as Markdown; without pictures, matrices and title it is fit for a run's description."""
+        parts = [f"# {self.title}", *self.answer] if pictures else [*self.answer]
         for section in self.sections:
             blocks = [block for block in section.blocks if pictures or isinstance(block, str | Table)]
             if blocks:
