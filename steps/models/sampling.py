@@ -178,4 +178,4 @@ def _fit_resample(sampler: Any, rows: Any, ratings: np.ndarray, sampling: Sampli
     try:
         return sampler.fit_resample(rows, ratings)
     except (RuntimeError, ValueError) as error:  # ADASYN where ratings lie apart, or differ by a few rows only
-        raise UserError(f"sampling {sampling}: {str(error).splitlines()[0]}; choose smote or random_over") from None
+        raise UserError(f"sampling {sampling}: {str(error).splitlines()[0]}; choose another sampling") from None

@@ -1,18 +1,21 @@
 """The entry point `sampling` on real, small fits: its runs, its files, its answer, and what it refuses."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import mlflow
 import polars as pl
 import pytest
 
-from steps import sampling
+from steps import sampling, tune
 from steps.errors import UserError
 from steps.parameters import parse
 from steps.sampling_scores import Scored
 from tests.conftest import make_reviews, statuses
 
+PROJECT = Path(__file__).parents[2]
 VARIANTS = ("none", "random_over", "nearmiss_2")
 
 
@@ -166,3 +169,22 @@ def test_a_rating_too_rare_for_three_splits_is_refused_by_name(store: mlflow.Mlf
     pl.concat([reviews, rare]).write_csv(path)
     with pytest.raises(UserError, match=f"rating 2: {members} review"):
         sampling.run(sampling.SamplingParameters(data=str(path), variants=("smote",)))
+
+
+def test_a_search_tries_samplings_as_a_setting(store: mlflow.MlflowClient, reviews_file: Path) -> None:
+    samplings = ("none", "random_under", "smote")
+    given = {"families": ("logistic_regression",), "sampling": samplings, "max_trials": 3, "register": False}
+    tune.run(tune.TuneParameters(data=str(reviews_file), **given))
+    [experiment] = [each.experiment_id for each in store.search_experiments() if each.name == "tests"]
+    trials = store.search_runs([experiment], "tags.trial_number != ''")
+    assert {run.data.params["sampling"] for run in trials} == set(samplings)
+    for run in trials:
+        counts = json.loads(read(run, store, "class_counts.json"))
+        assert run.data.metrics["rows_used"] == sum(counts["after"])
+        pictures = {file.path for file in store.list_artifacts(run.info.run_id)}
+        assert ("class_counts.png" in pictures) == (run.data.params["sampling"] != "none")
+
+
+def test_a_model_that_is_served_does_without_imbalanced_learn() -> None:
+    code = "import sys, steps.models.predictor; sys.exit('imblearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0

@@ -319,7 +319,7 @@ def test_more_neighbours_need_more_reviews() -> None:
 def test_ratings_that_lie_apart_have_no_border_for_adasyn() -> None:
     ratings = np.repeat([0, 4], (10, 30))
     space = normalize(np.random.default_rng(0).normal(np.where(ratings, 1, -1)[:, None], 0.05, (40, 3))).astype(np.float32)
-    with pytest.raises(UserError, match=r"^sampling adasyn: .*choose smote or random_over$") as refused:
+    with pytest.raises(UserError, match=r"^sampling adasyn: .*choose another sampling$") as refused:
         resample(corpus_in(space, ratings), how("adasyn"))
     assert "\n" not in str(refused.value)
     assert count_ratings(resampled_of(corpus_in(space, ratings), how("smote")).ratings).tolist() == [30, 0, 0, 0, 30]
