@@ -16,6 +16,7 @@ import polars as pl
 import psutil
 
 from steps.errors import UserError
+from steps.evaluation.scores import val_scores
 from steps.models.catalogue import FAMILIES
 from steps.models.corpus import Corpus, Part
 from steps.models.family import Fit, Settings, Training
@@ -58,12 +59,13 @@ class Fitted:
 
 @dataclass
 class _Curve:
-    """A recorder that keeps the metrics of epochs."""
+    """A recorder that keeps the metrics of epochs, with every score of the validation ratings (index 0-4)."""
 
+    ratings: np.ndarray
     epochs: list[dict[str, float]] = field(default_factory=list)
 
     def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        self.epochs.append(metrics)
+        self.epochs.append({**metrics, **val_scores(self.ratings, validation_probabilities)})
 
 
 def fit_alone(job: Job) -> Fitted:
@@ -106,7 +108,7 @@ def fit(job: Job) -> Fitted:
     tables = {split: pl.read_parquet(job.folder / f"{split}.parquet") for split in ("train", "validation", "test")}
     train = tables["train"] if job.rows is None else tables["train"][job.rows]
     corpus = Corpus(Part.from_table(train), Part.from_table(tables["validation"]))
-    curve, start = _Curve(), time.monotonic()
+    curve, start = _Curve(corpus.validation.ratings), time.monotonic()
     family = FAMILIES[job.family]
     recorder = EpochLines(curve, job.training.epochs) if family.iterative else curve
     fitted = family.fit(corpus, job.settings, job.training, recorder)

@@ -13,6 +13,7 @@ import pytest
 
 from steps import fitting
 from steps.errors import UserError
+from steps.evaluation.scores import val_scores
 from steps.fitting import Fitted, Job, fit, fit_alone
 from steps.models.family import Training
 
@@ -80,7 +81,9 @@ def test_what_came_of_a_fit_is_told(job: Job) -> None:
     assert fitted.class_counts.tolist() == [[6, 8, 10, 12, 24], [24] * 5]
     assert fitted.true_shares == pytest.approx(np.array([6, 8, 10, 12, 24]) / 60)
     assert fitted.trained_shares == pytest.approx([0.2] * 5)
-    assert (fitted.curve, fitted.best_epoch) == ([{}], 1)
+    assert (len(fitted.curve), fitted.best_epoch) == (1, 1)
+    ratings = pl.read_parquet(job.folder / "validation.parquet")["rating"].to_numpy() - 1
+    assert fitted.curve[0] == val_scores(ratings, fitted.probabilities["val"])
     weighted = fit(replace(job, training=replace(job.training, sampling="class_weight")))
     assert weighted.class_counts.tolist() == [[6, 8, 10, 12, 24]] * 2
     assert weighted.trained_shares == pytest.approx([0.2] * 5)
