@@ -18,8 +18,8 @@ FARTHEST_CHUNK = 1_000  # reviews whose distances to all others are held at a ti
 def review_space(sequences: Sequences, seed: int = 0) -> np.ndarray:
     """Latent semantic analysis: unit vectors of shape (reviews, at most 100), float32.
 
-    In plain TF-IDF most pairs of reviews share no word and are equally far apart; here reviews are close that use related
-    words (Deerwester et al., Indexing by latent semantic analysis, 1990), and distances are ten times as fast.
+    In plain TF-IDF all reviews without a common word are equally far apart; here reviews are close that use related words
+    (Deerwester et al., Indexing by latent semantic analysis, 1990), and distances are ten times as fast.
     """
     shape = (len(sequences.lengths), int(sequences.tokens.max(initial=1)) + 1)
     words = np.ones(len(sequences.tokens), np.float32), sequences.tokens, sequences.offsets
