@@ -26,7 +26,8 @@ def review_space(sequences: Sequences, seed: int = 0) -> np.ndarray:
     counts = sparse.csr_matrix(words, shape=shape, copy=True)  # what is mapped from a file cannot be sorted in place
     counts.sum_duplicates()
     weighted = TfidfTransformer().fit_transform(counts)
-    directions = TruncatedSVD(min(DIRECTIONS, *shape), random_state=seed).fit_transform(weighted)
+    with np.errstate(invalid="ignore"):  # reviews that are all alike have no variance to explain a share of
+        directions = TruncatedSVD(min(DIRECTIONS, *shape), random_state=seed).fit_transform(weighted)
     return np.asarray(normalize(directions), dtype=np.float32)
 
 
