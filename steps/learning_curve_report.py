@@ -6,7 +6,7 @@ import polars as pl
 
 from steps.evaluation.learning_curve_figures import cost_figure, score_figure
 from steps.evaluation.learning_curves import Curve, Lead, LearningCurves, Point
-from steps.evaluation.paired import Difference
+from steps.evaluation.paired import ONE_FIT, Difference
 from steps.evaluation.power_law import BEYOND, LEAST_SIZES, passing
 from steps.evaluation.report import Picture, Report, Section, Table
 
@@ -49,7 +49,9 @@ def _alt(found: LearningCurves) -> str:
 def _answer(found: LearningCurves) -> tuple[str, ...]:
     """Where each family stands, and what the best leads the others by."""
     leads = [lead for lead in found.leads if lead.ahead is found.leads[0].ahead]
-    return *(_standing(curve, found.metric) for curve in found.curves), *(_lead_line(lead) for lead in leads)
+    once = any(len(point.fits) == 1 for curve in found.curves for point in curve.points)
+    lines = *(_standing(curve, found.metric) for curve in found.curves), *(_lead_line(lead) for lead in leads)
+    return (*lines, ONE_FIT) if once else lines
 
 
 def _standing(curve: Curve, metric: str) -> str:

@@ -2,10 +2,11 @@
 
 from matplotlib.figure import Figure
 
-from steps.evaluation.paired import Difference, Estimate
+from steps.evaluation.paired import ONE_FIT, Difference, Estimate
 from steps.evaluation.report import Matrices, Picture, Report, Section, Table
 from steps.evaluation.sampling_figures import rating_figure, score_figure
 from steps.evaluation.scores import matrix_scores
+from steps.models.catalogue import FAMILIES
 from steps.progress import clock
 from steps.sampling_scores import NOTHING, Effect, Scored, System
 
@@ -23,6 +24,9 @@ HOW = (
 def report_of(scored: Scored, data: str) -> Report:
     """The report of all systems."""
     answer = [line for family in scored.families for line in _answer(scored, family)]
+    once = [system.fittings[0].job for system in scored.systems if len(system.fittings) == 1]
+    if any(FAMILIES[job.family].varies(job.training.sampling) for job in once):
+        answer.append(ONE_FIT)
     sections = [_scores(scored), _effects(scored), _ratings(scored), _others(scored), _matrices(scored), _counts(scored)]
     reading = Section("How to read this", (HOW, f"{_size(scored)}."))
     return Report(f"Samplings of {', '.join(scored.families)} on {data}", tuple(answer), (*sections, reading))

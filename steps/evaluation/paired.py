@@ -11,6 +11,7 @@ from steps.evaluation.scores import count_matrix, matrix_scores
 
 CHUNK = 100  # resamples at a time: bounds the memory
 LEVEL = 0.95
+ONE_FIT = "**Some were fitted once**: their intervals hold the chance of the reviews, not that of fitting. More repeats tell."
 
 
 @dataclass(frozen=True)
