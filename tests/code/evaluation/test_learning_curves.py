@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from steps.evaluation.learning_curves import LearningCurves, learning_curves
-from steps.evaluation.paired import Difference, Estimate
+from steps.evaluation.paired import ONE_FIT, Difference, Estimate
 from steps.learning_curve_report import fit_rows, report_of, score_table, terminal_lines
 from tests.code.evaluation.measured import RATINGS, SIZES, curves, measured, rises, rises_late
 
@@ -140,3 +140,8 @@ def test_tables_hold_every_point_and_every_fit(two: LearningCurves) -> None:
     first = rows.row(by_predicate=pl.col("run_id") == "lstm_14000-1", named=True)
     assert (first["family"], first["train_reviews"], first["repeat"], first["seed"]) == (NETWORK, 4_000, 1, 43)
     assert first["accuracy"] == pytest.approx(accuracy_score(RATINGS, measured(NETWORK, 4_000, 1, rises_late(4_000)).predicted))
+
+
+def test_single_fits_are_told_in_the_answer_and_several_need_no_word() -> None:
+    assert answer(curves({LINEAR: rises}, repeats=1))[-1] == ONE_FIT
+    assert ONE_FIT not in answer(curves({LINEAR: rises}, repeats=2))
