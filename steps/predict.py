@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from steps.errors import UserError
 from steps.parameters import Parameters, command
 from steps.reviews import layouts, read, sources
-from steps.tracking import lineage, registry, runs
+from steps.tracking import lineage, registry, runs, scoring
 
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], object]] = {
     ".csv": pl.DataFrame.write_csv,
@@ -30,6 +30,7 @@ class PredictParameters(Parameters):
     model: str = Field("models:/review-rating@challenger", description="models:/<name>@<alias> or models:/<name>/<version>")
     text_column: str = Field("", description="column of the text; recognised in public layouts")
     title_column: str = Field("", description="column of the title, for a model trained with one")
+    trust_model_code: bool = Field(False, description="run the code that another project's model brings")
 
     @field_validator("output")
     @classmethod
@@ -46,11 +47,12 @@ def run(parameters: PredictParameters) -> Path:
         file = sources.locate(parameters.input)
         table = read.read_table(file)
         layout = layouts.recognise(table.columns, parameters.text_column, "", parameters.title_column, rated=False)
-        model, version = registry.load(parameters.model)
+        loaded = scoring.load(registry.find(parameters.model), parameters.trust_model_code)
+        version = loaded.version
         columns = [pl.col(layout.text).cast(pl.String).alias("text")]
         if layout.title:
             columns.append(pl.col(layout.title).cast(pl.String).alias("title"))
-        answers = pl.DataFrame(model.predict(table.select(columns).to_pandas())).rename({"rating": "predicted_rating"})
+        answers = loaded.scorer.predict(table.select(columns)).rename({"rating": "predicted_rating"})
         named = {"model": version.name, "model_version": version.version, "model_run": version.run_id}
         scored = table.with_columns(answers.get_columns()).with_columns(pl.lit(v).alias(k) for k, v in named.items())
         _write(scored, output)

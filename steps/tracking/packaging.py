@@ -13,6 +13,7 @@ from steps.models.catalogue import FAMILIES
 from steps.models.predictor import Predictor
 from steps.reviews.sources import PROJECT
 
+PREDICTOR = "artifacts/predictor"  # where MLflow puts the folder below
 SERVING_CODE = Path(__file__).with_name("review_model.py")
 ALWAYS_NEEDED = ("mlflow", "nltk", "numpy", "pandas", "polars", "scikit-learn", "skops")
 EXAMPLES = ("Lovely dress, fits perfectly and feels soft.", "Not as pictured: thin fabric, I returned it.")

@@ -1,29 +1,35 @@
-"""The model registry: register a candidate as challenger, find and load a registered model."""
+"""The model registry: register a candidate as challenger, find a registered version."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import mlflow
 from mlflow.exceptions import MlflowException
-from mlflow.pyfunc import PyFuncModel
 
 from steps.errors import UserError
+from steps.tracking.server import shown_store
 
-CHALLENGER = "challenger"
+CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous_champion"
 PURPOSE = (
     "Predicts a review's 1-5 stars from its text. Aliases: `challenger` is the newest candidate, `champion` the one in "
-    "service. Send a DataFrame with the column `text`; the answer holds `rating`, `probability_1` to `probability_5` and "
-    "`expected_rating`."
+    "service, `previous_champion` the one to roll back to. Send a DataFrame with the column `text`; the answer holds "
+    "`rating`, `probability_1` to `probability_5` and `expected_rating`."
 )
 
 
 @dataclass(frozen=True)
 class Version:
-    """A registered model's version and the run it comes from."""
+    """A registered model's version, the run it comes from, and its tags."""
 
     name: str
     version: str
     run_id: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def uri(self) -> str:
+        """What MLflow loads it by, whatever its aliases."""
+        return f"models:/{self.name}/{self.version}"
 
 
 def register_challenger(model_uri: str, name: str, description: str, tags: Mapping[str, object]) -> Version:
@@ -36,17 +42,12 @@ def register_challenger(model_uri: str, name: str, description: str, tags: Mappi
     return Version(name, str(version.version), str(version.run_id))
 
 
-def load(uri: str) -> tuple[PyFuncModel, Version]:
-    """Load `models:/<name>@<alias>` or `models:/<name>/<version>`.
+def find(uri: str) -> Version:
+    """The version that `models:/<name>@<alias>` or `models:/<name>/<version>` names.
 
     Raises:
         UserError: the URI has another form, or no such model is registered.
     """
-    version = _find(uri)
-    return mlflow.pyfunc.load_model(f"models:/{version.name}/{version.version}"), version
-
-
-def _find(uri: str) -> Version:
     name, _, alias = uri.removeprefix("models:/").partition("@")
     name, _, number = name.partition("/")
     if not uri.startswith("models:/") or not name or bool(alias) == bool(number):
@@ -56,7 +57,6 @@ def _find(uri: str) -> Version:
         get = client.get_model_version_by_alias if alias else client.get_model_version
         found = get(name, alias or number)
     except MlflowException as error:
-        store = mlflow.get_tracking_uri()
         reason = error.message.splitlines()[0]
-        raise UserError(f"model {uri!r} is not in {store}: {reason}; run `mlflow run . -e tune` first") from None
-    return Version(name, str(found.version), str(found.run_id))
+        raise UserError(f"model {uri!r} is not in {shown_store()}: {reason}; run `mlflow run . -e tune` first") from None
+    return Version(name, str(found.version), str(found.run_id), dict(found.tags))

@@ -17,6 +17,18 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
+def without_secrets(uri: str) -> str:
+    """A URI as it may be shown: no password, and no name that goes with one."""
+    scheme, separator, rest = uri.partition("://")
+    before = rest.partition("/")[0]
+    return f"{scheme}{separator}{before.rpartition('@')[2]}{rest[len(before) :]}" if separator else uri
+
+
+def shown_store() -> str:
+    """The tracking store in use, as it may be shown."""
+    return without_secrets(mlflow.get_tracking_uri())
+
+
 def answers(uri: str) -> bool:
     """Whether a tracking server answers."""
     try:
