@@ -1,6 +1,7 @@
 """Parameters of the entry points: declared once per step as a pydantic model, read from the command line, checked."""
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -46,6 +47,8 @@ def distinct(names: tuple[T, ...]) -> tuple[T, ...]:
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return json.dumps(value)
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -81,7 +84,21 @@ def _mistake(location: tuple[int | str, ...], message: str, given: object) -> st
     return f"parameter {location[0] if location else '?'}: {wanted}, not {given!r}"
 
 
-def resumed(given: P, stored: Mapping[str, str], free: Container[str]) -> P:
+def stored(model: type[P], values: Mapping[str, str]) -> P:
+    """The parameters of an earlier run, as it logged them; those that it has not are at their defaults.
+
+    Raises:
+        UserError: they are none that this version takes; says why.
+    """
+    fields = {field.alias or name for name, field in model.model_fields.items()}
+    try:
+        return model.model_validate({name: value for name, value in values.items() if name in fields})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(_mistake(first["loc"], first["msg"], first["input"])) from None
+
+
+def resumed(given: P, earlier_values: Mapping[str, str], free: Container[str]) -> P:
     """The parameters of an earlier run, as it logged them, to go on with; of those given now, the `free` ones.
 
     Raises:
@@ -89,12 +106,9 @@ def resumed(given: P, stored: Mapping[str, str], free: Container[str]) -> P:
             none that this version takes.
     """
     model = type(given)
-    fields = {field.alias or name for name, field in model.model_fields.items()}
     try:
-        before = model.model_validate({name: value for name, value in stored.items() if name in fields})
-    except ValidationError as error:
-        first = error.errors()[0]
-        why = _mistake(first["loc"], first["msg"], first["input"])
+        before = stored(model, earlier_values)
+    except UserError as why:
         raise UserError(
             f"parameter resume: that run was not begun by this version of starcast ({why}): begin a new one"
         ) from None

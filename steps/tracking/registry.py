@@ -7,9 +7,11 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError
+from steps.tracking import access
 from steps.tracking.server import shown_store
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous_champion"
+VERDICT = "## Verdict"
 PURPOSE = (
     "Predicts a review's 1-5 stars from its text. Aliases: `challenger` is the newest candidate, `champion` the one in "
     "service, `previous_champion` the one to roll back to. Send a DataFrame with the column `text`; the answer holds "
@@ -36,10 +38,26 @@ def register_challenger(model_uri: str, name: str, description: str, tags: Mappi
     """Make a logged model the newest version of `name`, with the alias `challenger`."""
     version = mlflow.register_model(model_uri, name, tags={key: str(value) for key, value in tags.items()})
     client = mlflow.MlflowClient()
-    client.update_registered_model(name, PURPOSE)
+    if not client.get_registered_model(name).description:
+        client.update_registered_model(name, PURPOSE)
     client.update_model_version(name, version.version, description)
     client.set_registered_model_alias(name, CHALLENGER, version.version)
     return Version(name, str(version.version), str(version.run_id))
+
+
+def add_verdict(version: Version, text: str, tags: Mapping[str, object]) -> None:
+    """Put a verdict (Markdown) under a version's description, in place of an earlier one, and tag the version."""
+    client = mlflow.MlflowClient()
+    described = str(client.get_model_version(version.name, version.version).description or "")
+    said = described.partition(VERDICT)[0].rstrip()
+    client.update_model_version(version.name, version.version, f"{said}\n\n{VERDICT}\n\n{text}")
+    tag(version.name, version.version, tags)
+
+
+def tag(name: str, version: str, tags: Mapping[str, object]) -> None:
+    """Tag a version."""
+    for key, value in tags.items():
+        mlflow.MlflowClient().set_model_version_tag(name, version, key, str(value))
 
 
 def find(uri: str) -> Version:
@@ -57,6 +75,8 @@ def find(uri: str) -> Version:
         get = client.get_model_version_by_alias if alias else client.get_model_version
         found = get(name, alias or number)
     except MlflowException as error:
+        if access.is_of_the_store(error):
+            raise
         reason = error.message.splitlines()[0]
         raise UserError(f"model {uri!r} is not in {shown_store()}: {reason}; run `mlflow run . -e tune` first") from None
     return Version(name, str(found.version), str(found.run_id), dict(found.tags))

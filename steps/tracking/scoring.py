@@ -28,11 +28,12 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class Loaded:
-    """A registered model in memory, and how large it is on disk."""
+    """A registered model in memory, how large it is on disk, and whether it reads titles."""
 
     scorer: Scorer
     version: registry.Version
     megabytes: float
+    uses_title: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def load(version: registry.Version, trust_model_code: bool = False) -> Loaded:
             if not ours:
                 return _load_foreign(version, trust_model_code)
             folder = Path(stored.download_artifacts(PREDICTOR, temporary))  # type: ignore[no-untyped-call]
-            return Loaded(_read(folder, version), version, _megabytes(folder))
+            predictor = _read(folder, version)
+            return Loaded(predictor, version, _megabytes(folder), predictor.uses_title)
         except (MlflowException, OSError) as error:
             raise UserError(f"model {version.uri}: its files cannot be read ({_first_line(error)})") from None
 

@@ -1,0 +1,216 @@
+"""Which version is the champion, since when, by whom and why: a history on the registered model that aliases follow.
+
+The registry can move an alias, but neither keeps what it was before nor refuses when somebody else has moved it meanwhile.
+So an event is written first, as a tag of its own, and then the aliases are set to what the whole history says. An event that
+does not begin at the champion of its time was overtaken and counts for nothing. Whoever sets aliases reads the history again
+afterwards, and only then calls the event done: however promotions interleave or die, the aliases end where the history does,
+and of two at the same moment one is told that it was overtaken.
+"""
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+from steps.errors import UserError
+from steps.tracking.registry import CHAMPION, PREVIOUS, PURPOSE
+from steps.tracking.server import shown_store
+
+Kind = Literal["promotion", "rollback", "by hand"]
+Status = Literal["pending", "done", "void"]
+PREFIX = "champion_history."
+HEADING = "## Champions"
+SETTLE_SECONDS = 1.0  # a promotion that began at the same moment has written its event by then
+LONGEST = 500  # letters of a reason; a tag holds 5,000
+
+
+@dataclass(frozen=True)
+class Event:
+    """The champion changes from version `source` to `target` (empty: none).
+
+    It is `pending` until the aliases have followed, then `done`; `void` if it was overtaken.
+    """
+
+    number: int
+    kind: Kind
+    source: str
+    target: str
+    at: str
+    by: str
+    why: str
+    run_id: str
+    status: Status = "pending"
+
+    @property
+    def key(self) -> str:
+        """The tag's name; no two events share a run."""
+        return f"{PREFIX}{self.number:06d}.{self.run_id}"
+
+    @property
+    def place(self) -> tuple[int, bool, str]:
+        """Its place in the history: of those with one number, what is done comes before what is not."""
+        return self.number, self.status != "done", self.run_id
+
+
+@dataclass(frozen=True)
+class State:
+    """What the history says: all events that count, the champion and those before it, versions as text, oldest first."""
+
+    events: tuple[Event, ...]
+    champion: str
+    earlier: tuple[str, ...]
+    last_number: int
+    pending: tuple[Event, ...]
+
+    @property
+    def previous(self) -> str:
+        """The version to roll back to; empty if there is none."""
+        return self.earlier[-1] if self.earlier else ""
+
+
+def replay(events: Iterable[Event]) -> State:
+    """Follow the history from its beginning; events that were overtaken are left out."""
+    ordered = sorted(events, key=lambda event: event.place)
+    champion, earlier, counted = "", list[str](), list[Event]()
+    for event in ordered:
+        if event.source != champion or event.status == "void":
+            continue
+        if event.kind == "rollback" and event.target in earlier:
+            earlier = earlier[: earlier.index(event.target)]
+        elif champion:
+            earlier = [version for version in (*earlier, champion) if version != event.target]
+        champion = event.target
+        counted.append(event)
+    last = ordered[-1].number if ordered else 0
+    return State(tuple(counted), champion, tuple(earlier), last, tuple(event for event in ordered if event.status == "pending"))
+
+
+def read_state(name: str) -> State:
+    """The history of a registered model, and the champion that its alias names, moved by whomever.
+
+    An alias that differs although no event is pending was moved by hand: that counts as an event, which is not written yet.
+    """
+    state = replay(_read(name))
+    if state.pending:
+        return state
+    champion = _alias(name, CHAMPION)
+    if champion == state.champion:
+        return state
+    again = replay(_read(name))  # a promotion may have come between the two looks
+    if again != state:
+        return read_state(name)
+    return replay((*state.events, _by_hand(state, champion)))
+
+
+def settle(name: str) -> State:
+    """Finish what an interrupted promotion left, and write down what was done by hand."""
+    pending = read_state(name).pending
+    return _finish(name, pending) if pending else replay(_read(name))
+
+
+def change(name: str, kind: Kind, source: str, target: str, by: str, why: str, run_id: str) -> State:
+    """Make `target` the champion, if it is still `source`; the state afterwards tells whether it is.
+
+    Raises:
+        UserError: the version to put in place does not exist any more.
+    """
+    _check_version(name, target)
+    state = settle(name)
+    if state.champion != source:
+        return state
+    return _finish(name, [Event(state.last_number + 1, kind, source, target, _now(), by, why[:LONGEST], run_id)])
+
+
+def history_table(events: Iterable[Event]) -> str:
+    """The history as a Markdown table, newest first."""
+    lines = ["| when | what | from | to | who | why | run |", "|---|---|---|---|---|---|---|"]
+    for event in reversed(list(events)):
+        why = event.why.replace("|", "/").replace("\n", " ")
+        cells = event.at, event.kind, event.source or "-", event.target or "-", event.by, why, f"`{event.run_id}`"
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _finish(name: str, pending: Iterable[Event]) -> State:
+    """Write events, let the aliases follow, and write down which of them counted."""
+    for event in pending:
+        _write(name, event)
+    counted = {event.key for event in _follow(name).events}
+    for event in pending:
+        _write(name, replace(event, status="done" if event.key in counted else "void"))
+    return replay(_read(name))
+
+
+def _follow(name: str) -> State:
+    """Set the aliases to what the history says, until it does not change any more."""
+    state = replay(_read(name))
+    while True:
+        _set_alias(name, CHAMPION, state.champion)
+        _set_alias(name, PREVIOUS, state.previous)
+        _describe(name, state)
+        time.sleep(SETTLE_SECONDS)
+        again = replay(_read(name))
+        if again.events == state.events:
+            return again
+        state = again
+
+
+def _read(name: str) -> list[Event]:
+    try:
+        tags = mlflow.MlflowClient().get_registered_model(name).tags
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise UserError(f"model {name} is not in {shown_store()}; run `mlflow run . -e tune` first") from None
+    return [Event(**json.loads(value)) for key, value in tags.items() if key.startswith(PREFIX)]
+
+
+def _write(name: str, event: Event) -> None:
+    mlflow.MlflowClient().set_registered_model_tag(name, event.key, json.dumps(asdict(event), ensure_ascii=False))
+
+
+def _alias(name: str, alias: str) -> str:
+    return str(mlflow.MlflowClient().get_registered_model(name).aliases.get(alias, ""))
+
+
+def _set_alias(name: str, alias: str, version: str) -> None:
+    client = mlflow.MlflowClient()
+    if _alias(name, alias) == version:
+        return
+    try:
+        if version:
+            client.set_registered_model_alias(name, alias, version)
+            return
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    client.delete_registered_model_alias(name, alias)  # nothing stands there, or a version that was deleted
+
+
+def _describe(name: str, state: State) -> None:
+    client = mlflow.MlflowClient()
+    said = (client.get_registered_model(name).description or PURPOSE).partition(HEADING)[0].rstrip()
+    client.update_registered_model(name, f"{said}\n\n{HEADING}\n\n{history_table(state.events[-20:])}")
+
+
+def _by_hand(state: State, champion: str) -> Event:
+    why = "the alias was moved without `promote`"
+    run_id = f"by-hand-{state.champion or 'none'}-to-{champion or 'none'}"  # two that see it write the same event
+    return Event(state.last_number + 1, "by hand", state.champion, champion, _now(), "unknown", why, run_id)
+
+
+def _check_version(name: str, version: str) -> None:
+    try:
+        mlflow.MlflowClient().get_model_version(name, version)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise UserError(f"model {name}: version {version} does not exist any more; choose another with version=") from None
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,266 @@
+"""The step `promote` on models that `train` registered: verdicts, aliases, rollback, refusals; and two at once."""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import polars as pl
+import pytest
+from mlflow.entities import Run
+
+from steps import challenge, promote, train
+from steps.errors import UserError
+from steps.parameters import parse
+from steps.promotion import Outcome
+from steps.tracking import champions, scoring
+from steps.tracking.reuse import fetch
+from tests.conftest import statuses
+from tests.workflow.processes import Watched
+
+NAME = "review-rating"
+# Version 1 knows almost nothing, 2 is good, 3 as good, 4 good but split otherwise, so that it learned from test reviews.
+WEAK = {"settings": '{"features": 2000, "ngrams": 1, "c": 0.1}', "decision": "argmax", "sampling": "none"}
+FITS: tuple[dict[str, object], ...] = (WEAK, {}, {"settings": '{"c": 0.9}'}, {"seed": 7})
+EASY = {"thresholds": '{"accuracy": 0.2}'}  # a first model passes, be it as weak as version 1
+
+
+@pytest.fixture(scope="module")
+def empty_database(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `store` copies: with four versions in its registry, as fitting takes longer than judging."""
+    folder = tmp_path_factory.mktemp("registered")
+    database = Path(shutil.copy(empty_database, folder / "mlflow.db"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+        mlflow.set_tracking_uri(f"sqlite:///{database}")
+        mlflow.set_experiment(experiment_id=mlflow.create_experiment("fitted", artifact_location=(folder / "artifacts").as_uri()))
+        for given in FITS:
+            train.run(train.TrainParameters.model_validate(given))
+    mlflow.tracking.fluent._active_experiment_id = None
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
+    return database
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(champions, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(challenge, "CALLS", 10)
+
+
+def promoted(version: int | str = "", **given: object) -> Outcome:
+    # Version 1 gives nearly every review 5 stars: whatever is better loses recall there.
+    named = {"version": version, "mode": "enabled", "recall_drop": 1, **given}
+    return promote.run(parse(promote.PromoteParameters, [f"--{name}={value}" for name, value in named.items()]))
+
+
+def mistake(version: int | str = "", **given: object) -> str:
+    with pytest.raises(UserError) as caught:
+        promoted(version, **given)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def aliases(store: mlflow.MlflowClient) -> dict[str, str]:
+    return {alias: str(version) for alias, version in store.get_registered_model(NAME).aliases.items()}
+
+
+def last_run(store: mlflow.MlflowClient) -> Run:
+    experiments = [experiment.experiment_id for experiment in store.search_experiments()]
+    return store.search_runs(experiments, "tags.step = 'promote'", order_by=["attributes.start_time DESC"])[0]
+
+
+def test_a_dry_run_judges_and_moves_nothing(store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = promoted(1, mode="dry_run", **EASY)
+    said = capsys.readouterr().out
+    assert (outcome.tag, outcome.dry_run) == ("won", True)
+    assert aliases(store) == {"challenger": "4"}
+    assert champions.read_state(NAME).events == ()
+    assert "Version 1 of review-rating would become champion (dry run; mode=enabled does it)." in said
+    assert "do it: mlflow run . -e promote -P model=review-rating -P mode=enabled" in said
+
+
+def test_the_better_becomes_champion_and_the_verdict_is_where_people_look(store: mlflow.MlflowClient) -> None:
+    promoted(1, **EASY)
+    outcome = promoted(2)
+    assert outcome.sentence == "Version 2 of review-rating is now champion, version 1 is previous_champion."
+    assert aliases(store) == {"challenger": "4", "champion": "2", "previous_champion": "1"}
+    run = last_run(store)
+    files = {item.path for item in store.list_artifacts(run.info.run_id)}
+    assert {"verdict.json", "report.html", "report.md", "differences.png", "changed_reviews.parquet"} <= files
+    verdict = json.loads(fetch(run.info.run_id, "verdict.json").read_text())
+    assert verdict["passed"] is True
+    changed = pl.read_parquet(fetch(run.info.run_id, "changed_reviews.parquet"))
+    assert (changed["champion"] != changed["challenger"]).all()
+    champion, challenger = (np.array(matrix) for matrix in verdict["confusion_matrices"].values())
+    assert changed.height >= np.abs(champion - challenger).sum() / 2 > 0
+    version = store.get_model_version(NAME, "2")
+    assert version.tags["verdict"] == "won"
+    assert version.tags["verdict_run_id"] == run.info.run_id
+    assert "is now champion" in version.description
+    assert version.description.count("## Verdict") == 1
+    assert "candidate run" in version.description, "what it said before is still there"
+    (event,) = champions.read_state(NAME).events[1:]
+    assert (event.source, event.target, event.run_id) == ("1", "2", run.info.run_id)
+    assert event.why.startswith("f1_macro 0.")
+
+
+def test_one_that_is_no_better_stays_out_and_the_verdict_says_why(store: mlflow.MlflowClient) -> None:
+    promoted(2)
+    outcome = promoted(1)
+    assert outcome == Outcome("lost", "Version 1 of review-rating does not become champion: version 2 stays champion.")
+    assert aliases(store)["champion"] == "2"
+    assert (
+        "Failed: f1_macro better than champion version 2 (logistic_regression): -"
+        in last_run(store).data.tags["mlflow.note.content"]
+    )
+    assert store.get_model_version(NAME, "1").tags["verdict"] == "lost"
+    promoted(3)
+    assert store.get_model_version(NAME, "3").tags["verdict"] == "lost", "as good is not better"
+    promoted(3, margin=-0.5)
+    assert aliases(store)["champion"] == "3", "no worse by more than half is what was asked"
+
+
+def test_a_rating_that_is_lost_stops_one_that_is_better_on_the_whole(store: mlflow.MlflowClient) -> None:
+    promoted(1, **EASY)
+    assert promoted(2, recall_drop=0.05).tag == "lost"
+    assert "Failed: recall of every rating, the worst: 5 stars -0." in last_run(store).data.tags["mlflow.note.content"]
+
+
+def test_a_first_model_below_the_thresholds_stays_out(store: mlflow.MlflowClient) -> None:
+    assert promoted(1).tag == "lost"
+    assert "champion" not in aliases(store)
+
+
+def test_the_champion_itself_and_a_switched_off_gate_do_nothing(store: mlflow.MlflowClient) -> None:
+    promoted(2)
+    before = champions.read_state(NAME)
+    assert promoted(2).sentence == "Version 2 of review-rating is the champion already: nothing to do."
+    assert promoted(3, mode="disabled").tag == "none"
+    assert champions.read_state(NAME) == before
+
+
+def test_rollback_puts_the_previous_champion_back_with_its_reason(store: mlflow.MlflowClient) -> None:
+    promoted(1, **EASY)
+    promoted(2)
+    promoted(3, margin=-1)
+    assert "say why you roll back" in mistake(rollback=True)
+    assert promoted(rollback=True, reason="too | many fives").tag == "rollback"
+    assert aliases(store) == {"challenger": "4", "champion": "2", "previous_champion": "1"}
+    assert "too | many fives" in store.get_model_version(NAME, "3").tags["rolled_back"]
+    described = store.get_registered_model(NAME).description
+    assert "| rollback | 3 | 2 |" in described
+    assert "too / many fives" in described
+    assert "earlier champions: 1" in mistake(3, rollback=True, reason="again")
+    promoted(1, rollback=True, reason="all the way")
+    assert aliases(store) == {"challenger": "4", "champion": "1"}
+    assert "no earlier champion to roll back to" in mistake(rollback=True, reason="further")
+
+
+def test_an_interrupted_promotion_is_finished_by_the_next_command(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(1, **EASY)
+
+    def die(name: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(champions, "_follow", die)
+        with pytest.raises(KeyboardInterrupt):
+            promoted(2)
+    assert aliases(store)["champion"] == "1"
+    assert promoted(2).sentence == "Version 2 of review-rating is the champion already: nothing to do."
+    assert aliases(store) == {"challenger": "4", "champion": "2", "previous_champion": "1"}
+    assert sorted(set(statuses(store))) == ["FINISHED", "KILLED"]
+
+
+def test_a_champion_that_learned_from_the_test_reviews_is_refused_unless_told(store: mlflow.MlflowClient) -> None:
+    promoted(1, **EASY)
+    said = mistake(4)
+    assert said.startswith("champion version 1 learned from ")
+    assert "or say allow_seen=true" in said
+    assert aliases(store)["champion"] == "1"
+    promoted(4, allow_seen=True)
+    assert "its scores are flattered" in last_run(store).data.tags["mlflow.note.content"]
+
+
+def test_test_reviews_that_changed_are_refused(store: mlflow.MlflowClient) -> None:
+    store.set_model_version_tag(NAME, "2", "test_digest", "0123456789abcdef")
+    assert "it was tested on reviews 0123456789abcdef, its run names " in mistake(2)
+
+
+def test_a_model_that_brings_code_runs_it_only_with_the_users_word(store: mlflow.MlflowClient, tmp_path: Path) -> None:
+    code = tmp_path / "foreign.py"
+    mark = tmp_path / "executed"
+    code.write_text(
+        "import mlflow, pathlib\nfrom mlflow.pyfunc.model import PythonModel\n"
+        f"pathlib.Path({str(mark)!r}).touch()\n"
+        "class Five(PythonModel):\n    def predict(self, context, model_input, params=None):\n"
+        "        return model_input.assign(rating=5)[['rating']]\n"
+        "mlflow.models.set_model(Five())\n"
+    )
+    run_id = store.get_model_version(NAME, "2").run_id
+    mlflow.set_experiment("fitted")
+    with mlflow.start_run(run_id=run_id):
+        uri = mlflow.pyfunc.log_model(name="foreign", python_model=str(code), pip_requirements=["mlflow"]).model_uri
+    store.create_model_version(NAME, uri, run_id)
+    mark.unlink(missing_ok=True)
+    assert "loading it runs code that it brings; if you trust it, trust_model_code=true" in mistake(5)
+    assert not mark.exists()
+    assert promoted(5, trust_model_code=True).tag == "lost"
+    assert mark.exists()
+
+
+def test_damaged_files_are_one_line(store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damage(folder: Path) -> None:
+        raise ValueError("not skops\nmore")
+
+    monkeypatch.setattr(scoring.Predictor, "load", damage)
+    assert mistake(2).endswith("its files are damaged or unsafe (not skops); train it again")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"metric": "auc"}, "parameter metric: should be one of mae, accuracy"),
+        ({"margin": "wide"}, "parameter margin: should be a valid number"),
+        ({"thresholds": "{f1: 1"}, "parameter thresholds: should be JSON such as"),
+        ({"thresholds": '{"f1": 1}'}, "parameter thresholds: should be one of"),
+        ({"version": "one"}, "parameter version:"),
+        ({"mode": "maybe"}, "parameter mode: should be 'disabled', 'dry_run' or 'enabled'"),
+        ({"reason": "x" * 501}, "parameter reason:"),
+    ],
+)
+def test_a_bad_parameter_begins_no_run(store: mlflow.MlflowClient, given: dict[str, object], expected: str) -> None:
+    runs = len(statuses(store))
+    assert expected in mistake(**given)
+    assert len(statuses(store)) == runs
+
+
+def test_what_is_not_registered_is_said(store: mlflow.MlflowClient) -> None:
+    assert "run `mlflow run . -e tune` first" in mistake(9)
+    assert "run `mlflow run . -e tune` first" in mistake(model="nothing")
+    assert "model nothing is not in " in mistake(model="nothing", rollback=True, reason="x")
+
+
+def test_two_promotions_at_once_end_with_one_champion(store: mlflow.MlflowClient, tmp_path: Path) -> None:
+    promoted(1, **EASY)
+    uri = mlflow.get_tracking_uri()
+    given = [sys.executable, "-m", "steps.promote", "--mode=enabled", "--recall_drop=1"]
+    with Watched([*given, "--version=2"], tmp_path, uri) as one, Watched([*given, "--version=3"], tmp_path, uri) as other:
+        assert (one.end(), other.end()) == (0, 0)
+    state = champions.read_state(NAME)
+    assert not state.pending
+    assert aliases(store)["champion"] == state.champion
+    winners = [each for each in (one, other) if "is now champion" in each.output]
+    if len(winners) == 2:  # one came so late that it challenged the other, and both won
+        assert len(state.events) == 3
+    else:
+        (loser,) = {one, other} - set(winners)
+        assert "Overtaken:" in loser.output or "does not become champion" in loser.output
+        assert (state.champion, state.previous) == ("2" if winners[0] is one else "3", "1")
+    assert set(statuses(store)) == {"FINISHED"}
