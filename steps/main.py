@@ -22,7 +22,8 @@ def run(parameters: MainParameters) -> candidate.Candidate:
     """Run the steps as children of one run."""
     with runs.step_run("main", parameters.as_text(), f"main {Path(parameters.data).name}"):
         fitted = tune.run(TuneParameters(**parameters.model_dump(by_alias=True)))
-        compare.run(CompareParameters(filter=f"tags.`mlflow.parentRunId` = '{runs.parent_of(fitted.run_id)}'", split="val"))
+        trials = f"tags.`mlflow.parentRunId` = '{runs.parent_of(fitted.run_id)}'"
+        compare.run(CompareParameters.model_validate({"filter": trials, "split": "val"}))
         said = [f"{fitted.summary()}.", f"Candidate run {fitted.run_id}."]
         if fitted.registered:
             said.append(_verdict(parameters.model, fitted.registered.version))
@@ -33,7 +34,7 @@ def run(parameters: MainParameters) -> candidate.Candidate:
 def _verdict(model: str, version: str) -> str:
     """What a dry run of `promote` says; that it cannot judge does not undo the search."""
     try:
-        return promote.run(PromoteParameters(model=model, version=version)).sentence
+        return promote.run(PromoteParameters.model_validate({"model": model, "version": version})).sentence
     except UserError as error:
         print(f"promote: no verdict: {error}", flush=True)
         return f"No verdict: {error}"

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# From a first model to a better one, and back: every command of the story on the bundled sample, in this project's folder, with
+# the environment that is active (`make install`). About three minutes.
+set -euo pipefail
+
+run() {
+  printf '\n$ mlflow run . --env-manager local -e'
+  printf ' %q' "$@"
+  printf '\n'
+  mlflow run . --env-manager local -e "$@"
+}
+
+# A first search: one small network.
+run tune -P families=gru_1 -P max_trials=1
+run promote                                  # dry run: would it pass?
+run promote -P mode=enabled                  # the first champion
+
+# A better search.
+run tune -P families=logistic_regression -P max_trials=4
+run promote -P mode=enabled
+
+# Out of service again, with a reason that is kept; and can what is in service be made again?
+run promote -P rollback=true -P reason="customers with 5 stars complain"
+run reproduce -P run=models:/review-rating@champion
