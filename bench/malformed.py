@@ -121,6 +121,7 @@ def file_cases(folder: Path, chance: random.Random) -> Iterator[Case]:
         path = folder / f"{number}-{name}"
 
         def attempt(path: Path = path, content: bytes = content, scoring: bool = number % 2 == 1) -> Outcome:
+            """Write the file and give it to the step."""
             path.write_bytes(content)
             with redirect_stdout(io.StringIO()):
                 if not scoring:
@@ -165,6 +166,7 @@ def body_cases(address: str, chance: random.Random) -> Iterator[Case]:
         kind = chance.choice(["application/json"] * 6 + ["text/csv", "text/plain", ""])
 
         def attempt(sent: bytes = sent, kind: str = kind) -> Outcome:
+            """Send the body."""
             answer = requests.post(address, data=sent, headers={"Content-Type": kind}, timeout=60)
             what = "answered" if answer.ok else f"refused, status {answer.status_code}"
             return (what if answer.status_code < 500 else f"crashed, status {answer.status_code}"), answer.text[:300]

@@ -14,7 +14,7 @@ from steps import promotion
 from steps.errors import UserError
 from steps.evaluation.gate import METRICS, Limits
 from steps.parameters import Parameters, Seed, command
-from steps.tracking import champions, registry, resumption, runs, server
+from steps.tracking import champion_history, champions, registry, resumption, runs, server
 
 Mode = Literal["disabled", "dry_run", "enabled"]
 
@@ -136,7 +136,7 @@ def _roll_back(parameters: PromoteParameters, run_id: str) -> promotion.Outcome:
         raise UserError(promotion.overtaken(model, after))
     registry.tag(model, state.champion, {"rolled_back": f"{after.events[-1].at}: {why}"})
     said = f"Rolled back: version {target} of {model} is champion again in place of version {state.champion} ({why})."
-    runs.describe(f"**{said}**\n\n{champions.history_table(after.events)}", {"verdict": "rollback", "champion": target})
+    runs.describe(f"**{said}**\n\n{champion_history.history_table(after.events)}", {"verdict": "rollback", "champion": target})
     print(f"promote: {said}", flush=True)
     return promotion.Outcome("rollback", said)
 

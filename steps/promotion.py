@@ -10,7 +10,7 @@ from steps.challenge import ask
 from steps.errors import UserError
 from steps.evaluation import files, gate, gate_report
 from steps.evaluation.report import plain
-from steps.tracking import champions, held_out, lineage, registry, runs, scoring, server
+from steps.tracking import champion_history, champions, held_out, lineage, registry, runs, scoring, server
 
 Tag = Literal["won", "lost", "overtaken", "rollback", "none"]
 
@@ -62,7 +62,7 @@ class Outcome:
         return cls("lost", f"Version {version} of {name} {'does' if enabled else 'would'} not become champion: {stays}.")
 
     @classmethod
-    def after(cls, judged: Judged, state: champions.State) -> "Outcome":
+    def after(cls, judged: Judged, state: champion_history.State) -> "Outcome":
         """After the alias was to be moved."""
         name, version = judged.challenger.name, judged.challenger.version
         if state.champion != version:
@@ -71,7 +71,7 @@ class Outcome:
         return cls("won", f"Version {version} of {name} is now champion{before}.")
 
 
-def overtaken(name: str, state: champions.State) -> str:
+def overtaken(name: str, state: champion_history.State) -> str:
     """Somebody else changed the champion meanwhile."""
     last = state.events[-1]
     who = f"{last.kind} by {last.by} at {last.at}"
@@ -148,7 +148,8 @@ def publish(judged: Judged, outcome: Outcome, run_id: str) -> None:
     tags = {"verdict": outcome.tag, "challenger": judged.challenger.version, "champion": _number(judged.champion)}
     runs.describe(said, tags)
     runs.log_metrics(_metrics(verdict))
-    page = f"Matrices, differences, changed reviews: [the verdict's run]({server.page_within(run_id)}), `report.html`."
+    report = server.page_within(run_id, "report.html")
+    page = f"Both confusion matrices, differences, changed reviews: [the verdict's report]({report})."
     registry.add_verdict(judged.challenger, f"{said}\n\n{page}", {"verdict": outcome.tag, "verdict_run_id": run_id})
     _show(judged, facts)
 

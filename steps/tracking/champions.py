@@ -10,83 +10,20 @@ and of two at the same moment one is told that it was overtaken.
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from dataclasses import asdict, replace
+from urllib.parse import quote
 
 import mlflow
 from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError
+from steps.tracking.champion_history import PREFIX, Event, Kind, State, history_table, replay
 from steps.tracking.registry import CHAMPION, PREVIOUS, PURPOSE
 from steps.tracking.server import shown_store
 
-Kind = Literal["promotion", "rollback", "by hand"]
-Status = Literal["pending", "done", "void"]
-PREFIX = "champion_history."
 HEADING = "## Champions"
 SETTLE_SECONDS = 1.0  # a promotion that began at the same moment has written its event by then
 LONGEST = 500  # letters of a reason; a tag holds 5,000
-
-
-@dataclass(frozen=True)
-class Event:
-    """The champion changes from version `source` to `target` (empty: none).
-
-    It is `pending` until the aliases have followed, then `done`; `void` if it was overtaken.
-    """
-
-    number: int
-    kind: Kind
-    source: str
-    target: str
-    at: str
-    by: str
-    why: str
-    run_id: str
-    status: Status = "pending"
-
-    @property
-    def key(self) -> str:
-        """The tag's name; no two events share a run."""
-        return f"{PREFIX}{self.number:06d}.{self.run_id}"
-
-    @property
-    def place(self) -> tuple[int, bool, str]:
-        """Its place in the history: of those with one number, what is done comes before what is not."""
-        return self.number, self.status != "done", self.run_id
-
-
-@dataclass(frozen=True)
-class State:
-    """What the history says: all events that count, the champion and those before it, versions as text, oldest first."""
-
-    events: tuple[Event, ...]
-    champion: str
-    earlier: tuple[str, ...]
-    last_number: int
-    pending: tuple[Event, ...]
-
-    @property
-    def previous(self) -> str:
-        """The version to roll back to; empty if there is none."""
-        return self.earlier[-1] if self.earlier else ""
-
-
-def replay(events: Iterable[Event]) -> State:
-    """Follow the history from its beginning; events that were overtaken are left out."""
-    ordered = sorted(events, key=lambda event: event.place)
-    champion, earlier, counted = "", list[str](), list[Event]()
-    for event in ordered:
-        if event.source != champion or event.status == "void":
-            continue
-        if event.kind == "rollback" and event.target in earlier:
-            earlier = earlier[: earlier.index(event.target)]
-        elif champion:
-            earlier = [version for version in (*earlier, champion) if version != event.target]
-        champion = event.target
-        counted.append(event)
-    last = ordered[-1].number if ordered else 0
-    return State(tuple(counted), champion, tuple(earlier), last, tuple(event for event in ordered if event.status == "pending"))
 
 
 def read_state(name: str) -> State:
@@ -123,16 +60,6 @@ def change(name: str, kind: Kind, source: str, target: str, by: str, why: str, r
     if state.champion != source:
         return state
     return _finish(name, [Event(state.last_number + 1, kind, source, target, _now(), by, why[:LONGEST], run_id)])
-
-
-def history_table(events: Iterable[Event]) -> str:
-    """The history as a Markdown table, newest first."""
-    lines = ["| when | what | from | to | who | why | run |", "|---|---|---|---|---|---|---|"]
-    for event in reversed(list(events)):
-        why = event.why.replace("|", "/").replace("\n", " ")
-        cells = event.at, event.kind, event.source or "-", event.target or "-", event.by, why, f"`{event.run_id}`"
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def _finish(name: str, pending: Iterable[Event]) -> State:
@@ -194,7 +121,9 @@ def _set_alias(name: str, alias: str, version: str) -> None:
 def _describe(name: str, state: State) -> None:
     client = mlflow.MlflowClient()
     said = (client.get_registered_model(name).description or PURPOSE).partition(HEADING)[0].rstrip()
-    client.update_registered_model(name, f"{said}\n\n{HEADING}\n\n{history_table(state.events[-20:])}")
+    champion = f"[version {state.champion}](#/models/{quote(name, '')}/versions/{state.champion})" if state.champion else "none"
+    told = f"Champion now: **{champion}**; its page says why and how to repeat it.\n\n{history_table(state.events[-20:])}"
+    client.update_registered_model(name, f"{said}\n\n{HEADING}\n\n{told}")
 
 
 def _by_hand(state: State, champion: str) -> Event:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from steps.errors import UserError
 from steps.tracking import champions
-from steps.tracking.champions import Event, State, change, read_state, replay, settle
+from steps.tracking.champion_history import Event, Kind, State, replay
+from steps.tracking.champions import change, read_state, settle
 
 NAME = "review-rating"
 WRITES = ("set_registered_model_tag", "set_registered_model_alias", "delete_registered_model_alias", "update_registered_model")
@@ -40,7 +41,7 @@ def promote(source: str, target: str, run_id: str = "") -> State:
     return change(NAME, "promotion", source, target, "me", "because", run_id or f"run-{source}-{target}")
 
 
-def event(number: int, source: str, target: str, kind: champions.Kind = "promotion", run_id: str = "r") -> Event:
+def event(number: int, source: str, target: str, kind: Kind = "promotion", run_id: str = "r") -> Event:
     return Event(number, kind, source, target, "2026-01-01T00:00:00Z", "me", "because", run_id, "done")
 
 
@@ -65,7 +66,7 @@ def test_aliases_follow_promotions_and_rollbacks(model: mlflow.MlflowClient) -> 
     ]
     described = model.get_registered_model(NAME).description
     assert described.startswith("Predicts a review's 1-5 stars")
-    assert "| rollback | 4 | 3 | me | worse | `run-r` |" in described
+    assert "| rollback | version 4 | version 3 | me | worse | [run-r](#/runs/run-r) |" in described
 
 
 def test_an_event_that_does_not_begin_at_the_champion_counts_for_nothing(model: mlflow.MlflowClient) -> None:
@@ -127,7 +128,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("kind", ["promotion", "rollback"])
 def test_interrupted_at_any_write_and_repeated_the_state_is_right(
-    model: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch, kind: champions.Kind
+    model: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
     promote("", "1")
     promote("1", "2")
@@ -149,7 +150,7 @@ def test_interrupted_at_any_write_and_repeated_the_state_is_right(
             state = change(NAME, kind, champion, target, "me", "because", f"{number}-again")
         assert aliases(model) == expected, f"killed at write {write}"
         assert not state.pending
-        back: champions.Kind = "promotion" if kind == "rollback" else "rollback"
+        back: Kind = "promotion" if kind == "rollback" else "rollback"
         change(NAME, back, target, champion, "me", "back", f"{number}-back")
     else:
         pytest.fail("it was never finished")
@@ -203,7 +204,7 @@ VERSIONS = st.sampled_from(["1", "2", "3", "4"])
 
 
 @given(st.lists(st.tuples(VERSIONS, VERSIONS, st.sampled_from(["promotion", "rollback"]), st.integers(1, 6)), max_size=12))
-def test_a_history_means_the_same_in_whatever_order_it_is_read(given_events: list[tuple[str, str, champions.Kind, int]]) -> None:
+def test_a_history_means_the_same_in_whatever_order_it_is_read(given_events: list[tuple[str, str, Kind, int]]) -> None:
     events = [event(1, "", "1")]
     events += [event(number + 1, s, t, kind, run_id=f"r{i}") for i, (s, t, kind, number) in enumerate(given_events) if s != t]
     state = replay(events)
