@@ -8,7 +8,7 @@ install:  ## install the exact environment into the active one (for --env-manage
 	pip install -r requirements.txt
 
 requirements:  ## compile requirements.txt from pyproject.toml (Python 3.11 and 3.12)
-	uv pip compile --quiet --universal --python-version 3.11 --extra test pyproject.toml --output-file requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --extra test --extra server pyproject.toml --output-file requirements.txt
 
 check:  ## format, lint, types
 	ruff format --check . && ruff check . && mypy

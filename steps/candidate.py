@@ -16,7 +16,7 @@ from steps.models.predictor import Predictor
 from steps.models.sampling import count_ratings, effective_shares, warning_of
 from steps.preprocess import Prepared
 from steps.progress import EpochLines
-from steps.tracking import checkpoints, packaging, registry, runs
+from steps.tracking import checkpoints, packaging, registry, runs, server
 from steps.tracking.recorder import recorder_of
 
 HEADLINE = ("f1_weighted", "f1_macro", "harmonic_recall", "mae")
@@ -75,6 +75,7 @@ class Candidate:
         return [
             self.summary(),
             f"candidate run {self.run_id} is {name} version {version}, alias {registry.CHALLENGER}",
+            f"hold it against the champion: mlflow run . -e promote -P model={name}",
             f"score a file: {self.next_command()}",
         ]
 
@@ -165,14 +166,16 @@ def _log_class_counts(train: Part, fitted: Fit) -> None:
 
 
 def _describe_and_register(candidate: Candidate, prepared: Prepared, plan: Plan, uri: str) -> Candidate:
+    matrix = server.page_within(candidate.run_id, "confusion_matrix_test.png")
     facts = {
-        "data": f"{prepared.report['file']}, preprocessed by run {prepared.run_id}",
+        "repeat it": f"`mlflow run . -e reproduce -P run={candidate.run_id}`",
+        "candidate run": f"{_link(candidate.run_id)}, its [confusion matrix]({matrix})",
+        "data": f"{prepared.report['file']}, preprocessed by {_link(prepared.run_id)}",
         "settings": settings_text(plan.settings),
         "sampling": plan.training.sampling,
         "decision": decision_text(plan.decision, plan.decision_metric),
-        "candidate run": candidate.run_id,
     }
-    description = "\n".join([f"**{candidate.summary()}**\n", *(f"- {name}: {fact}" for name, fact in facts.items())])
+    description = "\n".join([f"{candidate.summary()}.\n", *(f"- {name}: {fact}" for name, fact in facts.items())])
     runs.describe(description, {"role": "candidate", "family": plan.family, "sampling": plan.training.sampling})
     if not plan.register_as:
         return candidate
@@ -184,3 +187,7 @@ def _describe_and_register(candidate: Candidate, prepared: Prepared, plan: Plan,
         **{f"test_{name}": f"{candidate.test[name]:.4f}" for name in HEADLINE},
     }
     return replace(candidate, registered=registry.register_challenger(uri, plan.register_as, description, tags))
+
+
+def _link(run_id: str) -> str:
+    return f"[run `{run_id}`]({server.page_within(run_id)})"

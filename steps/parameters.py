@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -92,10 +93,19 @@ def stored(model: type[P], values: Mapping[str, str]) -> P:
     """
     fields = {field.alias or name for name, field in model.model_fields.items()}
     try:
-        return model.model_validate({name: value for name, value in values.items() if name in fields})
+        return model.model_validate({name: _unquoted(value) for name, value in values.items() if name in fields})
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(_mistake(first["loc"], first["msg"], first["input"])) from None
+
+
+def _unquoted(value: str) -> str:
+    """A value without the quotes of a shell, in which `mlflow run` logs it where it has to be quoted."""
+    try:
+        parts = shlex.split(value)
+    except ValueError:
+        return value
+    return parts[0] if len(parts) == 1 and shlex.quote(parts[0]) == value else value
 
 
 def resumed(given: P, earlier_values: Mapping[str, str], free: Container[str]) -> P:

@@ -57,14 +57,14 @@ class Prepared:
             lineage.log_table(table, f"{self.report['file']} {name}", self.report["digests"][name], source, name)
 
 
-def run(parameters: DataParameters) -> Prepared:
-    """Preprocess as a step of its own, or point to the finished run that did the same before."""
+def run(parameters: DataParameters, anew: bool = False) -> Prepared:
+    """Preprocess as a step of its own or, unless `anew`, point to the finished run that did the same before."""
     name = f"preprocess {Path(parameters.data).name}"
     with runs.step_run("preprocess", parameters.as_text(), name) as run_id:
         file = sources.locate(parameters.data)
         cleaner = clean.Cleaner.create(parameters.cleaning, parameters.lemmas)
         key = reuse.reuse_key(_inputs(parameters, file, cleaner), _code())
-        finished = reuse.finished_run(key, "splits")
+        finished = None if anew else reuse.finished_run(key, "splits")
         if finished:
             prepared = _load(finished, cleaner)
             _show(prepared, f"reused the finished run {finished}: same file, parameters and code")
@@ -78,14 +78,14 @@ def run(parameters: DataParameters) -> Prepared:
 
 
 def prepare_once(parameters: DataParameters) -> Prepared:
-    """Preprocess for the active run or, where that is gone on with, take the splits it began with.
+    """Preprocess for the active run or, where it or one above it has begun before, take the splits that one began with.
 
     The raw file need not be on this machine then.
 
     Raises:
         UserError: the file is here, and has changed since.
     """
-    finished = runs.tag_of_active(PREPARED)
+    finished = runs.tag_of_active_or_above(PREPARED)
     if finished is None:
         prepared = run(parameters)
         runs.tag_active({PREPARED: prepared.run_id})

@@ -10,6 +10,8 @@ from steps.models.family import Recorder, settings_text
 from steps.search.objective import Objective
 from steps.search.trials import Trial, best_of
 
+EVERY = 5.0  # seconds between two lines of progress
+
 
 def clock(seconds: float) -> str:
     """Seconds as people say them: `8 s`, `2 min 05 s`, `1 h 10 min`."""
@@ -73,3 +75,25 @@ class TrialLines:
 
     def _value(self, trial: Trial) -> str:
         return "?" if trial.score is None else f"{self._objective.score(trial.score):.4f}"
+
+
+class ReviewLines:
+    """Prints, every few seconds, how many reviews are done, how fast that is, and how long the rest may take."""
+
+    def __init__(self) -> None:
+        self._start = self._printed = time.monotonic()
+        self.reviews = 0
+
+    def show(self, reviews: int, share: float) -> None:
+        """Count reviews, with which a share of the input (0 to 1) is done."""
+        self.reviews += reviews
+        now = time.monotonic()
+        if now - self._printed < EVERY:
+            return
+        self._printed = now
+        left = f", about {clock((now - self._start) / share * (1 - share))} left" if share else ""
+        print(f"  {self.reviews:,} reviews done, {self.per_second():,.0f} a second, {share:.0%} of the input{left}", flush=True)
+
+    def per_second(self) -> float:
+        """Reviews a second since the beginning."""
+        return self.reviews / max(time.monotonic() - self._start, 1e-9)

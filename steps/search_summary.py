@@ -16,7 +16,7 @@ from steps.evaluation.trial_table import TrialRecord, best_trials_markdown, outc
 from steps.models.family import settings_text
 from steps.search.objective import Objective
 from steps.search.trials import Outcome, Trial, best_of
-from steps.tracking import runs, server
+from steps.tracking import runs, server, views
 
 SHOWN = 10  # trials in the description
 DPI = 90
@@ -59,23 +59,32 @@ def _log_files(objective: Objective, best: Trial, table: pl.DataFrame) -> None:
             figure.savefig(folder / file, dpi=DPI)
 
 
-def describe_search(name: str, objective: Objective, trials: list[Trial], run_ids: Mapping[int, str], fitted: Candidate) -> None:
-    """Describe the finished search, its candidate included, on the active run; its name says which trial is best."""
+def describe_search(name: str, objective: Objective, trials: list[Trial], run_ids: Mapping[int, str], fitted: Candidate) -> str:
+    """Describe the finished search, its candidate included, on the active run; its name says which trial is best.
+
+    Returns:
+        The page of its trials, within the UI.
+    """
     best = best_of(trials)
     assert best is not None
+    assert best.score is not None
+    # The UI's table shows names before it shows any metric, and of a name its beginning: it says which child is best.
+    score = f"{objective.name} {objective.score(best.score):.4f}"
+    runs.rename_active(f"best trial {best.proposal.number:03d}, {score}: {name}")
+    settings = dict.fromkeys([*best.proposal.settings, *(setting for trial in trials for setting in trial.proposal.settings)])
+    page = views.save_search_view(objective.name, objective.lower_is_better, list(settings))
     table, run_id = table_of(objective, trials, run_ids), run_ids[best.proposal.number]
+    # The UI shows the first lines of a description, the rest on a click: what leads further comes first.
     parts = [
-        f"**Best: [trial {best.proposal.number}]({server.page_within(run_id)})**, run `{run_id}`, of {outcome_text(table)}.",
-        f"[Candidate]({server.page_within(fitted.run_id)}): {fitted.summary()}.",
+        f"**Best: [trial {best.proposal.number}]({server.page_within(run_id)})**, {score}, of {outcome_text(table)}; its "
+        f"settings fitted once more: the [candidate]({server.page_within(fitted.run_id)}). [All trials, best first]({page}).",
+        f"Candidate: {fitted.summary()}.",
         f"Next: `{fitted.next_command()}`",
         f"The best trial's settings once more: `mlflow run . -e train -P from_run={run_id}`",
         _top(objective, table),
     ]
     runs.describe("\n\n".join(parts))
-    # The UI's table shows names before it shows any metric, and of a name its beginning: it says which child is best.
-    assert best.score is not None
-    score = f"{objective.name} {objective.score(best.score):.4f}"
-    runs.rename_active(f"best trial {best.proposal.number:03d}, {score}: {name}")
+    return page
 
 
 def table_of(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> pl.DataFrame:

@@ -62,9 +62,8 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
         runs.leave_word(f"**Interrupted.** To go on with this search: `mlflow run . -e tune -P resume={run_id}`")
         say(f"interrupted; go on with: mlflow run . -e tune -P resume={run_id}")
         raise
-    describe_search(_name(parameters), goal, searched.trials, searched.run_ids, fitted)
-    trials_page = server.trials_page(run_id, goal.name, goal.lower_is_better)
-    for line in (*fitted.lines(), *server.where_to_look(run_id), f"compare the trials: {trials_page}"):
+    table = describe_search(_name(parameters), goal, searched.trials, searched.run_ids, fitted)
+    for line in (*fitted.lines(), *server.where_to_look(run_id), f"compare the trials: {server.address(table)}"):
         say(line)
     return fitted
 

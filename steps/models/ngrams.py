@@ -16,6 +16,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfTransformer
 
 from steps.errors import UserError
+from steps.models.lookup import numbers_of
 
 CHUNK = 20_000  # reviews worked on at once: what bounds memory
 
@@ -67,9 +68,7 @@ class Ngrams:
         """The words of cleaned texts."""
         table = pl.DataFrame({"row": pl.int_range(len(texts), dtype=pl.Int32, eager=True), "word": texts.str.split(" ")})
         table = table.explode("word").filter(pl.col("word") != "")
-        nearest = self.words.search_sorted(table["word"]).clip(upper_bound=len(self.words) - 1)
-        known = self.words.gather(nearest) == table["word"]
-        return Words(np.where(known, nearest, -1).astype(np.int32), table["row"].to_numpy())
+        return Words(numbers_of(table["word"], self.words), table["row"].to_numpy())
 
     def find(self, words: Words) -> Iterator[Found]:
         """The n-grams in some words: those of one word, of two, and so on."""

@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError
 from steps.tracking.champion_history import PREFIX, Event, Kind, State, history_table, replay
+from steps.tracking.races import again_if_overtaken
 from steps.tracking.registry import CHAMPION, PREVIOUS, PURPOSE
 from steps.tracking.server import shown_store
 
@@ -97,7 +98,8 @@ def _read(name: str) -> list[Event]:
 
 
 def _write(name: str, event: Event) -> None:
-    mlflow.MlflowClient().set_registered_model_tag(name, event.key, json.dumps(asdict(event), ensure_ascii=False))
+    value = json.dumps(asdict(event), ensure_ascii=False)
+    again_if_overtaken(lambda: mlflow.MlflowClient().set_registered_model_tag(name, event.key, value))
 
 
 def _alias(name: str, alias: str) -> str:
@@ -110,7 +112,7 @@ def _set_alias(name: str, alias: str, version: str) -> None:
         return
     try:
         if version:
-            client.set_registered_model_alias(name, alias, version)
+            again_if_overtaken(lambda: client.set_registered_model_alias(name, alias, version))
             return
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":

@@ -19,6 +19,7 @@ from mlflow.store.entities import PagedList
 from steps.errors import UserError
 from steps.evaluation.scores import LOWER_IS_BETTER, count_matrix
 from steps.evaluation.systems import Answers, ScoredRun
+from steps.tracking.server import shown_store
 
 PAGE = 1_000  # runs, or experiments, per request
 READERS = 8  # at the same time: a server far away is waited for, not worked with
@@ -68,9 +69,7 @@ def _active_experiment() -> str:
 def _experiment_ids(names: Sequence[str]) -> list[str]:
     known = {experiment.name: experiment.experiment_id for experiment in _experiments()}
     if unknown := [name for name in names if name not in known]:
-        raise UserError(
-            f"parameter experiment: there is no {unknown[0]!r} on {mlflow.get_tracking_uri()}; there are {_listed(known)}"
-        )
+        raise UserError(f"parameter experiment: there is no {unknown[0]!r} on {shown_store()}; there are {_listed(known)}")
     return [str(known[name]) for name in names]
 
 
@@ -141,8 +140,8 @@ def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
                 artifact_uri=f"{str(run.info.artifact_uri).rstrip('/')}/{file}", dst_path=temporary
             )
         settings = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8")) if SETTINGS_FILE in kept else {}
-        answers = _answers(folder / predictions) if predictions in kept else None
-        counts = count_matrix(answers.ratings, answers.predicted) if answers else _matrix(folder / matrix)
+        answers = read_answers(folder / predictions) if predictions in kept else None
+        counts = count_matrix(answers.ratings, answers.predicted) if answers else read_matrix(folder / matrix)
     data = run.data
     begun, ended = run.info.start_time, run.info.end_time
     return ScoredRun(
@@ -159,14 +158,16 @@ def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
     )
 
 
-def _answers(path: Path) -> Answers:
+def read_answers(path: Path) -> Answers:
+    """What `steps.evaluation.files.write_predictions` wrote, in the order of the reviews' ids."""
     table = pl.read_parquet(path).sort("review_id")
     ratings, predicted = (table[name].to_numpy().astype(np.int8) - 1 for name in ("rating", "predicted"))
     probabilities = table.select(f"probability_{rating}" for rating in range(1, 6)).to_numpy()
     return Answers(table["review_id"].to_numpy(), ratings, predicted, probabilities)
 
 
-def _matrix(path: Path) -> np.ndarray:
+def read_matrix(path: Path) -> np.ndarray:
+    """Counts of a confusion matrix, shape (5, 5), as `steps.evaluation.files.write_split_files` wrote them."""
     return np.array(json.loads(path.read_text(encoding="utf-8"))["matrix"])
 
 

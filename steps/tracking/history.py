@@ -9,6 +9,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.errors import UserError
 from steps.models.family import Recipe, Schedule, Settings
+from steps.tracking import access
 from steps.tracking.reuse import fetch
 
 
@@ -36,6 +37,8 @@ def recipe_of(run_id: str) -> Recipe:
             given.get("fewer_neighbours", "false").lower() == "true",
         )
     except (MlflowException, OSError, KeyError) as error:
+        if isinstance(error, MlflowException) and access.is_of_the_store(error):
+            raise
         reason = str(error).splitlines()[0]
         raise UserError(f"from_run={run_id!r}: neither a search, a trial nor a candidate ({reason})") from None
 

@@ -11,7 +11,7 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError
-from steps.tracking.server import answers, is_server
+from steps.tracking.server import answers, is_server, shown_store
 
 T = TypeVar("T")
 RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
@@ -62,17 +62,17 @@ class Patience:
 
     def _wait(self) -> bool:
         """Whether the server had gone away; when this returns, it is there."""
-        uri, left = mlflow.get_tracking_uri(), time.monotonic()
+        uri, shown, left = mlflow.get_tracking_uri(), shown_store(), time.monotonic()
         if answers(uri):
             time.sleep(1)  # a server that has just started may answer before its database does
             return False
-        self._say(f"the tracking server {uri} is away: training goes on, what it should know is kept for up to {self._limit()}")
+        self._say(f"the tracking server {shown} is away: training goes on, what it should know is kept for up to {self._limit()}")
         while time.monotonic() - left < self._seconds:
             time.sleep(min(LOOK_EVERY, self._seconds))
             if answers(uri):
                 self._say(f"the tracking server is back after {time.monotonic() - left:.0f} s; nothing was lost")
                 return True
-        raise ServerGoneError(f"the tracking server {uri} stayed away for {self._limit()}")
+        raise ServerGoneError(f"the tracking server {shown} stayed away for {self._limit()}")
 
     def _limit(self) -> str:
         return f"{self._seconds / 60:g} min"

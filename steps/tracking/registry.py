@@ -8,14 +8,16 @@ from mlflow.exceptions import MlflowException
 
 from steps.errors import UserError
 from steps.tracking import access
+from steps.tracking.races import again_if_overtaken
 from steps.tracking.server import shown_store
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous_champion"
 VERDICT = "## Verdict"
 PURPOSE = (
     "Predicts a review's 1-5 stars from its text. Aliases: `challenger` is the newest candidate, `champion` the one in "
-    "service, `previous_champion` the one to roll back to. Send a DataFrame with the column `text`; the answer holds "
-    "`rating`, `probability_1` to `probability_5` and `expected_rating`."
+    "service, `previous_champion` the one to roll back to. Each version's page says what it scored, the verdict on it, and "
+    "the command that repeats it. Send a DataFrame with the column `text`; the answer holds `rating`, `probability_1` to "
+    "`probability_5` and `expected_rating`."
 )
 
 
@@ -41,7 +43,7 @@ def register_challenger(model_uri: str, name: str, description: str, tags: Mappi
     if not client.get_registered_model(name).description:
         client.update_registered_model(name, PURPOSE)
     client.update_model_version(name, version.version, description)
-    client.set_registered_model_alias(name, CHALLENGER, version.version)
+    again_if_overtaken(lambda: client.set_registered_model_alias(name, CHALLENGER, version.version))
     return Version(name, str(version.version), str(version.run_id))
 
 

@@ -13,6 +13,7 @@ from steps.errors import UserError
 from steps.models.family import Settings, Space
 from steps.search.objective import Objective
 from steps.search.trials import Outcome, Proposal, Trial
+from steps.tracking import access
 from steps.tracking.process import PROCESS, is_alive, is_here
 from steps.tracking.trial_log import BUDGET
 
@@ -65,6 +66,8 @@ def _by_id(run_id: str) -> Run:
     try:
         return mlflow.get_run(run_id)
     except MlflowException as error:
+        if access.is_of_the_store(error):
+            raise
         raise UserError(f"resume={run_id!r}: no such run ({str(error).splitlines()[0]})") from None
 
 

@@ -5,16 +5,19 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import mlflow
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE, MLFLOW_USER
 
-from steps.tracking import lineage
+from steps.errors import UserError
+from steps.tracking import access, lineage, views
 from steps.tracking.patience import quick_failures
 from steps.tracking.process import PROCESS, this_process
-from steps.tracking.server import check_server
+from steps.tracking.races import again_if_overtaken
+from steps.tracking.server import shown_store
 
 
 @contextmanager
@@ -26,19 +29,35 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
 
     Yields:
         The run's id; the run is MLflow's active run.
+
+    Raises:
+        UserError: the tracking store is away, refuses the user, or fails.
     """
-    check_server()
     _quiet()
     begun_by_mlflow = "MLFLOW_RUN_ID" in os.environ
+    with access.told_in_a_line():
+        run = _begin_run()
+        with _closed_with_its_status():
+            views.introduce_experiment(run.info.experiment_id)
+            if not begun_by_mlflow:
+                mlflow.log_params(dict(parameters))
+            repeat = lineage.command(step, parameters)
+            mlflow.set_tags({MLFLOW_RUN_NAME: name, "step": step, "command": repeat, PROCESS: this_process()})
+            lineage.log_code_and_versions()
+            yield run.info.run_id
+
+
+def _begin_run() -> mlflow.ActiveRun:
     nested = mlflow.active_run() is not None
-    run = mlflow.start_run(nested=nested, log_system_metrics=not nested)
-    with _closed_with_its_status():
-        if not begun_by_mlflow:
-            mlflow.log_params(dict(parameters))
-        repeat = lineage.command(step, parameters)
-        mlflow.set_tags({MLFLOW_RUN_NAME: name, "step": step, "command": repeat, PROCESS: this_process()})
-        lineage.log_code_and_versions()
-        yield run.info.run_id
+    begin = partial(mlflow.start_run, nested=nested, log_system_metrics=not nested)
+    if not nested:
+        access.check_store()
+    try:
+        return again_if_overtaken(begin)
+    except MlflowException as error:
+        if access.is_of_the_store(error):
+            raise
+        raise UserError(f"no run can begin on {shown_store()}: {access.first_line(error)}") from None
 
 
 def _quiet() -> None:
@@ -69,11 +88,27 @@ def reopened_run(run_id: str) -> Iterator[None]:
         yield
 
 
-def tag_of_active(name: str) -> str | None:
-    """A tag of the active run, if it has it."""
+def tag_of_active_or_above(name: str) -> str | None:
+    """A tag of the active run or, if it has none, of the nearest run above it that has."""
     active = mlflow.active_run()
     assert active is not None, "a tag belongs to a run"
-    return mlflow.get_run(active.info.run_id).data.tags.get(name)
+    run_id: str | None = active.info.run_id
+    while run_id:
+        tags = mlflow.get_run(run_id).data.tags
+        if name in tags:
+            return str(tags[name])
+        run_id = tags.get(MLFLOW_PARENT_RUN_ID)
+    return None
+
+
+def parent_of(run_id: str) -> str:
+    """The run above a run."""
+    return str(mlflow.get_run(run_id).data.tags[MLFLOW_PARENT_RUN_ID])
+
+
+def user_of_active() -> str:
+    """Who runs the active run: the name given to the tracking server or, without one, to this machine."""
+    return os.environ.get("MLFLOW_TRACKING_USERNAME") or tag_of_active_or_above(MLFLOW_USER) or "unknown"
 
 
 def tag_active(tags: Mapping[str, str]) -> None:

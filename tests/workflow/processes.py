@@ -105,15 +105,28 @@ class Watched:
         return str(found)
 
 
-class Server:
-    """A tracking server on SQLite that can be killed and started again at its address."""
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
-    def __init__(self, folder: Path, empty_database: Path) -> None:
-        shutil.copy(empty_database, folder / "server.db")
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self._port = int(listener.getsockname()[1])
-        self._folder = folder
+
+class Server:
+    """A tracking server that can be killed and started again at its address; on SQLite unless its environment says otherwise."""
+
+    def __init__(
+        self, folder: Path, empty_database: Path | None = None, options: Sequence[str] = ("--workers=1",), **more: str
+    ) -> None:
+        if empty_database:
+            shutil.copy(empty_database, folder / "server.db")
+        self._port, self.folder, self._options = free_port(), folder, options
+        own = {
+            "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder / 'server.db'}",
+            "MLFLOW_ARTIFACTS_DESTINATION": str(folder / "artifacts"),
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # its job workers outlive a killed server
+        }
+        self._environment = environment(**{**own, **more})
         self._process: subprocess.Popen[bytes] | None = None
         self.address = f"http://127.0.0.1:{self._port}"
 
@@ -121,13 +134,11 @@ class Server:
         """Start unless it runs; returns at once."""
         if self._process:
             return
-        stores = ("--backend-store-uri", "sqlite:///server.db", "--artifacts-destination", str(self._folder / "artifacts"))
-        where = ("--host", "127.0.0.1", "--port", str(self._port), "--workers", "1")
-        with (self._folder / "server.log").open("ab") as log:
+        with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(BIN / "mlflow"), "server", *stores, *where],
-                cwd=self._folder,
-                env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),  # its job workers outlive a killed server
+                [str(BIN / "mlflow"), "server", "--port", str(self._port), *self._options],
+                cwd=self.folder,
+                env=self._environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -142,7 +153,7 @@ class Server:
                     return
             except requests.RequestException:
                 time.sleep(0.1)
-        pytest.fail((self._folder / "server.log").read_text())
+        pytest.fail(self.log)
 
     def kill(self) -> None:
         """Kill it with its children."""
@@ -161,9 +172,14 @@ class Server:
         finally:
             os.killpg(self._process.pid, signal.SIGCONT)
 
+    @property
+    def log(self) -> str:
+        """Everything it has printed."""
+        return (self.folder / "server.log").read_text()
+
     def client(self) -> MlflowClient:
         """Reads its database, whether it runs or not."""
-        return MlflowClient(f"sqlite:///{self._folder / 'server.db'}")
+        return MlflowClient(self._environment["MLFLOW_BACKEND_STORE_URI"])
 
 
 def trials_of(client: MlflowClient, search_id: str) -> dict[int, Run]:

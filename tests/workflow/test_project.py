@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from steps import compare, learning_curve, main, predict, preprocess, sampling, study_a, train, tune_parameters
+from steps import (
+    compare,
+    learning_curve,
+    main,
+    predict,
+    preprocess,
+    promote,
+    reproduce,
+    sampling,
+    study_a,
+    train,
+    tune_parameters,
+)
 from steps.parameters import Parameters, parse
 
 PROJECT = Path(__file__).parents[2]
@@ -21,6 +33,8 @@ MODELS: dict[str, type[Parameters]] = {
     "sampling": sampling.SamplingParameters,
     "learning-curve": learning_curve.LearningCurveParameters,
     "compare": compare.CompareParameters,
+    "promote": promote.PromoteParameters,
+    "reproduce": reproduce.ReproduceParameters,
     "predict": predict.PredictParameters,
 }
 

@@ -152,7 +152,7 @@ def test_rollback_puts_the_previous_champion_back_with_its_reason(store: mlflow.
     assert aliases(store) == {"challenger": "4", "champion": "2", "previous_champion": "1"}
     assert "too | many fives" in store.get_model_version(NAME, "3").tags["rolled_back"]
     described = store.get_registered_model(NAME).description
-    assert "| rollback | 3 | 2 |" in described
+    assert "| rollback | version 3 | version 2 |" in described
     assert "too / many fives" in described
     assert "earlier champions: 1" in mistake(3, rollback=True, reason="again")
     promoted(1, rollback=True, reason="all the way")

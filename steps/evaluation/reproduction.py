@@ -1,0 +1,219 @@
+"""A run and its repetition, metric by metric: equal, within noise, or different.
+
+A fit with the same seed, code, data and versions on the same machine is expected to be equal. "Within noise" is weaker: the
+difference is smaller than what the choice of reviews alone brings (`steps.evaluation.noise`). It does not say that the two
+fits answer alike; where both kept their predictions, the reviews that they answer differently are counted.
+"""
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from steps.evaluation.noise import SEED, SPLITS, Noise, split_of
+from steps.evaluation.paired import Difference, PairedBootstrap, differences
+from steps.evaluation.systems import Answers
+
+Verdict = Literal["equal", "within noise", "different"]
+Kind = Literal["score", "fact", "cost"]
+Value = float | str
+EXACT = 1e-9
+COST = re.compile(r"^system/|_seconds|_memory_mb")
+PAIRED_SCORE = "f1_macro"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run kept: numbers, facts in words (digests, the best settings), matrices, predictions.
+
+    Args:
+        key: what tells it from the other runs below the same parent.
+        matrices: metric prefix (`test`, `val`, `test_argmax`) to counts, shape (5, 5).
+        answers: predictions by split.
+        below: the runs below it that count.
+    """
+
+    run_id: str
+    name: str
+    key: tuple[str, ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    matrices: Mapping[str, np.ndarray] = field(default_factory=dict)
+    answers: Mapping[str, Answers] = field(default_factory=dict)
+    below: Sequence["Kept"] = ()
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One metric or fact of the two runs. Without a verdict it is not judged: a cost, or one run has it alone.
+
+    `noise`: the interval, or the tolerance on either side, in which a score that differs was to lie.
+    """
+
+    name: str
+    kind: Kind
+    before: Value | None
+    now: Value | None
+    verdict: Verdict | None
+    noise: tuple[float, float] | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """Now less before, of numbers."""
+        both = isinstance(self.before, float) and isinstance(self.now, float)
+        return float(self.now) - float(self.before) if both else None  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Two fits on the same reviews: how many they answer differently, and the paired difference of macro F1 (now less before)."""
+
+    split: str
+    reviews: int
+    changed: int
+    difference: Difference | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A run and its repetition."""
+
+    before: Kept
+    now: Kept
+    compared: tuple[Compared, ...]
+    answered: tuple[Answered, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Its verdict."""
+        return verdict_of(self.compared)
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A run and its repetition with all runs below them: `pairs`, the run itself first, and runs that have no counterpart."""
+
+    pairs: tuple[Pair, ...]
+    only_before: tuple[Kept, ...]
+    only_now: tuple[Kept, ...]
+
+    @property
+    def compared(self) -> list[Compared]:
+        """Everything that was compared."""
+        return [each for pair in self.pairs for each in pair.compared]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its fits; what holds them may make it noise, as does a search that tried other settings."""
+        of_fits = {pair.verdict for pair in self.pairs if deciding_scores(pair.compared)}
+        if "different" in of_fits:
+            return "different"
+        alike = all(pair.verdict == "equal" for pair in self.pairs) and not (self.only_before or self.only_now)
+        if alike:
+            return "equal"
+        return "within noise" if of_fits else "different"
+
+
+def verdict_of(compared: Sequence[Compared]) -> Verdict:
+    """The worst verdict of the scores that decide, those of the test split or, without any, of validation.
+
+    Beside them anything else that is not equal, a score of another split or a fact, makes a run within noise; without
+    scores at all, different.
+    """
+    judged = [each for each in compared if each.verdict]
+    deciding = {each.verdict for each in deciding_scores(judged)}
+    if "different" in deciding:
+        return "different"
+    if all(each.verdict == "equal" for each in judged):
+        return "equal"
+    return "within noise" if deciding else "different"
+
+
+def deciding_scores(compared: Sequence[Compared]) -> list[Compared]:
+    """The scores of the last split there is: test, else validation, else train."""
+    for split in reversed(SPLITS):
+        found = [each for each in compared if each.kind == "score" and each.name.startswith(f"{split}_")]
+        if found:
+            return found
+    return []
+
+
+def reproduction(before: Kept, now: Kept) -> Reproduction:
+    """Compare a run with its repetition, and the runs below the one with their counterparts below the other."""
+    pairs, only_before, only_now = [_pair(before, now)], list[Kept](), list[Kept]()
+    counterparts = defaultdict(list)
+    for each in now.below:
+        counterparts[each.key].append(each)
+    for each in before.below:
+        if not counterparts[each.key]:
+            only_before.append(each)
+            continue
+        found = reproduction(each, counterparts[each.key].pop(0))
+        pairs += found.pairs
+        only_before += found.only_before
+        only_now += found.only_now
+    only_now += [each for left in counterparts.values() for each in left]
+    return Reproduction(tuple(pairs), tuple(only_before), tuple(only_now))
+
+
+def _pair(before: Kept, now: Kept) -> Pair:
+    # Scores of a run with others below it repeat one of theirs; those of trials that ended otherwise are of other epochs.
+    judged = not before.below and _ended_alike(before, now)
+    compared = [*_facts(before, now), *_numbers(before, now, judged)]
+    return Pair(before, now, tuple(compared), tuple(_answered(before, now)))
+
+
+def _ended_alike(before: Kept, now: Kept) -> bool:
+    same_outcome = before.facts.get("outcome") == now.facts.get("outcome")
+    return same_outcome and before.metrics.get("epochs_run") == now.metrics.get("epochs_run")
+
+
+def _facts(before: Kept, now: Kept) -> Iterator[Compared]:
+    for name in sorted({*before.facts, *now.facts}):
+        then, here = before.facts.get(name), now.facts.get(name)
+        yield Compared(name, "fact", then, here, "equal" if then == here else "different")
+
+
+def _numbers(before: Kept, now: Kept, judged: bool) -> Iterator[Compared]:
+    noise = Noise((before.matrices, now.matrices), (before.answers, now.answers))
+    for name in sorted({*before.metrics, *now.metrics}):
+        then, here = before.metrics.get(name), now.metrics.get(name)
+        kind = kind_of(name) if judged or COST.search(name) else "fact"
+        if kind == "cost" or then is None or here is None:
+            yield Compared(name, kind, then, here, None)
+        elif _equal(then, here):
+            yield Compared(name, kind, then, here, "equal")
+        elif kind == "fact":
+            yield Compared(name, kind, then, here, "different")
+        else:
+            interval, within = noise.judge(name, then, here)
+            yield Compared(name, kind, then, here, "within noise" if within else "different", interval)
+
+
+def _equal(then: float, here: float) -> bool:
+    return abs(then - here) <= EXACT or (math.isnan(then) and math.isnan(here)) or then == here
+
+
+def kind_of(metric: str) -> Kind:
+    """What a metric of one fit is: a score of a split, a cost (seconds, memory), or a fact (a count)."""
+    if COST.search(metric):
+        return "cost"
+    return "score" if split_of(metric) else "fact"
+
+
+def _answered(before: Kept, now: Kept) -> Iterator[Answered]:
+    for split in SPLITS:
+        then, here = before.answers.get(split), now.answers.get(split)
+        if then is None or here is None or then.reviews != here.reviews:
+            continue
+        changed = int((then.predicted != here.predicted).sum())
+        yield Answered(split, len(then.ratings), changed, _difference(then, here) if changed else None)
+
+
+def _difference(then: Answers, here: Answers) -> Difference:
+    first, second = PairedBootstrap(then.ratings, SEED).draws([then.predicted, here.predicted])
+    return differences(first, [second], PAIRED_SCORE)[0]

@@ -1,0 +1,143 @@
+"""CSV, TSV and JSON lines: blocks of whole rows become tables in which every value is text."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import polars as pl
+
+from steps.errors import UserError
+from steps.reviews.rows import Block, end_of_first_row
+
+NOT_READ = (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError)
+MANY_BRACKETS = 100  # in a line
+MOST_COLUMNS = 10_000  # each takes memory in every chunk
+SEPARATORS = {"csv": ",", "tsv": "\t"}
+
+
+def parse_delimited(blocks: Iterator[Block], name: str, kind: str) -> Iterator[pl.DataFrame]:
+    """A table per block; the first block begins with the header.
+
+    Raises:
+        UserError: no block, not UTF-8, or a row with more fields than the header.
+    """
+    header = b""
+    for block in blocks:
+        with _mistakes_told(name, kind, block, header):
+            if header:
+                yield _read_csv(header + block.data, kind)
+                continue
+            header = block.data[: end_of_first_row(block.data, quoted=kind == "csv")]
+            _check_width(name, header.count(SEPARATORS[kind].encode()) + 1)
+            yield _read_csv(block.data, kind)
+    if not header:
+        raise _empty(name)
+
+
+def _read_csv(data: bytes, kind: str) -> pl.DataFrame:
+    data[: data.find(b"\n")].decode("utf-8")  # Polars checks the values, not the header
+    # Amazon's TSV files hold bare quotes: they are written, and read, without quoting.
+    quote = '"' if kind == "csv" else None
+    return pl.read_csv(io.BytesIO(data), separator=SEPARATORS[kind], quote_char=quote, infer_schema=False)
+
+
+def columns_of_json_lines(blocks: Iterator[Block], name: str) -> list[str]:
+    """The keys of all objects, in the order in which they come.
+
+    Raises:
+        UserError: no block, not UTF-8, or a line that is not a JSON object.
+    """
+    columns: dict[str, None] = {}
+    for block in blocks:
+        with _mistakes_told(name, "jsonl", block):
+            columns.update(dict.fromkeys(_keys(block.data)))
+        _check_width(name, len(columns))
+    if not columns:
+        raise _empty(name)
+    return list(columns)
+
+
+def _keys(data: bytes) -> list[str]:
+    lines = [line for line in data.splitlines() if line.strip()]
+    # Polars' way to find them is four times as fast, but objects nested in hundreds end the process.
+    if max((line.count(b"{") + line.count(b"[") for line in lines), default=0) < MANY_BRACKETS:
+        with suppress(*NOT_READ):  # a line is broken, or a key has values that no type holds together
+            return list(pl.read_ndjson(io.BytesIO(data), infer_schema_length=None).columns)
+    return list({key: None for line in lines for key in _object(line)})
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    value = json.loads(line)
+    if not isinstance(value, dict):
+        raise ValueError("no JSON object")
+    return value
+
+
+def parse_json_lines(blocks: Iterator[Block], name: str, columns: list[str]) -> Iterator[pl.DataFrame]:
+    """A table per block with these columns: what is not text becomes the text that JSON writes for it.
+
+    Raises:
+        UserError: not UTF-8, or a line that is not a JSON object.
+    """
+    schema = dict.fromkeys(columns, pl.String)
+    for block in blocks:
+        with _mistakes_told(name, "jsonl", block):
+            yield pl.read_ndjson(io.BytesIO(block.data), schema=schema)
+
+
+def _check_width(name: str, columns: int) -> None:
+    if columns > MOST_COLUMNS:
+        raise UserError(f"{name}: more than {MOST_COLUMNS:,} columns, which is no table of reviews; take out those not needed")
+
+
+def _empty(name: str) -> UserError:
+    return UserError(f"{name}: the file is empty; give one with a header and reviews")
+
+
+@contextmanager
+def _mistakes_told(name: str, kind: str, block: Block, header: bytes = b"") -> Iterator[None]:
+    try:
+        yield
+    except (*NOT_READ, ValueError, RecursionError) as error:
+        raise UserError(f"{name}: {_why(block, kind, header, error)}") from None
+
+
+def _why(block: Block, kind: str, header: bytes, error: BaseException) -> str:
+    try:
+        block.data.decode("utf-8")
+    except UnicodeDecodeError as broken:
+        line, byte = block.line + block.data.count(b"\n", 0, broken.start), block.data[broken.start]
+        return f"not UTF-8: byte 0x{byte:02x} in line {line}; convert it first, e.g. `iconv -f latin1 -t utf-8`"
+    found = _broken_object(block) if kind == "jsonl" else _ragged_row(block, kind, header)
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f"not readable as {kind} ({found or first}); mend the file, or rename it if it is of another format"
+
+
+def _ragged_row(block: Block, kind: str, header: bytes) -> str:
+    """Where the first row stands that has more fields than the header; empty if none has."""
+    text = io.StringIO((header + block.data).decode("utf-8"), newline="")
+    rows = csv.reader(text) if kind == "csv" else csv.reader(text, csv.excel_tab, quoting=csv.QUOTE_NONE)
+    try:
+        wanted = len(next(rows))
+        before = rows.line_num if header else 0
+        for row in rows:
+            if len(row) > wanted:
+                line = block.line + rows.line_num - before - 1
+                return f"more fields, {len(row)}, in the row that ends in line {line} than in the header, {wanted}"
+    except csv.Error:
+        return ""
+    return ""
+
+
+def _broken_object(block: Block) -> str:
+    """Which line is the first that holds no JSON object; empty if none is."""
+    for number, line in enumerate(block.data.split(b"\n"), start=block.line):
+        try:
+            if line.strip():
+                _object(line)
+        except (ValueError, RecursionError) as error:
+            return f"line {number}: {error}"
+    return ""

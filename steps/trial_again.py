@@ -1,0 +1,93 @@
+"""One trial of a search trained once more, as the search did it: in a worker with its share of the cores, pruned where it was."""
+
+from dataclasses import dataclass
+
+from steps.errors import UserError
+from steps.models.corpus import Corpus, Part
+from steps.models.family import Recipe
+from steps.preprocess import Prepared
+from steps.progress import say
+from steps.scratch import scratch_folder
+from steps.search.loop import Search
+from steps.search.pruning import NoPruner
+from steps.search.trials import Proposal, Trial
+from steps.search.workers import WorkerPool, carried_workers
+from steps.searching import WORKER
+from steps.tracking.patience import Patience, quick_failures
+from steps.tracking.trial_log import TrialLog
+from steps.trial import TrialTraining
+from steps.tune_parameters import TuneParameters
+
+
+@dataclass(frozen=True)
+class Again:
+    """What to train: the trial's number and recipe; the epochs after which it was pruned, or that its algorithm gave it."""
+
+    number: int
+    recipe: Recipe
+    pruned_after: int | None
+    budget: int | None
+
+
+@dataclass
+class _One:
+    """A source of the one proposal."""
+
+    proposal: Proposal
+
+    def ask(self, number: int) -> Proposal:
+        return self.proposal
+
+    def tell(self, trial: Trial) -> None:
+        """Nothing to learn."""
+
+
+@dataclass
+class _StopsAfter(NoPruner):
+    """Stops a trial after the epoch at which it was stopped then."""
+
+    last: int
+
+    def goes_on(self, number: int, family: str, epoch: int, score: float) -> bool:
+        return epoch < self.last
+
+
+def train_again(again: Again, parameters: TuneParameters, prepared: Prepared, run_id: str) -> None:
+    """Train it on a run below `run_id`, the active one; `parameters` are those of its search.
+
+    Raises:
+        UserError: it failed this time.
+    """
+    tables = {name: prepared.table(name) for name in ("train", "validation")}
+    prepared.log_inputs(tables)
+    corpus = Corpus(Part.from_table(tables["train"]), Part.from_table(tables["validation"]))
+    recipe, goal = again.recipe, parameters.goal()
+    proposal = Proposal(again.number, recipe.family, recipe.settings, again.budget)
+    workers = min(parameters.workers or carried_workers(), parameters.max_trials)  # each had its share of the threads
+    with scratch_folder() as folder:
+        corpus.save(folder)
+        training = TrialTraining(
+            folder,
+            goal,
+            recipe.sampling,
+            recipe.batch_size,
+            recipe.schedule,
+            recipe.epochs,
+            parameters.seed,
+            parameters.executions_per_trial,
+            prunes=again.pruned_after is not None,
+            neighbours=recipe.neighbours,
+            fewer_neighbours=recipe.fewer_neighbours,
+        )
+        patience = Patience(parameters.server_patience_minutes * 60, say)
+        log = TrialLog(run_id, parameters.engine, training.parameters, corpus.validation.ratings, patience, {})
+        pruner = NoPruner() if again.pruned_after is None else _StopsAfter(again.pruned_after)
+        try:
+            with quick_failures(), WorkerPool(WORKER, training, workers) as pool:
+                [trial] = Search(_One(proposal), pool, pruner, log, goal).run(1, again.number)
+                log.flush()
+        except BaseException:
+            log.interrupt()
+            raise
+    if trial.outcome == "failed":
+        raise UserError(f"the trial failed this time: {trial.reason}; its traceback.txt says where")

@@ -1,0 +1,281 @@
+"""`predict` on files: chunk by chunk as at once, every column and row kept, whole outputs or none, clear refusals."""
+
+import json
+import random
+import signal
+import socket
+import time
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException
+from polars.testing import assert_frame_equal
+
+from steps import predict, progress
+from steps.errors import UserError
+from steps.models.catalogue import FAMILIES
+from steps.models.corpus import Corpus, Part
+from steps.models.family import Training
+from steps.models.predictor import Predictor
+from steps.reviews import rows, stream, write
+from steps.reviews.clean import Cleaner
+from steps.reviews.read import read_table
+from steps.tracking import packaging, registry, scoring
+from tests.conftest import make_reviews, statuses
+from tests.workflow.processes import Watched
+
+MODEL = "models:/review-rating@challenger"
+COMMAND = ("python", "-m", "steps.predict")
+PROBABILITIES = [f"probability_{rating}" for rating in range(1, 6)]
+TEXTS = st.lists(st.one_of(st.none(), st.text(st.sampled_from('lovely awful,"\n'), max_size=25)), min_size=1, max_size=25)
+
+
+class Silent:
+    """A recorder that keeps nothing."""
+
+    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+        """Take an epoch."""
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    """A linear model."""
+    cleaner, reviews = Cleaner.create("light"), make_reviews(300)
+    part = Part(cleaner.clean(reviews["text"]), reviews["rating"].to_numpy() - 1)
+    family = FAMILIES["logistic_regression"]
+    fitted = family.fit(Corpus(part, part), family.published, Training("none", 1, 8, 1, 1), Silent())
+    return Predictor(family.name, cleaner, fitted.model, uses_title=False)
+
+
+@pytest.fixture
+def model(store: mlflow.MlflowClient, predictor: Predictor) -> mlflow.MlflowClient:
+    """A store in which it is registered."""
+    with mlflow.start_run():
+        registry.register_challenger(packaging.log_model(predictor), "review-rating", "linear", {})
+    return store
+
+
+def scored(file: Path, output: Path, **given: object) -> pl.DataFrame:
+    """What `predict` writes, read back."""
+    predict.run(predict.PredictParameters.model_validate({"input": str(file), "output": str(output), **given}))
+    return read_table(output)
+
+
+def refusal(file: Path, output: Path, **given: object) -> str:
+    with pytest.raises(UserError) as refused:
+        scored(file, output, **given)
+    assert "\n" not in str(refused.value)
+    assert not list(output.parent.glob(".*.part"))
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_chunk_by_chunk_gives_what_all_at_once_gives(
+    model: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    reviews = make_reviews(100).select("text", pl.col("rating").cast(pl.String))
+    reviews.write_csv(tmp_path / "in.csv")
+    at_once = scored(tmp_path / "in.csv", tmp_path / f"once.{ending}")
+    monkeypatch.setattr(stream, "ROWS", 7)
+    monkeypatch.setattr(rows, "BLOCK", 300)
+    in_chunks = scored(tmp_path / "in.csv", tmp_path / f"chunks.{ending}")
+    numbers = [*PROBABILITIES, "expected_rating"]
+    kept = [name for name in at_once.columns if name not in numbers]
+    assert_frame_equal(in_chunks.select(kept), at_once.select(kept))
+    assert_frame_equal(in_chunks.select(numbers).cast(pl.Float64), at_once.select(numbers).cast(pl.Float64), abs_tol=1e-6)
+    assert_frame_equal(in_chunks.select("text", "rating"), reviews)
+
+
+def test_any_texts_in_chunks_of_any_size_are_scored_as_at_once(model: mlflow.MlflowClient, tmp_path: Path) -> None:
+    loaded = scoring.load(registry.find(MODEL))
+    layout = predict.Layout("plain", "text", "")
+
+    @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(texts=TEXTS, size=st.integers(1, 10))
+    def holds(texts: list[str | None], size: int) -> None:
+        table = pl.DataFrame({"text": texts, "n": range(len(texts))}, schema={"text": pl.String, "n": pl.Int64})
+        parts = pl.concat([predict.score(part, layout, loaded) for part in table.iter_slices(size)])
+        assert_frame_equal(parts, predict.score(table, layout, loaded), abs_tol=1e-6)
+        assert_frame_equal(parts.select("text", "n"), table)
+
+    holds()
+
+
+def test_json_keys_that_come_late_are_kept(model: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "BLOCK", 64)
+    lines: list[dict[str, object]] = [{"text": f"lovely {number}"} for number in range(40)]
+    lines += [{"text": "awful", "shop": "north", "tags": ["x", 1]}, {"shop": "007"}]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    table = scored(tmp_path / "in.jsonl", tmp_path / "out.csv")
+    assert table["shop"].to_list() == [None] * 40 + ["north", "007"]
+    assert table["tags"].to_list() == [None] * 40 + ['["x", 1]', None]
+    assert table["text"].to_list() == [line.get("text") for line in lines]
+
+
+def test_the_run_says_what_was_read(model: mlflow.MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.csv").write_text("id,text\n007,lovely\n008,\n")
+    table = scored(tmp_path / "in.csv", tmp_path / "out.csv")
+    assert table["id"].to_list() == ["007", "008"]
+    [run] = model.search_runs([model.get_experiment_by_name("tests").experiment_id], "tags.step = 'predict'")
+    assert run.data.metrics["reviews"] == 2
+    assert run.data.metrics["mean_expected_rating"] == pytest.approx(table["expected_rating"].cast(pl.Float64).to_numpy().mean())
+    [dataset] = [found.dataset for found in run.inputs.dataset_inputs]
+    assert dataset.name == "in.csv"
+    assert json.loads(dataset.profile) == {"num_rows": 2}
+    assert [column["name"] for column in json.loads(dataset.schema)["mlflow_colspec"]] == ["id", "text"]
+    said = capsys.readouterr().out
+    assert "predict: 2 reviews scored by review-rating version 1" in said
+    assert f"predict: look into {tmp_path / 'out.csv'}" in said
+
+
+def test_progress_says_how_many_how_fast_and_how_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    lines = progress.ReviewLines()
+    for now, share in ((104, 0.2), (110, 0.25), (111, 0.3)):  # noqa: B007 - the clock's time
+        lines.show(1_000, share)
+    assert capsys.readouterr().out == "  2,000 reviews done, 200 a second, 25% of the input, about 30 s left\n"
+
+
+@pytest.mark.parametrize("column", ["predicted_rating", "probability_3", "model", "model_run"])
+def test_a_column_that_would_be_overwritten_is_refused(model: mlflow.MlflowClient, tmp_path: Path, column: str) -> None:
+    (tmp_path / "in.csv").write_text(f"text,{column}\nfine,mine\n")
+    assert f"has a column {column!r} already" in refusal(tmp_path / "in.csv", tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_columns_named_as_the_models_own_answers_stay(model: mlflow.MlflowClient, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text,rating,title\nfine,mine,hers\n")
+    assert scored(tmp_path / "in.csv", tmp_path / "out.csv").select("rating", "title").rows() == [("mine", "hers")]
+
+
+def test_an_output_that_cannot_be_is_refused_before_a_review_is_scored(
+    model: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "load", lambda *_: pytest.fail("a model was loaded"))
+    pl.DataFrame({"text": ["fine"], "tags": [["a"]]}).write_parquet(tmp_path / "in.parquet")
+    before = (tmp_path / "in.parquet").read_bytes()
+    (tmp_path / "folder.csv").mkdir()
+    assert "is a folder" in refusal(tmp_path / "in.parquet", tmp_path / "folder.csv")
+    assert "is the file that is read" in refusal(tmp_path / "in.parquet", tmp_path / "in.parquet")
+    assert "CSV cannot hold column 'tags'" in refusal(tmp_path / "in.parquet", tmp_path / "out.csv")
+    assert "column 'tags' holds List" in refusal(tmp_path / "in.parquet", tmp_path / "out.jsonl", text_column="tags")
+    assert (tmp_path / "in.parquet").read_bytes() == before
+
+
+def test_a_mistake_far_down_leaves_the_earlier_output(model: mlflow.MlflowClient, tmp_path: Path) -> None:
+    (tmp_path / "out.csv").write_text("of yesterday")
+    (tmp_path / "in.csv").write_bytes(b"text\n" + b"fine words\n" * 1_000_000 + b"caf\xe9\n")
+    assert "byte 0xe9 in line 1000002" in refusal(tmp_path / "in.csv", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "of yesterday"
+    assert statuses(model).count("FAILED") == 1
+
+
+def test_two_do_not_write_one_output(tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    with write.open_whole(output) as writer:
+        with pytest.raises(UserError, match="another process is writing it"), write.open_whole(output):
+            pass
+        writer.write(pl.DataFrame({"a": [1]}))
+    assert output.read_text() == "a\n1\n"
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_killed_at_a_random_moment_it_leaves_an_output_whole_or_none(model: mlflow.MlflowClient, tmp_path: Path) -> None:
+    rows_in = 150_000
+    make_reviews(1_000).select("text").sample(rows_in, with_replacement=True, seed=1).write_csv(tmp_path / "in.csv")
+    output, part = tmp_path / "out.csv", tmp_path / ".out.csv.part"
+    given = [*COMMAND, "--input=in.csv", "--output=out.csv"]
+    with Watched(given, tmp_path, mlflow.get_tracking_uri(), MLFLOW_EXPERIMENT_NAME="tests") as killed:
+        while not part.exists():
+            assert killed.left(), killed.output
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.5))
+        killed.signal(signal.SIGKILL)
+        killed.end()
+    if output.exists():
+        assert read_table(output).height == rows_in
+    else:
+        assert part.exists()
+        part.write_bytes(b"x" * 10**8)  # longer than what comes in its place
+    with Watched(given, tmp_path, mlflow.get_tracking_uri(), MLFLOW_EXPERIMENT_NAME="tests") as again:
+        assert again.end() == 0, again.output
+    assert read_table(output).height == rows_in
+    assert not part.exists()
+    assert "RUNNING" not in statuses(model)
+
+
+def test_signature_and_example_are_the_models(model: mlflow.MlflowClient) -> None:
+    loaded = mlflow.pyfunc.load_model(MODEL)
+    assert [(column.name, str(column.type)) for column in loaded.metadata.signature.inputs] == [("text", "DataType.string")]
+    assert loaded.metadata.signature.outputs.input_names() == ["rating", *PROBABILITIES, "expected_rating"]
+    example = loaded.input_example
+    assert example.columns.tolist() == ["text"]
+    answers = loaded.predict(example)
+    assert answers.columns.tolist() == ["rating", *PROBABILITIES, "expected_rating"]
+    assert len(answers) == len(example)
+
+
+@pytest.mark.parametrize(
+    ("column", "phrase"),
+    [
+        ({"review": ["fine"]}, "Model is missing inputs ['text']"),
+        ({"text": [1, 2]}, "Incompatible input types for column text"),
+        ({"text": ["fine", ["a", "b"]]}, "column 'text': row 1 holds ['a', 'b'] (list), where a text or null is expected"),
+        ({"text": [{"a": 1}]}, "row 0 holds {'a': 1} (dict)"),
+        ({"text": ["fine", None, 3]}, "row 2 holds 3 (int)"),
+    ],
+    ids=["missing", "number", "list", "nested", "number among texts"],
+)
+def test_a_loaded_model_says_what_is_wrong_with_its_input(
+    model: mlflow.MlflowClient, column: dict[str, list[object]], phrase: str
+) -> None:
+    with pytest.raises(MlflowException) as refused:
+        mlflow.pyfunc.load_model(MODEL).predict(pd.DataFrame(column))
+    assert phrase in str(refused.value)
+    assert refused.value.get_http_status_code() == 400
+
+
+WRONG_REQUESTS = {
+    '{"dataframe_records": [{"review": "fine"}]}': "Model is missing inputs ['text']",
+    '{"dataframe_records": []}': "Model is missing inputs ['text']",
+    '{"text": "fine"}': "must be a JSON dictionary with exactly one of the input fields",
+    "[1]": "Received a list",
+    '{"dataframe_records": [{"text": "fine"}, {"text": 5}]}': "row 1 holds 5 (int), where a text or null is",
+    '{"dataframe_records": [{"text": ["fine"]}]}': "row 0 holds ['fine'] (list)",
+    '{"dataframe_records": [{"text": {"a": 1}}]}': "row 0 holds {'a': 1} (dict)",
+    '{"dataframe_records": [{"text": true}]}': "row 0 holds True (bool)",
+    "not JSON": "Ensure that input is a valid JSON formatted string",
+    '{"dataframe_split": {"columns": ["text"], "data": [["a", "b"]]}}': "1 columns passed, passed data had 2 columns",
+}
+
+
+def test_a_served_model_answers_and_says_what_is_wrong_with_a_request(model: mlflow.MlflowClient, tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    serve = ("mlflow", "models", "serve", "-m", MODEL, "--env-manager=local", "--host=127.0.0.1", f"--port={port}")
+    address = f"http://127.0.0.1:{port}/invocations"
+    with Watched(serve, tmp_path, mlflow.get_tracking_uri()) as server, requests.Session() as session:
+        server.until("Uvicorn running")
+        for body, phrase in WRONG_REQUESTS.items():
+            refused = session.post(address, data=body, headers={"Content-Type": "application/json"}, timeout=60)
+            assert refused.status_code == 400, body
+            assert phrase in refused.json()["message"]
+        texts = (None, "", "lovely", "7")
+        sent = session.post(address, json={"dataframe_records": [{"text": text} for text in texts]}, timeout=60)
+        null, empty, lovely, number = sent.json()["predictions"]
+        assert null == empty != lovely
+        assert list(lovely) == ["rating", *PROBABILITIES, "expected_rating"]
+        # A CSV has no types: what stands there is text.
+        as_csv = session.post(address, data="text\nlovely\n7\n", headers={"Content-Type": "text/csv"}, timeout=60)
+        assert as_csv.json()["predictions"] == [lovely, number]

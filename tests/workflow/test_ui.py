@@ -1,0 +1,202 @@
+"""What MLflow's pages show of a search, a comparison and a promotion, in a real browser of 1440 x 900."""
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from tests.workflow.processes import Server, Watched
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; on Debian: apt-get install chromium")
+QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic")
+WINDOW = {"width": 1440, "height": 900}
+PATIENCE = 60_000  # milliseconds that no page takes, on a busy machine either
+expect.set_options(timeout=PATIENCE)
+TUNE = ("--families=logistic_regression,gru_1", "--max_trials=3", "--max_epochs=2", "--epochs=2", "--workers=1")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server's address, and what was done on it."""
+
+    client: MlflowClient
+    address: str
+    search: Run
+    trials_table: str  # its address, as the search printed it
+
+    def run_of(self, step: str) -> Run:
+        [found] = self.client.search_runs([self.search.info.experiment_id], f"tags.step = '{step}'")
+        return found
+
+    def children(self) -> list[Run]:
+        """Trials and candidate, best first."""
+        within = f"tags.`mlflow.parentRunId` = '{self.search.info.run_id}' and tags.family != ''"
+        return list(self.client.search_runs([self.search.info.experiment_id], within, order_by=["metrics.val_auc DESC"]))
+
+    def page_of(self, run: Run, further: str = "") -> str:
+        return f"{self.address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}{further}"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Site]:
+    """A server on which a search of three trials, a comparison and a promotion have run."""
+    folder = tmp_path_factory.mktemp("site")
+    server = Server(folder, empty_database)
+    server.start()
+    try:
+        server.wait()
+        said = done(server, folder, "tune", *TUNE)
+        done(server, folder, "compare")
+        done(server, folder, "promote", "--mode=enabled", '--thresholds={"accuracy": 0.2}', "--max_latency_ms=0")
+        client = MlflowClient(server.address)
+        [search] = client.search_runs([client.get_experiment_by_name("reviews").experiment_id], "tags.step = 'tune'")
+        yield Site(client, server.address, search, re.search(r"compare the trials: (\S+)", said)[1])
+    finally:
+        server.kill()
+
+
+def done(server: Server, folder: Path, step: str, *given: str) -> str:
+    """What a step prints that ends well."""
+    command = (sys.executable, "-m", f"steps.{step}", *given)
+    with Watched(command, folder, server.address, MLFLOW_EXPERIMENT_NAME="reviews") as watched:
+        assert watched.end() == 0, watched.output
+        return watched.output
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *QUIET])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A newcomer's: nothing of an earlier visit is remembered."""
+    context = browser.new_context(viewport=WINDOW)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    yield page
+    context.close()
+
+
+def row_of(page: Page, name: str) -> Locator:
+    """The row of a run, by what its name begins with: the part that the table never scrolls away."""
+    link = page.get_by_role("link", name=re.compile(f"^{name}"))
+    return page.locator(".ag-pinned-left-cols-container .ag-row").filter(has=link)
+
+
+def names_shown(page: Page) -> list[str]:
+    """Names of the runs in the table, from above."""
+    script = "rows => rows.sort((a, b) => a.getAttribute('row-index') - b.getAttribute('row-index')).map(row => row.innerText)"
+    texts = page.locator(".ag-pinned-left-cols-container .ag-row").evaluate_all(script)
+    return [re.search(r"(?:trial|candidate) [\w ]+", text)[0].strip() for text in texts]
+
+
+def followed(page: Page, link: str) -> Page:
+    """The page that a link in a description leads to: MLflow opens these beside the page."""
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name=link, exact=True).click()
+    return opened.value
+
+
+def header(page: Page, column: str) -> Locator:
+    return page.locator(f'.ag-header-cell[col-id="{column}"]')
+
+
+def test_the_experiment_says_what_it_is_about_and_leads_to_its_runs_and_the_registry(page: Page, site: Site) -> None:
+    page.goto(f"{site.address}/#/experiments")
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="reviews", exact=True))
+    expect(row).to_contain_text("Learns a review's 1-5 stars")
+    row.get_by_role("link", name="reviews", exact=True).click()
+    page.get_by_role("button", name="Got it").click()  # MLflow's own word on prompts and traces, at a first visit
+    expect(row_of(followed(page, "runs"), "best trial")).to_be_visible()
+    expect(followed(page, "registry").get_by_role("link", name="review-rating", exact=True)).to_be_visible()
+
+
+def test_trials_are_nested_below_their_search(page: Page, site: Site) -> None:
+    page.goto(f"{site.address}/#/experiments/{site.search.info.experiment_id}/runs")
+    expect(row_of(page, "best trial")).to_be_visible()
+    expect(row_of(page, "trial")).to_have_count(0)
+    row_of(page, "best trial").get_by_role("button").click()
+    expect(row_of(page, "trial")).to_have_count(3)
+    expect(row_of(page, "candidate")).to_be_visible()
+
+
+def test_the_table_of_a_search_shows_what_matters_without_scrolling_best_first(page: Page, site: Site) -> None:
+    page.goto(site.trials_table)
+    expect(row_of(page, "trial")).to_have_count(3)
+    for column in ("metrics.`val_auc`", "metrics.`val_f1_macro`", "params.`family`", "params.`sampling`", "duration"):
+        expect(header(page, column)).to_be_in_viewport(ratio=0.99)
+    assert names_shown(page) == [run.info.run_name for run in site.children()]
+    expect(page.get_by_role("button", name=re.compile("^best trial"))).to_be_visible()  # the view's name, among Views
+
+
+def test_a_search_has_one_table_however_often_it_is_resumed(site: Site) -> None:
+    tags = site.client.get_experiment(site.search.info.experiment_id).tags
+    assert [key for key in tags if key.startswith("mlflow.sharedViewState.")] == [
+        f"mlflow.sharedViewState.search-{site.search.info.run_id}"
+    ]
+
+
+def test_the_page_of_a_search_leads_to_its_best_trial_and_its_candidate(page: Page, site: Site) -> None:
+    page.goto(site.page_of(site.search))
+    best = site.search.data.tags["best_run_id"]
+    number = int(site.client.get_run(best).data.tags["trial_number"])
+    expect(page.get_by_role("link", name=f"trial {number}", exact=True)).to_have_attribute("href", re.compile(best))
+    candidate = followed(page, "candidate")
+    expect(candidate.get_by_role("heading", name=re.compile("^candidate"))).to_be_visible()
+    expect(candidate.get_by_text("mlflow run . -e reproduce -P run=")).to_be_visible()
+
+
+def test_trials_are_compared_in_parallel_coordinates_and_contours(page: Page, site: Site) -> None:
+    trials = [run for run in site.children() if "trial_number" in run.data.tags]
+    chosen = ",".join(f'"{run.info.run_id}"' for run in trials)
+    page.goto(f'{site.address}/#/compare-runs?runs=[{chosen}]&experiments=["{site.search.info.experiment_id}"]')
+    for run in trials:
+        expect(page.get_by_text(run.info.run_name, exact=True).first).to_be_visible()
+    expect(page.locator(".parcoords").first).to_be_visible()
+    page.get_by_role("tab", name="Contour Plot").click()
+    for axis, metric in (("X-axis:", "val_auc"), ("Y-axis:", "val_f1_macro")):
+        page.get_by_label(axis).click()
+        page.get_by_role("option", name=metric, exact=True).click()
+    expect(page.locator(".contourlayer")).to_be_visible()
+
+
+def test_a_trial_shows_its_confusion_matrix(page: Page, site: Site) -> None:
+    page.goto(site.page_of(site.children()[0], "/artifacts/confusion_matrix_val.png"))
+    page.wait_for_function("() => [...document.images].some(image => image.naturalWidth > 300 && image.checkVisibility())")
+
+
+def test_the_comparison_is_a_page_to_read(page: Page, site: Site) -> None:
+    page.goto(site.page_of(site.run_of("compare"), "/artifacts/report.html"))
+    report = page.frame_locator("iframe")
+    expect(report.get_by_role("heading", level=1)).to_be_visible()
+    expect(report.get_by_role("heading", name=re.compile("Confusion matri"))).to_be_attached()
+
+
+def test_the_registry_says_what_the_model_is_for_and_who_was_champion_when(page: Page, site: Site) -> None:
+    page.goto(f"{site.address}/#/models/review-rating")
+    expect(page.get_by_text("Predicts a review's 1-5 stars from its text.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Champions")).to_be_visible()
+    expect(page.get_by_role("cell", name=re.compile("^f1_macro 0"))).to_be_visible()  # why
+    expect(page.get_by_text("@ champion").first).to_be_visible()
+
+
+def test_a_version_says_what_it_scored_why_it_is_champion_and_how_to_repeat_it(page: Page, site: Site) -> None:
+    page.goto(f"{site.address}/#/models/review-rating/versions/1")
+    expect(page.get_by_text("@ champion")).to_be_visible()
+    expect(page.get_by_text(re.compile("test reviews: f1_weighted 0"))).to_be_visible()
+    expect(page.get_by_text("Version 1 of review-rating is now champion, the first.")).to_be_visible()
+    expect(page.get_by_text("mlflow run . -e reproduce -P run=")).to_be_visible()
+    report = followed(page, "the verdict's report").frame_locator("iframe")
+    expect(report.get_by_role("heading", name=re.compile("^Verdict: challenger version 1"))).to_be_visible()
