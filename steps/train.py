@@ -121,6 +121,7 @@ def run(parameters: TrainParameters) -> candidate.Candidate:
 
 def _fit(parameters: TrainParameters, run_id: str) -> candidate.Candidate:
     recipe = history.recipe_of(parameters.from_run) if parameters.from_run else parameters.recipe()
+    recipe = replace(recipe, epochs=recipe.epochs or TRIAL_EPOCHS)  # 0: a fit that was not asked for a number
     recipe = replace(recipe, settings=FAMILIES[recipe.family].check(recipe.settings))
     FAMILIES[recipe.family].check_sampling(recipe.sampling)
     try:

@@ -73,6 +73,8 @@ def test_main(project: Path) -> None:
         ("tune", "alias challenger"),
         ("study-a", "| gru_2 | 0.8317 |"),
         ("train", "train: logistic_regression on 597 test reviews"),
+        ("reproduce", "reproduce: Equal: "),
+        ("promote", "is now champion, the first."),
         ("sampling", "sampling: logistic_regression: best is smote with decision"),
         ("learning-curve", "learning-curve: logistic_regression: f1_macro 0."),
         ("compare", "compare: Best: "),

@@ -60,6 +60,13 @@ def test_search_lays_out_its_runs(store: mlflow.MlflowClient, reviews_file: Path
     assert set(statuses(store)) == {"FINISHED"}
 
 
+def test_what_is_taken_from_a_fit_is_trained_for_as_many_epochs(store: mlflow.MlflowClient, reviews_file: Path) -> None:
+    given = {"data": str(reviews_file), "register": False}
+    first = train.run(train.TrainParameters.model_validate({**given, "family": "gru_1", "settings": TINY_GRU}))
+    again = train.run(train.TrainParameters.model_validate({**given, "from_run": first.run_id}))
+    assert again.test == first.test
+
+
 def test_metrics_are_those_of_the_matrix(store: mlflow.MlflowClient, reviews_file: Path) -> None:
     candidate = train.run(train.TrainParameters(data=str(reviews_file), family="gru_1", settings=TINY_GRU, epochs=3))
     metrics = store.get_run(candidate.run_id).data.metrics
