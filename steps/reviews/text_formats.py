@@ -16,6 +16,9 @@ NOT_READ = (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDeco
 MANY_BRACKETS = 100  # in a line
 MOST_COLUMNS = 10_000  # each takes memory in every chunk
 SEPARATORS = {"csv": ",", "tsv": "\t"}
+# Polars unpacks, without a bound, what begins like one of these; `x^` may also begin the name of a column.
+PACKED = {b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst", b"x\x01": "", b"x^": "", b"x\x9c": "", b"x\xda": ""}
+UTF8_MARK = b"\xef\xbb\xbf"
 
 
 def parse_delimited(blocks: Iterator[Block], name: str, kind: str) -> Iterator[pl.DataFrame]:
@@ -41,7 +44,12 @@ def _read_csv(data: bytes, kind: str) -> pl.DataFrame:
     data[: data.find(b"\n")].decode("utf-8")  # Polars checks the values, not the header
     # Amazon's TSV files hold bare quotes: they are written, and read, without quoting.
     quote = '"' if kind == "csv" else None
-    return pl.read_csv(io.BytesIO(data), separator=SEPARATORS[kind], quote_char=quote, infer_schema=False)
+    return pl.read_csv(_not_unpacked(data, UTF8_MARK), separator=SEPARATORS[kind], quote_char=quote, infer_schema=False)
+
+
+def _not_unpacked(data: bytes, before: bytes) -> io.BytesIO:
+    """The bytes for Polars, with something in front that it passes over where it would take them for packed ones."""
+    return io.BytesIO(before + data if data.startswith(tuple(PACKED)) else data)
 
 
 def columns_of_json_lines(blocks: Iterator[Block], name: str) -> list[str]:
@@ -65,7 +73,7 @@ def _keys(data: bytes) -> list[str]:
     # Polars' way to find them is four times as fast, but objects nested in hundreds end the process.
     if max((line.count(b"{") + line.count(b"[") for line in lines), default=0) < MANY_BRACKETS:
         with suppress(*NOT_READ):  # a line is broken, or a key has values that no type holds together
-            return list(pl.read_ndjson(io.BytesIO(data), infer_schema_length=None).columns)
+            return list(pl.read_ndjson(_not_unpacked(data, b"\n"), infer_schema_length=None).columns)
     return list({key: None for line in lines for key in _object(line)})
 
 
@@ -85,7 +93,7 @@ def parse_json_lines(blocks: Iterator[Block], name: str, columns: list[str]) -> 
     schema = dict.fromkeys(columns, pl.String)
     for block in blocks:
         with _mistakes_told(name, "jsonl", block):
-            yield pl.read_ndjson(io.BytesIO(block.data), schema=schema)
+            yield pl.read_ndjson(_not_unpacked(block.data, b"\n"), schema=schema)
 
 
 def _check_width(name: str, columns: int) -> None:
@@ -106,6 +114,9 @@ def _mistakes_told(name: str, kind: str, block: Block, header: bytes = b"") -> I
 
 
 def _why(block: Block, kind: str, header: bytes, error: BaseException) -> str:
+    ending = next((ending for magic, ending in PACKED.items() if ending and block.data.startswith(magic)), "")
+    if ending and block.line == 1:
+        return f"it is packed; give it a name that ends in {ending}"
     try:
         block.data.decode("utf-8")
     except UnicodeDecodeError as broken:

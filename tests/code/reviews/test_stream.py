@@ -6,6 +6,7 @@ import io
 import json
 import tracemalloc
 import zipfile
+import zlib
 from datetime import date
 from pathlib import Path
 
@@ -189,6 +190,21 @@ def test_a_parquet_bomb_is_refused_before_it_is_read(tmp_path: Path, monkeypatch
     table = pa.table({"text": ["x" * 900_000] * 30})
     pq.write_table(table, tmp_path / "bomb.parquet", compression="zstd", use_dictionary=False)
     assert "unpacks to more than 200 times its size" in refusal(tmp_path / "bomb.parquet")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+@pytest.mark.parametrize("level", [1, 5, 6, 9])
+def test_what_is_packed_under_a_plain_name_is_not_unpacked(tmp_path: Path, name: str, level: int) -> None:
+    plain = b'{"text": "a", "rating": 5}\n' * 100 if name == "a.jsonl" else b"text,rating\nfine,5\n" * 100
+    for content in (zlib.compress(plain, level), gzip.compress(plain, level), pa.compress(plain, "zstd", asbytes=True)):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=r"not UTF-8|not readable as|it is packed; give it a name that ends in \.(gz|zst)"):
+            list(read_chunks(tmp_path / name))
+
+
+def test_a_header_that_begins_like_something_packed_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"x^2,text\n1,fine\n")
+    assert read_table(tmp_path / "a.csv").rows() == [("1", "fine")]
 
 
 def test_a_small_file_may_unpack_to_any_number_of_times_its_size(tmp_path: Path) -> None:
