@@ -69,8 +69,10 @@ class Case:
 
 
 def file_bases() -> dict[str, bytes]:
-    """Sixty reviews in every format that is read, by file name."""
-    table = pl.read_csv(SAMPLE, infer_schema=False).select("text", "rating").drop_nulls().head(60)
+    """Sixty reviews, twelve of each rating, in every format that is read, by file name."""
+    table = pl.read_csv(SAMPLE, infer_schema=False).select("text", "rating").drop_nulls().unique("text", maintain_order=True)
+    table = table.filter(pl.col("rating").is_in(list("12345"))).group_by("rating", maintain_order=True).head(12)
+    table = table.select("text", "rating").sample(fraction=1, shuffle=True, seed=0)
     csv, tsv, lines = table.write_csv().encode(), table.write_csv(separator="\t").encode(), table.write_ndjson().encode()
     parquet, zipped = io.BytesIO(), io.BytesIO()
     table.write_parquet(parquet)
