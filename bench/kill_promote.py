@@ -2,8 +2,8 @@
 
     NLTK_DATA=... python -m bench.kill_promote [--kills=20] [--seed=0]
 
-Two versions of a model take turns as champion (any margin is accepted). Each command is killed by SIGKILL after a random time
-and then given again, unkilled. Prints a row per kill: what the process had come to, where the aliases were after the kill, and
+Two versions of a model take turns as champion (any margin is accepted). Each command is killed by SIGKILL, every other one at
+any moment, the others within two seconds of the first thing they write to the registry, and then given again, unkilled. Prints a row per kill: what the process had come to, where the aliases were after the kill, and
 where they are after the repetition. "Wrong" would be a champion or a previous champion that the command did not ask for.
 """
 
@@ -26,6 +26,7 @@ from steps.tracking import champions
 from steps.train import TrainParameters, run
 
 NAME = "review-rating"
+LOOK_EVERY, WRITING = 0.05, 2.0  # seconds
 ALWAYS = ("--mode=enabled", "--margin=-1", "--recall_drop=1", "--max_latency_ms=0", '--thresholds={"accuracy": 0}')
 
 
@@ -35,13 +36,16 @@ class Store:
 
     folder: Path
 
-    def promote(self, given: Sequence[str], seconds: float | None = None) -> tuple[bool, float]:
-        """Run the command; whether it was killed after so many seconds, and how long it ran."""
+    def promote(self, given: Sequence[str], seconds: float | None = None, after_event: bool = False) -> tuple[bool, float]:
+        """Run the command; whether it was killed so many seconds after its begin, or its event, and how long it ran."""
         environment = {**os.environ, "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(), "PYTHONPATH": str(PROJECT)}
         command, begun = [sys.executable, "-m", "steps.promote", *given], time.monotonic()
         process = subprocess.Popen(
             command, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
         )
+        known = len(champions.read_state(NAME).events)
+        while after_event and process.poll() is None and len(champions.read_state(NAME).events) == known:
+            time.sleep(LOOK_EVERY)
         try:
             _, said = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -70,7 +74,8 @@ def turn(store: Store, number: int, chance: random.Random, longest: float) -> tu
     target = "2" if champion == "1" else "1"
     back = champions.read_state(NAME).previous == target and chance.random() < 0.5
     given = ["--rollback=true", "--reason=bench"] if back else [f"--version={target}", *ALWAYS]
-    killed, seconds = store.promote(given, chance.uniform(0, longest))
+    writing = number % 2 == 0
+    killed, seconds = store.promote(given, chance.uniform(0, WRITING if writing else longest), writing)
     pending, after = len(champions.read_state(NAME).pending), store.aliases()
     if champions.read_state(NAME).champion != target:  # a rollback that was done would go further back
         store.promote(given)

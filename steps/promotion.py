@@ -8,7 +8,7 @@ import polars as pl
 
 from steps.challenge import ask
 from steps.errors import UserError
-from steps.evaluation import files, gate, gate_report
+from steps.evaluation import figures, files, gate, gate_report
 from steps.evaluation.report import plain
 from steps.tracking import champion_history, champions, held_out, lineage, registry, runs, scoring, server
 
@@ -142,6 +142,7 @@ def publish(judged: Judged, outcome: Outcome, run_id: str) -> None:
     changed = gate_report.changed_reviews(verdict, judged.reviews)
     with runs.artifacts_of_run() as folder:
         gate_report.gate_report(verdict, facts, changed).save(folder)
+        figures.confusion_figure(verdict.matrices).savefig(folder / "confusion_matrices.png", dpi=90)
         files.write_json(folder / "verdict.json", gate_report.as_json(verdict, facts))
         changed.write_parquet(folder / "changed_reviews.parquet")
     said = "\n\n".join([*gate_report.answer(verdict, facts), gate_report.check_table(verdict).markdown()])

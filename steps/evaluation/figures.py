@@ -11,11 +11,11 @@ NAMES = {"train": "train", "val": "validation", "test": "test"}
 
 
 def confusion_figure(matrices: dict[str, np.ndarray]) -> Figure:
-    """Confusion matrices side by side, one per split: colour and first line the share of the row, second line counts."""
+    """Confusion matrices side by side, one per split or model: colour and first line the share of the row, second line counts."""
     figure = Figure(figsize=(5.2 * len(matrices), 5), layout="constrained")
     axes = figure.subplots(1, len(matrices), squeeze=False)[0]
     for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
-        _draw_matrix(ax, matrix, NAMES[split])
+        _draw_matrix(ax, matrix, NAMES.get(split, split))
     return figure
 
 

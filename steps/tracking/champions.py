@@ -94,7 +94,14 @@ def _read(name: str) -> list[Event]:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         raise UserError(f"model {name} is not in {shown_store()}; run `mlflow run . -e tune` first") from None
-    return [Event(**json.loads(value)) for key, value in tags.items() if key.startswith(PREFIX)]
+    return [_event(name, key, value) for key, value in tags.items() if key.startswith(PREFIX)]
+
+
+def _event(name: str, key: str, value: str) -> Event:
+    try:
+        return Event(**json.loads(value))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"model {name}: its tag {key} is no event of the history any more ({error}); mend or delete it") from None
 
 
 def _write(name: str, event: Event) -> None:

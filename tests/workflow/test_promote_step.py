@@ -90,7 +90,14 @@ def test_the_better_becomes_champion_and_the_verdict_is_where_people_look(store:
     assert aliases(store) == {"challenger": "4", "champion": "2", "previous_champion": "1"}
     run = last_run(store)
     files = {item.path for item in store.list_artifacts(run.info.run_id)}
-    assert {"verdict.json", "report.html", "report.md", "differences.png", "changed_reviews.parquet"} <= files
+    assert {
+        "verdict.json",
+        "report.html",
+        "report.md",
+        "differences.png",
+        "confusion_matrices.png",
+        "changed_reviews.parquet",
+    } <= files
     verdict = json.loads(fetch(run.info.run_id, "verdict.json").read_text())
     assert verdict["passed"] is True
     changed = pl.read_parquet(fetch(run.info.run_id, "changed_reviews.parquet"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from steps.errors import UserError
 from steps.tracking import champions
-from steps.tracking.champion_history import Event, Kind, State, replay
+from steps.tracking.champion_history import PREFIX, Event, Kind, State, replay
 from steps.tracking.champions import change, read_state, settle
 
 NAME = "review-rating"
@@ -91,6 +91,13 @@ def test_a_version_that_is_not_there_is_refused_before_anything_is_written(model
     with pytest.raises(UserError, match="version 9 does not exist any more"):
         promote("", "9")
     assert read_state(NAME).events == ()
+
+
+@pytest.mark.parametrize("value", ["{", "{}", '{"number": 1}', "5"])
+def test_a_tag_that_was_damaged_is_named(model: mlflow.MlflowClient, value: str) -> None:
+    model.set_registered_model_tag(NAME, f"{PREFIX}000001.x", value)
+    with pytest.raises(UserError, match=r"its tag champion_history\.000001\.x is no event of the history any more"):
+        read_state(NAME)
 
 
 def test_an_alias_moved_by_hand_is_believed_and_written_down(model: mlflow.MlflowClient) -> None:
