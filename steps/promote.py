@@ -121,7 +121,13 @@ def _promote(parameters: PromoteParameters, run_id: str) -> promotion.Outcome:
 
 
 def _roll_back(parameters: PromoteParameters, run_id: str) -> promotion.Outcome:
-    model, state = parameters.model, champions.settle(parameters.model)
+    model, before = parameters.model, champions.read_state(parameters.model)
+    state = champions.settle(model)
+    if any(event.kind == "rollback" for event in before.pending) and parameters.version in ("", state.champion):
+        # Repeating a command that was cut off goes back once, not twice.
+        return _rolled_back(
+            model, state, f"An interrupted rollback was finished: version {state.champion} of {model} is champion."
+        )
     target = parameters.version or state.previous
     if not target:
         raise UserError(f"model {model}: there is no earlier champion to roll back to")
@@ -134,9 +140,15 @@ def _roll_back(parameters: PromoteParameters, run_id: str) -> promotion.Outcome:
     after = champions.change(model, "rollback", state.champion, target, runs.user_of_active(), why, run_id)
     if after.champion != target:
         raise UserError(promotion.overtaken(model, after))
-    registry.tag(model, state.champion, {"rolled_back": f"{after.events[-1].at}: {why}"})
     said = f"Rolled back: version {target} of {model} is champion again in place of version {state.champion} ({why})."
-    runs.describe(f"**{said}**\n\n{champion_history.history_table(after.events)}", {"verdict": "rollback", "champion": target})
+    return _rolled_back(model, after, said)
+
+
+def _rolled_back(model: str, state: champion_history.State, said: str) -> promotion.Outcome:
+    event = state.events[-1]
+    registry.tag(model, event.source, {"rolled_back": f"{event.at}: {event.why}"})
+    tags = {"verdict": "rollback", "champion": state.champion}
+    runs.describe(f"**{said}**\n\n{champion_history.history_table(state.events)}", tags)
     print(f"promote: {said}", flush=True)
     return promotion.Outcome("rollback", said)
 

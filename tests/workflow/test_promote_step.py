@@ -185,6 +185,24 @@ def test_an_interrupted_promotion_is_finished_by_the_next_command(
     assert sorted(set(statuses(store))) == ["FINISHED", "KILLED"]
 
 
+def test_an_interrupted_rollback_that_is_repeated_goes_back_once(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(1, **EASY)
+    promoted(2)
+    promoted(3, margin=-1)
+
+    def die(name: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(champions, "_follow", die)
+        with pytest.raises(KeyboardInterrupt):
+            promoted(rollback=True, reason="worse")
+    assert "finished" in promoted(rollback=True, reason="worse").sentence
+    assert aliases(store) == {"challenger": "4", "champion": "2", "previous_champion": "1"}
+
+
 def test_a_champion_that_learned_from_the_test_reviews_is_refused_unless_told(store: mlflow.MlflowClient) -> None:
     promoted(1, **EASY)
     said = mistake(4)
