@@ -7,11 +7,10 @@ import polars as pl
 
 from steps.errors import UserError
 from steps.evaluation.gate import Contender
-from steps.progress import clock
+from steps.progress import ReviewLines
 from steps.tracking.scoring import Loaded
 
 CHUNK = 4_096  # reviews
-SAY_EVERY = 5.0  # seconds
 CALLS, WARM_UP = 200, 20  # of one review
 LONGEST_SECONDS = 20.0  # that are spent on single reviews
 
@@ -28,14 +27,10 @@ def ask(loaded: Loaded, label: str, reviews: pl.DataFrame) -> Contender:
     if loaded.uses_title and "title" not in reviews.columns:
         raise UserError(f"{label} was trained with titles, the test reviews have none: train the challenger with title_column")
     asked = reviews.select(name for name in ("text", "title") if name in reviews.columns)
-    begun = said = time.monotonic()
-    answers = []
-    for start in range(0, asked.height, CHUNK):
-        answers.append(loaded.scorer.predict(asked.slice(start, CHUNK))["rating"].to_numpy() - 1)
-        if time.monotonic() - said > SAY_EVERY:
-            said, done = time.monotonic(), min(start + CHUNK, asked.height)
-            left = (said - begun) / done * (asked.height - done)
-            print(f"promote: {label} answered {done:,} of {asked.height:,} reviews, about {clock(left)} left", flush=True)
+    answers, lines = [], ReviewLines()
+    for part in asked.iter_slices(CHUNK):
+        answers.append(loaded.scorer.predict(part)["rating"].to_numpy() - 1)
+        lines.show(part.height, (lines.reviews + part.height) / asked.height)
     return Contender(label, np.concatenate(answers), _latency(loaded, asked), loaded.megabytes)
 
 

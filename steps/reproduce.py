@@ -15,7 +15,8 @@ from steps.evaluation import reproduction_report
 from steps.evaluation.files import write_json
 from steps.evaluation.likely_cause import Check
 from steps.evaluation.report import Report, plain
-from steps.evaluation.reproduction import Reproduction, reproduction
+from steps.evaluation.reproducing import reproduction
+from steps.evaluation.reproduction import Reproduction
 from steps.parameters import Parameters, command
 from steps.preprocess import PREPARED, DataParameters, Prepared
 from steps.rerun import data_parameters, missing_parameters, parameters_of, run_again

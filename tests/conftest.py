@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
@@ -34,23 +35,34 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def store(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[mlflow.MlflowClient]:
-    """The current folder is empty but for a store, which MLflow uses, with a fresh experiment."""
-    shutil.copy(empty_database, tmp_path / "mlflow.db")
-    monkeypatch.chdir(tmp_path)
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    mlflow.set_tracking_uri(uri)
-    experiment = mlflow.create_experiment("tests", artifact_location=(tmp_path / "artifacts").as_uri())
-    mlflow.set_experiment(experiment_id=experiment)
-    yield mlflow.MlflowClient(uri)
-    while mlflow.active_run():
-        mlflow.end_run("FAILED")
+@contextmanager
+def store_in(folder: Path, database: Path, experiment: str) -> Iterator[Path]:
+    """The folder is the current one, and MLflow uses a copy of the database there, with a fresh experiment.
+
+    Yields:
+        The copy.
+    """
+    copy = Path(shutil.copy(database, folder / "mlflow.db"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy}")
+        mlflow.set_tracking_uri(f"sqlite:///{copy}")
+        made = mlflow.create_experiment(experiment, artifact_location=(folder / "artifacts").as_uri())
+        mlflow.set_experiment(experiment_id=made)
+        yield copy
+        while mlflow.active_run():
+            mlflow.end_run("FAILED")
     mlflow.set_tracking_uri(None)
     # MLflow keeps the experiment for the rest of the process, and of its children: no other store has it.
     mlflow.tracking.fluent._active_experiment_id = None
     os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty_database: Path) -> Iterator[mlflow.MlflowClient]:
+    """The current folder is empty but for a store, which MLflow uses, with a fresh experiment."""
+    with store_in(tmp_path, empty_database, "tests") as copy:
+        yield mlflow.MlflowClient(f"sqlite:///{copy}")
 
 
 def make_reviews(rows: int, seed: int = 0) -> pl.DataFrame:

@@ -5,25 +5,21 @@ difference is smaller than what the choice of reviews alone brings (`steps.evalu
 fits answer alike; where both kept their predictions, the reviews that they answer differently are counted.
 """
 
-import math
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from steps.evaluation.noise import SEED, SPLITS, Noise, split_of
-from steps.evaluation.paired import Difference, PairedBootstrap, differences
+from steps.evaluation.noise import SPLITS
+from steps.evaluation.paired import Difference
 from steps.evaluation.systems import Answers
 
 Verdict = Literal["equal", "within noise", "different"]
 Kind = Literal["score", "fact", "cost"]
 Value = float | str
-EXACT = 1e-9
 COST = re.compile(r"^system/|_seconds|_memory_mb")
-PAIRED_SCORE = "f1_macro"
 
 
 @dataclass(frozen=True)
@@ -140,80 +136,3 @@ def deciding_scores(compared: Sequence[Compared]) -> list[Compared]:
         if found:
             return found
     return []
-
-
-def reproduction(before: Kept, now: Kept) -> Reproduction:
-    """Compare a run with its repetition, and the runs below the one with their counterparts below the other."""
-    pairs, only_before, only_now = [_pair(before, now)], list[Kept](), list[Kept]()
-    counterparts = defaultdict(list)
-    for each in now.below:
-        counterparts[each.key].append(each)
-    for each in before.below:
-        if not counterparts[each.key]:
-            only_before.append(each)
-            continue
-        found = reproduction(each, counterparts[each.key].pop(0))
-        pairs += found.pairs
-        only_before += found.only_before
-        only_now += found.only_now
-    only_now += [each for left in counterparts.values() for each in left]
-    return Reproduction(tuple(pairs), tuple(only_before), tuple(only_now))
-
-
-def _pair(before: Kept, now: Kept) -> Pair:
-    # Scores of a run with others below it repeat one of theirs; those of trials that ended otherwise are of other epochs.
-    judged = not before.below and _ended_alike(before, now)
-    compared = [*_facts(before, now), *_numbers(before, now, judged)]
-    return Pair(before, now, tuple(compared), tuple(_answered(before, now)))
-
-
-def _ended_alike(before: Kept, now: Kept) -> bool:
-    same_outcome = before.facts.get("outcome") == now.facts.get("outcome")
-    return same_outcome and before.metrics.get("epochs_run") == now.metrics.get("epochs_run")
-
-
-def _facts(before: Kept, now: Kept) -> Iterator[Compared]:
-    for name in sorted({*before.facts, *now.facts}):
-        then, here = before.facts.get(name), now.facts.get(name)
-        yield Compared(name, "fact", then, here, "equal" if then == here else "different")
-
-
-def _numbers(before: Kept, now: Kept, judged: bool) -> Iterator[Compared]:
-    noise = Noise((before.matrices, now.matrices), (before.answers, now.answers))
-    for name in sorted({*before.metrics, *now.metrics}):
-        then, here = before.metrics.get(name), now.metrics.get(name)
-        kind = kind_of(name) if judged or COST.search(name) else "fact"
-        if kind == "cost" or then is None or here is None:
-            yield Compared(name, kind, then, here, None)
-        elif _equal(then, here):
-            yield Compared(name, kind, then, here, "equal")
-        elif kind == "fact":
-            yield Compared(name, kind, then, here, "different")
-        else:
-            interval, within = noise.judge(name, then, here)
-            yield Compared(name, kind, then, here, "within noise" if within else "different", interval)
-
-
-def _equal(then: float, here: float) -> bool:
-    return abs(then - here) <= EXACT or (math.isnan(then) and math.isnan(here)) or then == here
-
-
-def kind_of(metric: str) -> Kind:
-    """What a metric of one fit is: a score of a split, a cost (seconds, memory), or a fact (a count)."""
-    if COST.search(metric):
-        return "cost"
-    return "score" if split_of(metric) else "fact"
-
-
-def _answered(before: Kept, now: Kept) -> Iterator[Answered]:
-    for split in SPLITS:
-        then, here = before.answers.get(split), now.answers.get(split)
-        if then is None or here is None or then.reviews != here.reviews:
-            continue
-        changed = int((then.predicted != here.predicted).sum())
-        yield Answered(split, len(then.ratings), changed, _difference(then, here) if changed else None)
-
-
-def _difference(then: Answers, here: Answers) -> Difference:
-    first, second = PairedBootstrap(then.ratings, SEED).draws([then.predicted, here.predicted])
-    return differences(first, [second], PAIRED_SCORE)[0]

@@ -1,16 +1,14 @@
 """The reviews a registered model was tested on, and those it learned from, found again through its run's inputs."""
 
-import json
 from dataclasses import dataclass
 
 import mlflow
 import polars as pl
-from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from steps.errors import UserError
 from steps.reviews.split import table_digest
+from steps.tracking import lineage
 from steps.tracking.registry import Version
 from steps.tracking.reuse import fetch
 
@@ -54,7 +52,8 @@ def splits_of(version: Version) -> dict[str, Split]:
     except MlflowException as error:
         reason = error.message.splitlines()[0]
         raise UserError(f"model {version.uri}: the run it comes from cannot be read ({reason})") from None
-    splits = {split.name: split for split in _inputs(run)}
+    named = [each for each in lineage.inputs_of(run) if each.source.startswith("runs:/")]
+    splits = {each.context: Split(each.context, each.source, each.digest) for each in named}
     missing = [name for name in ("test", *LEARNED_FROM) if name not in splits]
     if missing:
         raise UserError(f"model {version.uri}: its run {version.run_id} names no {' and '.join(missing)} split; train it again")
@@ -65,13 +64,3 @@ def seen_reviews(test: pl.DataFrame, splits: dict[str, Split]) -> int:
     """How many of the test reviews have a text that a model with these splits learned from."""
     learned = pl.concat([splits[name].read()["text"] for name in LEARNED_FROM])
     return int(test["text"].is_in(learned.implode()).sum())
-
-
-def _inputs(run: Run) -> list[Split]:
-    found = []
-    for each in run.inputs.dataset_inputs if run.inputs else ():
-        context = next((tag.value for tag in each.tags if tag.key == MLFLOW_DATASET_CONTEXT), "")
-        source = str(json.loads(each.dataset.source).get("uri", ""))
-        if source.startswith("runs:/"):
-            found.append(Split(context, source, each.dataset.digest))
-    return found

@@ -4,6 +4,7 @@ import json
 from typing import cast
 
 import mlflow
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
@@ -11,6 +12,8 @@ from steps.errors import UserError
 from steps.models.family import Recipe, Schedule, Settings
 from steps.tracking import access
 from steps.tracking.reuse import fetch
+
+PAGE = 1_000  # runs per request
 
 
 def recipe_of(run_id: str) -> Recipe:
@@ -52,3 +55,15 @@ def search_of(candidate_id: str) -> dict[str, float]:
 def best_value(run_id: str, metric: str) -> float:
     """The highest value of a metric over the epochs of a run."""
     return max(each.value for each in mlflow.MlflowClient().get_metric_history(run_id, metric))
+
+
+def children_of(run: Run) -> list[Run]:
+    """The runs right below a run, in the order in which they began."""
+    client, found, token = mlflow.MlflowClient(), list[Run](), None
+    wanted, order = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'", ["attributes.start_time"]
+    while True:
+        page = client.search_runs([run.info.experiment_id], wanted, order_by=order, max_results=PAGE, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found

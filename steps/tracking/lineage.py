@@ -12,7 +12,7 @@ from importlib import metadata
 
 import mlflow
 import polars as pl
-from mlflow.entities import Dataset, DatasetInput, InputTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from steps.reviews.sources import PROJECT
@@ -88,6 +88,24 @@ def _by_file(diff: str) -> dict[str, str]:
 def log_table(table: pl.DataFrame, name: str, digest: str, source: str, context: str) -> None:
     """Name a table as input of the active run: its digest, where it is, its columns and rows."""
     log_dataset(table.schema, table.height, name, digest, source, context)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A data set as a run named it: what it was used as, its digest, where it is kept."""
+
+    context: str
+    digest: str
+    source: str
+
+
+def inputs_of(run: Run) -> list[Input]:
+    """What a run named as its inputs."""
+    found = []
+    for each in run.inputs.dataset_inputs if run.inputs else ():
+        context = next((tag.value for tag in each.tags if tag.key == MLFLOW_DATASET_CONTEXT), "")
+        found.append(Input(context, each.dataset.digest, str(json.loads(each.dataset.source).get("uri", ""))))
+    return found
 
 
 def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: str, context: str) -> None:

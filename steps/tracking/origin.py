@@ -8,10 +8,10 @@ from pathlib import Path
 import mlflow
 from mlflow.entities import LifecycleStage, Run
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.errors import UserError
-from steps.tracking import access, lineage, registry
+from steps.tracking import access, history, lineage, registry
 from steps.tracking.reuse import fetch
 from steps.tracking.server import shown_store
 
@@ -70,20 +70,6 @@ def find(asked: str) -> Origin:
     if run.info.status != "FINISHED" and not pruned:
         raise UserError(f"parameter run: {run.info.run_id} is {run.info.status}; only what came to its end can be reproduced")
     return _read(run, kind)
-
-
-def below(run: Run) -> list[Run]:
-    """The runs right below a run, in the order in which they began."""
-    client, found, token = mlflow.MlflowClient(), list[Run](), None
-    wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"
-    while True:
-        page = client.search_runs(
-            [run.info.experiment_id], wanted, order_by=["attributes.start_time"], max_results=1000, page_token=token
-        )
-        found += page
-        token = page.token
-        if not token:
-            return found
 
 
 def _get(run_id: str) -> Run:
@@ -166,11 +152,11 @@ def _data(run: Run, step: Run, kind: str) -> tuple[str, dict[str, str]]:
     """The run whose splits were used, and the digests of file and splits."""
     if kind == "preprocess":
         return run.info.run_id, digests_of(run)
-    named = [each for source in (run, step, *_all_below(step)) for each in _inputs(source)]
-    digests = {context: digest for context, digest, _ in reversed(named) if context in SPLITS}
-    prepared = next((uri.split("/")[1] for context, _, uri in named if context in SPLITS and uri.startswith("runs:/")), "")
+    named = [each for source in (run, step, *_all_below(step)) for each in lineage.inputs_of(source) if each.context in SPLITS]
+    digests = {each.context: each.digest for each in reversed(named)}
+    prepared = next((each.source.split("/")[1] for each in named if each.source.startswith("runs:/")), "")
     if prepared:
-        digests |= {context: digest for context, digest, _ in _inputs(_get(prepared)) if context == RAW}
+        digests |= {each.context: each.digest for each in lineage.inputs_of(_get(prepared)) if each.context == RAW}
     return prepared, digests
 
 
@@ -181,17 +167,8 @@ def digests_of(prepared: Run) -> dict[str, str]:
 
 
 def _all_below(run: Run) -> Sequence[Run]:
-    children = below(run)
+    children = history.children_of(run)
     return [each for child in children for each in (child, *(_all_below(child) if "step" in child.data.tags else ()))]
-
-
-def _inputs(run: Run) -> list[tuple[str, str, str]]:
-    """Context, digest and where it is, of each input of a run."""
-    found = []
-    for each in run.inputs.dataset_inputs if run.inputs else ():
-        context = next((tag.value for tag in each.tags if tag.key == MLFLOW_DATASET_CONTEXT), "")
-        found.append((context, each.dataset.digest, json.loads(each.dataset.source).get("uri", "")))
-    return found
 
 
 def _text(run: Run, artifact: str) -> str:

@@ -14,9 +14,9 @@ from steps.errors import UserError
 from steps.evaluation.reproduction import Kept, Reproduction
 from steps.evaluation.scores import count_matrix
 from steps.evaluation.systems import Answers
-from steps.tracking import access
+from steps.tracking import access, history
 from steps.tracking.comparison import read_answers, read_matrix
-from steps.tracking.origin import ORIGINAL, REPRODUCES, SPLITS, STEPS, below, digests_of
+from steps.tracking.origin import ORIGINAL, REPRODUCES, SPLITS, STEPS, digests_of
 
 TOLD = ("outcome", "family", "sampling", "best_trial", "best_family", "best_settings", "best_sampling", "best_decision")
 READ = re.compile(r"(predictions_(train|val|test)\.parquet|confusion_matrix_(train|val|test)\.json|decisions\.json)")
@@ -32,7 +32,7 @@ def read(run_id: str) -> Kept:
 def repetition(run_id: str, kind: str) -> str:
     """The run that a reproduction made below its own, of that kind."""
     step = "train" if kind == "candidate" else kind
-    made = below(mlflow.get_run(run_id))
+    made = history.children_of(mlflow.get_run(run_id))
     return next(str(each.info.run_id) for each in made if each.data.tags.get("step", "trial") == step)
 
 
@@ -52,7 +52,7 @@ def _read(run: Run) -> Kept:
         {**{name: tags[name] for name in TOLD if name in tags}, **_digests(run)},
         matrices,
         answers,
-        tuple(_read(each) for each in below(run) if _counts(each)),
+        tuple(_read(each) for each in history.children_of(run) if _counts(each)),
     )
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import mlflow
 from mlflow.entities import LifecycleStage, Run
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.errors import UserError
 from steps.models.family import Settings, Space
 from steps.search.objective import Objective
 from steps.search.trials import Outcome, Proposal, Trial
-from steps.tracking import access
+from steps.tracking import access, history
 from steps.tracking.process import PROCESS, is_alive, is_here
 from steps.tracking.trial_log import BUDGET
 
@@ -85,7 +84,7 @@ def _latest(step: str) -> Run:
 def read_search(parent: Run, spaces: Mapping[str, Space], objective: Objective) -> Finished:
     """The ended trials of a search; runs left RUNNING below it are closed as FAILED."""
     client = mlflow.MlflowClient()
-    children = _children(client, parent)
+    children = history.children_of(parent)
     for run in children:
         if run.info.status == "RUNNING":
             client.set_tag(run.info.run_id, "outcome", "interrupted")
@@ -97,18 +96,6 @@ def read_search(parent: Run, spaces: Mapping[str, Space], objective: Objective) 
     return Finished(trials, {n: str(r.info.run_id) for n, r in ended.items()}, max(numbered, default=0) + 1, age)
 
 
-def _children(client: mlflow.MlflowClient, parent: Run) -> list[Run]:
-    found: list[Run] = []
-    token = None
-    while True:
-        wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent.info.run_id}'"
-        page = client.search_runs([parent.info.experiment_id], wanted, max_results=1000, page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found
-
-
 def _trial(
     client: mlflow.MlflowClient, parent: Run, number: int, run: Run, spaces: Mapping[str, Space], objective: Objective
 ) -> Trial:
@@ -116,8 +103,8 @@ def _trial(
     family = run.data.tags["family"]
     budget = run.data.tags.get(BUDGET)
     proposal = Proposal(number, family, _settings(run.data.params, spaces[family]), int(budget) if budget else None)
-    history = sorted(client.get_metric_history(run.info.run_id, objective.name), key=lambda metric: metric.step)
-    values = [objective.score(metric.value) for metric in history]
+    points = sorted(client.get_metric_history(run.info.run_id, objective.name), key=lambda metric: metric.step)
+    values = [objective.score(metric.value) for metric in points]
     to_its_end = outcome != "failed" and (outcome == "complete" or budget)
     curve = tuple(values[:-1] if to_its_end else values)  # one step past the end: the weights kept
     began, end = run.info.start_time, run.info.end_time or run.info.start_time

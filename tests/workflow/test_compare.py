@@ -1,8 +1,6 @@
 """The step `compare` on runs that `train` made: what it reports, and what it says to mistakes."""
 
 import csv
-import os
-import shutil
 from pathlib import Path
 
 import mlflow
@@ -18,7 +16,7 @@ from steps.evaluation.comparison import Comparison
 from steps.evaluation.comparison_tables import WIDTH
 from steps.parameters import parse
 from steps.tracking.reuse import fetch
-from tests.conftest import make_reviews
+from tests.conftest import make_reviews, store_in
 
 FITS: tuple[dict[str, object], ...] = ({}, {"settings": '{"c": 0.03}'}, {"seed": 7})  # the last splits otherwise
 
@@ -27,17 +25,10 @@ FITS: tuple[dict[str, object], ...] = ({}, {"settings": '{"c": 0.03}'}, {"seed":
 def empty_database(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `store` copies: here it is not empty, as making the fits takes longer than comparing them."""
     folder = tmp_path_factory.mktemp("fitted")
-    database = Path(shutil.copy(empty_database, folder / "mlflow.db"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
-        mlflow.set_tracking_uri(f"sqlite:///{database}")
-        mlflow.set_experiment(experiment_id=mlflow.create_experiment("fitted", artifact_location=(folder / "artifacts").as_uri()))
+    with store_in(folder, empty_database, "fitted") as database:
         make_reviews(300).write_csv("reviews.csv")
         for given in FITS:
             train.run(train.TrainParameters.model_validate({"data": "reviews.csv", "register": False, **given}))
-    mlflow.tracking.fluent._active_experiment_id = None
-    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
     return database
 
 

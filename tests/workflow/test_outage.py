@@ -15,7 +15,6 @@ import requests
 
 from steps.tracking.patience import Patience, quick_failures
 from tests.code.tracking.logged_search import begin_log, gru, parameters, search_run
-from tests.conftest import make_reviews
 from tests.workflow.processes import TUNE, Server, Watched, assert_is_done, contents, ended_trials, trials_of, until_stored
 
 AWAY = 6.0  # seconds
@@ -38,19 +37,12 @@ def server(one_server: Server) -> Server:
     return one_server
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    made = tmp_path / "reviews.csv"
-    make_reviews(300).write_csv(made)
-    return made
-
-
 def steps_of(client: mlflow.MlflowClient, run: mlflow.entities.Run, name: str) -> list[int]:
     return sorted(metric.step for metric in client.get_metric_history(run.info.run_id, name))
 
 
-def test_nothing_is_lost_while_the_server_is_away(server: Server, file: Path, tmp_path: Path) -> None:
-    with Watched((*TUNE, *NETWORK, f"--data={file}", "--max_trials=4"), tmp_path, server.address) as search:
+def test_nothing_is_lost_while_the_server_is_away(server: Server, reviews_file: Path, tmp_path: Path) -> None:
+    with Watched((*TUNE, *NETWORK, f"--data={reviews_file}", "--max_trials=4"), tmp_path, server.address) as search:
         search.until(r"\[1/4: ")
         server.kill()
         time.sleep(AWAY)
@@ -72,10 +64,12 @@ def test_nothing_is_lost_while_the_server_is_away(server: Server, file: Path, tm
         assert {"settings.json", "confusion_matrix_val.json", "confusion_matrix_val.png"} <= names
 
 
-def test_a_server_that_stays_away_ends_the_search_which_goes_on_elsewhere(server: Server, file: Path, tmp_path: Path) -> None:
+def test_a_server_that_stays_away_ends_the_search_which_goes_on_elsewhere(
+    server: Server, reviews_file: Path, tmp_path: Path
+) -> None:
     """Elsewhere: the tracking URI alone, another folder, the file of reviews gone."""
     asked = ("--max_trials=16", "--server_patience_minutes=0.1")
-    with Watched((*TUNE, *asked, f"--data={file}"), tmp_path, server.address) as search:
+    with Watched((*TUNE, *asked, f"--data={reviews_file}"), tmp_path, server.address) as search:
         search.until(r"\[4/16: ")
         until_stored(server.client())
         server.kill()
@@ -90,7 +84,7 @@ def test_a_server_that_stays_away_ends_the_search_which_goes_on_elsewhere(server
     assert before
     server.start()
     server.wait()
-    file.unlink()
+    reviews_file.unlink()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     with Watched((*TUNE, "--resume=latest"), elsewhere, server.address) as again:
@@ -103,9 +97,9 @@ def test_a_server_that_stays_away_ends_the_search_which_goes_on_elsewhere(server
     assert not list(elsewhere.iterdir())
 
 
-def test_a_second_ctrl_c_ends_at_once_though_the_server_hangs(server: Server, file: Path, tmp_path: Path) -> None:
+def test_a_second_ctrl_c_ends_at_once_though_the_server_hangs(server: Server, reviews_file: Path, tmp_path: Path) -> None:
     """The first one waits for the server, to close the runs."""
-    with Watched((*TUNE, "--max_trials=40", f"--data={file}"), tmp_path, server.address) as search:
+    with Watched((*TUNE, "--max_trials=40", f"--data={reviews_file}"), tmp_path, server.address) as search:
         search.until("tune: 40 trials of")
         with server.hanging():
             search.signal(signal.SIGINT)

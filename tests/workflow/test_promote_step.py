@@ -1,8 +1,6 @@
 """The step `promote` on models that `train` registered: verdicts, aliases, rollback, refusals; and two at once."""
 
 import json
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from steps.parameters import parse
 from steps.promotion import Outcome
 from steps.tracking import champions, scoring
 from steps.tracking.reuse import fetch
-from tests.conftest import statuses
+from tests.conftest import statuses, store_in
 from tests.workflow.processes import Watched
 
 NAME = "review-rating"
@@ -32,16 +30,9 @@ EASY = {"thresholds": '{"accuracy": 0.2}'}  # a first model passes, be it as wea
 def empty_database(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `store` copies: with four versions in its registry, as fitting takes longer than judging."""
     folder = tmp_path_factory.mktemp("registered")
-    database = Path(shutil.copy(empty_database, folder / "mlflow.db"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
-        mlflow.set_tracking_uri(f"sqlite:///{database}")
-        mlflow.set_experiment(experiment_id=mlflow.create_experiment("fitted", artifact_location=(folder / "artifacts").as_uri()))
+    with store_in(folder, empty_database, "fitted") as database:
         for given in FITS:
             train.run(train.TrainParameters.model_validate(given))
-    mlflow.tracking.fluent._active_experiment_id = None
-    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
     return database
 
 

@@ -1,8 +1,6 @@
 """The step `reproduce` on runs that were really made: equal again, other data, other versions, and what it leaves."""
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +19,7 @@ from steps.progress import EpochLines
 from steps.reproduce import ReproduceParameters
 from steps.tracking import lineage
 from steps.tracking.reuse import fetch
-from tests.conftest import make_reviews, statuses
+from tests.conftest import make_reviews, statuses, store_in
 from tests.workflow.processes import BIN, PROJECT, environment
 
 SEARCH = {
@@ -35,19 +33,12 @@ MODEL = "review-rating"
 def empty_database(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `store` copies: here with two fits and a search in it, as making them takes longer than reproducing one."""
     folder = tmp_path_factory.mktemp("fitted")
-    database = Path(shutil.copy(empty_database, folder / "mlflow.db"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
-        mlflow.set_tracking_uri(f"sqlite:///{database}")
-        mlflow.set_experiment(experiment_id=mlflow.create_experiment("fitted", artifact_location=(folder / "artifacts").as_uri()))
+    with store_in(folder, empty_database, "fitted") as database:
         make_reviews(300).write_csv("reviews.csv")
         data = str(folder / "reviews.csv")
         train.run(train.TrainParameters(data=data))
         train.run(train.TrainParameters(data=data, family="gru_1", settings='{"units_1": 8}', epochs=2, batch_size=64))
         tune.run(tune.TuneParameters.model_validate({"data": data, **SEARCH}))
-    mlflow.tracking.fluent._active_experiment_id = None
-    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
     return database
 
 

@@ -10,7 +10,6 @@ from sqlalchemy import MetaData, create_engine
 
 from steps import preprocess, train
 from steps.errors import UserError
-from tests.conftest import make_reviews
 from tests.workflow.postgres import postgres
 from tests.workflow.processes import TUNE, Server, Watched
 from tests.workflow.sign_in import ADMIN, PASSWORD, signing_server
@@ -35,13 +34,6 @@ def server(database: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) 
         yield made
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    made = tmp_path / "reviews.csv"
-    make_reviews(300).write_csv(made)
-    return made
-
-
 def stored(uri: str) -> str:
     """Every row of every table."""
     engine, tables = create_engine(uri), MetaData()
@@ -62,9 +54,9 @@ def with_password(address: str, password: str) -> str:
 
 
 def test_no_secret_of_a_search_is_printed_or_stored(
-    server: Server, database: tuple[str, str], file: Path, tmp_path: Path
+    server: Server, database: tuple[str, str], reviews_file: Path, tmp_path: Path
 ) -> None:
-    command = (*TUNE, f"--data={file}", "--max_trials=2", "--pruner=none")
+    command = (*TUNE, f"--data={reviews_file}", "--max_trials=2", "--pruner=none")
     with Watched(command, tmp_path, with_password(server.address, PASSWORD), **KEPT) as search:
         assert search.end() == 0, search.output
     assert f"look at the run: {server.address}/#/experiments" in search.output
@@ -104,7 +96,7 @@ def test_no_secret_is_in_what_a_store_that_refuses_makes_us_say(
 def test_no_password_of_a_database_used_directly_is_printed_or_stored(
     database: tuple[str, str],
     using: Callable[[str], None],
-    file: Path,
+    reviews_file: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -113,7 +105,7 @@ def test_no_password_of_a_database_used_directly_is_printed_or_stored(
     using(uri)
     mlflow.create_experiment("direct", artifact_location=(tmp_path / "artifacts").as_uri())
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "direct")
-    train.run(train.TrainParameters(data=str(file)))
+    train.run(train.TrainParameters(data=str(reviews_file)))
     said = "".join(capfd.readouterr())
     assert 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"' in said
     assert password not in said + stored(uri)

@@ -174,7 +174,8 @@ def test_trials_are_compared_in_parallel_coordinates_and_contours(page: Page, si
 
 def test_a_trial_shows_its_confusion_matrix(page: Page, site: Site) -> None:
     page.goto(site.page_of(site.children()[0], "/artifacts/confusion_matrix_val.png"))
-    page.wait_for_function("() => [...document.images].some(image => image.naturalWidth > 300 && image.checkVisibility())")
+    shown = "() => [...document.images].some(image => image.naturalWidth > 300 && image.checkVisibility())"
+    assert page.wait_for_function(shown).json_value() is True
 
 
 def test_the_comparison_is_a_page_to_read(page: Page, site: Site) -> None:

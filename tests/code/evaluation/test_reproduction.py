@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from steps.evaluation.intervals import bootstrap_intervals
 from steps.evaluation.likely_cause import check
 from steps.evaluation.noise import SEED, TOLERANCE, split_of
-from steps.evaluation.reproduction import Compared, Kept, Reproduction, kind_of, reproduction
+from steps.evaluation.reproducing import kind_of, reproduction
+from steps.evaluation.reproduction import Compared, Kept, Reproduction
 from steps.evaluation.reproduction_report import answer, as_json, main_table, report, terminal_lines
 from steps.evaluation.scores import SCORES, count_matrix, score
 from steps.evaluation.systems import Answers
