@@ -80,19 +80,21 @@ class TrialLines:
 class ReviewLines:
     """Prints, every few seconds, how many reviews are done, how fast that is, and how long the rest may take."""
 
-    def __init__(self) -> None:
+    def __init__(self, done: str = "done", whole: str = "the input") -> None:
+        self._done, self._whole = done, whole
         self._start = self._printed = time.monotonic()
         self.reviews = 0
 
     def show(self, reviews: int, share: float) -> None:
-        """Count reviews, with which a share of the input (0 to 1) is done."""
+        """Count reviews, with which a share of the whole (0 to 1) is done."""
         self.reviews += reviews
         now = time.monotonic()
         if now - self._printed < EVERY:
             return
         self._printed = now
         left = f", about {clock((now - self._start) / share * (1 - share))} left" if share else ""
-        print(f"  {self.reviews:,} reviews done, {self.per_second():,.0f} a second, {share:.0%} of the input{left}", flush=True)
+        rate = f"{self.per_second():,.0f} a second"
+        print(f"  {self.reviews:,} reviews {self._done}, {rate}, {share:.0%} of {self._whole}{left}", flush=True)
 
     def per_second(self) -> float:
         """Reviews a second since the beginning."""

@@ -1,17 +1,30 @@
-"""Checks before anything is trained: ratings 1-5, texts that are there, duplicates, classes enough to split."""
+"""Checks before anything is trained: ratings 1-5, texts that are there, duplicates, classes enough to split.
+
+Of every row a verdict is kept, one byte, so that a file of any size is judged chunk by chunk.
+"""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from steps.errors import UserError
+from steps.reviews.hashing import text_hashes
 from steps.reviews.layouts import Layout
 
 RATINGS = (1, 2, 3, 4, 5)
 OnBadRows = Literal["refuse", "drop"]
 # Fewer members cannot give each of the three splits one (20% test, 30% of the rest validation).
 SMALLEST_CLASS = 5
+# Verdicts beside the ratings 1-5, and what is said of them.
+NO_TEXT, NO_RATING, BAD_RATING, DUPLICATE = 0, -1, -2, -3
+DROPPED = {
+    NO_TEXT: "no text",
+    NO_RATING: "no rating",
+    BAD_RATING: "rating not a whole number 1-5",
+    DUPLICATE: "same text as an earlier review",
+}
 
 
 @dataclass
@@ -23,6 +36,13 @@ class Report:
     dropped: dict[str, int] = field(default_factory=dict)
     kept: dict[int, int] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, layout: Layout, verdicts: np.ndarray) -> "Report":
+        """Count the verdicts of all rows."""
+        counts = dict(zip(*(values.tolist() for values in np.unique(verdicts, return_counts=True)), strict=True))
+        dropped = {why: counts.get(verdict, 0) for verdict, why in DROPPED.items()}
+        return cls(layout.name, len(verdicts), dropped, {rating: counts.get(rating, 0) for rating in RATINGS})
+
     def lines(self) -> list[str]:
         """The report as plain lines for the terminal."""
         dropped = [f"dropped {rows:,}: {why}" for why, rows in self.dropped.items() if rows]
@@ -31,8 +51,20 @@ class Report:
         return [f"read {self.read:,} rows, layout: {self.layout}", *dropped, f"kept {total:,} reviews; {shares}"]
 
 
-def to_reviews(table: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Judged:
+    """Some rows in a row: of each its verdict (int8) and the hash of its text (uint64); the first bad rating, and where."""
+
+    verdicts: np.ndarray
+    hashes: np.ndarray
+    first_bad: tuple[int, str] | None = None
+
+
+def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataFrame:
     """The columns that matter, named: `review_id` (row number in the file), `text`, `rating` (as written), `title`.
+
+    Args:
+        before: rows of the file that come before the table's.
 
     Raises:
         UserError: a column holds lists or structures.
@@ -45,55 +77,69 @@ def to_reviews(table: pl.DataFrame, layout: Layout) -> pl.DataFrame:
         columns.append(pl.col(layout.rating).cast(pl.String, strict=False).str.strip_chars().alias("rating"))
     if layout.title:
         columns.append(pl.col(layout.title).cast(pl.String, strict=False).fill_null("").alias("title"))
-    return table.select(columns).with_row_index("review_id").cast({"review_id": pl.Int64})
+    ids = pl.int_range(before, before + pl.len(), dtype=pl.Int64).alias("review_id")
+    return table.select(ids, *columns)
+
+
+def judge(reviews: pl.DataFrame) -> Judged:
+    """The verdict on each of some rows: its rating or, where one cannot learn from it, why not."""
+    number = pl.col("rating").cast(pl.Float64, strict=False)
+    verdict = (
+        pl.when(pl.col("text").fill_null("").str.strip_chars() == "")
+        .then(NO_TEXT)
+        .when(pl.col("rating").fill_null("") == "")
+        .then(NO_RATING)
+        .when(number.is_in([float(rating) for rating in RATINGS]))
+        .then(number)
+        .otherwise(BAD_RATING)
+    )
+    verdicts = reviews.select(verdict.cast(pl.Int8)).to_series().to_numpy()
+    bad = np.flatnonzero(verdicts == BAD_RATING)
+    first = (int(reviews["review_id"][int(bad[0])]), str(reviews["rating"][int(bad[0])])) if len(bad) else None
+    return Judged(verdicts, text_hashes(reviews["text"]), first)
+
+
+def conclude(judged: list[Judged], layout: Layout, on_bad_rows: OnBadRows, drop_duplicates: bool) -> tuple[Judged, Report]:
+    """Put the verdicts on all rows of a file together, and find the duplicates among them.
+
+    Rows without text or without rating are dropped and counted (nothing to learn from); a rating that is there and is
+    not a whole number 1-5 is refused, or dropped where `on_bad_rows` says so. `drop_duplicates` keeps the first of
+    reviews with the same text; of nine million different texts, two share a hash once in 450,000 files.
+
+    Raises:
+        UserError: bad ratings (refuse), nothing left, one class only.
+    """
+    verdicts, hashes = (np.concatenate([getattr(each, name) for each in judged]) for name in ("verdicts", "hashes"))
+    first_bad = next((each.first_bad for each in judged if each.first_bad), None)
+    if first_bad and on_bad_rows == "refuse":
+        _refuse(first_bad, verdicts, layout)
+    if drop_duplicates:
+        usable = np.flatnonzero(verdicts > 0)
+        repeated = ~pl.Series(hashes[usable]).is_first_distinct().to_numpy()
+        verdicts[usable[repeated]] = DUPLICATE
+    report = Report.of(layout, verdicts)
+    check_classes(report.kept)
+    return Judged(verdicts, hashes, first_bad), report
 
 
 def check_reviews(
     reviews: pl.DataFrame, layout: Layout, on_bad_rows: OnBadRows = "refuse", drop_duplicates: bool = True
 ) -> tuple[pl.DataFrame, Report]:
-    """Keep the reviews one can learn from; `rating` becomes a whole number 1-5.
-
-    Rows without text or without rating are dropped and counted (nothing to learn from); a rating that is there and is
-    not a whole number 1-5 is refused, or dropped where `on_bad_rows` says so. `drop_duplicates` keeps the first of
-    reviews with the same text.
+    """The reviews of a table in memory that one can learn from, with `rating` as a whole number 1-5.
 
     Raises:
-        UserError: bad ratings (refuse), nothing left, one class only.
+        UserError: as `conclude`.
     """
-    report = Report(layout.name, reviews.height)
-    reviews = _drop(reviews, report, "no text", pl.col("text").fill_null("").str.strip_chars() == "")
-    reviews = _drop(reviews, report, "no rating", pl.col("rating").fill_null("") == "")
-    number = pl.col("rating").cast(pl.Float64, strict=False)
-    bad = ~number.is_in([float(rating) for rating in RATINGS]).fill_null(False)
-    if on_bad_rows == "refuse":
-        _refuse_bad_ratings(reviews.filter(bad), reviews.height, layout)
-    reviews = _drop(reviews, report, "rating not a whole number 1-5", bad)
-    reviews = reviews.with_columns(number.cast(pl.Int8))
-    if drop_duplicates:
-        reviews = _drop(reviews, report, "same text as an earlier review", ~pl.col("text").is_first_distinct())
-    report.kept = count_ratings(reviews)
-    check_classes(report.kept)
-    return reviews, report
+    judged, report = conclude([judge(reviews)], layout, on_bad_rows, drop_duplicates)
+    return reviews.with_columns(pl.Series("rating", judged.verdicts)).filter(pl.col("rating") > 0), report
 
 
-def count_ratings(reviews: pl.DataFrame) -> dict[int, int]:
-    """Reviews per rating, zeros included."""
-    return {rating: int((reviews["rating"] == rating).sum()) for rating in RATINGS}
-
-
-def _drop(reviews: pl.DataFrame, report: Report, why: str, condition: pl.Expr) -> pl.DataFrame:
-    kept = reviews.filter(~condition)
-    report.dropped[why] = reviews.height - kept.height
-    return kept
-
-
-def _refuse_bad_ratings(bad: pl.DataFrame, rows: int, layout: Layout) -> None:
-    if bad.is_empty():
-        return
-    first = bad.row(0, named=True)
+def _refuse(first_bad: tuple[int, str], verdicts: np.ndarray, layout: Layout) -> None:
+    row, value = first_bad
+    bad, rows = int((verdicts == BAD_RATING).sum()), int(((verdicts > 0) | (verdicts == BAD_RATING)).sum())
     raise UserError(
-        f"column {layout.rating!r}: {bad.height} of {rows} ratings are not whole numbers 1-5, first {first['rating']!r} "
-        f"in data row {first['review_id'] + 1}; mend the file or pass on_bad_rows=drop"
+        f"column {layout.rating!r}: {bad} of {rows} ratings are not whole numbers 1-5, first {value!r} "
+        f"in data row {row + 1}; mend the file or pass on_bad_rows=drop"
     )
 
 

@@ -10,11 +10,19 @@ import nltk
 import polars as pl
 
 from steps.errors import UserError
+from steps.reviews.ascii_words import ascii_words
 
 Recipe = Literal["light", "study_a"]
 # Letters and digits of any script; an apostrophe inside a word stays: "don't" is one word.
 TYPOGRAPHIC_APOSTROPHE = "\u2019"
 WORD = r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}\p{N}]+)*"
+
+
+def join_title(reviews: pl.DataFrame) -> pl.Series:
+    """The raw text a model reads: the title, where there is one, in front of the text."""
+    if "title" not in reviews.columns:
+        return reviews["text"]
+    return reviews.select((pl.col("title").fill_null("") + " " + pl.col("text").fill_null("")).alias("text")).to_series()
 
 
 @dataclass(frozen=True)
@@ -46,9 +54,8 @@ class Cleaner:
 
     def clean(self, texts: pl.Series) -> pl.Series:
         """Clean a column of raw texts; null becomes the empty text."""
-        text = pl.col("text").fill_null("").str.to_lowercase()
-        text = _light(text) if self.recipe == "light" else _study_a(text, self.stop_words)
-        cleaned = texts.cast(pl.String).to_frame("text").select(text).to_series()
+        text = texts.cast(pl.String).fill_null("")
+        cleaned = _light(text) if self.recipe == "light" else _study_a(text, self.stop_words)
         return _lemmatise(cleaned) if self.lemmas else cleaned
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,14 +68,21 @@ class Cleaner:
         return cls(values["recipe"], tuple(values["stop_words"]), values["lemmas"])
 
 
-def _light(text: pl.Expr) -> pl.Expr:
-    return text.str.replace_all(TYPOGRAPHIC_APOSTROPHE, "'", literal=True).str.extract_all(WORD).list.join(" ")
+def _light(texts: pl.Series) -> pl.Series:
+    texts = texts.str.replace_all(TYPOGRAPHIC_APOSTROPHE, "'", literal=True)
+    plain = texts.str.len_bytes() == texts.str.len_chars()
+    if plain.all():
+        return ascii_words(texts)
+    other = texts.filter(~plain).str.to_lowercase().str.extract_all(WORD).list.join(" ")
+    # Texts of ASCII first, then the others: back into their order.
+    places = pl.concat([plain.arg_true(), (~plain).arg_true()])
+    return pl.concat([ascii_words(texts.filter(plain)), other]).gather(places.arg_sort())
 
 
-def _study_a(text: pl.Expr, stop_words: tuple[str, ...]) -> pl.Expr:
-    words = text.str.split(" ").list.eval(pl.element().filter(~pl.element().is_in(stop_words)))
+def _study_a(texts: pl.Series, stop_words: tuple[str, ...]) -> pl.Series:
+    words = pl.col("text").str.to_lowercase().str.split(" ").list.eval(pl.element().filter(~pl.element().is_in(stop_words)))
     bare = words.list.join(" ").str.replace_all(r"[^\w\s]", "")
-    return bare.str.replace_all(r"\s+", " ").str.strip_chars()
+    return texts.to_frame("text").select(bare.str.replace_all(r"\s+", " ").str.strip_chars()).to_series()
 
 
 def _lemmatise(cleaned: pl.Series) -> pl.Series:

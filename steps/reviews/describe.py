@@ -1,5 +1,7 @@
 """Study A's exploration figures: lengths of reviews per rating, shares of the ratings per split."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
@@ -10,13 +12,21 @@ from steps.reviews.check import RATINGS
 BINS = 30
 
 
-def length_figure(lengths: pl.Series, ratings: pl.Series, title: str) -> Figure:
-    """One histogram per rating of review lengths in characters, with lines at the mean and the three quartiles."""
+def length_figure(lengths: pl.DataFrame, title: str) -> Figure:
+    """One histogram per rating of review lengths in characters, with lines at the mean and the three quartiles.
+
+    Args:
+        lengths: how many `reviews` of each `rating` have how many `characters`.
+    """
     figure = Figure(figsize=(16, 3.6), layout="constrained")
     figure.suptitle(title)
     for axes, rating in zip(figure.subplots(1, len(RATINGS)), RATINGS, strict=True):
-        _histogram(axes, lengths.filter(ratings == rating).to_numpy(), rating)
+        _histogram(axes, _of_each_review(lengths.filter(pl.col("rating") == rating)), rating)
     return figure
+
+
+def _of_each_review(lengths: pl.DataFrame) -> np.ndarray:
+    return np.repeat(lengths["characters"].to_numpy(), lengths["reviews"].to_numpy())
 
 
 def _histogram(axes: Axes, lengths: np.ndarray, rating: int) -> None:
@@ -31,23 +41,23 @@ def _histogram(axes: Axes, lengths: np.ndarray, rating: int) -> None:
     axes.legend(fontsize=7)
 
 
-def share_figure(splits: dict[str, pl.DataFrame]) -> Figure:
-    """Bars of the share of each rating in each split."""
+def share_figure(counts: Mapping[str, Sequence[int]]) -> Figure:
+    """Bars of the share of each rating in each split, whose reviews per rating are given."""
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
-    width = 0.8 / len(splits)
-    for i, (name, table) in enumerate(splits.items()):
-        shares = [float((table["rating"] == rating).to_numpy().mean()) for rating in RATINGS]
-        bars = axes.bar(np.array(RATINGS) + (i - 1) * width, shares, width, label=f"{name} ({table.height:,})")
+    width = 0.8 / len(counts)
+    for i, (name, reviews) in enumerate(counts.items()):
+        shares = np.array(reviews) / sum(reviews)
+        bars = axes.bar(np.array(RATINGS) + (i - 1) * width, shares, width, label=f"{name} ({sum(reviews):,})")
         axes.bar_label(bars, fmt=lambda share: f"{share:.1%}", fontsize=7)
     axes.set(xlabel="stars", ylabel="share of reviews", title="Shares of the ratings per split")
     axes.legend()
     return figure
 
 
-def length_summary(lengths: pl.Series) -> dict[str, float]:
-    """Mean, standard deviation, extremes and quartiles of lengths in characters."""
-    values = lengths.to_numpy().astype(float)
+def length_summary(lengths: pl.DataFrame) -> dict[str, float]:
+    """Mean, standard deviation, extremes and quartiles of lengths in characters, counted as for `length_figure`."""
+    values = _of_each_review(lengths).astype(float)
     names = ("min", "q1", "median", "q3", "max")
     ends = dict(zip(names, np.percentile(values, [0, 25, 50, 75, 100]).tolist(), strict=True))
     return {"mean": float(values.mean()), "std": float(values.std(ddof=1)), **ends}

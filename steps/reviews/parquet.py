@@ -1,4 +1,4 @@
-"""Parquet, a few rows at a time; its types are kept."""
+"""Parquet, read and written a few rows at a time; its types are kept."""
 
 import io
 import tempfile
@@ -17,6 +17,8 @@ from steps.reviews.unpack import check_growth, open_unpacked
 ROWS = 1_000  # decoded at once: a row may be of any length
 LARGE = 4 * 2**20  # bytes of rows that are handed on together
 MANY = 10_000  # rows
+ROW_GROUP = 16 * 2**20  # bytes that are written together
+TEXTS = ("text", "title", "cleaned")
 
 
 def read_tables(path: Path, compression: str) -> Iterator[tuple[pl.DataFrame, float]]:
@@ -52,6 +54,64 @@ def _table(batches: list[pa.RecordBatch]) -> pl.DataFrame:
     table = pl.from_arrow(pa.Table.from_batches(batches))
     assert isinstance(table, pl.DataFrame), "a table has columns"
     return table
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """The file or, of a folder that Spark wrote, its parts in order."""
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+
+
+def read_row_groups(path: Path, rows: int = MANY, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+    """Rows that a step wrote, in order, so many at once; of some columns only, if given."""
+    for file in parquet_files(path):
+        with pq.ParquetFile(file) as opened:
+            for batch in opened.iter_batches(rows, columns=columns):
+                yield _table([batch])
+
+
+def schema_of(path: Path) -> pl.Schema:
+    """Columns and types of a file, or of a folder of parts."""
+    return pl.Schema(pl.read_parquet_schema(parquet_files(path)[0]))
+
+
+class RowGroups:
+    """Writes the chunks of one table as Parquet, gathered into row groups that are worth reading at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._writer: pq.ParquetWriter | None = None
+        self._held: list[pa.Table] = []
+
+    @classmethod
+    @contextmanager
+    def to(cls, path: Path) -> Iterator["RowGroups"]:
+        """A writer of a new file, which is whole once the block has ended well."""
+        with path.open("wb") as file:
+            writer = cls(file)
+            yield writer
+            writer.close()
+
+    def write(self, table: pl.DataFrame) -> None:
+        """Append rows; columns and types are those of the first chunk."""
+        self._held.append(table.to_arrow(compat_level=pl.CompatLevel.oldest()))
+        if sum(each.nbytes for each in self._held) > ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left, and the end of the file."""
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _flush(self) -> None:
+        if not self._held:
+            return
+        rows, self._held = pa.concat_tables(self._held), []
+        if self._writer is None:
+            # Texts hardly repeat: a dictionary of them is work for nothing.
+            few = [field.name for field in rows.schema if field.name not in TEXTS]
+            self._writer = pq.ParquetWriter(self._file, rows.schema, compression="zstd", use_dictionary=few)
+        self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""Train, validation and test: stratified and seeded, or exactly as study A drew them."""
+"""Train, validation and test: stratified and seeded, by a hash of the text, or exactly as study A drew them."""
 
-import hashlib
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,42 +9,77 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import resample
 
 from steps.errors import UserError
+from steps.reviews.check import RATINGS, Judged, check_classes
+from steps.reviews.hashing import text_hashes, uniform
 
-SplitRule = Literal["stratified", "study_a"]
+SplitRule = Literal["stratified", "hash", "study_a"]
 SPLITS = ("train", "validation", "test")
+LEARNED_FROM = ("train", "validation")  # what a model is fitted on, and what its decision is
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.3
 STUDY_A_SEED = 42
+NOWHERE = -1  # the split of a row that is in none
 
 
-def take_sample(reviews: pl.DataFrame, size: int, seed: int) -> pl.DataFrame:
-    """A stratified sample of `size` reviews in file order; all of them where `size` is 0.
+def assign(judged: Judged, rule: SplitRule, sample_size: int, seed: int) -> np.ndarray:
+    """The split of every row of a file as its place in `SPLITS`, or `NOWHERE`, shape (rows,), int8.
+
+    Raises:
+        UserError: more reviews are asked for than there are, too few of a rating are left, or a split by hash has none of one.
+    """
+    usable = np.flatnonzero(judged.verdicts > 0)
+    rows = usable[take_sample(judged.verdicts[usable], sample_size, seed)]
+    ratings = judged.verdicts[rows]
+    check_classes({rating: int((ratings == rating).sum()) for rating in RATINGS})
+    assigned = np.full(len(judged.verdicts), NOWHERE, dtype=np.int8)
+    for place, part in enumerate(_parts(ratings, judged.hashes[rows], rule, seed)):
+        _check_part(ratings, part, SPLITS[place], seed)
+        assigned[rows[part]] = place
+    return assigned
+
+
+def _check_part(ratings: np.ndarray, part: np.ndarray, name: str, seed: int) -> None:
+    missing = np.setdiff1d(ratings, ratings[part])
+    if len(missing):  # only where chance decides, and among few
+        raise UserError(
+            f"no review of rating {missing[0]} fell into the {name} split; take split=stratified or a seed other than {seed}"
+        )
+
+
+def take_sample(ratings: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """Row numbers of a stratified sample of `size` reviews, ascending; of all where `size` is 0.
 
     Raises:
         UserError: more reviews are asked for than there are.
     """
-    if size == 0 or size == reviews.height:
-        return reviews
-    if size > reviews.height:
-        raise UserError(f"sample_size={size}: the file has {reviews.height} usable reviews")
-    ratings = reviews["rating"].to_numpy()
-    rows = resample(np.arange(reviews.height), replace=False, n_samples=size, random_state=seed, stratify=ratings)
-    return reviews[np.sort(rows)]
+    rows = np.arange(len(ratings))
+    if size == 0 or size == len(ratings):
+        return rows
+    if size > len(ratings):
+        raise UserError(f"sample_size={size}: the file has {len(ratings)} usable reviews")
+    return np.sort(resample(rows, replace=False, n_samples=size, random_state=seed, stratify=ratings))
 
 
 def split_reviews(reviews: pl.DataFrame, rule: SplitRule, seed: int) -> dict[str, pl.DataFrame]:
-    """Divide reviews into 56% train, 24% validation and 20% test.
+    """Divide reviews in memory, with the columns `text` and `rating`, as `assign` does; rows keep their order."""
+    parts = _parts(reviews["rating"].to_numpy(), text_hashes(reviews["text"]), rule, seed)
+    return {name: reviews[np.sort(part)] for name, part in zip(SPLITS, parts, strict=True)}
 
-    `stratified` keeps the shares of the ratings in all three parts. `study_a` repeats study A: a stratified test split
-    with seed 42, then a validation split that is drawn freely (the study gave no seed; ours is `seed`).
+
+def _parts(ratings: np.ndarray, hashes: np.ndarray, rule: SplitRule, seed: int) -> Sequence[np.ndarray]:
+    """Row numbers of the 56% for training, 24% for validation and 20% for the test.
+
+    `stratified` keeps the shares of the ratings in all three parts. `hash` looks at each text alone: shares hold on average,
+    and a review stays in its part when others are added. `study_a` repeats study A: a stratified test split with seed 42,
+    then a validation split that is drawn freely (the study gave no seed; ours is `seed`).
     """
-    rows, ratings = np.arange(reviews.height), reviews["rating"].to_numpy()
+    rows = np.arange(len(ratings))
+    if rule == "hash":
+        drawn = uniform(hashes, seed)
+        validation_end = TEST_SHARE + (1 - TEST_SHARE) * VALIDATION_SHARE
+        inside = drawn >= validation_end, (drawn >= TEST_SHARE) & (drawn < validation_end), drawn < TEST_SHARE
+        return [rows[each] for each in inside]
     test_seed = STUDY_A_SEED if rule == "study_a" else seed
     rest, test = train_test_split(rows, test_size=TEST_SHARE, random_state=test_seed, stratify=ratings)
     stratify = None if rule == "study_a" else ratings[rest]
     train, validation = train_test_split(rest, test_size=VALIDATION_SHARE, random_state=seed, stratify=stratify)
-    return {name: reviews[part] for name, part in zip(SPLITS, (train, validation, test), strict=True)}
-
-
-def table_digest(table: pl.DataFrame) -> str:
-    """16 hexadecimal digits that change with any value or with the order of rows or columns."""
-    return hashlib.sha256(table.write_csv().encode()).hexdigest()[:16]
+    return train, validation, test

@@ -90,10 +90,18 @@ def parse_json_lines(blocks: Iterator[Block], name: str, columns: list[str]) -> 
     Raises:
         UserError: not UTF-8, or a line that is not a JSON object.
     """
-    schema = dict.fromkeys(columns, pl.String)
     for block in blocks:
         with _mistakes_told(name, "jsonl", block):
-            yield pl.read_ndjson(_not_unpacked(block.data, b"\n"), schema=schema)
+            yield _read_objects(block.data, dict.fromkeys(columns, pl.String))
+
+
+def _read_objects(data: bytes, schema: dict[str, type[pl.String]]) -> pl.DataFrame:
+    try:
+        return pl.read_ndjson(_not_unpacked(data, b"\n"), schema=schema)
+    except NOT_READ:  # a line is broken, or holds a whole number of more than 128 bits, which JSON allows
+        objects = [_object(line) for line in data.splitlines() if line.strip()]
+        texts = [{k: v if v is None or isinstance(v, str) else json.dumps(v) for k, v in each.items()} for each in objects]
+        return pl.DataFrame(texts, schema=schema)
 
 
 def _check_width(name: str, columns: int) -> None:

@@ -10,9 +10,9 @@ from typing import BinaryIO, Protocol
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from steps.errors import UserError
+from steps.reviews.parquet import RowGroups
 
 
 class Writer(Protocol):
@@ -48,27 +48,10 @@ class _JsonLinesWriter:
         pass
 
 
-class _ParquetWriter:
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._writer: pq.ParquetWriter | None = None
-
-    def write(self, table: pl.DataFrame) -> None:
-        """The first chunk's types are the file's."""
-        rows = table.to_arrow(compat_level=pl.CompatLevel.oldest())
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, rows.schema, compression="zstd")
-        self._writer.write_table(rows)
-
-    def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-
-
 WRITERS: dict[str, Callable[[BinaryIO], Writer]] = {
     ".csv": _CsvWriter,
     ".jsonl": _JsonLinesWriter,
-    ".parquet": _ParquetWriter,
+    ".parquet": RowGroups,
 }
 
 

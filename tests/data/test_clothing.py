@@ -46,7 +46,7 @@ def test_rows_with_text_and_rows_per_rating(raw: pl.DataFrame) -> None:
 
 
 def test_length_of_the_texts(reviews: pl.DataFrame) -> None:
-    summary = length_summary(reviews["text"].str.len_chars())
+    summary = length_summary(reviews.select(characters=pl.col("text").str.len_chars(), reviews=pl.lit(1)))
     assert round(summary["mean"], 6) == 308.687911
     assert round(summary["std"], 6) == 143.940048
     assert [summary[name] for name in ("min", "q1", "median", "q3", "max")] == [9, 186, 301, 459, 508]

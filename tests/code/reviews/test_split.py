@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from steps.errors import UserError
-from steps.reviews.check import SMALLEST_CLASS, check_classes, count_ratings
-from steps.reviews.split import SPLITS, SplitRule, split_reviews, table_digest, take_sample
+from steps.reviews.check import SMALLEST_CLASS, Judged
+from steps.reviews.hashing import digest_sum, digest_text, table_digest, text_hashes
+from steps.reviews.split import NOWHERE, SPLITS, SplitRule, assign, split_reviews, take_sample
 
 COUNTS = st.lists(st.integers(SMALLEST_CLASS, 60), min_size=2, max_size=5)
+RULES = st.sampled_from(["stratified", "hash", "study_a"])
 SEEDS = st.integers(0, 2**32 - 1)
 UNEVEN = [20, 30, 50, 100, 200]
 
@@ -29,12 +31,13 @@ def counts_of(table: pl.DataFrame, classes: int) -> np.ndarray:
 
 
 @settings(deadline=None, max_examples=60)
-@given(counts=COUNTS, seed=SEEDS, rule=st.sampled_from(["stratified", "study_a"]))
+@given(counts=COUNTS, seed=SEEDS, rule=RULES)
 def test_parts_are_disjoint_and_cover_everything(counts: list[int], seed: int, rule: SplitRule) -> None:
     table = table_of(counts)
     parts = split_reviews(table, rule, seed)
     assert tuple(parts) == SPLITS
     assert_frame_equal(pl.concat(parts.values()).sort("review_id"), table)
+    assert all(part["review_id"].is_sorted() for part in parts.values())
 
 
 @settings(deadline=None, max_examples=60)
@@ -58,15 +61,16 @@ def test_every_rating_that_passed_the_checks_is_in_every_part(counts: list[int],
 
 
 @settings(deadline=None, max_examples=20)
-@given(counts=COUNTS, seed=SEEDS, rule=st.sampled_from(["stratified", "study_a"]))
+@given(counts=COUNTS, seed=SEEDS, rule=RULES)
 def test_equal_seeds_give_equal_splits(counts: list[int], seed: int, rule: SplitRule) -> None:
     first, second = (split_reviews(table_of(counts), rule, seed) for _ in range(2))
     for name in SPLITS:
         assert_frame_equal(first[name], second[name])
 
 
-def test_another_seed_gives_another_split() -> None:
-    first, second = (split_reviews(table_of(UNEVEN), "stratified", seed) for seed in (1, 2))
+@pytest.mark.parametrize("rule", ["stratified", "hash"])
+def test_another_seed_gives_another_split(rule: SplitRule) -> None:
+    first, second = (split_reviews(table_of(UNEVEN), rule, seed) for seed in (1, 2))
     for name in SPLITS:
         assert set(first[name]["review_id"]) != set(second[name]["review_id"])
 
@@ -84,46 +88,80 @@ def test_a_sample_is_stratified_and_in_file_order(counts: list[int], share: floa
     table = table_of(counts)
     size = max(int(table.height * share), len(counts))
     size = min(size, table.height - len(counts))
-    sample = take_sample(table, size, seed)
+    rows = take_sample(table["rating"].to_numpy(), size, seed)
+    sample = table[rows]
     assert sample.height == size
     assert sample["review_id"].is_sorted()
     assert sample["review_id"].is_unique().all()
-    assert_frame_equal(table.filter(pl.col("review_id").is_in(sample["review_id"].to_list())), sample)
     assert np.abs(counts_of(sample, len(counts)) - np.array(counts) * size / table.height).max() <= 1
 
 
 def test_samples_follow_their_seed() -> None:
-    table = table_of(UNEVEN)
-    assert_frame_equal(take_sample(table, 100, 1), take_sample(table, 100, 1))
-    assert not take_sample(table, 100, 1).equals(take_sample(table, 100, 2))
+    ratings = table_of(UNEVEN)["rating"].to_numpy()
+    assert take_sample(ratings, 100, 1).tolist() == take_sample(ratings, 100, 1).tolist()
+    assert take_sample(ratings, 100, 1).tolist() != take_sample(ratings, 100, 2).tolist()
 
 
 @pytest.mark.parametrize("size", [0, 400])
 def test_all_reviews_are_taken_where_none_need_go(size: int) -> None:
-    assert_frame_equal(take_sample(table_of(UNEVEN), size, 1), table_of(UNEVEN))
+    assert take_sample(table_of(UNEVEN)["rating"].to_numpy(), size, 1).tolist() == list(range(400))
 
 
 def test_a_sample_that_cannot_be_drawn_is_the_users_mistake() -> None:
     with pytest.raises(UserError, match=r"^sample_size=401: the file has 400 usable reviews$"):
-        take_sample(table_of(UNEVEN), 401, 1)
+        take_sample(table_of(UNEVEN)["rating"].to_numpy(), 401, 1)
 
 
 @pytest.mark.parametrize("size", [3, 396, 399])
 def test_any_number_of_reviews_can_be_sampled(size: int) -> None:
-    assert take_sample(table_of(UNEVEN), size, 1).height == size
+    assert len(take_sample(table_of(UNEVEN)["rating"].to_numpy(), size, 1)) == size
 
 
 def test_a_sample_too_small_to_split_is_the_users_mistake() -> None:
-    sample = take_sample(table_of(UNEVEN), 15, 1)
     with pytest.raises(UserError, match="take a larger sample"):
-        check_classes(count_ratings(sample))
+        assign(judged(table_of(UNEVEN)), "stratified", 15, 1)
+
+
+def judged(reviews: pl.DataFrame) -> Judged:
+    return Judged(reviews["rating"].to_numpy().copy(), text_hashes(reviews["text"]))
+
+
+@pytest.mark.parametrize("rule", ["stratified", "hash", "study_a"])
+def test_rows_that_are_not_used_are_in_no_split_and_move_no_other(rule: SplitRule) -> None:
+    reviews = table_of(UNEVEN)
+    expected = split_reviews(reviews, rule, 7)
+    with_others = pl.concat([reviews, reviews.with_columns(pl.lit(0, pl.Int8).alias("rating"))])
+    assigned = assign(judged(with_others), rule, 0, 7)
+    assert (assigned[400:] == NOWHERE).all()
+    for place, name in enumerate(SPLITS):
+        assert np.flatnonzero(assigned == place).tolist() == expected[name]["review_id"].to_list()
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=SEEDS, added=st.integers(1, 300))
+def test_by_hash_a_review_stays_where_it_is_when_others_are_added(seed: int, added: int) -> None:
+    before, after = (split_reviews(table_of(counts), "hash", seed) for counts in ((500,), (500 + added,)))
+    for name in SPLITS:
+        assert set(before[name]["text"]) <= set(after[name]["text"])
+
+
+def test_by_hash_shares_hold_on_average() -> None:
+    parts = split_reviews(table_of([20_000, 60_000]), "hash", 3)
+    for name, share in zip(SPLITS, (0.56, 0.24, 0.2), strict=True):
+        assert counts_of(parts[name], 2) / [20_000, 60_000] == pytest.approx([share, share], abs=0.012)
+
+
+def test_a_split_by_hash_without_one_of_the_ratings_is_told() -> None:
+    message = r"^no review of rating \d fell into the \w+ split; take split=stratified or a seed other than 1$"
+    with pytest.raises(UserError, match=message):
+        assign(judged(table_of([5, 5, 5])), "hash", 0, 1)
 
 
 TABLES = st.lists(st.tuples(st.none() | st.text(max_size=5), st.integers(1, 5)), min_size=2, max_size=6, unique=True)
 
 
 def table(rows: list[tuple[str | None, int]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema={"text": pl.String, "rating": pl.Int8}, orient="row")
+    return pl.DataFrame(rows, schema={"text": pl.String, "rating": pl.Int8}, orient="row").with_row_index("review_id")
 
 
 @settings(deadline=None, max_examples=30)
@@ -132,6 +170,9 @@ def test_a_digest_changes_with_any_value_and_with_the_order(rows: list[tuple[str
     digest = table_digest(table(rows))
     assert digest == table_digest(table(list(rows)))
     assert digest != table_digest(table(rows[::-1]))
+    cut = data.draw(st.integers(0, len(rows)))
+    parts = table(rows)[cut:], table(rows)[:cut]
+    assert digest == digest_text(sum(digest_sum(part) for part in parts))
     at = data.draw(st.integers(0, len(rows) - 1))
     text, rating = rows[at]
     for other in ((text, rating % 5 + 1), ("" if text is None else text + "!", rating)):

@@ -1,0 +1,125 @@
+"""The second look: rows are cleaned and written to the three splits, and counted on the way."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from steps.reviews.ahead import map_ahead
+from steps.reviews.check import RATINGS
+from steps.reviews.clean import Cleaner, join_title
+from steps.reviews.hashing import digest_sum, digest_text
+from steps.reviews.parquet import RowGroups
+from steps.reviews.split import SPLITS
+from steps.reviews.spool import Show
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of some rows of the splits; those of parts add up.
+
+    Attributes:
+        counts: rows per split and rating, shape (3, 5).
+        digests: sums of the rows' hashes per split.
+        lengths: how many reviews of each `rating` have how many characters `before` and, apart from that, `after` cleaning;
+            columns `when`, `rating`, `characters`, `reviews`.
+    """
+
+    counts: np.ndarray
+    digests: tuple[int, ...]
+    lengths: pl.DataFrame
+
+    @classmethod
+    def total(cls, parts: Iterable["Facts"]) -> "Facts":
+        """The facts of all parts together."""
+        every = list(parts)
+        lengths = pl.concat([part.lengths for part in every]).group_by("when", "rating", "characters").agg(pl.sum("reviews"))
+        digests = tuple(sum(sums) for sums in zip(*(part.digests for part in every), strict=True))
+        return cls(np.sum([part.counts for part in every], axis=0), digests, lengths.sort("when", "rating", "characters"))
+
+    def digest_texts(self) -> dict[str, str]:
+        """The digest of each split, as `table_digest` gives it."""
+        return {name: digest_text(total) for name, total in zip(SPLITS, self.digests, strict=True)}
+
+    def rating_counts(self) -> dict[str, list[int]]:
+        """Rows per rating 1-5 of each split."""
+        return {name: counts.tolist() for name, counts in zip(SPLITS, self.counts, strict=True)}
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """The cleaned rows of one batch, per split, and their facts."""
+
+    tables: list[pl.DataFrame]
+    facts: Facts
+
+
+def clean_batch(rows: pl.DataFrame, verdicts: np.ndarray, assigned: np.ndarray, cleaner: Cleaner) -> Cleaned:
+    """Clean the rows that are in a split.
+
+    Args:
+        rows: `review_id`, `text` and, where it is used, `title`.
+        verdicts, assigned: of each row its rating, and the place of its split in `SPLITS`, or less than 0.
+    """
+    placed = rows.with_columns(pl.Series("rating", verdicts), pl.Series("split", assigned)).filter(pl.col("split") >= 0)
+    placed = placed.with_columns(cleaner.clean(join_title(placed)).alias("cleaned"))
+    title = ("title",) if "title" in rows.columns else ()
+    kept = placed.select("split", "review_id", "text", "rating", *title, "cleaned")
+    tables = [kept.filter(pl.col("split") == place).drop("split") for place in range(len(SPLITS))]
+    return Cleaned(tables, facts_of(tables))
+
+
+def facts_of(tables: list[pl.DataFrame]) -> Facts:
+    """The facts of some rows of each split."""
+    counts = np.array([np.bincount(table["rating"], minlength=len(RATINGS) + 1)[1:] for table in tables])
+    measured = []
+    for when in ("before", "after"):
+        texts = [join_title(table) if when == "before" else table["cleaned"] for table in tables]
+        characters = pl.concat(texts).str.len_chars().alias("characters").to_frame()
+        ratings = pl.concat([table["rating"] for table in tables])
+        grouped = characters.with_columns(ratings).group_by("rating", "characters").agg(reviews=pl.len())
+        measured.append(grouped.select(pl.lit(when).alias("when"), "rating", "characters", "reviews"))
+    return Facts(counts, tuple(digest_sum(table) for table in tables), pl.concat(measured))
+
+
+def write_splits(
+    batches: Iterator[pl.DataFrame], verdicts: np.ndarray, assigned: np.ndarray, cleaner: Cleaner, folder: Path, show: Show
+) -> Facts:
+    """Write `<split>.parquet` of every split into a folder; rows keep their order.
+
+    Args:
+        batches: all rows of the file in order.
+        verdicts, assigned: of all rows, as for `clean_batch`.
+    """
+    found, placed = [], int((assigned >= 0).sum())
+    with ExitStack() as stack:
+        writers = [stack.enter_context(RowGroups.to(folder / f"{name}.parquet")) for name in SPLITS]
+        done = 0
+        for cleaned in map_ahead(partial(_clean, cleaner), _with_places(batches, verdicts, assigned)):
+            for writer, table in zip(writers, cleaned.tables, strict=True):
+                writer.write(table)
+            found.append(cleaned.facts)
+            reviews = int(cleaned.facts.counts.sum())
+            done += reviews
+            show(reviews, done / placed)
+    return Facts.total(found)
+
+
+Placed = tuple[pl.DataFrame, np.ndarray, np.ndarray]
+
+
+def _with_places(batches: Iterator[pl.DataFrame], verdicts: np.ndarray, assigned: np.ndarray) -> Iterator[Placed]:
+    """Every batch with its part of both arrays."""
+    begin = 0
+    for rows in batches:
+        end = begin + rows.height
+        yield rows, verdicts[begin:end], assigned[begin:end]
+        begin = end
+
+
+def _clean(cleaner: Cleaner, placed: Placed) -> Cleaned:
+    return clean_batch(*placed, cleaner)
