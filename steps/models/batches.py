@@ -3,8 +3,8 @@
 import numpy as np
 
 from steps.models.backend import keras
+from steps.models.ragged import Sequences
 from steps.models.sampling import Resampled
-from steps.models.vocabulary import Sequences
 
 POOL = 20  # batches that are sorted by length together: larger pads less, smaller shuffles more
 

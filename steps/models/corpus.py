@@ -1,29 +1,50 @@
-"""The reviews a model learns from, and their encoding for networks, made once for all trials of a search."""
+"""The reviews a model learns from, and their encoding, made once for all trials of a search."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import polars as pl
 
+from steps.models.encoding import Encoding
 from steps.models.neighbours import review_space
-from steps.models.vocabulary import Sequences, Vocabulary
+from steps.models.ragged import Sequences
+from steps.models.texts import StoredTexts, Texts, chunks_of
+from steps.models.vocabulary import Vocabulary
 
-VOCABULARY = "vocabulary.json"
+VOCABULARY, PARTS = "vocabulary.json", ("train", "validation")
+
+
+class Answering(Protocol):
+    """A model that is asked."""
+
+    def probabilities(self, texts: pl.Series) -> np.ndarray:
+        """Probabilities of the ratings 1-5 for cleaned texts, shape (reviews, 5)."""
 
 
 @dataclass(frozen=True)
 class Part:
     """One split: cleaned texts, and ratings as index 0-4."""
 
-    texts: pl.Series
+    texts: Texts
     ratings: np.ndarray
 
     @classmethod
     def from_table(cls, table: pl.DataFrame) -> "Part":
         """From a table with the columns `cleaned` and `rating` (1-5)."""
         return cls(table["cleaned"], table["rating"].to_numpy().astype(np.int64) - 1)
+
+    @classmethod
+    def stored(cls, path: Path, rows: np.ndarray | None = None) -> "Part":
+        """From a split's Parquet file, whose texts stay there; of some `rows` only, in the file's order, if given."""
+        ratings = pl.read_parquet(path, columns=["rating"])["rating"].to_numpy().astype(np.int64) - 1
+        if rows is None:
+            return cls(StoredTexts(path), ratings)
+        taken = np.zeros(len(ratings), dtype=bool)
+        taken[rows] = True
+        return cls(StoredTexts(path, taken), ratings[taken])
 
 
 @dataclass(frozen=True)
@@ -37,40 +58,58 @@ class Corpus:
     validation: Part
     folder: Path | None = None
 
+    @classmethod
+    def stored(cls, train: Path, validation: Path) -> "Corpus":
+        """From the Parquet files of both splits."""
+        return cls(Part.stored(train), Part.stored(validation))
+
+    @cached_property
+    def encoding(self) -> Encoding:
+        """Every word of both splits as a number."""
+        return Encoding.open(self.folder) if self.folder else Encoding.of(self.train.texts, self.validation.texts)
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The words of the training split."""
-        return Vocabulary.load(self.folder / VOCABULARY) if self.folder else Vocabulary.fit(self.train.texts)
+        """The most frequent words of the training split, which networks read."""
+        return Vocabulary.load(self.folder / VOCABULARY) if self.folder else Vocabulary.of(self.encoding)
 
     @cached_property
     def train_sequences(self) -> Sequences:
-        """The training split as word indices."""
-        return self._sequences("train", self.train)
+        """The training split as word indices of the vocabulary."""
+        return self._sequences("train", self.encoding.train)
 
     @cached_property
     def validation_sequences(self) -> Sequences:
-        """The validation split as word indices."""
-        return self._sequences("validation", self.validation)
+        """The validation split as word indices of the vocabulary."""
+        return self._sequences("validation", self.encoding.validation)
 
     @cached_property
     def review_space(self) -> np.ndarray:
         """Where the reviews of the training split are neighbours, shape (reviews, n)."""
         return review_space(self.train_sequences)
 
-    def _sequences(self, split: str, part: Part) -> Sequences:
-        return Sequences.open(self.folder / split) if self.folder else self.vocabulary.encode(part.texts)
+    def _sequences(self, split: str, numbers: Sequences) -> Sequences:
+        return Sequences.open(self.folder / split) if self.folder else self.vocabulary.renumbered(numbers)
 
     def save(self, folder: Path) -> None:
-        """Encode, and write everything so that any number of processes can map it into their memory."""
-        self.vocabulary.save(folder / VOCABULARY)
-        for split, part in (("train", self.train), ("validation", self.validation)):
-            table = pl.DataFrame({"cleaned": part.texts, "rating": part.ratings + 1})
-            table.write_ipc(folder / f"{split}.arrow")
-            (folder / split).mkdir()
-            self._sequences(split, part).save(folder / split)
+        """Encode, and write all that a model learns from so that any number of processes can map it into their memory."""
+        encoding = Encoding.of(self.train.texts, self.validation.texts, folder)
+        vocabulary = Vocabulary.of(encoding)
+        vocabulary.save(folder / VOCABULARY)
+        for name, part, numbers in zip(PARTS, (self.train, self.validation), (encoding.train, encoding.validation), strict=True):
+            np.save(folder / f"{name}_ratings.npy", part.ratings)
+            vocabulary.renumbered(numbers, folder / name)
 
     @classmethod
     def open(cls, folder: Path) -> "Corpus":
-        """What `save` wrote; the operating system shares the pages among processes."""
-        train, validation = (Part.from_table(pl.read_ipc(folder / f"{split}.arrow")) for split in ("train", "validation"))
+        """What `save` wrote, without the texts; the operating system shares the pages among processes."""
+        train, validation = (Part(_NO_TEXTS, np.load(folder / f"{name}_ratings.npy", mmap_mode="r")) for name in PARTS)
         return cls(train, validation, folder)
+
+
+def answers_of(model: Answering, texts: Texts) -> np.ndarray:
+    """A model's probabilities of the ratings 1-5 for texts of any number, shape (reviews, 5), float32."""
+    return np.concatenate([np.empty((0, 5), dtype=np.float32), *(model.probabilities(chunk) for chunk in chunks_of(texts))])
+
+
+_NO_TEXTS = pl.Series("cleaned", [], dtype=pl.String)  # of an opened corpus: models learn from the numbers

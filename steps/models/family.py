@@ -21,6 +21,7 @@ Settings = dict[str, Value]
 Space = Mapping[str, tuple[Value, ...]]
 Sampling = Literal["none", "class_weight", "random_under", "random_over", "smote", "adasyn", "nearmiss_2", "adasyn_token_ids"]
 Schedule = Literal["linear", "constant"]
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]  # Keras' names: with 16 bits, weights stay in 32
 SAMPLINGS: tuple[Sampling, ...] = ("none", "class_weight", "random_under", "random_over", "smote", "adasyn", "nearmiss_2")
 MAKES_REVIEWS: tuple[Sampling, ...] = ("smote", "adasyn", "adasyn_token_ids")  # between a review and one of its neighbours
 
@@ -38,6 +39,7 @@ class Training:
 
     Under the schedule `linear` a network's learning rate falls from its setting to zero over the epochs, batch by batch.
     `neighbours`: of each review, for samplings that make up reviews; fewer where a rating has too few and that is allowed.
+    `precision`: in which a network computes while it is trained; what is saved computes in 32 bits.
     """
 
     sampling: Sampling
@@ -48,6 +50,7 @@ class Training:
     schedule: Schedule = "constant"
     neighbours: int = 5
     fewer_neighbours: bool = False
+    precision: Precision = "float32"
 
     def logged(self) -> dict[str, Value]:
         """What of it is a parameter of a run, beside the settings."""
@@ -59,6 +62,8 @@ class Training:
         }
         if self.sampling in MAKES_REVIEWS:
             logged |= {"neighbours": self.neighbours, "fewer_neighbours": self.fewer_neighbours}
+        if self.precision != "float32":
+            logged["precision"] = self.precision
         return logged
 
 
@@ -74,6 +79,7 @@ class Recipe:
     epochs: int
     neighbours: int = 5
     fewer_neighbours: bool = False
+    precision: Precision = "float32"
 
 
 class FittedModel(Protocol):

@@ -1,5 +1,6 @@
 """Study B's baseline: logistic regression on TF-IDF of word n-grams."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -7,12 +8,16 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import polars as pl
 import skops.io
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
 from steps.models.corpus import Corpus
+from steps.models.encoding import Encoding
 from steps.models.family import Family, Fit, Recorder, Sampling, Schedule, Settings, Space, Training
 from steps.models.ngrams import NgramVectorizer
+from steps.models.ragged import Sequences
 from steps.models.sampling import resample
+from steps.models.texts import chunks_of
 
 if TYPE_CHECKING:
     from steps.models.checkpoint import Checkpoints
@@ -29,10 +34,18 @@ class FittedLogistic:
 
     def probabilities(self, texts: pl.Series) -> np.ndarray:
         """Probabilities of the ratings 1-5 for cleaned texts, shape (reviews, 5); 0 for a rating never seen."""
-        probabilities = np.zeros((len(texts), 5), dtype=np.float32)
-        if texts.is_empty():
-            return probabilities  # scikit-learn refuses to answer nothing
-        probabilities[:, self.classifier.classes_] = self.classifier.predict_proba(self.vectorizer.transform(texts))
+        return self._answers(self.vectorizer.transform(chunk) for chunk in chunks_of(texts))
+
+    def probabilities_of(self, encoding: Encoding, texts: Sequences) -> np.ndarray:
+        """The same for encoded texts."""
+        return self._answers(self.vectorizer.transform_encoded(encoding, texts))
+
+    def _answers(self, rows: Iterable[sparse.csr_matrix]) -> np.ndarray:
+        return np.concatenate([np.empty((0, 5), dtype=np.float32), *map(self._answer, rows)])
+
+    def _answer(self, rows: sparse.csr_matrix) -> np.ndarray:
+        probabilities = np.zeros((rows.shape[0], 5), dtype=np.float32)
+        probabilities[:, self.classifier.classes_] = self.classifier.predict_proba(rows)
         return probabilities
 
     def save(self, folder: Path) -> None:
@@ -83,7 +96,7 @@ class LogisticFamily(Family):
             UserError: no training text has a word, or the sampling cannot be done with these reviews.
         """
         vectorizer = NgramVectorizer(int(settings["ngrams"]), int(settings["features"]), bool(settings["sublinear"]))
-        features, ratings = vectorizer.fit_transform(corpus.train.texts), corpus.train.ratings
+        features, ratings = vectorizer.fit_transform(corpus.encoding), corpus.train.ratings
         resampled = resample(corpus, training)
         if resampled:
             features, ratings = resampled.mixture @ features, resampled.ratings
@@ -94,7 +107,7 @@ class LogisticFamily(Family):
             random_state=training.seed,
         ).fit(features, ratings)
         model = FittedLogistic(vectorizer, classifier)
-        probabilities = model.probabilities(corpus.validation.texts)
+        probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
         recorder.epoch(1, {}, probabilities)
         return Fit(model, probabilities, epochs=1, best_epoch=1, trained_on=ratings)
 

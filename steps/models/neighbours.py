@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 
-from steps.models.vocabulary import Sequences
+from steps.models.ragged import Sequences
 
 DIRECTIONS = 100
 FARTHEST_CHUNK = 1_000  # reviews whose distances to all others are held at a time

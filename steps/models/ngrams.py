@@ -8,6 +8,7 @@ are not counted at all, and with every n-gram that is kept stand those it begins
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,13 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfTransformer
 
 from steps.errors import UserError
+from steps.models.encoding import Encoding
 from steps.models.lookup import numbers_of
+from steps.models.ragged import Sequences
+from steps.models.stored_rows import StoredRows
+from steps.reviews.ahead import map_ahead
 
-CHUNK = 20_000  # reviews worked on at once: what bounds memory
+MERGED = 4_000_000  # counts that are held apart before they are added up
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Words:
 
     numbers: np.ndarray  # -1 where unknown
     rows: np.ndarray
+    texts: int
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,14 @@ class Ngrams:
         """The words of cleaned texts."""
         table = pl.DataFrame({"row": pl.int_range(len(texts), dtype=pl.Int32, eager=True), "word": texts.str.split(" ")})
         table = table.explode("word").filter(pl.col("word") != "")
-        return Words(numbers_of(table["word"], self.words), table["row"].to_numpy())
+        return Words(numbers_of(table["word"], self.words), table["row"].to_numpy(), len(texts))
+
+    def read_encoded(self, names: pl.Series, texts: Sequences) -> Iterator[Words]:
+        """The words of encoded texts, some texts after the other; `names` are the words that their numbers stand for."""
+        places = np.append(numbers_of(names, self.words), np.int32(-1))  # the last is that of words without a number
+        for chunk in texts.chunks():
+            rows = np.repeat(np.arange(len(chunk.lengths), dtype=np.int32), chunk.lengths)
+            yield Words(places[chunk.tokens], rows, len(chunk.lengths))
 
     def find(self, words: Words) -> Iterator[Found]:
         """The n-grams in some words: those of one word, of two, and so on."""
@@ -97,20 +110,19 @@ class Ngrams:
         return self.names.gather(before) + " " + self.names.gather(last)
 
 
-def most_frequent(texts: pl.Series, longest: int, size: int) -> Ngrams:
+def most_frequent(encoding: Encoding, longest: int, size: int) -> Ngrams:
     """The `size` n-grams of 1 to `longest` words that occur most often; of equal counts the shorter, then the alphabet.
 
     Raises:
         UserError: there is no word in the texts.
     """
-    counted = _count_words(texts)
-    if counted.is_empty():
+    if encoding.words.is_empty():
         raise UserError("no review has a word to learn from: each is empty once cleaned")
-    counted = counted.filter(pl.col("count") >= _least(counted, size))
+    counted = pl.DataFrame({"name": encoding.words, "count": encoding.counts}).with_columns(length=pl.lit(1, pl.Int32))
+    counted = counted.select("name", "length", "count").filter(pl.col("count") >= _least(counted, size))
     ngrams = Ngrams.of(counted["name"])
-    chunks = [ngrams.read(chunk) for chunk in _chunks(texts)]
     while ngrams.longest < longest:
-        keys = _count_keys(ngrams, chunks).filter(pl.col("count") >= _least(counted, size))
+        keys = _count_keys(ngrams, encoding).filter(pl.col("count") >= _least(counted, size))
         if keys.is_empty():
             break  # longer ones are not more frequent
         names = ngrams.names_of(keys["key"].to_numpy())
@@ -130,22 +142,33 @@ class NgramVectorizer:
         self.ngrams: Ngrams
         self._tfidf = TfidfTransformer(sublinear_tf=sublinear)
 
-    def fit_transform(self, texts: pl.Series) -> sparse.csr_matrix:
-        """Choose the n-grams of cleaned texts and learn their weights; the texts' rows, float32 (reviews, n-grams).
+    def fit_transform(self, encoding: Encoding) -> sparse.csr_matrix:
+        """Choose the n-grams of an encoded training split and learn their weights.
+
+        Returns:
+            The split's rows, float32 (reviews, n-grams), on the disk.
 
         Raises:
             UserError: there is no word in the texts.
         """
-        self.ngrams = most_frequent(texts, self.longest, self.size)
-        counts = self._count(texts)
-        return self._tfidf.fit(counts).transform(counts, copy=False)
+        self.ngrams = most_frequent(encoding, self.longest, self.size)
+        counts = StoredRows(len(self.ngrams.names))
+        for chunk in map_ahead(partial(count_ngrams, self.ngrams), self.ngrams.read_encoded(encoding.words, encoding.train)):
+            counts.append(chunk)
+        self._tfidf.idf_ = counts.inverse_document_frequencies()
+        return counts.finish(self._weigh)
 
     def transform(self, texts: pl.Series) -> sparse.csr_matrix:
         """Rows of cleaned texts, float32 (reviews, n-grams); a text without a known word is all zeros."""
-        return self._tfidf.transform(self._count(texts), copy=False)
+        return self._weigh(count_ngrams(self.ngrams, self.ngrams.read(texts)))
 
-    def _count(self, texts: pl.Series) -> sparse.csr_matrix:
-        return sparse.vstack([_count_chunk(self.ngrams, chunk) for chunk in _chunks(texts)], format="csr")
+    def transform_encoded(self, encoding: Encoding, texts: Sequences) -> Iterator[sparse.csr_matrix]:
+        """The same of encoded texts, some rows after the other."""
+        for words in self.ngrams.read_encoded(encoding.words, texts):
+            yield self._weigh(count_ngrams(self.ngrams, words))
+
+    def _weigh(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
+        return self._tfidf.transform(counts, copy=False)
 
     def save(self, path: Path) -> None:
         """Write the n-grams and their weights as JSON."""
@@ -163,24 +186,23 @@ class NgramVectorizer:
         return vectorizer
 
 
-def _chunks(texts: pl.Series) -> list[pl.Series]:
-    return [texts.slice(start, CHUNK) for start in range(0, max(1, len(texts)), CHUNK)]
-
-
-def _count_words(texts: pl.Series) -> pl.DataFrame:
-    """Columns `name`, `length`, `count`."""
-    split = (chunk.rename("name").str.split(" ").explode() for chunk in _chunks(texts))
-    counted = pl.concat([words.filter(words != "").value_counts() for words in split])
-    return counted.group_by("name").agg(length=pl.lit(1, pl.Int32), count=pl.sum("count").cast(pl.Int64))
-
-
-def _count_keys(ngrams: Ngrams, chunks: list[Words]) -> pl.DataFrame:
+def _count_keys(ngrams: Ngrams, encoding: Encoding) -> pl.DataFrame:
     """Columns `key`, `count`: of n-grams that are one word longer than the longest known."""
-    counted = []
-    for words in chunks:
-        *_, longest = ngrams.find(words)
-        keys, counts = np.unique(ngrams.extend(longest, words, ngrams.longest + 1).numbers, return_counts=True)
-        counted.append(pl.DataFrame({"key": keys, "count": counts}))
+    merged, apart = pl.DataFrame(schema={"key": pl.Int64, "count": pl.Int64}), []
+    for counted in map_ahead(partial(_count_longer, ngrams), ngrams.read_encoded(encoding.words, encoding.train)):
+        apart.append(counted)
+        if sum(map(len, apart)) > max(MERGED, len(merged)):
+            merged, apart = _added([merged, *apart]), []
+    return _added([merged, *apart])
+
+
+def _count_longer(ngrams: Ngrams, words: Words) -> pl.DataFrame:
+    *_, longest = ngrams.find(words)
+    keys, counts = np.unique(ngrams.extend(longest, words, ngrams.longest + 1).numbers, return_counts=True)
+    return pl.DataFrame({"key": keys, "count": counts})
+
+
+def _added(counted: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(counted).group_by("key").agg(pl.sum("count"))
 
 
@@ -189,9 +211,10 @@ def _least(counted: pl.DataFrame, size: int) -> int:
     return int(counted["count"].sort(descending=True)[size - 1]) if len(counted) >= size else 1
 
 
-def _count_chunk(ngrams: Ngrams, texts: pl.Series) -> sparse.csr_matrix:
+def count_ngrams(ngrams: Ngrams, words: Words) -> sparse.csr_matrix:
+    """How often each n-gram occurs in each text, float32 (texts, n-grams)."""
     # An n-gram in a row is one integer: sorted, equal ones stand together, and in the order of the matrix.
-    shape, words = (len(texts), len(ngrams.names)), ngrams.read(texts)
+    shape = (words.texts, len(ngrams.names))
     cells = [words.rows[found.places].astype(np.int64) * shape[1] + found.numbers for found in ngrams.find(words)]
     distinct, counts = np.unique(np.concatenate(cells), return_counts=True)
     rows, columns = np.divmod(distinct, shape[1])

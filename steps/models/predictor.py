@@ -10,14 +10,7 @@ import polars as pl
 from steps.models.catalogue import FAMILIES
 from steps.models.decision import Decision
 from steps.models.family import FittedModel
-from steps.reviews.clean import Cleaner, copy_wordnet, use_wordnet_from
-
-
-def join_title(reviews: pl.DataFrame) -> pl.Series:
-    """The raw text a model reads: the title, where there is one, in front of the text."""
-    if "title" not in reviews.columns:
-        return reviews["text"]
-    return reviews.select((pl.col("title").fill_null("") + " " + pl.col("text").fill_null("")).alias("text")).to_series()
+from steps.reviews.clean import Cleaner, copy_wordnet, join_title, use_wordnet_from
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from steps.errors import UserError
 from steps.models.corpus import Corpus
 from steps.models.family import MAKES_REVIEWS, Sampling, Training
 from steps.models.neighbours import FarthestRows, RowNeighbours
-from steps.models.vocabulary import Sequences
+from steps.models.ragged import Sequences
 
 NEAR_MISS_NEIGHBOURS = 3  # imbalanced-learn's
 NOT_RESAMPLED = ("none", "class_weight")
@@ -124,6 +124,7 @@ def resample_token_ids(sequences: Sequences, ratings: np.ndarray, training: Trai
 
     neighbours = check_members(count_ratings(ratings), training)
     padded = sequences.padded(np.arange(len(ratings)))
+    padded = np.take_along_axis(padded, np.argsort(padded != 0, axis=1, kind="stable"), axis=1)  # the words to the right
     sampler = ADASYN(n_neighbors=neighbours, random_state=training.seed)
     tokens, chosen = _fit_resample(sampler, padded, ratings, training.sampling)
     lengths = np.count_nonzero(tokens, axis=1)

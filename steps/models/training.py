@@ -12,8 +12,8 @@ from steps.models.checkpoint import Checkpoints, Progress, load_progress, save_p
 from steps.models.compiled import compiled_like, copy_weights
 from steps.models.corpus import Corpus
 from steps.models.family import Recorder, Training
+from steps.models.ragged import Sequences
 from steps.models.sampling import TrainingRows, review_weights
-from steps.models.vocabulary import Sequences
 
 PREDICTION_BATCH = 512
 
@@ -47,7 +47,7 @@ class Validation(keras.callbacks.Callback):
     """After each epoch: predict the validation split once, report it, keep the best weights, stop when none are better.
 
     The best epoch is that of the lowest validation loss; `patience` epochs without a better one end the fit. `answering` is
-    the network itself or, where that takes pairs of reviews, its like for single ones.
+    the network itself or, where that takes pairs of reviews or computes in 16 bits, its like that does not.
     """
 
     def __init__(
@@ -114,8 +114,10 @@ def fit_network(
     One weight per class enters as a weight per review; sparse labels give the same loss as study A's one-hot ones. With
     `checkpoints` every epoch is kept, and a fit that was cut off goes on as if it had not been.
     """
-    compiled = compiled_like(network, learning_rate, mixes=rows.mixes)
-    answering = compiled_like(network, learning_rate) if rows.mixes else compiled
+    compiled = compiled_like(network, learning_rate, rows.mixes, training.precision)
+    # What is watched answers as what is saved: single reviews, in 32 bits.
+    unlike = rows.mixes or training.precision != "float32"
+    answering = compiled_like(network, learning_rate) if unlike else compiled
     weights = review_weights(rows.ratings, training.sampling)
     batches = TrainingBatches(rows.sequences, rows.ratings, weights, training.batch_size, training.seed, rows.resampled)
     kept = checkpoints.kept() if checkpoints else None

@@ -1,4 +1,4 @@
-"""Words to indices and back, on whole columns; sequences stay ragged: no padding is stored."""
+"""The words a network knows: words to indices and back, on whole columns."""
 
 import json
 from dataclasses import dataclass
@@ -7,45 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-PADDING, UNKNOWN = 0, 1
+from steps.models.encoding import Encoding, split_words
+from steps.models.ragged import PADDING, UNKNOWN, RaggedWriter, Sequences
+
 SIZE = 5_000  # study A: the 5,000 most frequent words, two of the indices being padding and unknown
 # A review is cut to its last words beyond the longest training review, and never holds more than this: one pasted
 # article would otherwise make a whole batch as long as itself.
 LONGEST = 256
-
-
-@dataclass(frozen=True)
-class Sequences:
-    """Ragged rows of word indices: row i is `tokens[offsets[i]:offsets[i + 1]]`."""
-
-    tokens: np.ndarray
-    offsets: np.ndarray
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Words per review."""
-        return np.diff(self.offsets)
-
-    def padded(self, rows: np.ndarray, width: int | None = None) -> np.ndarray:
-        """The chosen rows, padded on the left to the longest of them (or to `width`); shape (rows, width), int32."""
-        lengths = self.lengths[rows]
-        width = max(1, int(lengths.max(initial=0)), width or 0)
-        batch = np.full((len(rows), width), PADDING, dtype=np.int32)
-        filled = np.arange(width) >= width - lengths[:, None]
-        ends = np.cumsum(lengths)
-        within_row = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
-        batch[filled] = self.tokens[np.repeat(self.offsets[rows], lengths) + within_row]
-        return batch
-
-    def save(self, folder: Path) -> None:
-        """Write both arrays as they are: ragged, nothing padded."""
-        np.save(folder / "tokens.npy", self.tokens)
-        np.save(folder / "offsets.npy", self.offsets)
-
-    @classmethod
-    def open(cls, folder: Path) -> "Sequences":
-        """What `save` wrote, mapped into memory."""
-        return cls(np.load(folder / "tokens.npy", mmap_mode="r"), np.load(folder / "offsets.npy", mmap_mode="r"))
 
 
 @dataclass(frozen=True)
@@ -56,17 +24,30 @@ class Vocabulary:
     max_length: int
 
     @classmethod
+    def of(cls, encoding: Encoding, size: int = SIZE, longest: int = LONGEST) -> "Vocabulary":
+        """The most frequent words of an encoded training split; equal counts are ordered by the alphabet."""
+        max_length = int(np.clip(encoding.train.lengths.max(initial=1), 1, longest))
+        return cls(tuple(encoding.words.head(size - 2)), max_length)
+
+    @classmethod
     def fit(cls, texts: pl.Series, size: int = SIZE, longest: int = LONGEST) -> "Vocabulary":
-        """Count the words of cleaned texts; equal counts are ordered by the alphabet, so that equal texts agree."""
-        words = _split(texts)
-        counts = words.explode().drop_nulls().alias("word").value_counts()
-        frequent = counts.sort(["count", "word"], descending=[True, False])["word"].head(size - 2)
-        max_length = int(np.clip(words.list.len().to_numpy().max(initial=1), 1, longest))
-        return cls(tuple(frequent), max_length)
+        """The same of cleaned texts."""
+        return cls.of(Encoding.of(texts, texts.clear()), size, longest)
+
+    def renumbered(self, encoded: Sequences, folder: Path | None = None) -> Sequences:
+        """What `encode` makes of texts, from their encoding; written into a new folder or, without one, an unnamed file."""
+        with RaggedWriter(folder) as writer:
+            for part in encoded.chunks():
+                lengths = np.minimum(part.lengths, self.max_length)
+                last = np.arange(len(part.tokens)) >= np.repeat(part.offsets[1:] - lengths, part.lengths)
+                numbers = part.tokens[last]
+                known = (numbers >= 0) & (numbers < len(self.words))
+                writer.append(np.where(known, numbers + UNKNOWN + 1, UNKNOWN), lengths)
+            return writer.finish()
 
     def encode(self, texts: pl.Series) -> Sequences:
         """Word indices of cleaned texts; words not in the vocabulary become `UNKNOWN`."""
-        words = _split(texts).list.tail(self.max_length)
+        words = split_words(texts).list.tail(self.max_length)
         indices = pl.int_range(UNKNOWN + 1, UNKNOWN + 1 + len(self.words), dtype=pl.Int32, eager=True)
         flat = words.explode().drop_nulls()
         tokens = flat.replace_strict(pl.Series(self.words, dtype=pl.String), indices, default=UNKNOWN)
@@ -87,7 +68,3 @@ class Vocabulary:
         """Read what `save` wrote."""
         values = json.loads(path.read_text(encoding="utf-8"))
         return cls(tuple(values["words"]), values["max_length"])
-
-
-def _split(texts: pl.Series) -> pl.Series:
-    return texts.str.split(" ").list.eval(pl.element().filter(pl.element() != ""))

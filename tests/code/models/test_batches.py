@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from steps.models.batches import POOL, TrainingBatches, similar_length
+from steps.models.ragged import UNKNOWN, Sequences
 from steps.models.sampling import Resampled
-from steps.models.vocabulary import Sequences
 
 LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=200).map(np.array)
 
@@ -67,7 +67,7 @@ def test_words_rating_and_weight_of_a_row_stay_together(lengths: np.ndarray, bat
     for i in range(len(batches)):
         words, ratings, weights = batches[i]
         for row, rating, weight in zip(words, ratings, weights, strict=True):
-            assert row[row != 0].tolist() == [rating + 2] * lengths[rating]
+            assert row[row != 0].tolist() == ([rating + 2] * lengths[rating] or [UNKNOWN])
             assert weight == rating / 2
         seen += ratings.tolist()
     assert sorted(seen) == list(range(len(lengths)))
@@ -124,7 +124,7 @@ def test_a_least_width_only_adds_padding(least: int, lengths: np.ndarray) -> Non
     sequences, rows = sequences_of(lengths), np.arange(len(lengths))
     bare, wide = sequences.padded(rows), sequences.padded(rows, least)
     assert wide.shape[1] == max(bare.shape[1], least)
-    assert wide[:, -bare.shape[1] :].tolist() == bare.tolist()
+    assert wide[:, : bare.shape[1]].tolist() == bare.tolist()
 
 
 def resampled_of(parts: list[tuple[int, int, float]], reviews: int) -> Resampled:
@@ -167,12 +167,12 @@ def test_a_mixed_row_has_the_words_of_both_reviews_and_its_share(
         for both, share, rating, weight in zip(words, shares, ratings, weights, strict=True):
             first, second, wanted = parts[rating]
             assert share == pytest.approx(wanted)
-            assert both[both[:, 0] != 0, 0].tolist() == [first + 2] * lengths[first]
+            assert both[both[:, 0] != 0, 0].tolist() == ([first + 2] * lengths[first] or [UNKNOWN])
             other = second if wanted else first
-            assert both[both[:, 1] != 0, 1].tolist() == [other + 2] * lengths[other]
+            assert both[both[:, 1] != 0, 1].tolist() == ([other + 2] * lengths[other] or [UNKNOWN])
             assert weight == rating / 2
-            for words_of_one in both.T:  # padded on the left
-                assert (np.diff((words_of_one != 0).astype(int)) >= 0).all()
+            for words_of_one in both.T:  # padded on the right
+                assert (np.diff((words_of_one != 0).astype(int)) <= 0).all()
         seen += ratings.tolist()
     assert sorted(seen) == list(range(len(parts)))
     if len(batches) > 1:

@@ -1,15 +1,21 @@
 """A corpus written once and opened by other processes is the same corpus."""
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from steps.models import texts as texts_module
 from steps.models.corpus import Corpus, Part
-from steps.models.vocabulary import Sequences, Vocabulary
+from steps.models.encoding import Encoding
+from steps.models.ragged import Sequences
+from steps.models.texts import chunks_of
+from steps.models.vocabulary import Vocabulary
 
 WORDS = st.text(st.characters(blacklist_categories=["Cs"]), max_size=8)
 REVIEWS = st.lists(st.tuples(st.lists(WORDS, max_size=6).map(" ".join), st.integers(1, 5)), min_size=1, max_size=12)
@@ -27,7 +33,6 @@ def rows(sequences: Sequences) -> list[list[int]]:
 
 def assert_equal(one: Corpus, two: Corpus) -> None:
     for a, b in ((one.train, two.train), (one.validation, two.validation)):
-        assert a.texts.to_list() == b.texts.to_list()
         assert a.ratings.tolist() == b.ratings.tolist()
         assert a.ratings.dtype == b.ratings.dtype
     assert one.vocabulary == two.vocabulary
@@ -53,7 +58,7 @@ def test_words_are_not_counted_and_texts_not_encoded_a_second_time(tmp_path: Pat
     def not_again(*_: object) -> None:
         raise AssertionError("encoded again")
 
-    monkeypatch.setattr(Vocabulary, "fit", not_again)
+    monkeypatch.setattr(Encoding, "of", not_again)
     monkeypatch.setattr(Vocabulary, "encode", not_again)
     opened = Corpus.open(tmp_path)
     assert opened.vocabulary.words == ("a", "dress", "shirt")
@@ -70,13 +75,40 @@ def test_sequences_are_mapped_into_memory_and_not_copied(tmp_path: Path) -> None
         assert not sequences.tokens.flags.writeable
 
 
-def test_an_opened_corpus_can_be_saved_elsewhere(tmp_path: Path) -> None:
-    corpus = Corpus(part([("a dress", 5), ("", 2)]), part([("a coat", 3)]))
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-    corpus.save(tmp_path / "one")
-    Corpus.open(tmp_path / "one").save(tmp_path / "two")
-    assert_equal(Corpus.open(tmp_path / "two"), corpus)
+@settings(deadline=None, max_examples=25)
+@given(train=REVIEWS, validation=REVIEWS, chunk=st.integers(1, 4), longest=st.integers(1, 5))
+def test_numbers_are_places_among_the_words_by_count_and_alphabet(
+    train: Reviews, validation: Reviews, chunk: int, longest: int
+) -> None:
+    corpus = Corpus(part(train), part(validation))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(texts_module, "CHUNK", chunk)
+        encoding = corpus.encoding
+        vocabulary = Vocabulary.of(encoding, size=5, longest=longest)
+        renumbered = vocabulary.renumbered(encoding.validation)
+    counted = Counter(word for text, _ in train for word in text.split(" ") if word)
+    expected = sorted(counted, key=lambda word: (-counted[word], word))
+    assert encoding.words.to_list() == expected
+    assert encoding.counts.tolist() == [counted[word] for word in expected]
+    for reviews, numbers in ((train, encoding.train), (validation, encoding.validation)):
+        words = [[word for word in text.split(" ") if word] for text, _ in reviews]
+        assert rows(numbers) == [[expected.index(w) if w in counted else -1 for w in each] for each in words]
+    assert rows(renumbered) == rows(vocabulary.encode(corpus.validation.texts))
+
+
+@settings(deadline=None, max_examples=25)
+@given(reviews=REVIEWS, chunk=st.integers(1, 4), data=st.data())
+def test_texts_in_a_file_are_those_in_memory(reviews: Reviews, chunk: int, data: st.DataObject) -> None:
+    taken = data.draw(st.lists(st.sampled_from(range(len(reviews))), unique=True))
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(texts_module, "CHUNK", chunk)
+        path = Path(folder) / "train.parquet"
+        pl.DataFrame({"cleaned": [text for text, _ in reviews], "rating": [rating for _, rating in reviews]}).write_parquet(path)
+        whole, some = Part.stored(path), Part.stored(path, np.array(taken, dtype=int))
+        assert [text for chunk in chunks_of(whole.texts) for text in chunk] == [text for text, _ in reviews]
+        assert [text for chunk in chunks_of(some.texts) for text in chunk] == [reviews[i][0] for i in sorted(taken)]
+        assert some.ratings.tolist() == [reviews[i][1] - 1 for i in sorted(taken)]
+        assert (len(whole.texts), len(some.texts)) == (len(reviews), len(taken))
 
 
 def test_ratings_are_indices_from_0() -> None:

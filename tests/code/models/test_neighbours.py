@@ -12,7 +12,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from steps.models.corpus import Corpus, Part
 from steps.models.neighbours import DIRECTIONS, FarthestRows, RowNeighbours, review_space
-from steps.models.vocabulary import Sequences, Vocabulary
+from steps.models.ragged import Sequences
+from steps.models.vocabulary import Vocabulary
 
 WORDS = ["soft", "silk", "awful", "torn", "itchy", "blue"]
 TEXTS = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), min_size=2, max_size=30)

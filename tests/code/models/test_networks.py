@@ -16,8 +16,8 @@ from steps.models.compiled import compiled_like
 from steps.models.corpus import Corpus, Part
 from steps.models.family import Fit, Sampling, Training, Value
 from steps.models.networks import FittedNetwork, NetworkFamily
+from steps.models.ragged import Sequences
 from steps.models.sampling import count_ratings
-from steps.models.vocabulary import Sequences
 
 WORDS = ("awful", "poor", "okay", "nice", "gorgeous")
 FILLERS = ("the", "dress", "it", "is", "and", "fits")

@@ -13,7 +13,8 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from steps.errors import UserError
-from steps.models import ngrams
+from steps.models import texts as texts_module
+from steps.models.encoding import Encoding
 from steps.models.ngrams import NgramVectorizer
 
 # Few words, so that n-grams come again; punctuation below and above a space's neighbours tries the order of names.
@@ -27,9 +28,13 @@ def column(texts: list[str]) -> pl.Series:
     return pl.Series("cleaned", texts, dtype=pl.String)
 
 
+def encoded(texts: list[str]) -> Encoding:
+    return Encoding.of(column(texts), column([]))
+
+
 def fitted(texts: list[str], longest: int = 2, size: int = 1_000, sublinear: bool = False) -> NgramVectorizer:
     vectorizer = NgramVectorizer(longest, size, sublinear)
-    vectorizer.fit_transform(column(texts))
+    vectorizer.fit_transform(encoded(texts))
     return vectorizer
 
 
@@ -67,7 +72,7 @@ def test_the_most_frequent_are_kept_and_of_equal_ones_the_shorter_then_the_alpha
 @given(train=SOME_TEXTS, others=TEXTS, longest=LONGEST, size=st.integers(1, 60), sublinear=st.booleans())
 def test_rows_are_those_of_scikit_learn(train: list[str], others: list[str], longest: int, size: int, sublinear: bool) -> None:
     vectorizer = NgramVectorizer(longest, size, sublinear)
-    rows = vectorizer.fit_transform(column(train))
+    rows = vectorizer.fit_transform(encoded(train))
     other = peer(vectorizer.ngrams.names.to_list(), longest, sublinear)
     for given_rows, expected in (
         (rows, other.fit_transform(train)),
@@ -98,7 +103,7 @@ def test_without_ties_at_the_cut_the_ngrams_are_those_of_scikit_learn() -> None:
 def test_reading_in_chunks_changes_nothing(texts: list[str], others: list[str], longest: int, size: int, chunk: int) -> None:
     whole = fitted(texts, longest, size)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ngrams, "CHUNK", chunk)
+        patch.setattr(texts_module, "CHUNK", chunk)
         chunked = fitted(texts, longest, size)
         rows = chunked.transform(column(others)).toarray().tolist()
     assert chunked.ngrams.names.to_list() == whole.ngrams.names.to_list()
@@ -112,7 +117,7 @@ def test_order_of_the_texts_does_not_change_the_ngrams(texts: list[str]) -> None
 
 
 def test_rows_are_sorted_and_hold_each_ngram_once() -> None:
-    rows = NgramVectorizer(3, 100, False).fit_transform(column(["b a b a b", "a"]))
+    rows = NgramVectorizer(3, 100, False).fit_transform(encoded(["b a b a b", "a"]))
     assert isinstance(rows, sparse.csr_matrix)
     assert rows.has_canonical_format
     assert rows.shape == (2, 6)  # a, b, a b, b a, a b a, b a b

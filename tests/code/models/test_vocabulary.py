@@ -8,7 +8,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steps.models.vocabulary import PADDING, UNKNOWN, Sequences, Vocabulary
+from steps.models.ragged import PADDING, Sequences
+from steps.models.vocabulary import UNKNOWN, Vocabulary
 
 WORDS = st.text(alphabet="abcé雨ß", min_size=1, max_size=3)
 TEXTS = st.lists(st.lists(WORDS, max_size=9).map(" ".join), max_size=8)
@@ -69,7 +70,7 @@ def test_empty_text_has_no_words_and_keeps_its_place() -> None:
     vocabulary = Vocabulary.fit(column(["a b"]))
     sequences = vocabulary.encode(column(["", "a", "  ", "b", ""]))
     assert sequences.lengths.tolist() == [0, 1, 0, 1, 0]
-    assert sequences.padded(np.array([0, 2])).tolist() == [[PADDING], [PADDING]]
+    assert sequences.padded(np.array([0, 1, 2])).tolist() == [[UNKNOWN], [UNKNOWN + 1], [UNKNOWN]]
 
 
 def test_no_text_at_all_is_no_row() -> None:
@@ -115,4 +116,4 @@ def test_padding_equals_a_plain_loop(data: st.DataObject, width: int | None) -> 
     longest = max([1, width or 0, *(len(review) for review in chosen)])
     assert batch.shape == (len(rows), longest)
     assert batch.dtype == np.int32
-    assert batch.tolist() == [[PADDING] * (longest - len(review)) + review for review in chosen]
+    assert batch.tolist() == [[*read, *[PADDING] * (longest - len(read))] for read in (review or [UNKNOWN] for review in chosen)]
