@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from steps.models.corpus import Corpus, Part
-from steps.models.predictor import join_title
-from steps.models.vocabulary import Sequences
+from steps.models.ragged import Sequences
 from steps.reviews import check, clean, layouts, read, sources
+from steps.reviews.clean import join_title
 from steps.reviews.split import split_reviews
 
 PREPROCESSING_SEED = 42  # the split's validation draw; the seed of a search does not move it

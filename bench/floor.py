@@ -25,8 +25,8 @@ from steps.models.backend import keras
 from steps.models.batches import similar_length
 from steps.models.corpus import Corpus
 from steps.models.family import Settings, Training
+from steps.models.ragged import Sequences
 from steps.models.study_a import EMBEDDING, LSTM_2
-from steps.models.vocabulary import Sequences
 
 UNITS = ((8, 8), (32, 128), (64, 128), (128, 128))
 EPOCHS = 3

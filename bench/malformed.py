@@ -16,11 +16,11 @@ import polars as pl
 import pyarrow as pa
 import requests
 
+from steps.data_parameters import DataParameters
 from steps.errors import UserError
 from steps.parameters import Parameters, parse
 from steps.predict import PredictParameters
 from steps.predict import run as predict
-from steps.preprocess import DataParameters
 from steps.preprocess import run as preprocess
 from steps.reviews.sources import SAMPLE
 
