@@ -1,0 +1,112 @@
+"""`preprocess` on Spark: the same rows in the same splits as without, also when a worker dies on the way."""
+
+import threading
+import time
+from pathlib import Path
+
+import mlflow
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from steps import preprocess, spark_preparing
+from steps.data_parameters import PreprocessParameters
+from steps.errors import UserError
+from steps.reviews.split import SPLITS
+from tests.conftest import make_reviews, statuses
+from tests.workflow.spark_cluster import cluster_in, needs_spark
+
+pytestmark = needs_spark
+REVIEWS = 600
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task for every few reviews."""
+    monkeypatch.setitem(spark_preparing.SETTINGS, "spark.sql.files.maxPartitionBytes", "4000")
+
+
+def reviews_with_all_that_is_checked() -> pl.DataFrame:
+    """Reviews among which some lack text or rating, some repeat a text, some hold quotes and other scripts."""
+    table = make_reviews(REVIEWS).select("text", pl.col("rating").cast(pl.String), title=pl.lit("A title"))
+    texts = table["text"].to_list()
+    texts[5], texts[70], texts[71] = "", texts[69], texts[69]
+    texts[100], texts[300] = 'the "best" — très 素晴らしい, don\u2019t', texts[5]
+    ratings = [None if row == 9 else rating for row, rating in enumerate(table["rating"])]
+    return table.with_columns(text=pl.Series(texts), rating=pl.Series(ratings))
+
+
+def prepare(file: Path, executor: str, master: str = "local[2]", **parameters: object) -> preprocess.Prepared:
+    asked = {"data": str(file), "executor": executor, "spark_master": master, **parameters}
+    return preprocess.run(PreprocessParameters.model_validate(asked), anew=True)
+
+
+def assert_equal(there: preprocess.Prepared, here: preprocess.Prepared) -> None:
+    assert there.report == here.report
+    for name in SPLITS:
+        assert_frame_equal(pl.read_parquet(there.split(name)), pl.read_parquet(here.split(name)))
+
+
+@pytest.mark.parametrize(("split", "sample_size"), [("stratified", 0), ("hash", 0), ("study_a", 500)])
+def test_splits_digests_and_figures_are_those_made_here(
+    store: mlflow.MlflowClient, tmp_path: Path, split: str, sample_size: int
+) -> None:
+    file = tmp_path / "reviews.tsv"
+    reviews_with_all_that_is_checked().write_csv(file, separator="\t", quote_style="never")
+    given = {"split": split, "sample_size": sample_size, "title_column": "title"}
+    there, here = (prepare(file, executor, **given) for executor in ("spark", "local"))
+    assert there.split("train").is_dir()
+    assert len(list(there.split("train").iterdir())) > 2
+    assert_equal(there, here)
+    inputs = [store.get_run(each.run_id).inputs.dataset_inputs[0].dataset for each in (there, here)]
+    assert inputs[0].digest == inputs[1].digest
+    assert inputs[0].schema == inputs[1].schema
+
+
+def test_quoted_fields_with_line_ends_are_read_as_here(store: mlflow.MlflowClient, tmp_path: Path) -> None:
+    file = tmp_path / "reviews.csv.gz"
+    table = reviews_with_all_that_is_checked().with_columns(pl.col("text").str.replace(" ", "\n"))
+    table.write_csv(file, compression="gzip")
+    assert_equal(prepare(file, "spark"), prepare(file, "local"))
+
+
+def test_what_the_checks_refuse_is_told_with_its_row(store: mlflow.MlflowClient, tmp_path: Path) -> None:
+    file = tmp_path / "reviews.tsv"
+    table = make_reviews(REVIEWS).select("text", pl.col("rating").cast(pl.String))
+    table = table.with_columns(rating=pl.when(pl.int_range(pl.len()) == 431).then(pl.lit("six")).otherwise("rating"))
+    table.write_csv(file, separator="\t", quote_style="never")
+    message = "1 of 600 ratings are not whole numbers 1-5, first 'six' in data row 432"
+    for executor in ("spark", "local"):
+        with pytest.raises(UserError, match=message):
+            prepare(file, executor)
+    assert statuses(store) == ["FAILED", "FAILED"]
+
+
+def test_a_worker_that_is_killed_costs_time_and_nothing_else(
+    store: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(spark_preparing.SETTINGS, "spark.sql.files.maxPartitionBytes", "40000")
+    file = tmp_path / "reviews.tsv"
+    table = pl.concat([make_reviews(REVIEWS)] * 40).select(
+        pl.col("text") + " " + pl.int_range(pl.len()).cast(pl.String), "rating"
+    )
+    table.write_csv(file, separator="\t", quote_style="never")
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    written: list[int] = []
+    with cluster_in(folder) as cluster:
+
+        def kill_when_it_writes() -> None:
+            end = time.monotonic() + 120
+            while not written and time.monotonic() < end:
+                written.extend([1] * len(list((tmp_path / "artifacts").glob("*/artifacts/splits/*/*"))))
+                time.sleep(0.02)
+            cluster.kill("worker-1")
+
+        killing = threading.Thread(target=kill_when_it_writes)
+        killing.start()
+        there = prepare(file, "spark", cluster.master)
+        killing.join()
+    parts = len(list(there.split("train").iterdir()))
+    assert 0 < len(written) < 3 * parts  # in the middle of it
+    assert_equal(there, prepare(file, "local"))
