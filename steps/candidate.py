@@ -9,13 +9,15 @@ import polars as pl
 from steps.deciding import Seen, decide, decision_text
 from steps.evaluation import figures, files, intervals, scores
 from steps.models.catalogue import FAMILIES
-from steps.models.corpus import Corpus, Part
+from steps.models.corpus import Corpus, Part, answers_of
 from steps.models.decision import Decision, DecisionName
 from steps.models.family import Fit, Settings, Training, settings_text
 from steps.models.predictor import Predictor
 from steps.models.sampling import count_ratings, effective_shares, warning_of
 from steps.preprocess import Prepared
 from steps.progress import EpochLines
+from steps.reviews.parquet import schema_of
+from steps.reviews.split import SPLITS
 from steps.tracking import checkpoints, packaging, registry, runs, server
 from steps.tracking.recorder import recorder_of
 
@@ -88,21 +90,21 @@ class Candidate:
 
 def fit_candidate(run_id: str, prepared: Prepared, plan: Plan) -> Candidate:
     """Fit a candidate on the active run, log everything about it, register it if the plan says so."""
-    tables = {"train": prepared.table("train"), "val": prepared.table("validation"), "test": prepared.table("test")}
-    prepared.log_inputs({"train": tables["train"], "validation": tables["val"], "test": tables["test"]})
-    parts = {split: Part.from_table(table) for split, table in tables.items()}
+    prepared.log_inputs(SPLITS)
+    files = {short: prepared.split(name) for short, name in zip(("train", "val", "test"), SPLITS, strict=True)}
+    parts = {split: Part.stored(file) for split, file in files.items()}
     kept = checkpoints.RunCheckpoints(run_id)
     fitted = _fit(run_id, plan, parts["train"], parts["val"], kept)
     decision = _decide(plan, parts, fitted)
     answers = _answers(parts, fitted, decision)
     scored = _log_scores(answers, fitted.epochs + 1)
     ends = _intervals(answers["test"], plan.training.seed)
-    _log_files(plan, answers, ends, {split: table["review_id"] for split, table in tables.items()})
+    _log_files(plan, answers, ends, {split: pl.read_parquet(file, columns=["review_id"]) for split, file in files.items()})
     _log_class_counts(parts["train"], fitted)
-    uses_title = "title" in tables["train"].columns
+    uses_title = "title" in schema_of(files["train"])
     uri = packaging.log_model(Predictor(plan.family, prepared.cleaner, fitted.model, uses_title, decision))
     kept.remove()
-    candidate = Candidate(run_id, plan.family, tables["test"].height, scored["test"], ends)
+    candidate = Candidate(run_id, plan.family, len(parts["test"].ratings), scored["test"], ends)
     return _describe_and_register(candidate, prepared, plan, uri)
 
 
@@ -125,7 +127,7 @@ def _decide(plan: Plan, parts: dict[str, Part], fitted: Fit) -> Decision:
 
 
 def _answers(parts: dict[str, Part], fitted: Fit, decision: Decision) -> dict[str, Answer]:
-    probabilities = {split: fitted.model.probabilities(parts[split].texts) for split in ("train", "test")}
+    probabilities = {split: answers_of(fitted.model, parts[split].texts) for split in ("train", "test")}
     probabilities["val"] = fitted.validation_probabilities
     predicted = {split: decision.choose(values) for split, values in probabilities.items()}
     return {split: Answer(part.ratings, predicted[split], probabilities[split]) for split, part in parts.items()}
@@ -146,13 +148,15 @@ def _intervals(test: Answer, seed: int) -> intervals.Intervals:
     return {**intervals.bootstrap_intervals(test.matrix, seed), "auc": (auc.low, auc.high)}
 
 
-def _log_files(plan: Plan, answers: dict[str, Answer], ends: intervals.Intervals, review_ids: dict[str, pl.Series]) -> None:
+def _log_files(plan: Plan, answers: dict[str, Answer], ends: intervals.Intervals, ids: dict[str, pl.DataFrame]) -> None:
     with runs.artifacts_of_run() as folder:
         files.write_json(folder / "settings.json", plan.settings)
         files.write_json(folder / "intervals_test.json", ends)
         for split, answer in answers.items():
             files.write_split_files(folder, split, answer.ratings, answer.predicted)
-            files.write_predictions(folder, split, review_ids[split], answer.ratings, answer.predicted, answer.probabilities)
+            files.write_predictions(
+                folder, split, ids[split]["review_id"], answer.ratings, answer.predicted, answer.probabilities
+            )
         matrices = {split: answers[split].matrix for split in ("train", "val")}
         figures.confusion_figure(matrices).savefig(folder / "confusion_matrices_train_val.png", dpi=90)
         shares = {split: (answers[split].ratings, answers[split].predicted) for split in ("val", "test")}

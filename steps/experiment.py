@@ -15,6 +15,7 @@ from steps.models.decision import Decision, DecisionName
 from steps.models.sampling import warning_of
 from steps.preprocess import Prepared
 from steps.progress import clock
+from steps.reviews.split import SPLITS
 from steps.tracking import reuse, runs
 
 SHOWN = ("auc", "f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa", "within_one")
@@ -35,10 +36,9 @@ class Ground:
     def lay(cls, prepared: Prepared, metric: str, decisions: Sequence[DecisionName]) -> "Ground":
         """Read the splits, which become inputs of the active run."""
         folder = reuse.fetch(prepared.run_id, "splits")
-        tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in ("train", "validation", "test")}
-        prepared.log_inputs(tables)
-        validation = tables["validation"]["rating"].to_numpy().astype(np.int64) - 1
-        return cls(prepared, folder, validation, tables["test"], metric, decisions)
+        prepared.log_inputs(SPLITS)
+        test = pl.read_parquet(folder / "test.parquet", columns=["review_id", "rating"])
+        return cls(prepared, folder, _ratings(folder / "validation.parquet"), test, metric, decisions)
 
     @property
     def test_ratings(self) -> np.ndarray:
@@ -48,7 +48,11 @@ class Ground:
     @property
     def train_ratings(self) -> np.ndarray:
         """True ratings of the training split as index 0-4."""
-        return pl.read_parquet(self.folder / "train.parquet", columns=["rating"])["rating"].to_numpy().astype(np.int64) - 1
+        return _ratings(self.folder / "train.parquet")
+
+
+def _ratings(split: Path) -> np.ndarray:
+    return pl.read_parquet(split, columns=["rating"])["rating"].to_numpy().astype(np.int64) - 1
 
 
 @dataclass(frozen=True)

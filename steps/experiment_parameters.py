@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from steps.data_parameters import DataParameters
 from steps.models.catalogue import FAMILIES
 from steps.models.family import Sampling, Schedule, Settings, Training
 from steps.parameters import distinct
-from steps.preprocess import DataParameters
 from steps.train import PATIENCE, TRIAL_EPOCHS, BatchSize, Measure
 from steps.tune_parameters import Families
 

@@ -12,16 +12,17 @@ from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import psutil
 
 from steps.errors import UserError
 from steps.evaluation.scores import val_scores
 from steps.models.catalogue import FAMILIES
-from steps.models.corpus import Corpus, Part
+from steps.models.corpus import Corpus, Part, answers_of
 from steps.models.family import Fit, Settings, Training
 from steps.models.sampling import count_ratings, effective_shares
+from steps.models.texts import StoredTexts
 from steps.progress import EpochLines
+from steps.reviews.split import SPLITS
 
 LOOK_EVERY = 0.05  # seconds between looks at the memory of a fit
 
@@ -105,15 +106,14 @@ def _answer(received: Fitted | UserError | str, peak: int) -> Fitted:
 
 def fit(job: Job) -> Fitted:
     """Fit in this process."""
-    tables = {split: pl.read_parquet(job.folder / f"{split}.parquet") for split in ("train", "validation", "test")}
-    train = tables["train"] if job.rows is None else tables["train"][job.rows]
-    corpus = Corpus(Part.from_table(train), Part.from_table(tables["validation"]))
+    train, validation, test = (job.folder / f"{split}.parquet" for split in SPLITS)
+    corpus = Corpus(Part.stored(train, job.rows), Part.stored(validation))
     curve, start = _Curve(corpus.validation.ratings), time.monotonic()
     family = FAMILIES[job.family]
     recorder = EpochLines(curve, job.training.epochs) if family.iterative else curve
     fitted = family.fit(corpus, job.settings, job.training, recorder)
     seconds = time.monotonic() - start
-    answers = {"val": fitted.validation_probabilities, "test": fitted.model.probabilities(tables["test"]["cleaned"])}
+    answers = {"val": fitted.validation_probabilities, "test": answers_of(fitted.model, StoredTexts(test))}
     return _fitted(job, corpus, fitted, answers, curve, seconds)
 
 

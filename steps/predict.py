@@ -1,6 +1,7 @@
 """Score a file of reviews with a registered model: all its columns, then stars, probabilities and the model's version.
 
 mlflow run . -e predict -P input=reviews.csv -P output=scored.csv
+mlflow run . -e predict -P input=reviews.csv -P output=scored.csv -P executor=spark -P spark_master=spark://host:7077
 
 The file is read, scored and written chunk by chunk, so that it may be larger than memory.
 """
@@ -13,24 +14,25 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from steps.errors import UserError
-from steps.parameters import Parameters, command
+from steps.parameters import command
+from steps.parts import check_replaceable, part_name
 from steps.progress import ReviewLines
-from steps.reviews import check, layouts, sources, write
+from steps.reviews import layouts, sources, write
 from steps.reviews.layouts import Layout
 from steps.reviews.read import file_digest
 from steps.reviews.stream import Chunk, read_chunks
+from steps.scored import ADDED, Scored, add_answers
+from steps.spark import check_spark
+from steps.spark_parameters import Executor
+from steps.spark_scores import Reviews, score_on_spark
 from steps.tracking import lineage, registry, resumption, runs, scoring, server
 
-PROBABILITIES = tuple(f"probability_{rating}" for rating in check.RATINGS)
-ANSWERED = ("predicted_rating", *PROBABILITIES, "expected_rating")
-ADDED = (*ANSWERED, "model", "model_version", "model_run")
 
-
-class PredictParameters(Parameters):
+class PredictParameters(Executor):
     """Score a file with a registered model."""
 
     input: str = Field("sample", description="file of reviews (as `data` of preprocess); ratings are not needed")
-    output: str = Field("predictions.csv", description="file to write: .csv, .jsonl or .parquet")
+    output: str = Field("predictions.csv", description="file to write: .csv, .jsonl or .parquet; a folder of such parts on Spark")
     model: str = Field("models:/review-rating@challenger", description="models:/<name>@<alias> or models:/<name>/<version>")
     text_column: str = Field("", description="column of the text; recognised in public layouts")
     title_column: str = Field("", description="column of the title, for a model trained with one")
@@ -46,28 +48,41 @@ class PredictParameters(Parameters):
 
 def run(parameters: PredictParameters) -> Path:
     """Score and write; the output appears whole or not at all."""
+    if parameters.executor == "spark":
+        check_spark(parameters.spark_master)
     output = Path(parameters.output).expanduser().resolve()
     with runs.step_run("predict", parameters.as_text(), f"predict {Path(parameters.input).name}") as run_id:
         resumption.close_abandoned(keep=run_id)  # those that were killed while they scored
-        file = sources.locate(parameters.input)
+        file = sources.locate(parameters.input).resolve()
         chunks = read_chunks(file)
         first = next(chunks)
         schema = first.table.schema
         layout = layouts.recognise(list(schema), parameters.text_column, "", parameters.title_column, rated=False)
         _check_columns(schema, layout, file.name)
-        write.check_output(output, file, schema)
+        _check_output(parameters, output, file, schema)
         loaded = scoring.load(registry.find(parameters.model), parameters.trust_model_code)
-        done, mean = _score_all(chain([first], chunks), layout, loaded, output)
+        if parameters.executor == "spark":
+            done = score_on_spark(parameters.spark_master, Reviews(file, tuple(schema), layout), loaded, output)
+        else:
+            done = _score_all(chain([first], chunks), layout, loaded, output)
         # A gigabyte a second: beside scoring that is nothing, and packed files and Parquet are not read in order.
         lineage.log_dataset(schema, done.reviews, file.name, file_digest(file), str(file), "input")
-        runs.log_metrics({"reviews": done.reviews, "mean_expected_rating": mean})
+        runs.log_metrics({"reviews": done.reviews, "mean_expected_rating": done.mean_stars})
         said = f"{done.reviews:,} reviews scored by {loaded.version.name} version {loaded.version.version}"
         runs.describe(f"{said} into {output}")
-    print(f"predict: {said}, {done.per_second():,.0f} a second; their mean expected rating is {mean:.2f}", flush=True)
+    print(f"predict: {said}, {done.per_second:,.0f} a second; their mean expected rating is {done.mean_stars:.2f}", flush=True)
     print(f"predict: look into {output}: stars are in predicted_rating, how likely each is in probability_1 to 5", flush=True)
     for line in server.where_to_look(run_id):
         print(f"predict: {line}", flush=True)
     return output
+
+
+def _check_output(parameters: PredictParameters, output: Path, file: Path, schema: pl.Schema) -> None:
+    if parameters.executor == "local":
+        write.check_output(output, file, schema)
+        return
+    check_replaceable(output)
+    write.check_output(output / part_name(0, output.suffix), file, schema)
 
 
 def _check_columns(schema: pl.Schema, layout: Layout, name: str) -> None:
@@ -79,8 +94,8 @@ def _check_columns(schema: pl.Schema, layout: Layout, name: str) -> None:
         raise UserError(f"{name}: has a column {taken[0]!r} already, which predict adds; rename it, or take it out")
 
 
-def _score_all(chunks: Iterator[Chunk], layout: Layout, loaded: scoring.Loaded, output: Path) -> tuple[ReviewLines, float]:
-    """Score and write chunk by chunk; what was done, and the mean expected rating."""
+def _score_all(chunks: Iterator[Chunk], layout: Layout, loaded: scoring.Loaded, output: Path) -> Scored:
+    """Score and write chunk by chunk."""
     done, stars = ReviewLines(), 0.0
     with write.open_whole(output) as writer:
         for chunk in chunks:
@@ -88,7 +103,7 @@ def _score_all(chunks: Iterator[Chunk], layout: Layout, loaded: scoring.Loaded, 
             writer.write(scored)
             stars += float(scored["expected_rating"].sum())
             done.show(scored.height, chunk.share)
-    return done, stars / done.reviews
+    return Scored(done.reviews, stars / done.reviews, done.per_second())
 
 
 def score(table: pl.DataFrame, layout: Layout, loaded: scoring.Loaded) -> pl.DataFrame:
@@ -99,15 +114,7 @@ def score(table: pl.DataFrame, layout: Layout, loaded: scoring.Loaded) -> pl.Dat
     """
     wanted = {"text": layout.text, "title": layout.title}
     columns = [pl.col(column).cast(pl.String).alias(name) for name, column in wanted.items() if column]
-    answers = loaded.scorer.predict(table.select(columns)).rename({"rating": ADDED[0]}, strict=False)
-    version = loaded.version
-    if answers.height != table.height or not set(ANSWERED) <= set(answers.columns):
-        raise UserError(
-            f"model {version.uri}: answers {table.height} reviews with {answers.height} rows of {', '.join(answers.columns)}, "
-            f"not with rating and {', '.join(ANSWERED[1:])}"
-        )
-    named = {"model": version.name, "model_version": version.version, "model_run": version.run_id}
-    return table.with_columns(answers.select(ANSWERED).get_columns()).with_columns(pl.lit(v).alias(n) for n, v in named.items())
+    return add_answers(table, loaded.scorer.predict(table.select(columns)), loaded.version.named)
 
 
 if __name__ == "__main__":

@@ -4,37 +4,25 @@ mlflow run . -e preprocess -P data=clothing
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-from pydantic import Field
-
+from steps.data_parameters import DataParameters, PreprocessParameters
 from steps.errors import UserError
 from steps.evaluation.files import write_json
-from steps.models.predictor import join_title
-from steps.parameters import Parameters, Seed, command
-from steps.reviews import check, clean, describe, layouts, read, sources
-from steps.reviews.split import SplitRule, split_reviews, table_digest, take_sample
+from steps.parameters import command
+from steps.preparing import Outcome, prepare_here
+from steps.reviews import check, clean, describe, sources
+from steps.reviews.parquet import schema_of
+from steps.reviews.read import file_digest
+from steps.reviews.splits import Facts
+from steps.spark_parameters import Executor
+from steps.spark_preparing import prepare_on_spark
 from steps.tracking import lineage, reuse, runs
 
 PREPARED = "prepared_run_id"  # tag of a run that uses splits
-
-
-class DataParameters(Parameters):
-    """Which reviews, and how they are checked, cleaned and split."""
-
-    data: str = Field("sample", description="sample, clothing, or a path: CSV, TSV, JSON lines, Parquet; .gz, .zip, .zst")
-    text_column: str = Field("", description="column of the text; recognised in public layouts")
-    rating_column: str = Field("", description="column of the rating; recognised in public layouts")
-    title_column: str = Field("", description="column to put in front of the text; not used unless named")
-    on_bad_rows: check.OnBadRows = Field("refuse", description="ratings that are not whole numbers 1-5: refuse or drop")
-    cleaning: clean.Recipe = Field("light", description="light (keeps stop words) or study_a")
-    lemmas: bool = Field(False, description="map words to their WordNet lemmas")
-    split: SplitRule = Field("stratified", description="stratified, or study_a (its counts, duplicates kept)")
-    sample_size: int = Field(0, ge=0, description="use a stratified sample of this many reviews; 0 is all")
-    seed: Seed = Field(42, description="seed of everything random")
 
 
 @dataclass(frozen=True)
@@ -46,15 +34,19 @@ class Prepared:
     report: dict[str, Any]
     cleaner: clean.Cleaner
 
-    def table(self, name: str) -> pl.DataFrame:
-        """One split: `review_id`, `text`, `rating`, `cleaned` and, where it is used, `title`."""
-        return pl.read_parquet(reuse.fetch(self.run_id, f"splits/{name}.parquet"))
+    def split(self, name: str) -> Path:
+        """The Parquet file of a split, or a folder of its parts.
 
-    def log_inputs(self, tables: dict[str, pl.DataFrame]) -> None:
+        Its columns are `review_id`, `text`, `rating`, `cleaned` and, where it is used, `title`.
+        """
+        return reuse.fetch(self.run_id, f"splits/{name}.parquet")
+
+    def log_inputs(self, names: Sequence[str]) -> None:
         """Name splits, with their digests, as inputs of the active run."""
-        for name, table in tables.items():
-            source = f"runs:/{self.run_id}/splits/{name}.parquet"
-            lineage.log_table(table, f"{self.report['file']} {name}", self.report["digests"][name], source, name)
+        for name in names:
+            rows, source = sum(self.report["counts"][name]), f"runs:/{self.run_id}/splits/{name}.parquet"
+            digest = self.report["digests"][name]
+            lineage.log_dataset(schema_of(self.split(name)), rows, f"{self.report['file']} {name}", digest, source, name)
 
 
 def run(parameters: DataParameters, anew: bool = False) -> Prepared:
@@ -92,7 +84,7 @@ def prepare_once(parameters: DataParameters) -> Prepared:
         return prepared
     prepared = _load(finished, clean.Cleaner.create(parameters.cleaning, parameters.lemmas))
     try:
-        digest = read.file_digest(sources.locate(parameters.data))
+        digest = file_digest(sources.locate(parameters.data))
     except UserError:
         return prepared
     if digest != prepared.report["digests"]["file"]:
@@ -101,8 +93,8 @@ def prepare_once(parameters: DataParameters) -> Prepared:
 
 
 def _inputs(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) -> dict[str, Any]:
-    asked = parameters.model_dump(exclude={"data"})
-    return {**asked, "file": file.name, "digest": read.file_digest(file), "cleaner": cleaner.to_dict()}
+    asked = parameters.model_dump(exclude={"data", *Executor.model_fields})
+    return {**asked, "file": file.name, "digest": file_digest(file), "cleaner": cleaner.to_dict()}
 
 
 def _code() -> list[Path]:
@@ -115,45 +107,37 @@ def _load(run_id: str, cleaner: clean.Cleaner) -> Prepared:
 
 
 def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) -> dict[str, Any]:
-    raw = read.read_table(file)
-    told = parameters.text_column, parameters.rating_column, parameters.title_column
-    layout = layouts.recognise(raw.columns, *told)
-    reviews, checked = check.check_reviews(
-        check.to_reviews(raw, layout), layout, parameters.on_bad_rows, drop_duplicates=parameters.split != "study_a"
-    )
-    reviews = take_sample(reviews, parameters.sample_size, parameters.seed)
-    check.check_classes(check.count_ratings(reviews))
-    reviews = reviews.with_columns(cleaner.clean(join_title(reviews)).alias("cleaned"))
-    tables = split_reviews(reviews, parameters.split, parameters.seed)
-    report = _report(file, checked, tables)
-    lineage.log_table(raw, file.name, report["digests"]["file"], str(file), "raw")
-    _log_artifacts(report, reviews, tables)
-    runs.log_metrics({"reviews": reviews.height, **{f"reviews_{name}": t.height for name, t in tables.items()}})
+    if isinstance(parameters, PreprocessParameters) and parameters.executor == "spark":
+        found = prepare_on_spark(parameters, file, cleaner)
+    else:
+        found = prepare_here(parameters, file, cleaner)
+    report = _report(file, found)
+    with runs.artifacts_of_run() as folder:
+        _write_figures(folder, report, found.facts)
+    lineage.log_dataset(found.schema, found.checked.read, file.name, report["digests"]["file"], str(file), "raw")
+    reviews = {f"reviews_{name}": sum(counts) for name, counts in report["counts"].items()}
+    runs.log_metrics({"reviews": sum(reviews.values()), **reviews})
     return report
 
 
-def _report(file: Path, checked: check.Report, tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
-    counts = {name: [int((table["rating"] == r).sum()) for r in check.RATINGS] for name, table in tables.items()}
-    digests = {"file": read.file_digest(file), **{name: table_digest(table) for name, table in tables.items()}}
-    lines = [*checked.lines()]
-    for name, table in tables.items():
-        shares = " / ".join(f"{rows / table.height:.1%}" for rows in counts[name])
-        lines.append(f"{name}: {table.height:,} reviews; shares of 1-5 stars {shares}")
-    return {"file": file.name, "lines": lines, "dropped": checked.dropped, "counts": counts, "digests": digests}
+def _report(file: Path, found: Outcome) -> dict[str, Any]:
+    counts = found.facts.rating_counts()
+    lines = [*found.checked.lines()]
+    for name, reviews in counts.items():
+        shares = " / ".join(f"{rows / sum(reviews):.1%}" for rows in reviews)
+        lines.append(f"{name}: {sum(reviews):,} reviews; shares of 1-5 stars {shares}")
+    digests = {"file": file_digest(file), **found.facts.digest_texts()}
+    return {"file": file.name, "lines": lines, "dropped": found.checked.dropped, "counts": counts, "digests": digests}
 
 
-def _log_artifacts(report: dict[str, Any], reviews: pl.DataFrame, tables: dict[str, pl.DataFrame]) -> None:
-    before, after = join_title(reviews).str.len_chars(), reviews["cleaned"].str.len_chars()
-    lengths = {"before": describe.length_summary(before), "after": describe.length_summary(after)}
-    with runs.artifacts_of_run() as folder:
-        write_json(folder / "report.json", {**report, "length_in_characters": lengths})
-        for when, values in (("before", before), ("after", after)):
-            figure = describe.length_figure(values, reviews["rating"], f"Length of reviews {when} cleaning")
-            figure.savefig(folder / f"length_{when}_cleaning.png", dpi=90)
-        describe.share_figure(tables).savefig(folder / "rating_shares.png", dpi=90)
-        (folder / "splits").mkdir()
-        for name, table in tables.items():
-            table.write_parquet(folder / "splits" / f"{name}.parquet")
+def _write_figures(folder: Path, report: dict[str, Any], facts: Facts) -> None:
+    lengths = facts.length_tables()
+    summaries = {when: describe.length_summary(table) for when, table in lengths.items()}
+    write_json(folder / "report.json", {**report, "length_in_characters": summaries})
+    for when, table in lengths.items():
+        figure = describe.length_figure(table, f"Length of reviews {when} cleaning")
+        figure.savefig(folder / f"length_{when}_cleaning.png", dpi=90)
+    describe.share_figure(report["counts"]).savefig(folder / "rating_shares.png", dpi=90)
 
 
 def _show(prepared: Prepared, what: str) -> None:
@@ -162,4 +146,4 @@ def _show(prepared: Prepared, what: str) -> None:
 
 
 if __name__ == "__main__":
-    command("preprocess", DataParameters, run)
+    command("preprocess", PreprocessParameters, run)

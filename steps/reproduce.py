@@ -10,6 +10,7 @@ from dataclasses import replace
 from pydantic import Field
 
 from steps import preprocess, then_and_now
+from steps.data_parameters import DataParameters
 from steps.errors import UserError
 from steps.evaluation import reproduction_report
 from steps.evaluation.files import write_json
@@ -18,7 +19,7 @@ from steps.evaluation.report import Report, plain
 from steps.evaluation.reproducing import reproduction
 from steps.evaluation.reproduction import Reproduction
 from steps.parameters import Parameters, command
-from steps.preprocess import PREPARED, DataParameters, Prepared
+from steps.preprocess import PREPARED, Prepared
 from steps.rerun import data_parameters, missing_parameters, parameters_of, run_again
 from steps.reviews import sources
 from steps.tracking import reproduction as stored

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from steps import learning_curve, main, sampling, study_a, train, trial_again, tune
+from steps.data_parameters import DataParameters
 from steps.errors import UserError
 from steps.learning_curve import LearningCurveParameters
 from steps.main import MainParameters
 from steps.parameters import Parameters, stored
-from steps.preprocess import DataParameters, Prepared
+from steps.preprocess import Prepared
 from steps.sampling import SamplingParameters
 from steps.study_a import StudyAParameters
 from steps.tracking import history

@@ -1,26 +1,35 @@
 """One search put together: data, engine, pruner, workers, and the log of its trials."""
 
+import shutil
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from steps.models.corpus import Corpus, Part
+from steps.models.corpus import Corpus
 from steps.models.family import Settings
 from steps.models.sampling import check_members, count_ratings, warning_of
 from steps.preprocess import Prepared
 from steps.progress import TrialLines, say
+from steps.reviews.split import LEARNED_FROM
 from steps.scratch import scratch_folder
 from steps.search.loop import Search
 from steps.search.pruning import make_pruner
+from steps.search.spark_pool import SparkPool
 from steps.search.trials import Proposal, Trial
 from steps.search.workers import WorkerPool, carried_workers
+from steps.spark import spark_session
 from steps.tracking import runs
 from steps.tracking.patience import Patience, quick_failures
 from steps.tracking.resumption import Finished
 from steps.tracking.trial_log import TrialLog
-from steps.trial import TrialTraining
+from steps.trial import TrialTraining, work_on_spark
 from steps.tune_parameters import TuneParameters
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 WORKER = "steps.trial"
 
@@ -38,18 +47,34 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
     missing = parameters.max_trials - len(finished.trials)
     if missing <= 0:
         return Searched(finished.trials, finished.run_ids)
-    tables = {name: prepared.table(name) for name in ("train", "validation")}
-    prepared.log_inputs(tables)
-    corpus = Corpus(Part.from_table(tables["train"]), Part.from_table(tables["validation"]))
+    prepared.log_inputs(LEARNED_FROM)
+    corpus = Corpus.stored(*(prepared.split(name) for name in LEARNED_FROM))
     _check_samplings(parameters, corpus)
-    workers = min(parameters.workers or carried_workers(), missing)
-    _announce(parameters, missing, workers)
-    with scratch_folder() as folder:
+    with scratch_folder() as scratch, _session(parameters) as session:
+        workers = min(parameters.workers or (session.sparkContext.defaultParallelism if session else carried_workers()), missing)
+        _announce(parameters, missing, workers)
+        folder = scratch / "corpus"
+        folder.mkdir()
         corpus.save(folder)
         training = _training(parameters, folder)
         patience = Patience(parameters.server_patience_minutes * 60, say)
         log = TrialLog(parent_id, parameters.engine, training.parameters, corpus.validation.ratings, patience, finished.run_ids)
-        return _run(parameters, training, log, finished, workers)
+        pool = _spark_pool(session, training, workers) if session else WorkerPool(WORKER, training, workers)
+        return _run(parameters, log, finished, pool)
+
+
+def _session(parameters: TuneParameters) -> AbstractContextManager["SparkSession | None"]:
+    if parameters.executor == "local":
+        return nullcontext()
+    # A task that runs twice would be two trainings of one trial.
+    return spark_session(parameters.spark_master, f"starcast {parameters.data}", {"spark.speculation": "false"})
+
+
+def _spark_pool(session: "SparkSession", training: TrialTraining, workers: int) -> SparkPool:
+    folder = training.folder
+    # The folder itself is in the archive: Spark refuses one whose first entry is `./`.
+    archive = Path(shutil.make_archive(str(folder), "tar", folder.parent, folder.name))
+    return SparkPool(session, work_on_spark, training, archive, workers)
 
 
 def _check_samplings(parameters: TuneParameters, corpus: Corpus) -> None:
@@ -62,7 +87,8 @@ def _check_samplings(parameters: TuneParameters, corpus: Corpus) -> None:
 
 def _announce(parameters: TuneParameters, missing: int, workers: int) -> None:
     engine = parameters.chosen_engine()
-    how = f"{engine.name} {engine.algorithm}, pruner {engine.pruner}, {workers} worker{'s' if workers > 1 else ''}"
+    where = f" on {parameters.spark_master}" if parameters.executor == "spark" else ""
+    how = f"{engine.name} {engine.algorithm}, pruner {engine.pruner}, {workers} worker{'s' if workers > 1 else ''}{where}"
     say(f"{missing} trials of {', '.join(parameters.families)} by {how}")
     for sampling in filter(warning_of, parameters.sampling):
         say(f"sampling {sampling}{warning_of(sampling)}")
@@ -81,10 +107,11 @@ def _training(parameters: TuneParameters, folder: Path) -> TrialTraining:
         prunes=parameters.chosen_engine().pruner != "none",
         neighbours=parameters.neighbours,
         fewer_neighbours=parameters.fewer_neighbours,
+        precision=parameters.precision,
     )
 
 
-def _run(parameters: TuneParameters, training: TrialTraining, log: TrialLog, finished: Finished, workers: int) -> Searched:
+def _run(parameters: TuneParameters, log: TrialLog, finished: Finished, where: WorkerPool | SparkPool) -> Searched:
     start, goal, engine = time.monotonic(), parameters.goal(), parameters.chosen_engine()
     # Draws that no earlier process made: an equal seed would replay the ones it did.
     seed = (parameters.seed, len(finished.trials)) if finished.trials else (parameters.seed,)
@@ -97,7 +124,7 @@ def _run(parameters: TuneParameters, training: TrialTraining, log: TrialLog, fin
     trials, lines = list(finished.trials), TrialLines(goal, parameters.max_trials, finished.trials)
     missing, timeout = parameters.max_trials - len(trials), parameters.timeout_minutes * 60
     try:
-        with quick_failures(), WorkerPool(WORKER, training, workers) as pool:
+        with quick_failures(), where as pool:
             turned = Search(proposals, pool, pruner, log, goal, finished.age)
             for trial in turned.run(missing, finished.next_number, timeout):
                 lines.show(trial)

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from steps.data_parameters import DataParameters
 from steps.errors import UserError
 from steps.evaluation.likely_cause import Check, Kind, check
 from steps.parameters import Parameters
-from steps.preprocess import DataParameters
 from steps.reviews import read, sources
 from steps.study_a import StudyAParameters
 from steps.tracking import lineage

@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field
 
 from steps import candidate, preprocess
+from steps.data_parameters import DataParameters
 from steps.errors import UserError
 from steps.evaluation import scores
 from steps.models.catalogue import FAMILIES, check_name
 from steps.models.decision import DecisionName
-from steps.models.family import Recipe, Sampling, Schedule, Settings, Training
+from steps.models.family import Precision, Recipe, Sampling, Schedule, Settings, Training
 from steps.parameters import command, resumed
-from steps.preprocess import DataParameters
 from steps.tracking import history, resumption, runs, server
 
 PATIENCE, LONGEST = 5, 15  # epochs, of study A's final fits
@@ -53,6 +53,11 @@ class FitParameters(DataParameters):
     schedule: Schedule = Field(
         "linear", description="learning rate of networks: linear (falls to zero over a fit's epochs), constant (study A's)"
     )
+    precision: Precision = Field(
+        "float32",
+        description="in which networks compute while they learn: float32; on GPUs with 16-bit units mixed_bfloat16 (2020 and "
+        "later), mixed_float16 (before)",
+    )
     epochs: int = Field(
         0, ge=0, le=1_000, description="most epochs of the final fit; 0 is a trial's if linear, else 15 with early stop"
     )
@@ -76,6 +81,7 @@ class FitParameters(DataParameters):
             recipe.schedule,
             recipe.neighbours,
             recipe.fewer_neighbours,
+            recipe.precision,
         )
         name = self.model if self.register_model else ""
         return candidate.Plan(recipe.family, recipe.settings, training, self.decision, self.decision_metric, name)
@@ -102,7 +108,7 @@ class TrainParameters(FitParameters):
         settings = {**FAMILIES[self.family].published_under(self.schedule), **_read_settings(self.settings)}
         epochs = self.epochs or TRIAL_EPOCHS
         near = self.neighbours, self.fewer_neighbours
-        return Recipe(self.family, settings, self.sampling, self.batch_size, self.schedule, epochs, *near)
+        return Recipe(self.family, settings, self.sampling, self.batch_size, self.schedule, epochs, *near, self.precision)
 
 
 def run(parameters: TrainParameters) -> candidate.Candidate:

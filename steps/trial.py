@@ -10,6 +10,7 @@ import math
 import sys
 import traceback
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import psutil
 from steps.evaluation.scores import multilabel_auc, val_scores
 from steps.models.catalogue import FAMILIES
 from steps.models.corpus import Corpus
-from steps.models.family import Fit, Schedule, Training, Value, split_choices
+from steps.models.family import Fit, Precision, Schedule, Training, Value, split_choices
 from steps.models.sampling import count_ratings
 from steps.search.loop import Done, Epoch, Event, Failed, Result
 from steps.search.objective import Objective
@@ -51,6 +52,7 @@ class TrialTraining:
     prunes: bool
     neighbours: int = 5
     fewer_neighbours: bool = False
+    precision: Precision = "float32"
 
     def training(self, proposal: Proposal, execution: int = 0) -> Training:
         """How one execution is fitted."""
@@ -66,6 +68,7 @@ class TrialTraining:
             schedule=self.schedule,
             neighbours=self.neighbours,
             fewer_neighbours=self.fewer_neighbours,
+            precision=self.precision,
         )
 
     def parameters(self, proposal: Proposal) -> dict[str, Value]:
@@ -154,6 +157,14 @@ def work(pipe: Connection) -> None:
             send(pipe, train_trial(training, corpus, proposal, pipe))
     except (EOFError, ConnectionError):
         return
+
+
+def work_on_spark(pipe: Connection, training: TrialTraining, proposal: Proposal, shipped: Path) -> None:
+    """Train one proposal on the corpus that was shipped to this executor; its process keeps the corpus open for the next."""
+    send(pipe, train_trial(training, _opened(shipped / training.folder.name), proposal, pipe))
+
+
+_opened = lru_cache(maxsize=1)(Corpus.open)
 
 
 if __name__ == "__main__":

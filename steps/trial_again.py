@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from steps.errors import UserError
-from steps.models.corpus import Corpus, Part
+from steps.models.corpus import Corpus
 from steps.models.family import Recipe
 from steps.preprocess import Prepared
 from steps.progress import say
+from steps.reviews.split import LEARNED_FROM
 from steps.scratch import scratch_folder
 from steps.search.loop import Search
 from steps.search.pruning import NoPruner
@@ -58,9 +59,8 @@ def train_again(again: Again, parameters: TuneParameters, prepared: Prepared, ru
     Raises:
         UserError: it failed this time.
     """
-    tables = {name: prepared.table(name) for name in ("train", "validation")}
-    prepared.log_inputs(tables)
-    corpus = Corpus(Part.from_table(tables["train"]), Part.from_table(tables["validation"]))
+    prepared.log_inputs(LEARNED_FROM)
+    corpus = Corpus.stored(*(prepared.split(name) for name in LEARNED_FROM))
     recipe, goal = again.recipe, parameters.goal()
     proposal = Proposal(again.number, recipe.family, recipe.settings, again.budget)
     workers = min(parameters.workers or carried_workers(), parameters.max_trials)  # each had its share of the threads
@@ -78,6 +78,7 @@ def train_again(again: Again, parameters: TuneParameters, prepared: Prepared, ru
             prunes=again.pruned_after is not None,
             neighbours=recipe.neighbours,
             fewer_neighbours=recipe.fewer_neighbours,
+            precision=recipe.precision,
         )
         patience = Patience(parameters.server_patience_minutes * 60, say)
         log = TrialLog(run_id, parameters.engine, training.parameters, corpus.validation.ratings, patience, {})

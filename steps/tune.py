@@ -14,6 +14,7 @@ from steps.progress import say
 from steps.search.trials import Proposal, best_of
 from steps.search_summary import describe_search, log_search
 from steps.searching import Searched, search
+from steps.spark import check_spark
 from steps.tracking import resumption, runs, server
 from steps.tracking.resumption import Finished
 from steps.tune_parameters import FREE, TuneParameters
@@ -23,8 +24,10 @@ def run(parameters: TuneParameters) -> candidate.Candidate:
     """Run the search, or go on with one, and end with a candidate.
 
     Raises:
-        UserError: every trial failed, or there is nothing to resume.
+        UserError: every trial failed, there is nothing to resume, or Spark cannot be started.
     """
+    if parameters.executor == "spark":
+        check_spark(parameters.spark_master)
     if parameters.resume:
         with runs.step_run("resume tune", parameters.as_text(), f"resume {parameters.resume}"):
             return _resume(parameters)
@@ -83,7 +86,7 @@ def _fit_best(parameters: TuneParameters, prepared: preprocess.Prepared, best: P
     settings, sampling, batch_size = split_choices(best.settings, parameters.sampling[0], parameters.batch_size[0])
     epochs = best.epochs or parameters.max_epochs
     near = parameters.neighbours, parameters.fewer_neighbours
-    recipe = Recipe(best.family, settings, sampling, batch_size, parameters.schedule, epochs, *near)
+    recipe = Recipe(best.family, settings, sampling, batch_size, parameters.schedule, epochs, *near, parameters.precision)
     plan = parameters.plan(recipe)
     logged = {"family": best.family, **settings, **plan.training.logged()}
     with runs.child_run(f"candidate {best.family}", {"family": best.family}, logged) as run_id:

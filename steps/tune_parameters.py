@@ -4,17 +4,19 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
+from steps.data_parameters import PreprocessParameters
 from steps.evaluation import scores
 from steps.models.catalogue import FAMILIES, check_name
 from steps.models.family import SAMPLINGS, Sampling, Settings, Space
 from steps.parameters import split_names
 from steps.search.engines import AlgorithmName, Engine, EngineName, PrunerChoice
 from steps.search.objective import Objective
+from steps.spark_parameters import Executor
 from steps.train import TRIAL_EPOCHS, BatchSize, FitParameters
 
 SEARCHED = ("none", "class_weight")  # they cost no more than a trial without
 # What a resumed search may do otherwise than it did before: the rest is as it was.
-FREE = ("resume", "workers", "timeout_minutes", "server_patience_minutes")
+FREE = ("resume", "workers", "executor", "spark_master", "timeout_minutes", "server_patience_minutes")
 
 
 def _check_objective(name: str) -> str:
@@ -37,7 +39,7 @@ Samplings = Annotated[tuple[str, ...], BeforeValidator(split_names), Field(min_l
 BatchSizes = Annotated[tuple[BatchSize, ...], BeforeValidator(split_names), Field(min_length=1)]
 
 
-class TuneParameters(FitParameters):
+class TuneParameters(FitParameters, Executor):
     """Search one or more families; fit the best once more; register it as challenger."""
 
     sampling: Samplings = Field(
@@ -61,7 +63,9 @@ class TuneParameters(FitParameters):
     pruner: PrunerChoice = Field(
         "auto", description="what stops a trial after an epoch: asha (auto, but with hyperband), median, none"
     )
-    workers: int = Field(0, ge=0, le=1_024, description="trials at the same time; 0 is what the machine carries")
+    workers: int = Field(
+        0, ge=0, le=1_024, description="trials at the same time; 0 is what the machine carries, or the cluster's cores"
+    )
     timeout_minutes: float = Field(0, ge=0, description="begin no trial after this; 0 is no limit")
     server_patience_minutes: float = Field(10, gt=0, description="how long to wait for a tracking server that went away")
     resume: str = Field("", description="go on with this search: its run id, or latest")
@@ -79,6 +83,10 @@ class TuneParameters(FitParameters):
         if {"engine", "algorithm"} <= given.data.keys():
             Engine.choose(given.data["engine"], given.data["algorithm"], pruner)
         return pruner
+
+    def data_parameters(self) -> PreprocessParameters:
+        """The part that preprocessing wants, which works where the search does."""
+        return PreprocessParameters(**self.model_dump(include=set(PreprocessParameters.model_fields)))
 
     def chosen_engine(self) -> Engine:
         """Engine, algorithm and pruner, `auto` resolved."""

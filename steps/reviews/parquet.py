@@ -3,6 +3,7 @@
 import io
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -81,6 +82,8 @@ class RowGroups:
         self._file = file
         self._writer: pq.ParquetWriter | None = None
         self._held: list[pa.Table] = []
+        self._packing: Future[None] | None = None
+        self._pool = ThreadPoolExecutor(1, "row groups")  # packs one group while the next is gathered
 
     @classmethod
     @contextmanager
@@ -99,7 +102,9 @@ class RowGroups:
 
     def close(self) -> None:
         """Write what is left, and the end of the file."""
-        self._flush()
+        with self._pool:
+            self._flush()
+            self._wait()
         if self._writer is not None:
             self._writer.close()
 
@@ -107,6 +112,14 @@ class RowGroups:
         if not self._held:
             return
         rows, self._held = pa.concat_tables(self._held), []
+        self._wait()
+        self._packing = self._pool.submit(self._pack, rows)
+
+    def _wait(self) -> None:
+        if self._packing is not None:
+            self._packing.result()
+
+    def _pack(self, rows: pa.Table) -> None:
         if self._writer is None:
             # Texts hardly repeat: a dictionary of them is work for nothing.
             few = [field.name for field in rows.schema if field.name not in TEXTS]

@@ -17,6 +17,9 @@ from steps.reviews.parquet import RowGroups
 from steps.reviews.split import SPLITS
 from steps.reviews.spool import Show
 
+RATING_BASE = 10  # a rating and a length as one number
+Counted = tuple[np.ndarray, np.ndarray]
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -25,21 +28,27 @@ class Facts:
     Attributes:
         counts: rows per split and rating, shape (3, 5).
         digests: sums of the rows' hashes per split.
-        lengths: how many reviews of each `rating` have how many characters `before` and, apart from that, `after` cleaning;
-            columns `when`, `rating`, `characters`, `reviews`.
+        lengths: before and after cleaning: 10 times the characters plus the rating, ascending, and how many reviews have both.
     """
 
     counts: np.ndarray
     digests: tuple[int, ...]
-    lengths: pl.DataFrame
+    lengths: tuple[Counted, Counted]
 
     @classmethod
     def total(cls, parts: Iterable["Facts"]) -> "Facts":
         """The facts of all parts together."""
         every = list(parts)
-        lengths = pl.concat([part.lengths for part in every]).group_by("when", "rating", "characters").agg(pl.sum("reviews"))
         digests = tuple(sum(sums) for sums in zip(*(part.digests for part in every), strict=True))
-        return cls(np.sum([part.counts for part in every], axis=0), digests, lengths.sort("when", "rating", "characters"))
+        before, after = (_added([part.lengths[when] for part in every]) for when in (0, 1))
+        return cls(np.sum([part.counts for part in every], axis=0), digests, (before, after))
+
+    def length_tables(self) -> dict[str, pl.DataFrame]:
+        """Lengths `before` and `after` cleaning: how many `reviews` of each `rating` have how many `characters`."""
+        return {
+            when: pl.DataFrame({"rating": keys % RATING_BASE, "characters": keys // RATING_BASE, "reviews": reviews})
+            for when, (keys, reviews) in zip(("before", "after"), self.lengths, strict=True)
+        }
 
     def digest_texts(self) -> dict[str, str]:
         """The digest of each split, as `table_digest` gives it."""
@@ -48,6 +57,12 @@ class Facts:
     def rating_counts(self) -> dict[str, list[int]]:
         """Rows per rating 1-5 of each split."""
         return {name: counts.tolist() for name, counts in zip(SPLITS, self.counts, strict=True)}
+
+
+def _added(parts: list[Counted]) -> Counted:
+    keys, places = np.unique(np.concatenate([keys for keys, _ in parts]), return_inverse=True)
+    sums = np.bincount(places, np.concatenate([reviews for _, reviews in parts]), len(keys))
+    return keys, sums.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -76,14 +91,16 @@ def clean_batch(rows: pl.DataFrame, verdicts: np.ndarray, assigned: np.ndarray, 
 def facts_of(tables: list[pl.DataFrame]) -> Facts:
     """The facts of some rows of each split."""
     counts = np.array([np.bincount(table["rating"], minlength=len(RATINGS) + 1)[1:] for table in tables])
-    measured = []
-    for when in ("before", "after"):
-        texts = [join_title(table) if when == "before" else table["cleaned"] for table in tables]
-        characters = pl.concat(texts).str.len_chars().alias("characters").to_frame()
-        ratings = pl.concat([table["rating"] for table in tables])
-        grouped = characters.with_columns(ratings).group_by("rating", "characters").agg(reviews=pl.len())
-        measured.append(grouped.select(pl.lit(when).alias("when"), "rating", "characters", "reviews"))
-    return Facts(counts, tuple(digest_sum(table) for table in tables), pl.concat(measured))
+    ratings = np.concatenate([table["rating"].to_numpy() for table in tables])
+    before, after = ([join_title(table) for table in tables], [table["cleaned"] for table in tables])
+    lengths = _counted(before, ratings), _counted(after, ratings)
+    return Facts(counts, tuple(digest_sum(table) for table in tables), lengths)
+
+
+def _counted(texts: list[pl.Series], ratings: np.ndarray) -> Counted:
+    characters = np.concatenate([each.str.len_chars().to_numpy() for each in texts]).astype(np.int64)
+    keys, reviews = np.unique(characters * RATING_BASE + ratings, return_counts=True)
+    return keys, reviews
 
 
 def write_splits(

@@ -1,18 +1,21 @@
 """The reviews a registered model was tested on, and those it learned from, found again through its run's inputs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import mlflow
+import numpy as np
 import polars as pl
 from mlflow.exceptions import MlflowException
+from pyarrow import ArrowException
 
 from steps.errors import UserError
-from steps.reviews.split import table_digest
+from steps.reviews.hashing import digest_sum, digest_text, text_hashes
+from steps.reviews.parquet import read_row_groups
+from steps.reviews.split import LEARNED_FROM
 from steps.tracking import lineage
 from steps.tracking.registry import Version
 from steps.tracking.reuse import fetch
-
-LEARNED_FROM = ("train", "validation")  # the decision is fitted on validation
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,26 @@ class Split:
         Raises:
             UserError: it is gone, or not what the run named.
         """
+        return pl.concat(list(self.chunks()))
+
+    def chunks(self) -> Iterator[pl.DataFrame]:
+        """The split's rows, some at a time.
+
+        Raises:
+            UserError: it is gone or, after the last row, not what the run named.
+        """
         run_id, _, path = self.source.removeprefix("runs:/").partition("/")
+        total = 0
         try:
-            table = pl.read_parquet(fetch(run_id, path))
-        except (MlflowException, OSError, pl.exceptions.PolarsError) as error:
+            for table in read_row_groups(fetch(run_id, path)):
+                total += digest_sum(table)
+                yield table
+        except (MlflowException, OSError, ArrowException) as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{self.name}: {self.source} cannot be read ({reason}); train the model again") from None
-        found = table_digest(table)
-        if found != self.digest:
+        if digest_text(total) != self.digest:
+            found = digest_text(total)
             raise UserError(f"{self.name}: {self.source} has changed, its digest is {found}, not {self.digest}; train again")
-        return table
 
 
 def splits_of(version: Version) -> dict[str, Split]:
@@ -62,5 +75,5 @@ def splits_of(version: Version) -> dict[str, Split]:
 
 def seen_reviews(test: pl.DataFrame, splits: dict[str, Split]) -> int:
     """How many of the test reviews have a text that a model with these splits learned from."""
-    learned = pl.concat([splits[name].read()["text"] for name in LEARNED_FROM])
-    return int(test["text"].is_in(learned.implode()).sum())
+    learned = [text_hashes(table["text"]) for name in LEARNED_FROM for table in splits[name].chunks()]
+    return int(np.isin(text_hashes(test["text"]), np.concatenate(learned)).sum())

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from steps.errors import UserError
-from steps.models.family import Recipe, Schedule, Settings
+from steps.models.family import Precision, Recipe, Schedule, Settings
 from steps.tracking import access
 from steps.tracking.reuse import fetch
 
@@ -38,6 +38,7 @@ def recipe_of(run_id: str) -> Recipe:
             epochs,
             int(given.get("neighbours", 5)),
             given.get("fewer_neighbours", "false").lower() == "true",
+            cast(Precision, given.get("precision", "float32")),
         )
     except (MlflowException, OSError, KeyError) as error:
         if isinstance(error, MlflowException) and access.is_of_the_store(error):

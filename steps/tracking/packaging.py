@@ -1,8 +1,11 @@
 """A predictor becomes an MLflow model: pyfunc from code, with signature, example, and the versions it was made with."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -31,18 +34,29 @@ def signature(uses_title: bool) -> ModelSignature:
 
 def log_model(predictor: Predictor) -> str:
     """Log the predictor as `model` on the active run; returns the model's URI."""
+    with _described(predictor) as described:
+        example = pd.DataFrame({"text": EXAMPLES})
+        info = mlflow.pyfunc.log_model(name="model", input_example=example, **described)
+    return str(info.model_uri)
+
+
+def save_model(predictor: Predictor, folder: Path) -> None:
+    """Write the same to a folder, without an example."""
+    with _described(predictor) as described:
+        mlflow.pyfunc.save_model(str(folder), **described)
+
+
+@contextmanager
+def _described(predictor: Predictor) -> Iterator[dict[str, Any]]:
     packages = sorted({*ALWAYS_NEEDED, *FAMILIES[predictor.family].requirements})
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "predictor"
         predictor.save(folder)
-        info = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(SERVING_CODE),
-            artifacts={"predictor": str(folder)},
-            code_paths=[str(PROJECT / "steps")],
-            signature=signature(predictor.uses_title),
-            input_example=pd.DataFrame({"text": EXAMPLES}),
-            pip_requirements=[f"{name}=={metadata.version(name)}" for name in packages],
-            metadata={"family": predictor.family},
-        )
-    return str(info.model_uri)
+        yield {
+            "python_model": str(SERVING_CODE),
+            "artifacts": {"predictor": str(folder)},
+            "code_paths": [str(PROJECT / "steps")],
+            "signature": signature(predictor.uses_title),
+            "pip_requirements": [f"{name}=={metadata.version(name)}" for name in packages],
+            "metadata": {"family": predictor.family},
+        }

@@ -35,6 +35,11 @@ class Version:
         """What MLflow loads it by, whatever its aliases."""
         return f"models:/{self.name}/{self.version}"
 
+    @property
+    def named(self) -> dict[str, str]:
+        """How a scored review names it."""
+        return {"model": self.name, "model_version": self.version, "model_run": self.run_id}
+
 
 def register_challenger(model_uri: str, name: str, description: str, tags: Mapping[str, object]) -> Version:
     """Make a logged model the newest version of `name`, with the alias `challenger`."""

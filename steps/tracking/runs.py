@@ -64,7 +64,7 @@ def _quiet() -> None:
     # A bar for each small download and notes on samplers and examples would bury the lines that matter.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    for name in ("mlflow.system_metrics", "mlflow.pyfunc", "mlflow.utils.environment"):
+    for name in ("mlflow.system_metrics", "mlflow.pyfunc", "mlflow.utils.environment", "mlflow.models.flavor_backend_registry"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

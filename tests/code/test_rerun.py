@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steps.data_parameters import DataParameters
 from steps.errors import UserError
 from steps.parameters import Parameters, stored
-from steps.preprocess import DataParameters
 from steps.rerun import STEPS, data_parameters, missing_parameters, parameters_of
 from steps.tracking.lineage import Code
 from steps.tracking.origin import Origin
@@ -37,7 +37,7 @@ def test_every_kind_has_parameters_and_data_and_registers_nothing(kind: str) -> 
     if isinstance(found, FitParameters):
         assert not found.register_model
     assert data_parameters(found).seed == 7
-    assert type(data_parameters(found)) is DataParameters
+    assert isinstance(data_parameters(found), DataParameters)
 
 
 def test_what_another_version_logged_is_told_with_its_commit() -> None:

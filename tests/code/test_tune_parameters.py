@@ -74,7 +74,7 @@ def test_what_cannot_be_is_refused_in_one_line_with_its_name(argument: str, says
 
 
 def test_an_unknown_parameter_is_refused() -> None:
-    assert refusal("trials=3").startswith("unknown parameter 'trials': choose from data, ")
+    assert refusal("trials=3").startswith("unknown parameter 'trials': choose from executor, spark_master, data, ")
 
 
 @pytest.mark.parametrize(

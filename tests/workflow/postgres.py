@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ HASTE = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"  # noth
 
 
 @contextmanager
-def postgres() -> Iterator[tuple[str, str]]:
+def postgres(settings: str = HASTE) -> Iterator[tuple[str, str]]:
     """The URI of an empty database, and the password that stands in it. Skips the test where PostgreSQL is not installed."""
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))  # pytest's own folders are closed to other users
@@ -31,14 +32,14 @@ def postgres() -> Iterator[tuple[str, str]]:
 
     def run(program: str, *arguments: str) -> None:
         user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-        given = {"env": {**os.environ, "PGPASSWORD": password}, "cwd": folder, **user}
+        given: dict[str, Any] = {"env": {**os.environ, "PGPASSWORD": password}, "cwd": folder, **user}
         with (folder / "said").open("wb") as said:  # not a pipe: PostgreSQL itself would hold it open
             done = subprocess.run([programs / program, *arguments], stdout=said, stderr=said, **given)
         assert done.returncode == 0, (folder / "said").read_text()
 
     try:
         run("initdb", *data, "--username=mlflow", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}", "--no-sync")
-        options = f"-h 127.0.0.1 -p {port} -k {folder} {HASTE}"
+        options = f"-h 127.0.0.1 -p {port} -k {folder} {settings}"
         run("pg_ctl", *data, "-o", options, "-l", str(folder / "log"), "--wait", "start")
         try:
             run("createdb", f"--host={folder}", f"--port={port}", "--username=mlflow", "mlflow")

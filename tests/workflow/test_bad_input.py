@@ -10,12 +10,13 @@ import pytest
 
 from steps import parameters as step_parameters
 from steps import predict, preprocess, train, tune
+from steps.data_parameters import DataParameters
 from steps.errors import UserError
 from tests.conftest import make_reviews, statuses
 
 Steps = dict[str, tuple[type[step_parameters.Parameters], Callable[[Any], object]]]
 STEPS: Steps = {
-    "preprocess": (preprocess.DataParameters, preprocess.run),
+    "preprocess": (DataParameters, preprocess.run),
     "tune": (tune.TuneParameters, tune.run),
     "train": (train.TrainParameters, train.run),
     "predict": (predict.PredictParameters, predict.run),
@@ -76,7 +77,7 @@ def test_bad_file(store: mlflow.MlflowClient, tmp_path: Path, name: str) -> None
 def test_bad_rows_can_be_dropped(store: mlflow.MlflowClient, tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_text(reviews_with({40: 0, 41: "five", 42: "5.0"}))
-    prepared = preprocess.run(preprocess.DataParameters(data=str(path), on_bad_rows="drop"))
+    prepared = preprocess.run(DataParameters(data=str(path), on_bad_rows="drop"))
     assert prepared.report["dropped"]["rating not a whole number 1-5"] == 2
     assert statuses(store) == ["FINISHED"]
 

@@ -9,12 +9,12 @@ import pytest
 from mlflow.entities import Run
 
 from steps import learning_curve
+from steps.data_parameters import DataParameters
 from steps.errors import UserError
 from steps.experiment import Ground
 from steps.fitting import Job
 from steps.learning_curve import LearningCurveParameters
 from steps.parameters import parse
-from steps.preprocess import DataParameters
 from steps.preprocess import run as preprocess
 from steps.tracking.reuse import fetch
 from tests.conftest import statuses
@@ -46,7 +46,7 @@ def jobs_of(given: LearningCurveParameters) -> tuple[list[Job], pl.DataFrame]:
     prepared = preprocess(given.data_parameters())
     with mlflow.start_run():
         ground = Ground.lay(prepared, given.metric, (given.decision,))
-    return learning_curve._jobs(given, ground), prepared.table("train")
+    return learning_curve._jobs(given, ground), pl.read_parquet(prepared.split("train"))
 
 
 def test_fits_a_curve_and_reports_it(store: mlflow.MlflowClient, reviews_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from bench.malformed import Case, file_bases, file_cases, parameter_cases
 from steps import preprocess, train
+from steps.data_parameters import DataParameters
 from tests.conftest import statuses
 
 FINE = ("taken as it is", "refused in one line")
@@ -28,7 +29,7 @@ def test_files_are_taken_or_refused(store: mlflow.MlflowClient, tmp_path: Path) 
 def test_what_the_files_are_made_of_is_fine(store: mlflow.MlflowClient, tmp_path: Path) -> None:
     for name, content in file_bases().items():
         (tmp_path / name).write_bytes(content)
-        assert preprocess.run(preprocess.DataParameters(data=str(tmp_path / name))).report["dropped"]["no text"] == 0
+        assert preprocess.run(DataParameters(data=str(tmp_path / name))).report["dropped"]["no text"] == 0
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -7,11 +7,12 @@ import polars as pl
 import pytest
 
 from steps import preprocess
+from steps.data_parameters import DataParameters
 from steps.tracking.reuse import fetch
 
 
 def prepare(file: Path, **parameters: object) -> preprocess.Prepared:
-    return preprocess.run(preprocess.DataParameters.model_validate({"data": str(file), **parameters}))
+    return preprocess.run(DataParameters.model_validate({"data": str(file), **parameters}))
 
 
 def test_leaves_splits_figures_and_lineage(store: mlflow.MlflowClient, reviews_file: Path) -> None:
@@ -19,7 +20,7 @@ def test_leaves_splits_figures_and_lineage(store: mlflow.MlflowClient, reviews_f
     run = store.get_run(prepared.run_id)
     files = {item.path for item in store.list_artifacts(prepared.run_id)}
     assert {"splits", "report.json", "length_before_cleaning.png", "length_after_cleaning.png", "rating_shares.png"} <= files
-    assert sum(prepared.table(name).height for name in ("train", "validation", "test")) == 300
+    assert sum(pl.read_parquet(prepared.split(name)).height for name in ("train", "validation", "test")) == 300
     assert run.data.params["data"] == str(reviews_file)
     assert run.data.tags["command"].startswith("mlflow run . -e preprocess -P data=")
     [raw] = run.inputs.dataset_inputs
@@ -34,7 +35,7 @@ def test_same_again_is_reused_and_says_so(
     assert again.reused
     assert again.run_id == first.run_id
     assert f"reused the finished run {first.run_id}" in capsys.readouterr().out
-    assert again.table("test").equals(first.table("test"))
+    assert pl.read_parquet(again.split("test")).equals(pl.read_parquet(first.split("test")))
 
 
 @pytest.mark.parametrize("change", [{"seed": 7}, {"split": "study_a"}, {"title_column": "title"}, {"sample_size": 200}])
@@ -69,7 +70,7 @@ def test_a_run_without_its_splits_is_not_reused(store: mlflow.MlflowClient, revi
 
 
 def test_title_stands_in_front_of_the_text(store: mlflow.MlflowClient, reviews_file: Path) -> None:
-    table = prepare(reviews_file, title_column="title").table("train")
+    table = pl.read_parquet(prepare(reviews_file, title_column="title").split("train"))
     assert table["cleaned"].str.starts_with("title ").all()
     assert set(table.columns) == {"review_id", "text", "rating", "title", "cleaned"}
 
@@ -79,6 +80,6 @@ def test_no_text_stands_on_two_sides(store: mlflow.MlflowClient, tmp_path: Path,
     doubled = tmp_path / "doubled.csv"
     pl.concat([table, table, table]).write_csv(doubled)
     prepared = prepare(doubled)
-    texts = pl.concat([prepared.table(name) for name in ("train", "validation", "test")])["text"]
+    texts = pl.concat([pl.read_parquet(prepared.split(name)) for name in ("train", "validation", "test")])["text"]
     assert texts.n_unique() == len(texts) == 300
     assert prepared.report["dropped"]["same text as an earlier review"] == 600

@@ -12,7 +12,6 @@ from steps import (
     learning_curve,
     main,
     predict,
-    preprocess,
     promote,
     reproduce,
     sampling,
@@ -20,13 +19,14 @@ from steps import (
     train,
     tune_parameters,
 )
+from steps.data_parameters import PreprocessParameters
 from steps.parameters import Parameters, parse
 
 PROJECT = Path(__file__).parents[2]
 MLPROJECT = yaml.safe_load((PROJECT / "MLproject").read_text())
 MODELS: dict[str, type[Parameters]] = {
     "main": main.MainParameters,
-    "preprocess": preprocess.DataParameters,
+    "preprocess": PreprocessParameters,
     "tune": tune_parameters.TuneParameters,
     "train": train.TrainParameters,
     "study-a": study_a.StudyAParameters,

@@ -13,6 +13,7 @@ import pytest
 from mlflow.entities import Run
 
 from steps import main, preprocess, reproduce, sampling, train, tune
+from steps.data_parameters import DataParameters
 from steps.errors import UserError
 from steps.evaluation.reproduction import Reproduction
 from steps.progress import EpochLines
@@ -164,7 +165,7 @@ def test_a_trial_is_equal_and_never_reads_the_test_split(store: mlflow.MlflowCli
 
 
 def test_preprocessing_is_really_done_again_and_its_digests_compared(store: mlflow.MlflowClient, file: Path) -> None:
-    first = preprocess.run(preprocess.DataParameters(data=str(file)))
+    first = preprocess.run(DataParameters(data=str(file)))
     found = again(first.run_id)
     assert found.verdict == "equal"
     assert found.pairs[0].now.run_id != first.run_id

@@ -13,6 +13,7 @@ from mlflow.entities import Run
 from sklearn.metrics import f1_score
 
 from steps import predict, preprocess, searching, train, tune
+from steps.data_parameters import DataParameters
 from steps.errors import UserError
 from steps.progress import EpochLines
 from steps.search.workers import WorkerPool
@@ -82,7 +83,7 @@ def test_metrics_are_those_of_the_matrix(store: mlflow.MlflowClient, reviews_fil
 def test_served_model_answers_as_in_training(store: mlflow.MlflowClient, reviews_file: Path, family: str, settings: str) -> None:
     parameters = train.TrainParameters(data=str(reviews_file), family=family, settings=settings, epochs=2, title_column="title")
     candidate = train.run(parameters)
-    test = preprocess.run(parameters.data_parameters()).table("test")
+    test = pl.read_parquet(preprocess.run(parameters.data_parameters()).split("test"))
     in_training = pl.read_parquet(fetch(candidate.run_id, "predictions_test.parquet"))
     served = mlflow.pyfunc.load_model(MODEL).predict(test.select("text", "title").to_pandas())
     assert served["rating"].tolist() == in_training["predicted"].to_list()
@@ -185,7 +186,7 @@ def test_the_decision_is_part_of_the_model(store: mlflow.MlflowClient, reviews_f
     metrics = store.get_run(tuned.run_id).data.metrics
     assert metrics["test_argmax_f1_macro"] == plain.test["f1_macro"] != tuned.test["f1_macro"]
     assert metrics["test_auc"] == plain.test["auc"]
-    test = preprocess.run(preprocess.DataParameters(data=str(reviews_file))).table("test").to_pandas()
+    test = pl.read_parquet(preprocess.run(DataParameters(data=str(reviews_file))).split("test")).to_pandas()
     for version, candidate in (("1", tuned), ("2", plain)):
         answered = mlflow.pyfunc.load_model(f"models:/review-rating/{version}").predict(test[["text"]])["rating"]
         assert f1_score(test["rating"], answered, average="macro") == pytest.approx(candidate.test["f1_macro"])

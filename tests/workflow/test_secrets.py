@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import MetaData, create_engine
 
 from steps import preprocess, train
+from steps.data_parameters import DataParameters
 from steps.errors import UserError
 from tests.workflow.postgres import postgres
 from tests.workflow.processes import TUNE, Server, Watched
@@ -88,7 +89,7 @@ def test_no_secret_is_in_what_a_store_that_refuses_makes_us_say(
     for uri in (with_password(server.address, wrong), database[0].replace(database[1], wrong)):
         using(uri)
         with pytest.raises(UserError, match=r"with that password|password authentication failed") as caught:
-            preprocess.run(preprocess.DataParameters())
+            preprocess.run(DataParameters())
         assert wrong not in "".join([str(caught.value), *capfd.readouterr(), server.log, stored(database[0])])
 
 
