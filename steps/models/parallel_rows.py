@@ -12,11 +12,15 @@ BLOCKS = 8  # whatever the cores: sums are added in the same order on every mach
 
 
 class ParallelRows(sparse.csr_matrix):
-    """Rows of features; `X @ dense` and `X.T @ dense` run in threads, as many as Polars has, scipy letting go of the lock."""
+    """Rows of features; `X @ dense`, `X.T @ dense` and `dense @ X` run in threads, as many as Polars has, scipy letting go of the lock."""
 
     def __matmul__(self, other: Any) -> Any:
         """The product with a dense matrix, shape (rows, n)."""
         return np.concatenate(_each(lambda begin, end: _block(self, begin, end) @ other, self.shape[0]))
+
+    def __rmatmul__(self, other: Any) -> Any:
+        """The product of a dense matrix, shape (n, rows), with the rows: what scikit-learn's solvers write for the transpose."""
+        return (self.transpose() @ other.T).T
 
     def transpose(self, axes: None = None, copy: bool = False) -> "ParallelColumns":
         """The same numbers, the other way round."""

@@ -24,6 +24,7 @@ def test_products_are_those_of_the_whole(rows: int, columns: int, seed: int, fla
     right, left = (random.normal(size=n if flat else (n, 3)).astype(np.float32) for n in (columns, rows))
     np.testing.assert_allclose(parallel @ right, plain @ right, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(parallel.T @ left, plain.T @ left, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(left.T @ parallel, left.T @ plain, rtol=1e-5, atol=1e-6)
 
 
 def test_scikit_learn_works_on_the_blocks_and_comes_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,11 +32,12 @@ def test_scikit_learn_works_on_the_blocks_and_comes_to_the_same(monkeypatch: pyt
     expected = LogisticRegression(solver="newton-cg", tol=1e-8).fit(plain, ratings).coef_
     used, each = [], parallel_rows._each
 
-    def counted(*asked):
-        used.append(asked)
-        return each(*asked)
+    def counted(work, rows):
+        used.append(work)
+        return each(work, rows)
 
     monkeypatch.setattr(parallel_rows, "_each", counted)
+    monkeypatch.setattr(ParallelRows, "_matmul_dispatch", None)  # what multiplies on one core
     found = LogisticRegression(solver="newton-cg", tol=1e-8).fit(ParallelRows(plain), ratings).coef_
     assert len(used) > 10
     np.testing.assert_allclose(found, expected, atol=1e-3)
