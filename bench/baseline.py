@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 
 from steps.models.encoding import Encoding
 from steps.models.logistic import FittedLogistic
-from steps.models.ngrams import NgramVectorizer
+from steps.models.vectorizer import NgramVectorizer
 from steps.reviews import check, clean, layouts, read, sources
 
 WORDS, DROPPED, SWAPPED = 60, 0.1, 0.1

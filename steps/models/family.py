@@ -1,6 +1,5 @@
 """What a family of models is: a name, a space of settings, and a way to fit one point of it."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -184,11 +183,6 @@ def split_choices(settings: Settings, sampling: str, batch_size: int) -> tuple[S
 def settings_text(settings: Settings) -> str:
     """Settings as people read them."""
     return ", ".join(f"{name} {value}" for name, value in settings.items())
-
-
-def count_settings(space: Space) -> int:
-    """How many points a space has."""
-    return math.prod(len(values) for values in space.values())
 
 
 def _check_value(what: str, value: Value, choices: tuple[Value, ...]) -> None:

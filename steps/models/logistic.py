@@ -14,10 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from steps.models.corpus import Corpus
 from steps.models.encoding import Encoding
 from steps.models.family import Family, Fit, Recorder, Sampling, Schedule, Settings, Space, Training
-from steps.models.ngrams import NgramVectorizer
 from steps.models.ragged import Sequences
 from steps.models.sampling import resample
 from steps.models.texts import chunks_of
+from steps.models.vectorizer import NgramVectorizer
 
 if TYPE_CHECKING:
     from steps.models.checkpoint import Checkpoints

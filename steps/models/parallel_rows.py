@@ -12,7 +12,10 @@ BLOCKS = 8  # whatever the cores: sums are added in the same order on every mach
 
 
 class ParallelRows(sparse.csr_matrix):
-    """Rows of features; `X @ dense`, `X.T @ dense` and `dense @ X` run in threads, as many as Polars has, scipy letting go of the lock."""
+    """Rows of features; `X @ dense`, `X.T @ dense` and `dense @ X` run in as many threads as Polars has.
+
+    scipy lets go of Python's lock while it multiplies.
+    """
 
     def __matmul__(self, other: Any) -> Any:
         """The product with a dense matrix, shape (rows, n)."""

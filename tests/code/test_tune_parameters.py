@@ -1,6 +1,7 @@
 """The parameters of a search: what is refused, and the spaces, first points and resumed searches that follow from them."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,9 +11,11 @@ from steps.errors import UserError
 from steps.evaluation.scores import LOWER_IS_BETTER, SCORES
 from steps.models.catalogue import FAMILIES
 from steps.models.corpus import Corpus, Part
+from steps.models.family import Recipe
 from steps.parameters import parse, resumed
 from steps.search.trials import Proposal, Trial
 from steps.searching import _check_samplings, still_to_try
+from steps.trial import TrialTraining
 from steps.tune_parameters import FREE, TuneParameters
 
 
@@ -308,3 +311,12 @@ def test_what_is_still_to_try_leaves_the_first_points_as_they_are() -> None:
     left = still_to_try(first, [Trial(Proposal(1, *first[2]), "failed", None)])
     assert left == before[:2] + before[3:]
     assert first == before
+
+
+def test_the_precision_asked_for_reaches_trials_and_candidates() -> None:
+    asked = TuneParameters(precision="mixed_bfloat16", families="gru_1", register="false")
+    trial = TrialTraining(Path(), asked.goal(), "none", 16, "linear", 1, 1, 1, prunes=False, precision=asked.precision)
+    assert trial.training(Proposal(0, "gru_1", {"units_1": 8})).precision == "mixed_bfloat16"
+    assert trial.parameters(Proposal(0, "gru_1", {"units_1": 8}))["precision"] == "mixed_bfloat16"
+    recipe = Recipe("gru_1", {"units_1": 8}, "none", 16, "linear", 1, precision=asked.precision)
+    assert asked.plan(recipe).training.precision == "mixed_bfloat16"

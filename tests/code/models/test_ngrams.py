@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from steps.errors import UserError
 from steps.models import texts as texts_module
 from steps.models.encoding import Encoding
-from steps.models.ngrams import NgramVectorizer
+from steps.models.vectorizer import NgramVectorizer
 
 # Few words, so that n-grams come again; punctuation below and above a space's neighbours tries the order of names.
 WORDS = st.sampled_from(["a", "b", "ab", "a!", "don't", "é", "雨", "🙂", "ß", "7"])

@@ -11,11 +11,8 @@ from steps.models.backend import keras
 from steps.models.catalogue import FAMILIES
 from steps.models.compiled import compiled_like
 from steps.models.corpus import Corpus
-from steps.models.family import Fit, Precision, Recipe, Sampling, Training
+from steps.models.family import Fit, Precision, Sampling, Training
 from steps.models.networks import NetworkFamily
-from steps.search.trials import Proposal
-from steps.trial import TrialTraining
-from steps.tune_parameters import TuneParameters
 from tests.code.models.test_networks import Epochs, part
 
 HOW = Training("none", 6, 16, seed=1, patience=6)
@@ -87,15 +84,6 @@ def test_the_scale_of_float16_begins_anew_with_every_fit() -> None:
     assert began > 1
     scale.assign(1.0)
     assert float(compiled_like(untrained(), 1e-3, precision="mixed_float16").optimizer.dynamic_scale) == began
-
-
-def test_the_precision_asked_for_reaches_trials_and_candidates() -> None:
-    asked = TuneParameters(precision="mixed_bfloat16", families="gru_1", register="false")
-    trial = TrialTraining(Path(), asked.goal(), "none", 16, "linear", 1, 1, 1, prunes=False, precision=asked.precision)
-    assert trial.training(Proposal(0, "gru_1", SETTINGS)).precision == "mixed_bfloat16"
-    assert trial.parameters(Proposal(0, "gru_1", SETTINGS))["precision"] == "mixed_bfloat16"
-    recipe = Recipe("gru_1", SETTINGS, "none", 16, "linear", 1, precision=asked.precision)
-    assert asked.plan(recipe).training.precision == "mixed_bfloat16"
 
 
 def test_the_precision_is_a_parameter_of_a_run_where_it_is_not_the_usual_one() -> None:
