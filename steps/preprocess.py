@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from steps.data_parameters import DataParameters, PreprocessParameters
 from steps.errors import UserError
@@ -18,6 +18,7 @@ from steps.reviews import check, clean, describe, sources
 from steps.reviews.parquet import schema_of
 from steps.reviews.read import file_digest
 from steps.reviews.splits import Facts
+from steps.spark import check_spark
 from steps.spark_parameters import Executor
 from steps.spark_preparing import prepare_on_spark
 from steps.tracking import lineage, reuse, runs
@@ -51,6 +52,8 @@ class Prepared:
 
 def run(parameters: DataParameters, anew: bool = False) -> Prepared:
     """Preprocess as a step of its own or, unless `anew`, point to the finished run that did the same before."""
+    if _on_spark(parameters):
+        check_spark(parameters.spark_master)
     name = f"preprocess {Path(parameters.data).name}"
     with runs.step_run("preprocess", parameters.as_text(), name) as run_id:
         file = sources.locate(parameters.data)
@@ -107,10 +110,7 @@ def _load(run_id: str, cleaner: clean.Cleaner) -> Prepared:
 
 
 def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) -> dict[str, Any]:
-    if isinstance(parameters, PreprocessParameters) and parameters.executor == "spark":
-        found = prepare_on_spark(parameters, file, cleaner)
-    else:
-        found = prepare_here(parameters, file, cleaner)
+    found = prepare_on_spark(parameters, file, cleaner) if _on_spark(parameters) else prepare_here(parameters, file, cleaner)
     report = _report(file, found)
     with runs.artifacts_of_run() as folder:
         _write_figures(folder, report, found.facts)
@@ -118,6 +118,10 @@ def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) 
     reviews = {f"reviews_{name}": sum(counts) for name, counts in report["counts"].items()}
     runs.log_metrics({"reviews": sum(reviews.values()), **reviews})
     return report
+
+
+def _on_spark(parameters: DataParameters) -> TypeGuard[PreprocessParameters]:
+    return isinstance(parameters, PreprocessParameters) and parameters.executor == "spark"
 
 
 def _report(file: Path, found: Outcome) -> dict[str, Any]:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from steps import predict, spark, tune
+from steps import predict, preprocess, spark, tune
+from steps.data_parameters import PreprocessParameters
 from steps.errors import UserError
 from steps.parameters import Parameters, command, parse
 from steps.spark import check_spark, spark_session
 from steps.spark_parameters import Executor
 from tests.workflow.processes import free_port
 
+needs_pyspark = pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="PySpark is not installed (extra `spark`)")
 GOOD = ("local", "local[*]", "local[2]", "local[4,3]", "local[*,2]", "spark://host:7077", "spark://a:1,b:2", "yarn")
 BAD = (
     "",
@@ -80,8 +82,12 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
-@pytest.mark.parametrize("step", ["tune", "predict"])
+@pytest.mark.parametrize(
+    "mistake",
+    [pytest.param(each, marks=() if each is without_pyspark else needs_pyspark) for each in MISTAKES],
+    ids=lambda mistake: mistake.__name__,
+)
+@pytest.mark.parametrize("step", ["preprocess", "tune", "predict"])
 def test_the_command_ends_with_one_line_and_code_2(
     step: str, mistake: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +95,7 @@ def test_the_command_ends_with_one_line_and_code_2(
     monkeypatch.setattr(sys, "argv", [step, "--executor=spark", f"--spark_master={master}"])
     monkeypatch.chdir(tmp_path)
     models: dict[str, tuple[type[Parameters], object]] = {
+        "preprocess": (PreprocessParameters, preprocess.run),
         "tune": (tune.TuneParameters, tune.run),
         "predict": (predict.PredictParameters, predict.run),
     }
@@ -101,6 +108,7 @@ def test_the_command_ends_with_one_line_and_code_2(
     assert not list(tmp_path.glob("mlflow*"))  # no run was begun
 
 
+@needs_pyspark
 def test_a_master_that_says_nothing_is_waited_for_a_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: "/java")
     monkeypatch.setattr(spark, "ANSWERS_WITHIN", 0.5)
@@ -110,6 +118,7 @@ def test_a_master_that_says_nothing_is_waited_for_a_few_seconds(monkeypatch: pyt
     assert time.monotonic() - start < 5
 
 
+@needs_pyspark
 def test_of_several_masters_one_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: "/java")
     monkeypatch.setattr(spark, "_why_away", lambda host, port: "" if (host, port) == ("b", 2) else "away")
@@ -118,6 +127,7 @@ def test_of_several_masters_one_is_enough(monkeypatch: pytest.MonkeyPatch) -> No
         check_spark("spark://a:1,c:2")
 
 
+@needs_pyspark
 def test_java_that_does_not_start_spark_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
