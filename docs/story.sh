@@ -10,8 +10,8 @@ run() {
   mlflow run . --env-manager local -e "$@"
 }
 
-# A first search: one small network.
-run tune -P families=gru_1 -P max_trials=1
+# A first search: one small network, briefly trained.
+run tune -P families=gru_1 -P max_trials=1 -P max_epochs=2
 run promote                                  # dry run: would it pass?
 run promote -P mode=enabled                  # the first champion
 

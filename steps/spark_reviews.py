@@ -40,6 +40,7 @@ def read_reviews(session: "SparkSession", file: Path, columns: list[str]) -> "Da
         UserError: packed Parquet, or Parquet with a name that Spark does not take.
     """
     kind, compression = kind_of(file)
+    file = file.absolute()  # executors work in folders of their own
     odd = file.name.startswith(("_", ".")) or not PATTERN.isdisjoint(str(file))
     if kind == "parquet":
         if compression or odd:
