@@ -78,12 +78,11 @@ def draw(table: pl.DataFrame, path: Path) -> None:
         cost = rows["seconds"] / rows["reviews"] * 1e6
         seconds.plot(rows["reviews"], cost, "o-", label=step)
         memory.plot(rows["reviews"], rows["anonymous_mb"] / 1e3, "o-", label=step)
+    memory.axhline(4 * 2**30 / 1e9, color="#d62728", linestyle="--", linewidth=1, label="4 GiB")
     for axes, title in ((seconds, "Seconds per million reviews"), (memory, "Peak memory, GB (anonymous)")):
         axes.set(xscale="log", xlabel="reviews in the file", title=title, ylim=(0, None))
         axes.grid(alpha=0.3)
         axes.legend()
-    memory.axhline(4 * 2**30 / 1e9, color="#d62728", linestyle="--", linewidth=1)
-    memory.annotate("4 GiB", (table["reviews"].min(), 4 * 2**30 / 1e9), va="bottom", color="#d62728")
     figure.savefig(path, dpi=90)
 
 
