@@ -29,11 +29,6 @@ class Vocabulary:
         max_length = int(np.clip(encoding.train.lengths.max(initial=1), 1, longest))
         return cls(tuple(encoding.words.head(size - 2)), max_length)
 
-    @classmethod
-    def fit(cls, texts: pl.Series, size: int = SIZE, longest: int = LONGEST) -> "Vocabulary":
-        """The same of cleaned texts."""
-        return cls.of(Encoding.of(texts, texts.clear()), size, longest)
-
     def renumbered(self, encoded: Sequences, folder: Path | None = None) -> Sequences:
         """What `encode` makes of texts, from their encoding; written into a new folder or, without one, an unnamed file."""
         with RaggedWriter(folder) as writer:

@@ -27,7 +27,10 @@ def uniform(hashes: np.ndarray, seed: int) -> np.ndarray:
 
 
 def digest_sum(table: pl.DataFrame) -> int:
-    """The sum of the hashes of a table's rows, modulo 2^64: sums of parts add up to that of the whole."""
+    """The sum of the hashes of a table's rows, modulo 2^64: it changes with any value, name or place of a column.
+
+    Rows are known by their `review_id`, not by where they stand: sums of parts, in any order, add up to that of the whole.
+    """
     rows = np.full(table.height, text_hashes(pl.Series([",".join(table.columns)]))[0])
     for column in table:
         rows = mixed(rows ^ mixed(_values(column)))
@@ -44,8 +47,3 @@ def _values(column: pl.Series) -> np.ndarray:
 def digest_text(total: int) -> str:
     """A sum, or a sum of sums, as 16 hexadecimal digits."""
     return f"{total % 2**64:016x}"
-
-
-def table_digest(table: pl.DataFrame) -> str:
-    """16 hexadecimal digits that change with any value, name or place of a column; rows are known by their `review_id`."""
-    return digest_text(digest_sum(table))

@@ -51,7 +51,7 @@ class Facts:
         }
 
     def digest_texts(self) -> dict[str, str]:
-        """The digest of each split, as `table_digest` gives it."""
+        """The digest of each split: `digest_text` of its rows' sum."""
         return {name: digest_text(total) for name, total in zip(SPLITS, self.digests, strict=True)}
 
     def rating_counts(self) -> dict[str, list[int]]:

@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from steps.models.corpus import Corpus, Part
 from steps.models.neighbours import DIRECTIONS, FarthestRows, RowNeighbours, review_space
 from steps.models.ragged import Sequences
-from steps.models.vocabulary import Vocabulary
+from tests.code.models.vocabularies import vocabulary_of
 
 WORDS = ["soft", "silk", "awful", "torn", "itchy", "blue"]
 TEXTS = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), min_size=2, max_size=30)
@@ -21,7 +21,7 @@ TEXTS = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), min
 
 def sequences_of(texts: list[str]) -> Sequences:
     series = pl.Series("cleaned", texts, dtype=pl.String)
-    return Vocabulary.fit(series).encode(series)
+    return vocabulary_of(series).encode(series)
 
 
 @pytest.mark.filterwarnings("ignore:invalid value", "ignore:divide by zero")

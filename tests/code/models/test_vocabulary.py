@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from steps.models.ragged import PADDING, Sequences
 from steps.models.vocabulary import UNKNOWN, Vocabulary
+from tests.code.models.vocabularies import vocabulary_of
 
 WORDS = st.text(alphabet="abcé雨ß", min_size=1, max_size=3)
 TEXTS = st.lists(st.lists(WORDS, max_size=9).map(" ".join), max_size=8)
@@ -34,7 +35,7 @@ def expected_text(text: str, vocabulary: Vocabulary) -> str:
 def test_decoded_text_is_its_source_with_unknown_words_marked(
     train: list[str], others: list[str], size: int, longest: int
 ) -> None:
-    vocabulary = Vocabulary.fit(column(train), size, longest)
+    vocabulary = vocabulary_of(column(train), size, longest)
     for texts in (train, others):
         rows = rows_of(vocabulary.encode(column(texts)))
         assert [vocabulary.decode(np.array(row, dtype=int)) for row in rows] == [expected_text(t, vocabulary) for t in texts]
@@ -45,47 +46,47 @@ def test_decoded_text_is_its_source_with_unknown_words_marked(
 def test_words_are_the_most_frequent_first_and_ties_follow_the_alphabet(texts: list[str], size: int) -> None:
     counts = Counter(word for text in texts for word in text.split())
     expected = sorted(counts, key=lambda word: (-counts[word], word))[: size - 2]
-    assert list(Vocabulary.fit(column(texts), size).words) == expected
+    assert list(vocabulary_of(column(texts), size).words) == expected
 
 
 def test_order_of_the_texts_does_not_change_the_vocabulary() -> None:
     texts = ["d c b a", "b a", "c a"]
-    assert Vocabulary.fit(column(texts)) == Vocabulary.fit(column(texts[::-1]))
-    assert Vocabulary.fit(column(texts)).words == ("a", "b", "c", "d")
+    assert vocabulary_of(column(texts)) == vocabulary_of(column(texts[::-1]))
+    assert vocabulary_of(column(texts)).words == ("a", "b", "c", "d")
 
 
 def test_size_counts_padding_and_unknown() -> None:
     texts = column([f"word{i}" for i in range(6_000)])
-    vocabulary = Vocabulary.fit(texts)
+    vocabulary = vocabulary_of(texts)
     assert len(vocabulary.words) == 4_998
     assert vocabulary.encode(texts).tokens.max() == 4_999
 
 
 def test_first_word_has_the_index_after_unknown() -> None:
-    vocabulary = Vocabulary.fit(column(["good good bad"]))
+    vocabulary = vocabulary_of(column(["good good bad"]))
     assert vocabulary.encode(column(["bad good new"])).tokens.tolist() == [UNKNOWN + 2, UNKNOWN + 1, UNKNOWN]
 
 
 def test_empty_text_has_no_words_and_keeps_its_place() -> None:
-    vocabulary = Vocabulary.fit(column(["a b"]))
+    vocabulary = vocabulary_of(column(["a b"]))
     sequences = vocabulary.encode(column(["", "a", "  ", "b", ""]))
     assert sequences.lengths.tolist() == [0, 1, 0, 1, 0]
     assert sequences.padded(np.array([0, 1, 2])).tolist() == [[UNKNOWN], [UNKNOWN + 1], [UNKNOWN]]
 
 
 def test_no_text_at_all_is_no_row() -> None:
-    vocabulary = Vocabulary.fit(column(["a b"]))
+    vocabulary = vocabulary_of(column(["a b"]))
     assert vocabulary.encode(column([])).lengths.tolist() == []
-    assert Vocabulary.fit(column([])) == Vocabulary((), 1)
+    assert vocabulary_of(column([])) == Vocabulary((), 1)
 
 
 def test_a_vocabulary_without_words_reads_everything_as_unknown() -> None:
-    vocabulary = Vocabulary.fit(column(["", ""]))
+    vocabulary = vocabulary_of(column(["", ""]))
     assert rows_of(vocabulary.encode(column(["a", ""]))) == [[UNKNOWN], []]
 
 
 def test_long_text_keeps_its_last_words() -> None:
-    vocabulary = Vocabulary.fit(column(["a b c"]))
+    vocabulary = vocabulary_of(column(["a b c"]))
     assert vocabulary.max_length == 3
     sequences = vocabulary.encode(column(["a a a c b a", "a b c"]))
     assert [vocabulary.decode(np.array(row)) for row in rows_of(sequences)] == ["c b a", "a b c"]
@@ -93,12 +94,12 @@ def test_long_text_keeps_its_last_words() -> None:
 
 def test_one_pasted_article_does_not_set_the_longest_review() -> None:
     article = column(["word " * 3_000, "word"])
-    assert Vocabulary.fit(article).max_length == 256
-    assert Vocabulary.fit(article, longest=10).encode(article).lengths.tolist() == [10, 1]
+    assert vocabulary_of(article).max_length == 256
+    assert vocabulary_of(article, longest=10).encode(article).lengths.tolist() == [10, 1]
 
 
 def test_saved_vocabulary_is_read_back_equal(tmp_path: Path) -> None:
-    vocabulary = Vocabulary.fit(column(['très bien 雨 "quoted" don\'t', "bien \\ back"]))
+    vocabulary = vocabulary_of(column(['très bien 雨 "quoted" don\'t', "bien \\ back"]))
     vocabulary.save(tmp_path / "vocabulary.json")
     assert Vocabulary.load(tmp_path / "vocabulary.json") == vocabulary
 

@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 
 from steps.errors import UserError
 from steps.reviews.check import SMALLEST_CLASS, Judged
-from steps.reviews.hashing import digest_sum, digest_text, table_digest, text_hashes
+from steps.reviews.hashing import digest_sum, digest_text, text_hashes
 from steps.reviews.split import NOWHERE, SPLITS, SplitRule, assign, split_reviews, take_sample
 
 COUNTS = st.lists(st.integers(SMALLEST_CLASS, 60), min_size=2, max_size=5)
@@ -158,6 +158,10 @@ def test_a_split_by_hash_without_one_of_the_ratings_is_told() -> None:
 
 
 TABLES = st.lists(st.tuples(st.none() | st.text(max_size=5), st.integers(1, 5)), min_size=2, max_size=6, unique=True)
+
+
+def table_digest(table: pl.DataFrame) -> str:
+    return digest_text(digest_sum(table))
 
 
 def table(rows: list[tuple[str | None, int]]) -> pl.DataFrame:
