@@ -8,7 +8,6 @@ import numpy as np
 from scipy import sparse
 
 from steps.models import texts
-from steps.models.parallel_rows import ParallelRows
 
 
 class StoredRows:
@@ -33,7 +32,7 @@ class StoredRows:
         rows = sum(map(len, self._lengths)) - 1
         return np.log(np.float32(1 + rows) / (1 + self._rows_with).astype(np.float32)) + np.float32(1)
 
-    def finish(self, weigh: Callable[[sparse.csr_matrix], sparse.csr_matrix]) -> ParallelRows:
+    def finish(self, weigh: Callable[[sparse.csr_matrix], sparse.csr_matrix]) -> sparse.csr_matrix:
         """All rows, each passed through `weigh`, which leaves its columns as they are."""
         ends = np.cumsum(np.concatenate(self._lengths))
         kind = np.int32 if ends[-1] <= np.iinfo(np.int32).max else np.int64  # scikit-learn takes the small ones faster
@@ -43,7 +42,7 @@ class StoredRows:
             part = slice(within[0], within[-1])
             rows = (data[part], indices[part], within - within[0])
             data[part] = weigh(sparse.csr_matrix(rows, shape=(len(within) - 1, self._columns))).data
-        return ParallelRows((data, indices, ends.astype(kind)), shape=(len(ends) - 1, self._columns))
+        return sparse.csr_matrix((data, indices, ends.astype(kind)), shape=(len(ends) - 1, self._columns))
 
     @staticmethod
     def _mapped(file: IO[bytes], dtype: type) -> np.ndarray:
