@@ -54,21 +54,37 @@ def tune_decision(ratings: np.ndarray, probabilities: np.ndarray, measure: Calla
         probabilities: shape (reviews, 5).
         measure: from confusion matrices, shape (n, 5, 5), to n values, higher is better.
     """
-    weights = np.ones(5)
-    best = float(measure(_matrices(ratings, probabilities, weights[None]))[0])
+    weights, rows = np.ones(5), np.arange(len(ratings))
+    best = float(measure(_confusion(ratings, probabilities.argmax(axis=1))[None])[0])
     for _ in range(ROUNDS):
         before = best
         for rating in range(5):
-            tried = np.tile(weights, (len(FACTORS), 1))
-            tried[:, rating] *= FACTORS
-            values = measure(_matrices(ratings, probabilities, tried))
+            values = measure(_matrices_along(ratings, probabilities * weights, rating, rows))
             if values.max() > best:
-                best, weights = float(values.max()), tried[values.argmax()]
+                best = float(values.max())
+                weights[rating] *= FACTORS[values.argmax()]
         if best == before:
             break
     return Decision(tuple((weights / weights.mean()).tolist()))
 
 
-def _matrices(ratings: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    counts = [np.bincount(ratings * 5 + (probabilities * row).argmax(axis=1), minlength=25) for row in weights]
-    return np.stack(counts).reshape(-1, 5, 5)
+def _matrices_along(ratings: np.ndarray, scores: np.ndarray, rating: int, rows: np.ndarray) -> np.ndarray:
+    """The confusion matrices as one rating's scores are multiplied by each of the factors, shape (factors, 5, 5).
+
+    A review is looked at once: from some factor on that rating beats the best of the others, its rival.
+    """
+    own = scores[:, rating].copy()
+    scores[:, rating] = -1
+    rivals = scores.argmax(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a score of 0 never wins
+        won_from = np.searchsorted(FACTORS, scores[rows, rivals] / own, side="right")
+    places = np.ravel_multi_index((ratings, rivals, won_from), (5, 5, len(FACTORS) + 1))
+    counts = np.bincount(places, minlength=25 * (len(FACTORS) + 1)).reshape(5, 5, -1)
+    won = counts.cumsum(axis=2)[:, :, :-1]
+    matrices = (counts.sum(axis=2)[:, :, None] - won).transpose(2, 0, 1)
+    matrices[:, :, rating] += won.sum(axis=1).T
+    return matrices
+
+
+def _confusion(ratings: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    return np.bincount(ratings * 5 + chosen, minlength=25).reshape(5, 5)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steps.evaluation.scores import count_matrix, matrix_scores
-from steps.models.decision import EXPECTED, Decision, prior_correction, tune_decision
+from steps.models.decision import EXPECTED, FACTORS, Decision, _matrices_along, prior_correction, tune_decision
 
 
 def measured(name: str, ratings: np.ndarray, predicted: np.ndarray) -> float:
@@ -37,6 +37,18 @@ def test_it_is_never_worse_than_argmax_where_it_was_fitted(seed: int, name: str)
     ratings, probabilities = uneven(seed)
     decision = tune_decision(ratings, probabilities, lambda matrices: matrix_scores(matrices)[name])
     assert measured(name, ratings, decision.choose(probabilities)) >= measured(name, ratings, probabilities.argmax(axis=1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1_000), st.integers(0, 4), st.integers(0, 3))
+def test_matrices_along_a_weight_are_those_of_each_factor(seed: int, rating: int, never: int) -> None:
+    ratings, probabilities = uneven(seed)
+    scores = probabilities.astype(np.float64)
+    scores[:, never] = 0  # a rating that was never seen
+    tried = np.tile(scores, (len(FACTORS), 1, 1))
+    tried[:, :, rating] *= FACTORS[:, None]
+    expected = [count_matrix(ratings, each.argmax(axis=1)) for each in tried]
+    np.testing.assert_array_equal(_matrices_along(ratings, scores, rating, np.arange(len(ratings))), expected)
 
 
 def test_it_helps_on_reviews_it_did_not_see() -> None:
