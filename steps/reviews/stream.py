@@ -3,6 +3,7 @@
 Text formats keep every value as text, so that checks see what was written; Parquet keeps its types.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,8 @@ import polars as pl
 
 from steps.errors import UserError
 from steps.reviews import parquet, text_formats
-from steps.reviews.rows import read_blocks
-from steps.reviews.unpack import kind_of, open_unpacked
+from steps.reviews.rows import Block, read_blocks
+from steps.reviews.unpack import Unpacked, kind_of, open_unpacked
 
 ROWS = 10_000  # of a chunk, at most
 LONGEST_VALUE = 1_000_000  # characters: no review, but a novel
@@ -50,13 +51,20 @@ def _text_tables(path: Path, kind: str, compression: str) -> Iterator[tuple[pl.D
         with open_unpacked(path, compression) as unpacked:
             columns = text_formats.columns_of_json_lines(read_blocks(unpacked, path.name, quoted=False), path.name)
     with open_unpacked(path, compression) as unpacked:
-        blocks = read_blocks(unpacked, path.name, quoted=kind == "csv")
+        shares: deque[float] = deque()  # blocks are read ahead of the tables that come of them, one of each
+        blocks = _noting(read_blocks(unpacked, path.name, quoted=kind == "csv"), unpacked, shares)
         if kind == "jsonl":
             tables = text_formats.parse_json_lines(blocks, path.name, columns)
         else:
             tables = text_formats.parse_delimited(blocks, path.name, kind)
         for table in tables:
-            yield table, unpacked.share
+            yield table, shares.popleft()
+
+
+def _noting(blocks: Iterator[Block], unpacked: Unpacked, shares: deque[float]) -> Iterator[Block]:
+    for block in blocks:
+        shares.append(unpacked.share)
+        yield block
 
 
 def _check_lengths(table: pl.DataFrame, before: int, name: str) -> None:

@@ -5,11 +5,13 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from steps.errors import UserError
+from steps.reviews.ahead import map_ahead
 from steps.reviews.rows import Block, end_of_first_row
 
 NOT_READ = (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError)
@@ -27,17 +29,18 @@ def parse_delimited(blocks: Iterator[Block], name: str, kind: str) -> Iterator[p
     Raises:
         UserError: no block, not UTF-8, or a row with more fields than the header.
     """
-    header = b""
-    for block in blocks:
-        with _mistakes_told(name, kind, block, header):
-            if header:
-                yield _read_csv(header + block.data, kind)
-                continue
-            header = block.data[: end_of_first_row(block.data, quoted=kind == "csv")]
-            _check_width(name, header.count(SEPARATORS[kind].encode()) + 1)
-            yield _read_csv(block.data, kind)
-    if not header:
+    first = next(blocks, None)
+    if first is None:
         raise _empty(name)
+    header = first.data[: end_of_first_row(first.data, quoted=kind == "csv")]
+    _check_width(name, header.count(SEPARATORS[kind].encode()) + 1)
+    yield _parse_rows(name, kind, b"", first)
+    yield from map_ahead(partial(_parse_rows, name, kind, header), blocks)
+
+
+def _parse_rows(name: str, kind: str, header: bytes, block: Block) -> pl.DataFrame:
+    with _mistakes_told(name, kind, block, header):
+        return _read_csv(header + block.data, kind)
 
 
 def _read_csv(data: bytes, kind: str) -> pl.DataFrame:
@@ -90,9 +93,12 @@ def parse_json_lines(blocks: Iterator[Block], name: str, columns: list[str]) -> 
     Raises:
         UserError: not UTF-8, or a line that is not a JSON object.
     """
-    for block in blocks:
-        with _mistakes_told(name, "jsonl", block):
-            yield _read_objects(block.data, dict.fromkeys(columns, pl.String))
+    return map_ahead(partial(_parse_objects, name, columns), blocks)
+
+
+def _parse_objects(name: str, columns: list[str], block: Block) -> pl.DataFrame:
+    with _mistakes_told(name, "jsonl", block):
+        return _read_objects(block.data, dict.fromkeys(columns, pl.String))
 
 
 def _read_objects(data: bytes, schema: dict[str, type[pl.String]]) -> pl.DataFrame:
