@@ -24,6 +24,7 @@ import polars as pl
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from steps.models import multinomial
 from steps.models.encoding import Encoding
 from steps.models.logistic import FittedLogistic
 from steps.models.vectorizer import NgramVectorizer
@@ -93,8 +94,7 @@ def measure_ours(form: Form, reviews: pl.DataFrame) -> list[float]:
     texts, ratings = reviews["cleaned"], reviews["rating"].to_numpy() - 1
     vectorizer = NgramVectorizer(form.ngrams, form.features, form.sublinear)
     features, *vectorising = timed(lambda: vectorizer.fit_transform(Encoding.of(texts, texts.clear())))
-    classifier = LogisticRegression(class_weight=form.class_weight, solver="newton-cg")
-    _, *fitting = timed(lambda: classifier.fit(features, ratings))
+    classifier, *fitting = timed(lambda: multinomial.fit(features, ratings, 1.0, form.class_weight is not None))
     return [*vectorising, *fitting, peak(), *serving(FittedLogistic(vectorizer, classifier).probabilities, texts)]
 
 

@@ -15,7 +15,7 @@ from steps.models.family import Fit, Settings, Training, settings_text
 from steps.models.predictor import Predictor
 from steps.models.sampling import count_ratings, effective_shares, warning_of
 from steps.preprocess import Prepared
-from steps.progress import EpochLines
+from steps.progress import EpochLines, WorkLines
 from steps.reviews.parquet import schema_of
 from steps.reviews.split import SPLITS
 from steps.tracking import checkpoints, packaging, registry, runs, server
@@ -113,7 +113,8 @@ def _fit(run_id: str, plan: Plan, train: Part, validation: Part, kept: checkpoin
     print(f"fitting the candidate: {plan.family} on {len(train.ratings):,} reviews{sampling}", flush=True)
     start = time.monotonic()
     recorder = EpochLines(recorder_of(run_id, validation.ratings), plan.training.epochs)
-    fitted = FAMILIES[plan.family].fit(Corpus(train, validation), plan.settings, plan.training, recorder, kept)
+    corpus = Corpus(train, validation, show=WorkLines().show)
+    fitted = FAMILIES[plan.family].fit(corpus, plan.settings, plan.training, recorder, kept)
     seconds = time.monotonic() - start
     runs.log_metrics({"fit_seconds": seconds, "best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()})
     return fitted
@@ -127,7 +128,8 @@ def _decide(plan: Plan, parts: dict[str, Part], fitted: Fit) -> Decision:
 
 
 def _answers(parts: dict[str, Part], fitted: Fit, decision: Decision) -> dict[str, Answer]:
-    probabilities = {split: answers_of(fitted.model, parts[split].texts) for split in ("train", "test")}
+    show = WorkLines().show
+    probabilities = {split: answers_of(fitted.model, parts[split].texts, show) for split in ("train", "test")}
     probabilities["val"] = fitted.validation_probabilities
     predicted = {split: decision.choose(values) for split, values in probabilities.items()}
     return {split: Answer(part.ratings, predicted[split], probabilities[split]) for split, part in parts.items()}

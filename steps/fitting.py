@@ -21,7 +21,7 @@ from steps.models.corpus import Corpus, Part, answers_of
 from steps.models.family import Fit, Settings, Training
 from steps.models.sampling import count_ratings, effective_shares
 from steps.models.texts import StoredTexts
-from steps.progress import EpochLines
+from steps.progress import EpochLines, WorkLines
 from steps.reviews.split import SPLITS
 
 LOOK_EVERY = 0.05  # seconds between looks at the memory of a fit
@@ -107,13 +107,14 @@ def _answer(received: Fitted | UserError | str, peak: int) -> Fitted:
 def fit(job: Job) -> Fitted:
     """Fit in this process."""
     train, validation, test = (job.folder / f"{split}.parquet" for split in SPLITS)
-    corpus = Corpus(Part.stored(train, job.rows), Part.stored(validation))
+    show = WorkLines().show
+    corpus = Corpus(Part.stored(train, job.rows), Part.stored(validation), show=show)
     curve, start = _Curve(corpus.validation.ratings), time.monotonic()
     family = FAMILIES[job.family]
     recorder = EpochLines(curve, job.training.epochs) if family.iterative else curve
     fitted = family.fit(corpus, job.settings, job.training, recorder)
     seconds = time.monotonic() - start
-    answers = {"val": fitted.validation_probabilities, "test": answers_of(fitted.model, StoredTexts(test))}
+    answers = {"val": fitted.validation_probabilities, "test": answers_of(fitted.model, StoredTexts(test), show)}
     return _fitted(job, corpus, fitted, answers, curve, seconds)
 
 

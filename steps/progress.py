@@ -28,6 +28,25 @@ def say(text: str) -> None:
     print(f"tune: {text}", flush=True)
 
 
+class WorkLines:
+    """Prints, every few seconds, what is being done, how much of it has been, and how long the rest of it may take."""
+
+    def __init__(self) -> None:
+        self._what, self._printed = "", time.monotonic()
+        self._start = self._printed
+
+    def show(self, what: str, share: float) -> None:
+        """Take what is being done and how much of it has been, 0 to 1."""
+        now = time.monotonic()
+        if what != self._what:
+            self._what, self._start = what, now
+        if now - self._printed < EVERY:
+            return
+        self._printed = now
+        left = f", about {clock((now - self._start) / share * (1 - share))} left" if share else ""
+        print(f"  {what}: {share:.0%}{left}", flush=True)
+
+
 class EpochLines:
     """A recorder that prints a line per epoch and passes everything on."""
 

@@ -9,7 +9,7 @@ from scipy.stats import false_discovery_control
 
 from steps.evaluation.scores import count_matrix, matrix_scores
 
-CHUNK = 100  # resamples at a time: bounds the memory
+DRAWN = 10_000_000  # reviews drawn at a time: bounds the memory
 LEVEL = 0.95
 ONE_FIT = "**Some were fitted once**: their intervals hold the chance of the reviews, not that of fitting. More repeats tell."
 
@@ -86,11 +86,11 @@ class PairedBootstrap:
         cells = (self._ratings * 5 + fits + 25 * np.arange(len(fits))[:, None]).ravel()
         columns = np.tile(np.arange(reviews), len(fits))
         member = sparse.csr_array((np.ones(cells.size, np.float32), (cells, columns)), shape=(25 * len(fits), reviews))
-        counts = np.empty((25 * len(fits), self._resamples))
-        for start in range(0, self._resamples, CHUNK):
-            drawn = random.integers(reviews, size=(min(CHUNK, self._resamples - start), reviews))
-            times = np.stack([np.bincount(row, minlength=reviews) for row in drawn], axis=1)
-            counts[:, start : start + CHUNK] = member @ times.astype(np.float32)
+        counts, chunk = np.empty((25 * len(fits), self._resamples)), max(1, DRAWN // reviews)
+        for start in range(0, self._resamples, chunk):
+            drawn = random.integers(reviews, size=(min(chunk, self._resamples - start), reviews))
+            times = np.stack([np.bincount(row, minlength=reviews).astype(np.float32) for row in drawn], axis=1)
+            counts[:, start : start + chunk] = member @ times
         return counts.reshape(len(fits), 5, 5, -1).transpose(0, 3, 1, 2)
 
 

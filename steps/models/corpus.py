@@ -11,7 +11,7 @@ import polars as pl
 from steps.models.encoding import Encoding
 from steps.models.neighbours import review_space
 from steps.models.ragged import Sequences
-from steps.models.texts import StoredTexts, Texts, chunks_of
+from steps.models.texts import Show, StoredTexts, Texts, chunks_of, silent, watched
 from steps.models.vocabulary import Vocabulary
 
 VOCABULARY, PARTS = "vocabulary.json", ("train", "validation")
@@ -51,12 +51,13 @@ class Part:
 class Corpus:
     """Training and validation split. The test split is not here: a search cannot read it.
 
-    `folder` holds the encoding where it has been made already, by `save`.
+    `folder` holds the encoding where it has been made already, by `save`. `show` is told how far work on all reviews is.
     """
 
     train: Part
     validation: Part
     folder: Path | None = None
+    show: Show = silent
 
     @classmethod
     def stored(cls, train: Path, validation: Path) -> "Corpus":
@@ -66,7 +67,7 @@ class Corpus:
     @cached_property
     def encoding(self) -> Encoding:
         """Every word of both splits as a number."""
-        return Encoding.open(self.folder) if self.folder else Encoding.of(self.train.texts, self.validation.texts)
+        return Encoding.open(self.folder) if self.folder else Encoding.of(self.train.texts, self.validation.texts, show=self.show)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -107,9 +108,10 @@ class Corpus:
         return cls(train, validation, folder)
 
 
-def answers_of(model: Answering, texts: Texts) -> np.ndarray:
+def answers_of(model: Answering, texts: Texts, show: Show = silent) -> np.ndarray:
     """A model's probabilities of the ratings 1-5 for texts of any number, shape (reviews, 5), float32."""
-    return np.concatenate([np.empty((0, 5), dtype=np.float32), *(model.probabilities(chunk) for chunk in chunks_of(texts))])
+    chunks = watched(chunks_of(texts), len(texts), "answering", show)
+    return np.concatenate([np.empty((0, 5), dtype=np.float32), *map(model.probabilities, chunks)])
 
 
 _NO_TEXTS = pl.Series("cleaned", [], dtype=pl.String)  # of an opened corpus: models learn from the numbers

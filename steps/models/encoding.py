@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from steps.models.ragged import RaggedWriter, Sequences
-from steps.models.texts import Texts, chunks_of
+from steps.models.texts import Show, Texts, chunks_of, silent, watched
 from steps.reviews.ahead import map_ahead
 
 WORDS, TRAIN, VALIDATION = "words.arrow", "train_words", "validation_words"
@@ -33,14 +33,14 @@ class Encoding:
     validation: Sequences
 
     @classmethod
-    def of(cls, train: Texts, validation: Texts, folder: Path | None = None) -> "Encoding":
+    def of(cls, train: Texts, validation: Texts, folder: Path | None = None, show: Show = silent) -> "Encoding":
         """Read the texts of both splits once; the numbers are written into the folder, or else into unnamed files."""
         # Polars numbers words as they come, and forgets how once no column is left; when all are counted they are renumbered.
         coming = pl.Categorical(pl.Categories.random(physical=pl.UInt32))
         kept = pl.Series([], dtype=pl.String).cast(coming)
-        first = _write(train, coming, folder and folder / TRAIN)
+        first = _write(train, coming, folder and folder / TRAIN, show)
         counts = _count(first.tokens)
-        second = _write(validation, coming, folder and folder / VALIDATION)
+        second = _write(validation, coming, folder and folder / VALIDATION, show)
         words = pl.Series(np.arange(len(counts), dtype=np.uint32)).cat.to(kept.dtype).cast(pl.String)
         table = pl.DataFrame({"word": words, "count": counts}).with_row_index("came")
         table = table.sort("count", "word", descending=[True, False])
@@ -61,9 +61,11 @@ class Encoding:
         return cls(table["word"], table["count"].to_numpy(), train, validation)
 
 
-def _write(texts: Texts, coming: pl.Categorical, folder: Path | None) -> Sequences:
+def _write(texts: Texts, coming: pl.Categorical, folder: Path | None, show: Show) -> Sequences:
     with RaggedWriter(folder) as writer:
-        for numbers, lengths in map_ahead(partial(_numbers, coming), chunks_of(texts)):
+        for numbers, lengths in map_ahead(
+            partial(_numbers, coming), watched(chunks_of(texts), len(texts), "numbering words", show)
+        ):
             writer.append(numbers, lengths)
         return writer.finish()
 

@@ -97,11 +97,11 @@ class LogisticFamily(Family):
             UserError: no training text has a word, or the sampling cannot be done with these reviews.
         """
         vectorizer = NgramVectorizer(int(settings["ngrams"]), int(settings["features"]), bool(settings["sublinear"]))
-        features, ratings = vectorizer.fit_transform(corpus.encoding), corpus.train.ratings
+        features, ratings = vectorizer.fit_transform(corpus.encoding, corpus.show), corpus.train.ratings
         resampled = resample(corpus, training)
         if resampled:
             features, ratings = resampled.mixture @ features, resampled.ratings
-        classifier = multinomial.fit(features, ratings, float(settings["c"]), training.sampling == "class_weight")
+        classifier = multinomial.fit(features, ratings, float(settings["c"]), training.sampling == "class_weight", corpus.show)
         model = FittedLogistic(vectorizer, classifier)
         probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
         recorder.epoch(1, {}, probabilities)

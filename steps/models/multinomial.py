@@ -21,11 +21,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_sample_weight
 
+from steps.models.texts import Show, silent
+
 ROWS = 32_768  # of a block: its scores stay in the cache
 FEWEST_BLOCKS = 4  # whatever the cores: sums are added in the same order on every machine
 SLOPE = 1e-2  # where to stop, along scaled columns: the loss is then within about 0.0001 of the least
 RADIUS = 100.0  # of the first step, along scaled columns: as far as Newton's method wants
 MOST_STEPS = 100
+USUAL_PASSES = 90  # seen to be 64 to 116
 Result = TypeVar("Result")
 
 
@@ -77,8 +80,9 @@ def _sums(values: np.ndarray) -> np.ndarray:
 class Objective:
     """The mean weighted cross-entropy of all rows and scikit-learn's penalty, in coefficients that are scaled and flat."""
 
-    def __init__(self, blocks: list[Block], classes: int, penalty: float, pool: ThreadPoolExecutor) -> None:
-        self._blocks, self._classes, self._pool = blocks, classes, pool  # scipy and numpy let go of Python's lock
+    def __init__(self, blocks: list[Block], classes: int, penalty: float, pool: ThreadPoolExecutor, show: Show = silent) -> None:
+        self._blocks, self._classes, self._show = blocks, classes, show
+        self._pool = pool  # scipy and numpy let go of Python's lock
         squares = np.add.reduce(list(pool.map(Block.squares, blocks)))
         self._total = float(squares[-1])
         self._penalties = np.append(np.full(len(squares) - 1, penalty), 0)[:, None]  # none on intercepts
@@ -114,11 +118,12 @@ class Objective:
 
     def _map(self, work: Callable[[Block, np.ndarray], Result], coefficients: np.ndarray) -> Iterator[Result]:
         self.passes += 1
+        self._show("fitting the weights", min(self.passes / USUAL_PASSES, 0.99))
         single = coefficients.astype(self._blocks[0].rows.dtype)
         return self._pool.map(lambda block: work(block, single), self._blocks)
 
 
-def fit(rows: sparse.csr_matrix, ratings: np.ndarray, c: float, balanced: bool) -> LogisticRegression:
+def fit(rows: sparse.csr_matrix, ratings: np.ndarray, c: float, balanced: bool, show: Show = silent) -> LogisticRegression:
     """The classifier that scikit-learn's `LogisticRegression(C=c)` is, for the ratings that there are.
 
     Args:
@@ -133,7 +138,7 @@ def fit(rows: sparse.csr_matrix, ratings: np.ndarray, c: float, balanced: bool) 
     if len(classes) == 2:  # scikit-learn has one column then, the difference of the two here: twice their squares
         penalty *= 2
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-        objective = Objective(_blocks(rows, numbers, weights), len(classes), penalty, pool)
+        objective = Objective(_blocks(rows, numbers, weights), len(classes), penalty, pool, show)
         found = _minimise(objective)
     found = found[:, 1:] - found[:, :1] if len(classes) == 2 else found
     classifier = LogisticRegression(C=c, class_weight=weight)

@@ -17,6 +17,7 @@ from steps.errors import UserError
 from steps.models.encoding import Encoding
 from steps.models.lookup import numbers_of
 from steps.models.ragged import Sequences
+from steps.models.texts import Show, silent, watched
 from steps.reviews.ahead import map_ahead
 
 MERGED = 4_000_000  # counts that are held apart before they are added up
@@ -72,10 +73,10 @@ class Ngrams:
         table = table.explode("word").filter(pl.col("word") != "")
         return Words(numbers_of(table["word"], self.words), table["row"].to_numpy(), len(texts))
 
-    def read_encoded(self, names: pl.Series, texts: Sequences) -> Iterator[Words]:
+    def read_encoded(self, names: pl.Series, texts: Sequences, what: str = "", show: Show = silent) -> Iterator[Words]:
         """The words of encoded texts, some texts after the other; `names` are the words that their numbers stand for."""
         places = np.append(numbers_of(names, self.words), np.int32(-1))  # the last is that of words without a number
-        for chunk in texts.chunks():
+        for chunk in watched(texts.chunks(), len(texts), what, show):
             rows = np.repeat(np.arange(len(chunk.lengths), dtype=np.int32), chunk.lengths)
             yield Words(places[chunk.tokens], rows, len(chunk.lengths))
 
@@ -106,7 +107,7 @@ class Ngrams:
         return self.names.gather(before) + " " + self.names.gather(last)
 
 
-def most_frequent(encoding: Encoding, longest: int, size: int) -> Ngrams:
+def most_frequent(encoding: Encoding, longest: int, size: int, show: Show = silent) -> Ngrams:
     """The `size` n-grams of 1 to `longest` words that occur most often; of equal counts the shorter, then the alphabet.
 
     Raises:
@@ -118,7 +119,7 @@ def most_frequent(encoding: Encoding, longest: int, size: int) -> Ngrams:
     counted = counted.select("name", "length", "count").filter(pl.col("count") >= _least(counted, size))
     ngrams = Ngrams.of(counted["name"])
     while ngrams.longest < longest:
-        keys = _count_keys(ngrams, encoding).filter(pl.col("count") >= _least(counted, size))
+        keys = _count_keys(ngrams, encoding, show).filter(pl.col("count") >= _least(counted, size))
         if keys.is_empty():
             break  # longer ones are not more frequent
         names = ngrams.names_of(keys["key"].to_numpy())
@@ -127,10 +128,11 @@ def most_frequent(encoding: Encoding, longest: int, size: int) -> Ngrams:
     return Ngrams.of(counted.sort("count", "length", "name", descending=[True, False, False])["name"].head(size))
 
 
-def _count_keys(ngrams: Ngrams, encoding: Encoding) -> pl.DataFrame:
+def _count_keys(ngrams: Ngrams, encoding: Encoding, show: Show) -> pl.DataFrame:
     """Columns `key`, `count`: of n-grams that are one word longer than the longest known."""
     merged, apart = pl.DataFrame(schema={"key": pl.Int64, "count": pl.Int64}), []
-    for counted in map_ahead(partial(_count_longer, ngrams), ngrams.read_encoded(encoding.words, encoding.train)):
+    words = ngrams.read_encoded(encoding.words, encoding.train, f"counting {ngrams.longest + 1}-grams", show)
+    for counted in map_ahead(partial(_count_longer, ngrams), words):
         apart.append(counted)
         if sum(map(len, apart)) > max(MERGED, len(merged)):
             merged, apart = _added([merged, *apart]), []

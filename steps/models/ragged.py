@@ -21,6 +21,9 @@ class Sequences:
     tokens: np.ndarray
     offsets: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
     @property
     def lengths(self) -> np.ndarray:
         """Words per review."""

@@ -1,8 +1,9 @@
 """The cleaned texts of a split: a column in memory, or a file of which a few are in memory at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,21 @@ import polars as pl
 from steps.reviews.parquet import read_row_groups
 
 CHUNK = 20_000  # reviews worked on at once: what bounds memory
+Show = Callable[[str, float], None]  # told what is being done, and how much of it has been, 0 to 1
+Chunk = TypeVar("Chunk", bound=Sized)
+
+
+def silent(what: str, share: float) -> None:
+    """Show nothing."""
+
+
+def watched(chunks: Iterable[Chunk], total: int, what: str, show: Show) -> Iterator[Chunk]:
+    """The chunks, which hold `total` reviews; each is shown to be done when the next is wanted."""
+    done = 0
+    for chunk in chunks:
+        yield chunk
+        done += len(chunk)
+        show(what, done / total)
 
 
 @dataclass(frozen=True)

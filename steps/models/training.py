@@ -14,6 +14,7 @@ from steps.models.corpus import Corpus
 from steps.models.family import Recorder, Training
 from steps.models.ragged import Sequences
 from steps.models.sampling import TrainingRows, review_weights
+from steps.models.texts import Show
 
 PREDICTION_BATCH = 512
 
@@ -27,6 +28,22 @@ def predict(network: keras.Model, sequences: Sequences) -> np.ndarray:
         rows = order[max(start, 0) : start + PREDICTION_BATCH]
         probabilities[rows] = network.predict_on_batch(sequences.padded(rows))
     return probabilities
+
+
+class BatchLines(keras.callbacks.Callback):
+    """Says before each batch how much of the epoch has been."""
+
+    def __init__(self, show: Show, batches: int) -> None:
+        super().__init__()
+        self._show, self._batches, self._what = show, batches, ""
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Keras counts epochs from 0, we from 1."""
+        self._what = f"epoch {epoch + 1}"
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """So many batches are done."""
+        self._show(self._what, batch / self._batches)
 
 
 class FallingRate(keras.callbacks.Callback):
@@ -126,7 +143,8 @@ def fit_network(
         batches.on_epoch_end()  # the draws of the epochs that are done
     if progress.epochs < training.epochs and (not kept or progress.epochs - progress.best_epoch < training.patience):
         watch: list[keras.callbacks.Callback] = [
-            Validation(answering, corpus, recorder, training.patience, progress, checkpoints)
+            Validation(answering, corpus, recorder, training.patience, progress, checkpoints),
+            BatchLines(corpus.show, len(batches)),
         ]
         if training.schedule == "linear":
             watch.append(FallingRate(learning_rate, len(batches), training.epochs, progress.epochs))

@@ -14,6 +14,7 @@ from steps.models.encoding import Encoding
 from steps.models.ngrams import Ngrams, count_ngrams, most_frequent
 from steps.models.ragged import Sequences
 from steps.models.stored_rows import StoredRows
+from steps.models.texts import Show, silent
 from steps.reviews.ahead import map_ahead
 
 
@@ -28,7 +29,7 @@ class NgramVectorizer:
         self.ngrams: Ngrams
         self._tfidf = TfidfTransformer(sublinear_tf=sublinear)
 
-    def fit_transform(self, encoding: Encoding) -> sparse.csr_matrix:
+    def fit_transform(self, encoding: Encoding, show: Show = silent) -> sparse.csr_matrix:
         """Choose the n-grams of an encoded training split and learn their weights.
 
         Returns:
@@ -37,9 +38,10 @@ class NgramVectorizer:
         Raises:
             UserError: there is no word in the texts.
         """
-        self.ngrams = most_frequent(encoding, self.longest, self.size)
+        self.ngrams = most_frequent(encoding, self.longest, self.size, show)
         counts = StoredRows(len(self.ngrams.names))
-        for chunk in map_ahead(partial(count_ngrams, self.ngrams), self.ngrams.read_encoded(encoding.words, encoding.train)):
+        words = self.ngrams.read_encoded(encoding.words, encoding.train, "counting the n-grams that are kept", show)
+        for chunk in map_ahead(partial(count_ngrams, self.ngrams), words):
             counts.append(chunk)
         self._tfidf.idf_ = counts.inverse_document_frequencies()
         return counts.finish(self._weigh)

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from steps.progress import EpochLines, TrialLines, clock, say
+from steps.progress import EpochLines, TrialLines, WorkLines, clock, say
 from steps.search.objective import Objective
 from steps.search.trials import Outcome, Proposal, Trial
 
@@ -160,3 +160,17 @@ def test_a_resumed_search_counts_on_and_estimates_from_its_own_trials(
     (line,) = lines_of(capsys, lines, trial(5, 0.6))
     assert line.startswith("  [4/6: 2 done, 1 pruned, 1 failed, best 0.7000, about 20 s left]  trial 5 ")
     assert len(before) == 3
+
+
+def test_work_that_takes_long_is_shown_with_the_time_left(clock_at: dict[str, float], capsys: pytest.CaptureFixture[str]) -> None:
+    lines = WorkLines()
+    for what, share, passed in (
+        ("numbering", 0.5, 2),
+        ("numbering", 1.0, 2),
+        ("counting", 0.0, 2),
+        ("counting", 0.25, 10),
+        ("counting", 0.3, 1),
+    ):
+        clock_at["seconds"] += passed
+        lines.show(what, share)
+    assert capsys.readouterr().out.splitlines() == ["  counting: 0%", "  counting: 25%, about 30 s left"]

@@ -43,7 +43,7 @@ def test_values_and_resamples_are_those_of_a_plain_loop() -> None:
 def test_resamples_do_not_depend_on_how_many_are_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     ratings, systems = drawn(0, 0.7)
     [whole] = PairedBootstrap(ratings, seed=1, resamples=50).draws(systems)
-    monkeypatch.setattr(paired, "CHUNK", 7)
+    monkeypatch.setattr(paired, "DRAWN", 7 * len(ratings))
     [chunks] = PairedBootstrap(ratings, seed=1, resamples=50).draws(systems)
     np.testing.assert_array_equal(chunks.resampled["f1_macro"], whole.resampled["f1_macro"])
 

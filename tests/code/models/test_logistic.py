@@ -64,6 +64,24 @@ def test_it_reports_one_epoch_with_the_validation_probabilities_it_keeps() -> No
     assert fitted.validation_probabilities.tolist() == fitted.model.probabilities(corpus.validation.texts).tolist()
 
 
+def test_a_fit_tells_how_far_its_work_on_all_reviews_is() -> None:
+    told: list[tuple[str, float]] = []
+    corpus = Corpus(part([1, 3, 5] * 4), part([1, 3, 5, 5]), show=lambda what, share: told.append((what, share)))
+    LOGISTIC_REGRESSION.fit(corpus, LOGISTIC_REGRESSION.published, Training("none", 1, 32, 1, 1), Epochs())
+    work = [
+        "numbering words",
+        "counting 2-grams",
+        "counting 3-grams",
+        "counting the n-grams that are kept",
+        "fitting the weights",
+    ]
+    assert list(dict(told)) == work
+    assert {dict(told)[what] for what in work[:-1]} == {1}
+    fitting = [share for what, share in told if what == work[-1]]
+    assert fitting == sorted(fitting)
+    assert fitting[-1] < 1
+
+
 def test_class_weight_raises_the_probability_of_a_rare_rating() -> None:
     train = part([1] * 3 + [5] * 40)
     weighted, plain = (fit(train, sampling=s).model.probabilities(pl.Series(["it"]))[0] for s in ("class_weight", "none"))

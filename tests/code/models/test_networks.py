@@ -1,6 +1,7 @@
 """Recurrent networks, tiny and on a CPU: what a fit keeps, reports and saves."""
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -64,6 +65,12 @@ def corpus() -> Corpus:
 @pytest.fixture(scope="module")
 def overfitted(corpus: Corpus) -> tuple[Fit, Epochs]:
     return fit(Training("none", EPOCHS, 16, seed=1, patience=2), corpus)
+
+
+def test_a_fit_tells_how_much_of_an_epoch_is_done(corpus: Corpus) -> None:
+    told: list[tuple[str, float]] = []
+    fit(Training("none", 2, 16, seed=1, patience=2), replace(corpus, show=lambda what, share: told.append((what, share))))
+    assert [each for each in told if each[0].startswith("epoch")] == [(f"epoch {n}", i / 3) for n in (1, 2) for i in range(3)]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
