@@ -29,21 +29,22 @@ def say(text: str) -> None:
 
 
 class WorkLines:
-    """Prints, every few seconds, what is being done, how much of it has been, and how long the rest of it may take."""
+    """Prints what is being done, how much of it has been, how long the rest may take: more rarely the longer it takes."""
 
     def __init__(self) -> None:
-        self._what, self._printed = "", time.monotonic()
-        self._start = self._printed
+        self._what, self._told = "", time.monotonic()
+        self._start = self._printed = self._told
 
     def show(self, what: str, share: float) -> None:
         """Take what is being done and how much of it has been, 0 to 1."""
         now = time.monotonic()
         if what != self._what:
-            self._what, self._start = what, now
-        if now - self._printed < EVERY:
+            self._what, self._start = what, self._told  # it began when the work before it ended
+        self._told, spent = now, now - self._start
+        if now - self._printed < max(EVERY, spent / 10):
             return
         self._printed = now
-        left = f", about {clock((now - self._start) / share * (1 - share))} left" if share else ""
+        left = f", about {clock(spent / share * (1 - share))} left" if share else ""
         print(f"  {what}: {share:.0%}{left}", flush=True)
 
 

@@ -164,13 +164,16 @@ def test_a_resumed_search_counts_on_and_estimates_from_its_own_trials(
 
 def test_work_that_takes_long_is_shown_with_the_time_left(clock_at: dict[str, float], capsys: pytest.CaptureFixture[str]) -> None:
     lines = WorkLines()
-    for what, share, passed in (
-        ("numbering", 0.5, 2),
-        ("numbering", 1.0, 2),
-        ("counting", 0.0, 2),
-        ("counting", 0.25, 10),
-        ("counting", 0.3, 1),
-    ):
+    told = [("numbering", 0.5, 2), ("numbering", 1.0, 2), ("counting", 0.0, 2), ("counting", 0.25, 10), ("counting", 0.3, 1)]
+    for what, share, passed in told:
         clock_at["seconds"] += passed
         lines.show(what, share)
-    assert capsys.readouterr().out.splitlines() == ["  counting: 0%", "  counting: 25%, about 30 s left"]
+    assert capsys.readouterr().out.splitlines() == ["  counting: 0%", "  counting: 25%, about 36 s left"]
+
+
+def test_work_that_takes_very_long_is_shown_more_rarely(clock_at: dict[str, float], capsys: pytest.CaptureFixture[str]) -> None:
+    lines = WorkLines()
+    for second in range(1, 601):
+        clock_at["seconds"] += 1
+        lines.show("fitting", second / 600)
+    assert 20 < len(capsys.readouterr().out.splitlines()) < 40
