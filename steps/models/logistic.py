@@ -17,13 +17,14 @@ from steps.models.encoding import Encoding
 from steps.models.family import Family, Fit, Recorder, Sampling, Schedule, Settings, Space, Training
 from steps.models.ragged import Sequences
 from steps.models.sampling import resample
-from steps.models.texts import chunks_of
 from steps.models.vectorizer import NgramVectorizer
+from steps.reviews.ahead import map_ahead
 
 if TYPE_CHECKING:
     from steps.models.checkpoint import Checkpoints
 
 NGRAMS, CLASSIFIER = "ngrams.json", "classifier.skops"
+PIECE = 5_000  # reviews that a core answers at once
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,12 @@ class FittedLogistic:
 
     def probabilities(self, texts: pl.Series) -> np.ndarray:
         """Probabilities of the ratings 1-5 for cleaned texts, shape (reviews, 5); 0 for a rating never seen."""
-        return self._answers(self.vectorizer.transform(chunk) for chunk in chunks_of(texts))
+        pieces = (texts.slice(begin, PIECE) for begin in range(0, len(texts), PIECE))
+        return _together(map_ahead(lambda piece: self._answer(self.vectorizer.transform(piece)), pieces))
 
     def probabilities_of(self, encoding: Encoding, texts: Sequences) -> np.ndarray:
         """The same for encoded texts."""
-        return self._answers(self.vectorizer.transform_encoded(encoding, texts))
-
-    def _answers(self, rows: Iterable[sparse.csr_matrix]) -> np.ndarray:
-        return np.concatenate([np.empty((0, 5), dtype=np.float32), *map(self._answer, rows)])
+        return _together(map(self._answer, self.vectorizer.transform_encoded(encoding, texts)))
 
     def _answer(self, rows: sparse.csr_matrix) -> np.ndarray:
         probabilities = np.zeros((rows.shape[0], 5), dtype=np.float32)
@@ -57,6 +56,10 @@ class FittedLogistic:
     def parameters(self) -> int:
         """Coefficients and intercepts."""
         return int(self.classifier.coef_.size + self.classifier.intercept_.size)
+
+
+def _together(answers: Iterable[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.empty((0, 5), dtype=np.float32), *answers])
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,8 @@ class NgramVectorizer:
 
     def transform_encoded(self, encoding: Encoding, texts: Sequences) -> Iterator[sparse.csr_matrix]:
         """The same of encoded texts, some rows after the other."""
-        for words in self.ngrams.read_encoded(encoding.words, texts):
-            yield self._weigh(count_ngrams(self.ngrams, words))
+        words = self.ngrams.read_encoded(encoding.words, texts)
+        return map_ahead(lambda some: self._weigh(count_ngrams(self.ngrams, some)), words)
 
     def _weigh(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
         return self._tfidf.transform(counts, copy=False)
