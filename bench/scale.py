@@ -97,8 +97,8 @@ def main() -> None:
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     table = asked.out.with_suffix(".csv")
     for file in map(Path, asked.files.split(",")):
-        opened = gzip.open(file) if file.suffix == ".gz" else file.open("rb")
-        with opened as lines, tempfile.TemporaryDirectory() as folder:
+        unpacked = gzip.open if file.suffix == ".gz" else open
+        with unpacked(file, "rb") as lines, tempfile.TemporaryDirectory() as folder:
             rows = sum(1 for _ in lines) - 1
             for step in asked.steps.split(","):
                 measured = measure(step, file, rows, Path(folder))
