@@ -9,6 +9,7 @@ import skops.io
 from sklearn.linear_model import LogisticRegression
 from skops.io.exceptions import UntrustedTypesFoundException
 
+from steps.models import logistic
 from steps.models.corpus import Corpus, Part
 from steps.models.family import Fit, Sampling, Training, Value
 from steps.models.logistic import LOGISTIC_REGRESSION, FittedLogistic
@@ -45,6 +46,14 @@ def test_it_answers_each_training_text_with_its_rating() -> None:
     assert probabilities.argmax(axis=1).tolist() == [0, 1, 2, 3, 4]
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert probabilities.shape == (5, 5)
+
+
+def test_answers_stand_in_the_order_of_the_texts_however_many_are_answered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fit(part([1, 2, 3, 4, 5] * 4), {"c": 10.0}).model
+    texts = pl.Series([TEXTS[rating] for rating in np.random.default_rng(0).integers(1, 6, 50)])
+    whole = model.probabilities(texts)
+    monkeypatch.setattr(logistic, "PIECE", 7)
+    assert model.probabilities(texts) == pytest.approx(whole, abs=1e-6)
 
 
 def test_ratings_never_seen_have_probability_0() -> None:
