@@ -28,6 +28,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def wordnet() -> None:
+    """NLTK's WordNet, which lemmas need; without it the test is skipped, and nothing is downloaded."""
+    import nltk
+
+    try:
+        nltk.data.find("corpora/wordnet.zip")
+    except LookupError:
+        pytest.skip("NLTK's WordNet is not here: set NLTK_DATA (data/README.md)")
+
+
+@pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite store; making one takes seconds, copying it none."""
     path = tmp_path_factory.mktemp("store") / "mlflow.db"

@@ -6,13 +6,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import nltk
 import polars as pl
 
 from steps.errors import UserError
 from steps.reviews.ascii_words import ascii_words
 
 Recipe = Literal["light", "study_a"]
+STOP_WORDS = Path(__file__).with_name("stop_words_english.txt")
 # Letters and digits of any script; an apostrophe inside a word stays: "don't" is one word.
 TYPOGRAPHIC_APOSTROPHE = "\u2019"
 WORD = r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}\p{N}]+)*"
@@ -39,18 +39,14 @@ class Cleaner:
 
     @classmethod
     def create(cls, recipe: Recipe, lemmas: bool = False) -> "Cleaner":
-        """A cleaner with NLTK's data behind it.
+        """Return a cleaner with the data that its recipe needs.
 
         Raises:
-            UserError: the recipe needs NLTK data that is neither installed nor downloadable.
+            UserError: lemmas need WordNet, which is neither installed nor downloadable.
         """
-        stop_words: tuple[str, ...] = ()
-        if recipe == "study_a":
-            require_nltk("stopwords")
-            stop_words = tuple(nltk.corpus.stopwords.words("english"))
         if lemmas:
-            require_nltk("wordnet")
-        return cls(recipe, stop_words, lemmas)
+            require_wordnet()
+        return cls(recipe, english_stop_words() if recipe == "study_a" else (), lemmas)
 
     def clean(self, texts: pl.Series) -> pl.Series:
         """Clean a column of raw texts; null becomes the empty text."""
@@ -86,28 +82,38 @@ def _study_a(texts: pl.Series, stop_words: tuple[str, ...]) -> pl.Series:
 
 
 def _lemmatise(cleaned: pl.Series) -> pl.Series:
+    import nltk  # takes a second, and only lemmas need it
+
     words = cleaned.str.split(" ")
     distinct = words.explode().unique().drop_nulls()
     lemmas = [nltk.stem.WordNetLemmatizer().lemmatize(word) for word in distinct.to_list()]
     return words.list.eval(pl.element().replace(distinct, lemmas)).list.join(" ")
 
 
+def english_stop_words() -> tuple[str, ...]:
+    """Return NLTK's English stop words in their order, from the copy beside this file."""
+    lines = STOP_WORDS.read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if not line.startswith("#"))
+
+
 @lru_cache
-def require_nltk(corpus: str) -> Path:
-    """The path of an NLTK corpus, downloaded on first use.
+def require_wordnet() -> Path:
+    """Return the path of NLTK's WordNet, downloaded on first use.
 
     Raises:
         UserError: it is not installed and cannot be downloaded.
     """
+    import nltk
+
     for attempt in ("installed", "downloaded"):
         try:
-            return Path(str(nltk.data.find(f"corpora/{corpus}.zip")))
+            return Path(str(nltk.data.find("corpora/wordnet.zip")))
         except LookupError:
             if attempt == "installed":
-                nltk.download(corpus, quiet=True)
+                nltk.download("wordnet", quiet=True)
     raise UserError(
-        f"NLTK's {corpus!r} is not here and could not be downloaded: set NLTK_DATA to a folder with corpora/{corpus}.zip, "
-        "or use cleaning=light and lemmas=false"
+        "lemmas=true needs NLTK's WordNet, which is not here and could not be downloaded: set NLTK_DATA to a folder with "
+        "corpora/wordnet.zip (on a machine with internet access: python -m nltk.downloader -d FOLDER wordnet), or use lemmas=false"
     )
 
 
@@ -115,11 +121,13 @@ def copy_wordnet(folder: Path) -> None:
     """Put WordNet beside a saved model, so that a lemmatising model answers on a machine without NLTK data."""
     target = folder / "nltk_data" / "corpora"
     target.mkdir(parents=True)
-    shutil.copy(require_nltk("wordnet"), target / "wordnet.zip")
+    shutil.copy(require_wordnet(), target / "wordnet.zip")
 
 
 def use_wordnet_from(folder: Path) -> None:
     """Let NLTK look beside a saved model too."""
+    import nltk
+
     path = str(folder / "nltk_data")
     if path not in nltk.data.path:
         nltk.data.path.append(path)

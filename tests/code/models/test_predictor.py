@@ -158,7 +158,7 @@ def test_texts_are_cleaned_as_they_were_for_training(served: dict[str, Predictor
     assert_frame_equal(served["logistic_regression"].predict(untidy), served["logistic_regression"].predict(tidy))
 
 
-def test_the_cleaning_recipe_travels_with_the_model(tmp_path: Path) -> None:
+def test_the_cleaning_recipe_travels_with_the_model(wordnet: None, tmp_path: Path) -> None:
     saved = predictor("logistic_regression", Cleaner.create("study_a", lemmas=True))
     saved.save(tmp_path)
     loaded = Predictor.load(tmp_path)

@@ -1,7 +1,12 @@
-"""Cleaning recipes on whole columns. Stop words and lemmas need NLTK's data: set NLTK_DATA."""
+"""Cleaning recipes on whole columns. Tests of lemmas need NLTK's WordNet: set NLTK_DATA."""
 
+import hashlib
 import json
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import nltk
@@ -11,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steps.errors import UserError
-from steps.reviews.clean import Cleaner, copy_wordnet, require_nltk, use_wordnet_from
+from steps.reviews.clean import Cleaner, Recipe, copy_wordnet, english_stop_words, require_wordnet, use_wordnet_from
 
+PROJECT = Path(__file__).parents[3]
 TEXTS = st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=40), min_size=1, max_size=8)
 SENTENCES = st.lists(st.text("aIt'\u2019\"sNØé不 .,!-\n\t_5", max_size=40), min_size=1, max_size=8)
 
@@ -27,7 +33,7 @@ def study_a() -> Cleaner:
 
 
 @pytest.fixture(scope="module")
-def lemmatiser() -> Cleaner:
+def lemmatiser(wordnet: None) -> Cleaner:
     return Cleaner.create("light", lemmas=True)
 
 
@@ -110,8 +116,20 @@ def test_study_a_leaves_no_punctuation_and_single_spaces(study_a: Cleaner, texts
 
 
 def test_the_recipes_carry_nltks_stop_words_only_where_used(study_a: Cleaner) -> None:
-    assert {"not", "the", "don't"} <= set(study_a.stop_words)
+    assert study_a.stop_words == english_stop_words()
     assert Cleaner.create("light").stop_words == ()
+
+
+def test_the_stop_words_are_the_179_of_nltk_in_its_order() -> None:
+    words = english_stop_words()
+    assert len(words) == len(set(words)) == 179
+    assert (words[:3], words[-1]) == (("i", "me", "my"), "wouldn't")
+    assert hashlib.sha256("\n".join(words).encode()).hexdigest() == "2faef318155a30d7e91c39de3f51fde2eb44a3fe24e0adb0c504fd35c7add888"
+
+
+def test_only_lemmas_import_nltk() -> None:
+    code = "import sys; from steps.reviews.clean import Cleaner; Cleaner.create('study_a'); sys.exit('nltk' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0
 
 
 def test_lemmas_by_hand(lemmatiser: Cleaner) -> None:
@@ -124,7 +142,7 @@ def test_lemmas_of_nothing_at_all(lemmatiser: Cleaner) -> None:
     assert cleaned(lemmatiser, None, "?!") == ["", ""]
 
 
-def test_lemmas_come_after_the_recipe(study_a: Cleaner) -> None:
+def test_lemmas_come_after_the_recipe(wordnet: None, study_a: Cleaner) -> None:
     cleaner = Cleaner("study_a", study_a.stop_words, lemmas=True)
     assert cleaned(cleaner, "The dresses, and the boots!") == ["dress boot"]
 
@@ -137,9 +155,10 @@ def test_columns_without_a_text_are_answered(study_a: Cleaner, texts: pl.Series)
         assert result.to_list() == [""] * len(texts)
 
 
-@pytest.mark.parametrize(("recipe", "lemmas"), [("light", False), ("light", True), ("study_a", False), ("study_a", True)])
-def test_a_cleaner_survives_json(recipe: str, lemmas: bool) -> None:
-    cleaner = Cleaner.create(recipe, lemmas)
+@pytest.mark.parametrize("lemmas", [False, True])
+@pytest.mark.parametrize("recipe", ["light", "study_a"])
+def test_a_cleaner_survives_json(recipe: Recipe, lemmas: bool) -> None:
+    cleaner = replace(Cleaner.create(recipe), lemmas=lemmas)
     again = Cleaner.from_dict(json.loads(json.dumps(cleaner.to_dict())))
     assert again == cleaner
     assert hash(again) == hash(cleaner)
@@ -149,40 +168,41 @@ def no_corpus(name: str) -> Path:
     raise LookupError(name)
 
 
-@pytest.mark.parametrize(("recipe", "lemmas", "corpus"), [("study_a", False, "stopwords"), ("light", True, "wordnet")])
-def test_missing_nltk_data_is_the_users_mistake(monkeypatch: pytest.MonkeyPatch, recipe: str, lemmas: bool, corpus: str) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What is downloaded on a machine without NLTK's data that reaches no server."""
     asked: list[str] = []
     monkeypatch.setattr(nltk.data, "find", no_corpus)
     monkeypatch.setattr(nltk, "download", lambda name, quiet: asked.append(name))
-    require_nltk.cache_clear()
+    require_wordnet.cache_clear()
+    yield asked
+    require_wordnet.cache_clear()
+
+
+@pytest.mark.parametrize("recipe", ["light", "study_a"])
+def test_missing_wordnet_is_the_users_mistake(asked: list[str], recipe: Recipe) -> None:
     with pytest.raises(UserError) as refused:
-        Cleaner.create(recipe, lemmas)
+        Cleaner.create(recipe, lemmas=True)
     message = str(refused.value)
-    assert asked == [corpus]
+    assert asked == ["wordnet"]
     assert len(message.splitlines()) == 1
-    assert f"{corpus!r}" in message
+    assert message.startswith("lemmas=true needs NLTK's WordNet")
     assert "set NLTK_DATA" in message
 
 
-def test_light_needs_no_nltk_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nltk.data, "find", no_corpus)
-    monkeypatch.setattr(nltk, "download", lambda name, quiet: pytest.fail("nothing to download"))
-    assert cleaned(Cleaner.create("light"), "Fine!") == ["fine"]
+@pytest.mark.parametrize(("recipe", "expected"), [("light", "this is fine"), ("study_a", "fine")])
+def test_without_lemmas_no_nltk_data_is_needed(asked: list[str], recipe: Recipe, expected: str) -> None:
+    assert cleaned(Cleaner.create(recipe), "This is fine!") == [expected]
+    assert asked == []
 
 
-def test_nltk_data_is_downloaded_on_first_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    installed: list[str] = []
-
-    def find(name: str) -> Path:
-        return tmp_path / name if installed else no_corpus(name)
-
-    monkeypatch.setattr(nltk.data, "find", find)
-    monkeypatch.setattr(nltk, "download", lambda name, quiet: installed.append(name))
-    assert require_nltk("made_up") == tmp_path / "corpora" / "made_up.zip"
-    assert installed == ["made_up"]
+def test_wordnet_is_downloaded_on_first_use(asked: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(nltk.data, "find", lambda name: tmp_path / name if asked else no_corpus(name))
+    assert require_wordnet() == tmp_path / "corpora" / "wordnet.zip"
+    assert asked == ["wordnet"]
 
 
-def test_wordnet_travels_with_a_saved_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_wordnet_travels_with_a_saved_model(wordnet: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     copy_wordnet(tmp_path)
     monkeypatch.setattr(nltk.data, "path", [])
     with pytest.raises(LookupError):
