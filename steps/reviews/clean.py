@@ -113,7 +113,7 @@ def require_wordnet() -> Path:
                 nltk.download("wordnet", quiet=True)
     raise UserError(
         "lemmas=true needs NLTK's WordNet, which is not here and could not be downloaded: set NLTK_DATA to a folder with "
-        "corpora/wordnet.zip (on a machine with internet access: python -m nltk.downloader -d FOLDER wordnet), or use lemmas=false"
+        "corpora/wordnet.zip (where the internet is: python -m nltk.downloader -d FOLDER wordnet), or use lemmas=false"
     )
 
 
