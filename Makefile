@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install requirements check test ui
+.PHONY: help install requirements check test fuzz ui
 
 help:  ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,10 @@ check:  ## format, lint, types
 
 test:  ## the test suite in the active environment
 	python -m pytest tests -n 2 --dist loadfile
+
+ROUNDS ?= 5
+fuzz:  ## the property tests with random examples, other ones in each of ROUNDS=5 rounds
+	for round in $$(seq $(ROUNDS)); do HYPOTHESIS_PROFILE=random python -m pytest tests -n 2 -m hypothesis || exit 1; done
 
 ui:  ## MLflow's pages on the local store
 	mlflow ui --backend-store-uri sqlite:///mlflow.db

@@ -10,10 +10,17 @@ import mlflow
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, settings
 
 PRAISE = ("lovely", "perfect", "gorgeous", "soft", "great")
 BLAME = ("awful", "cheap", "returned", "terrible", "itchy")
 NEUTRAL = ("dress", "sleeve", "blue", "ordered", "size", "washed", "petite", "store", "length", "shirt")
+
+# The suite tries the same examples each time, however busy the machine is; `make fuzz` tries others each time. What that
+# finds becomes an `@example` or a case of its own.
+settings.register_profile("suite", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("random", settings.get_profile("suite"), derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 def pytest_configure() -> None:

@@ -52,7 +52,7 @@ def test_arguments_are_read_with_and_without_an_equals_sign() -> None:
     assert parse(Made, ["--size=7", "--data", "a file.csv", "--lemmas=true"]) == Made(size=7, data="a file.csv", lemmas=True)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(made=VALUES)
 def test_what_is_written_as_text_is_read_back(made: Made) -> None:
     text = made.as_text()

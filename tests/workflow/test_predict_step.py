@@ -13,7 +13,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 from polars.testing import assert_frame_equal
@@ -93,11 +93,12 @@ def test_chunk_by_chunk_gives_what_all_at_once_gives(
     assert_frame_equal(in_chunks.select("text", "rating"), reviews)
 
 
+@pytest.mark.hypothesis  # its property stands within: `make fuzz` finds it by this
 def test_any_texts_in_chunks_of_any_size_are_scored_as_at_once(model: mlflow.MlflowClient, tmp_path: Path) -> None:
     loaded = scoring.load(registry.find(MODEL))
     layout = predict.Layout("plain", "text", "")
 
-    @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40)
     @given(texts=TEXTS, size=st.integers(1, 10))
     def holds(texts: list[str | None], size: int) -> None:
         table = pl.DataFrame({"text": texts, "n": range(len(texts))}, schema={"text": pl.String, "n": pl.Int64})

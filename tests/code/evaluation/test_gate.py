@@ -94,7 +94,7 @@ def test_the_first_model_must_beat_the_majority_and_reach_the_thresholds() -> No
     assert failed(judge(RATINGS, contender("a", 0.8), None, high, 1)) == ["f1_macro", "mae"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**16), right=st.floats(0, 1))
 def test_swapping_the_two_turns_every_difference_round(seed: int, right: float) -> None:
     one, other = contender("a", right, seed), contender("b", 0.5, seed + 1)

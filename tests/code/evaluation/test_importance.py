@@ -61,7 +61,7 @@ def test_the_quality_is_of_trials_the_trees_have_not_seen() -> None:
     assert setting_importance(table, lower_is_better=False)["oob_r2"].unique().item() < 0.2
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(trials=st.integers(8, 30), seed=st.integers(0, 99), noise=st.floats(0, 3))
 def test_shares_sum_to_1_and_come_in_order(trials: int, seed: int, noise: float) -> None:
     importance = setting_importance(random_search(trials, seed, noise), lower_is_better=False)
@@ -109,7 +109,7 @@ def test_what_is_left_out_has_its_reason() -> None:
     assert importance.select("family", "setting").rows() == [("partly", "units")]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(records=searches(), lower_is_better=st.booleans())
 def test_any_search_has_a_table_and_a_figure(records: list[TrialRecord], lower_is_better: bool) -> None:
     table = trial_table(records)

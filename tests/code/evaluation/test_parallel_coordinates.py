@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import rgb_to_hsv, to_rgb
@@ -22,10 +22,18 @@ RECORDS = [
     record(7, "lstm_2", "pruned", 0.5, {"units": 64}),
 ]
 
+EQUAL = [
+    record(1, "gru_1", "complete", 0.5, {"units": 32}),
+    record(2, "gru_1", "complete", 0.5, {"units": 32}),
+    record(3, "gru_1", "pruned", 0.5, {"units": 32}),
+]
+
 
 def lines(axes: Axes) -> dict[str, list[list[float]]]:
-    """Label to heights, one list per line."""
-    found = {str(one.get_label()): [part[:, 1].tolist() for part in one.get_segments()] for one in axes.collections}
+    """Label to heights, one list per line; that of a pruned trial is empty where no setting varies."""
+    found = {
+        str(one.get_label()): [part.reshape(-1, 2)[:, 1].tolist() for part in one.get_segments()] for one in axes.collections
+    }
     return found | {"best": [line.get_ydata().tolist() for line in axes.lines if line.get_label() == "best"]}
 
 
@@ -69,8 +77,9 @@ def test_a_trial_far_below_the_others_stands_at_the_foot_that_says_so() -> None:
     assert "0.8000 or less" in [text.get_text() for text in axes.texts]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(records=searches(), lower_is_better=st.booleans())
+@example(records=EQUAL, lower_is_better=False)
 def test_any_search_has_a_panel_per_family_with_two_complete_trials(records: list[TrialRecord], lower_is_better: bool) -> None:
     figure = parallel_coordinates_figure(trial_table(records), "val_auc", lower_is_better)
     complete = [one.family for one in records if one.outcome == "complete"]

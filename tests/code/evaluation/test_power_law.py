@@ -27,7 +27,7 @@ def trend_of(limit: float, gap: float, rate: float, noise: float = 0.002, seed: 
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.floats(0.3, 0.95), st.floats(0.02, 0.3), st.floats(0.1, 1.9))
 def test_a_known_law_is_recovered(limit: float, rise: float, rate: float) -> None:
     gap = rise / (16**rate - 1)
@@ -38,7 +38,7 @@ def test_a_known_law_is_recovered(limit: float, rise: float, rate: float) -> Non
     assert fitted[0] == pytest.approx(limit, abs=0.03 * gap + 0.001)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.lists(st.floats(0.5, 3), min_size=5, max_size=5))
 def test_no_curve_within_the_bounds_lies_closer_than_the_one_found(seed: int, errors: list[float]) -> None:
     scores = np.sort(np.random.default_rng(seed).uniform(0.2, 1, 5))

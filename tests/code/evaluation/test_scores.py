@@ -48,7 +48,7 @@ def test_recall_of_5_stars_and_precision_of_the_others_do_not_enter_study_b_s_sc
     assert harmonic_recall(recall, precision) == pytest.approx(0.5)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(pairs=PAIRS)
 def test_scores_equal_scikit_learn_s(pairs: np.ndarray) -> None:
     true, predicted = pairs
@@ -84,7 +84,7 @@ def test_the_matrix_has_true_ratings_in_rows() -> None:
     assert (matrix[0, 1], matrix[4, 4], matrix.sum(), matrix.shape) == (2, 1, 3, (5, 5))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 999), largest=st.sampled_from([1, 5, 1_000_000]))
 def test_stacked_matrices_score_as_one_by_one(seed: int, largest: int) -> None:
     matrices = np.random.default_rng(seed).integers(0, largest + 1, size=(2, 3, 5, 5))
@@ -106,7 +106,7 @@ def test_scores_have_their_bounds_and_no_nan(pairs: np.ndarray) -> None:
         assert low <= value <= high, name
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(reviews=st.integers(5, 60), seed=st.integers(0, 999))
 def test_auc_equals_scikit_learn_s_where_every_rating_is_there(reviews: int, seed: int) -> None:
     ratings, probabilities = random_answers(reviews, seed)

@@ -49,7 +49,7 @@ def test_the_line_is_the_best_complete_trial_so_far_until_the_search_ends() -> N
     assert line.get_drawstyle() == "steps-post"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(records=searches(), lower_is_better=st.booleans())
 def test_of_any_search_the_line_is_monotone_and_of_complete_trials_and_all_trials_are_there(
     records: list[TrialRecord], lower_is_better: bool

@@ -4,7 +4,7 @@ import random
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steps.evaluation.trial_table import (
@@ -67,7 +67,6 @@ def test_a_setting_may_not_hide_a_fixed_column() -> None:
         trial_table([record(1, "gru_1", "complete", 0.5, {"epochs": 3})])
 
 
-@settings(deadline=None)
 @given(records=searches(), seed=st.integers(0, 9))
 def test_the_table_holds_every_trial_once_in_any_order_of_arrival(records: list[TrialRecord], seed: int) -> None:
     table = trial_table(records)

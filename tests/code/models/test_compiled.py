@@ -141,7 +141,7 @@ def mixing() -> compiled.MixedEmbedding:
     return layer
 
 
-@how_often(max_examples=30, deadline=None)
+@how_often(max_examples=30)
 @given(pairs=st.lists(st.tuples(TOKENS, TOKENS, st.floats(0, 1, width=32)), min_size=1, max_size=5))
 def test_vectors_are_mixed_word_by_word_from_the_end_and_padding_adds_nothing(
     mixing: compiled.MixedEmbedding, pairs: list[tuple[list[int], list[int], float]]

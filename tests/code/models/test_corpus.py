@@ -43,7 +43,7 @@ def assert_equal(one: Corpus, two: Corpus) -> None:
         np.testing.assert_array_equal(x.padded(everything), y.padded(everything))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(train=REVIEWS, validation=REVIEWS)
 def test_what_is_saved_is_opened_again(train: Reviews, validation: Reviews) -> None:
     corpus = Corpus(part(train), part(validation))
@@ -75,7 +75,7 @@ def test_sequences_are_mapped_into_memory_and_not_copied(tmp_path: Path) -> None
         assert not sequences.tokens.flags.writeable
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(train=REVIEWS, validation=REVIEWS, chunk=st.integers(1, 4), longest=st.integers(1, 5))
 def test_numbers_are_places_among_the_words_by_count_and_alphabet(
     train: Reviews, validation: Reviews, chunk: int, longest: int
@@ -96,7 +96,7 @@ def test_numbers_are_places_among_the_words_by_count_and_alphabet(
     assert rows(renumbered) == rows(vocabulary.encode(corpus.validation.texts))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(reviews=REVIEWS, chunk=st.integers(1, 4), data=st.data())
 def test_texts_in_a_file_are_those_in_memory(reviews: Reviews, chunk: int, data: st.DataObject) -> None:
     taken = data.draw(st.lists(st.sampled_from(range(len(reviews))), unique=True))

@@ -31,7 +31,7 @@ def test_a_weight_turns_a_decision() -> None:
     assert Decision((1.0, 1.0, 1.0, 1.0, 0.5)).choose(np.array([[0.0, 0.0, 0.0, 0.4, 0.6]])).tolist() == [3]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 1_000), st.sampled_from(["f1_macro", "f1_weighted", "harmonic_recall", "quadratic_kappa"]))
 def test_it_is_never_worse_than_argmax_where_it_was_fitted(seed: int, name: str) -> None:
     ratings, probabilities = uneven(seed)
@@ -39,7 +39,7 @@ def test_it_is_never_worse_than_argmax_where_it_was_fitted(seed: int, name: str)
     assert measured(name, ratings, decision.choose(probabilities)) >= measured(name, ratings, probabilities.argmax(axis=1))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1_000), st.integers(0, 4), st.integers(0, 3))
 def test_matrices_along_a_weight_are_those_of_each_factor(seed: int, rating: int, never: int) -> None:
     ratings, probabilities = uneven(seed)
@@ -85,7 +85,7 @@ def test_the_mean_is_not_the_most_probable() -> None:
 TRUE_SHARES = np.array([0.05, 0.07, 0.13, 0.2, 0.55])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1_000), trained=PROBABILITIES)
 def test_prior_correction_is_exact_for_a_model_that_is(seed: int, trained: np.ndarray) -> None:
     """Naive Bayes over ten words with likelihoods that are known: only the shares of the ratings differ."""

@@ -31,7 +31,7 @@ def penalised(model: LogisticRegression, features: sparse.csr_matrix, ratings: n
     return float(loss + np.sum(model.coef_.astype(np.float64) ** 2) / 2 / model.C / weights.sum())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     rows=st.integers(20, 300),
     classes=st.sampled_from([2, 3, 5]),

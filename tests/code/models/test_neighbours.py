@@ -25,7 +25,7 @@ def sequences_of(texts: list[str]) -> Sequences:
 
 
 @pytest.mark.filterwarnings("ignore:invalid value", "ignore:divide by zero")
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TEXTS)
 def test_reviews_are_unit_vectors_or_nothing(texts: list[str]) -> None:
     space = review_space(sequences_of(texts))
@@ -101,7 +101,7 @@ def test_neighbours_of_identity_rows_are_those_of_the_rows_places() -> None:
     np.testing.assert_array_equal(found.kneighbors(rows[asked], return_distance=False), expected.kneighbors(space[asked])[1])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1_000), members=st.integers(1, 20), wanted=st.integers(1, 5))
 def test_the_farthest_are_the_last_of_all_distances(seed: int, members: int, wanted: int) -> None:
     space = unit(60, seed)

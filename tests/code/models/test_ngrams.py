@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -58,7 +58,6 @@ def peer(vocabulary: list[str], longest: int, sublinear: bool) -> TfidfVectorize
     )
 
 
-@settings(deadline=None)
 @given(texts=SOME_TEXTS, longest=LONGEST, size=st.integers(1, 60))
 def test_the_most_frequent_are_kept_and_of_equal_ones_the_shorter_then_the_alphabet(
     texts: list[str], longest: int, size: int
@@ -68,7 +67,6 @@ def test_the_most_frequent_are_kept_and_of_equal_ones_the_shorter_then_the_alpha
     assert names(texts, longest, size) == sorted(best, key=lambda name: (name.count(" "), name))
 
 
-@settings(deadline=None)
 @given(train=SOME_TEXTS, others=TEXTS, longest=LONGEST, size=st.integers(1, 60), sublinear=st.booleans())
 def test_rows_are_those_of_scikit_learn(train: list[str], others: list[str], longest: int, size: int, sublinear: bool) -> None:
     vectorizer = NgramVectorizer(longest, size, sublinear)
@@ -82,7 +80,6 @@ def test_rows_are_those_of_scikit_learn(train: list[str], others: list[str], lon
         np.testing.assert_array_equal(given_rows.toarray(), expected.toarray())
 
 
-@settings(deadline=None)
 @given(texts=SOME_TEXTS, longest=LONGEST)
 def test_with_room_for_all_the_ngrams_are_those_of_scikit_learn(texts: list[str], longest: int) -> None:
     expected = TfidfVectorizer(lowercase=False, token_pattern=r"\S+", ngram_range=(1, longest)).fit(texts)
@@ -98,7 +95,6 @@ def test_without_ties_at_the_cut_the_ngrams_are_those_of_scikit_learn() -> None:
     assert set(names(texts, 3, size)) == set(expected.get_feature_names_out())
 
 
-@settings(deadline=None)
 @given(texts=SOME_TEXTS, others=TEXTS, longest=LONGEST, size=st.integers(1, 60), chunk=st.integers(1, 3))
 def test_reading_in_chunks_changes_nothing(texts: list[str], others: list[str], longest: int, size: int, chunk: int) -> None:
     whole = fitted(texts, longest, size)
@@ -110,7 +106,6 @@ def test_reading_in_chunks_changes_nothing(texts: list[str], others: list[str], 
     assert rows == whole.transform(column(others)).toarray().tolist()
 
 
-@settings(deadline=None)
 @given(texts=SOME_TEXTS)
 def test_order_of_the_texts_does_not_change_the_ngrams(texts: list[str]) -> None:
     assert names(texts, 3, 5) == names(texts[::-1], 3, 5)
@@ -160,7 +155,6 @@ def test_nothing_to_learn_from_is_the_users_to_mend(texts: list[str]) -> None:
         fitted(texts)
 
 
-@settings(deadline=None)
 @given(train=SOME_TEXTS, others=TEXTS, longest=LONGEST, size=st.integers(1, 20), sublinear=st.booleans())
 def test_read_back_it_gives_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, train: list[str], others: list[str], longest: int, size: int, sublinear: bool

@@ -167,7 +167,7 @@ def test_a_made_up_row_is_of_two_reviews_of_its_rating(corpus: Corpus, sampling:
     assert shares.mean() == pytest.approx(0.5, abs=0.1)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), sampling=st.sampled_from([*DRAWN, "nearmiss_2"]), neighbours=st.integers(1, 7))
 def test_first_second_and_share_say_what_the_mixture_says(seed: int, sampling: Sampling, neighbours: int) -> None:
     resampled = resampled_of(corpus_in(*dense(seed)), how(sampling, seed, neighbours=neighbours))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steps.models.ragged import PADDING, Sequences
@@ -30,7 +30,6 @@ def expected_text(text: str, vocabulary: Vocabulary) -> str:
     return " ".join(word if word in vocabulary.words else "[UNK]" for word in last_words)
 
 
-@settings(deadline=None)
 @given(train=TEXTS, others=TEXTS, size=st.integers(2, 8), longest=st.integers(1, 10))
 def test_decoded_text_is_its_source_with_unknown_words_marked(
     train: list[str], others: list[str], size: int, longest: int
@@ -41,7 +40,6 @@ def test_decoded_text_is_its_source_with_unknown_words_marked(
         assert [vocabulary.decode(np.array(row, dtype=int)) for row in rows] == [expected_text(t, vocabulary) for t in texts]
 
 
-@settings(deadline=None)
 @given(texts=TEXTS, size=st.integers(2, 8))
 def test_words_are_the_most_frequent_first_and_ties_follow_the_alphabet(texts: list[str], size: int) -> None:
     counts = Counter(word for text in texts for word in text.split())

@@ -17,14 +17,14 @@ def by_the_pattern(texts: pl.Series) -> list[str]:
     return plain.str.extract_all(WORD).list.join(" ").to_list()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(texts=st.lists(ASCII, max_size=6), first=st.integers(0, 3))
 def test_bytes_give_the_words_of_the_pattern(texts: list[str], first: int) -> None:
     column = pl.Series(texts, dtype=pl.String)[first:]  # also of a part of a column
     assert ascii_words(column).to_list() == by_the_pattern(column)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(texts=st.lists(st.none() | ASCII | ANY, max_size=6))
 def test_texts_of_both_kinds_keep_their_places(texts: list[str | None]) -> None:
     column = pl.Series(texts, dtype=pl.String)

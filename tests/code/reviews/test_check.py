@@ -178,7 +178,7 @@ def kept_by_hand(rows: list[Row]) -> list[int]:
     return kept
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(rows=ROWS)
 def test_what_is_kept_is_the_first_good_review_of_each_text(rows: list[Row]) -> None:
     twos: list[Row] = [(f"two {i}", "2.0") for i in range(SMALLEST_CLASS)]

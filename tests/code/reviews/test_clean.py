@@ -37,7 +37,7 @@ def lemmatiser(wordnet: None) -> Cleaner:
     return Cleaner.create("light", lemmas=True)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(texts=TEXTS | SENTENCES)
 def test_light_gives_lower_case_words_and_single_spaces(texts: list[str | None]) -> None:
     result = cleaned(Cleaner(), *texts)
@@ -48,14 +48,14 @@ def test_light_gives_lower_case_words_and_single_spaces(texts: list[str | None])
         assert not re.search(r"[.,!?;:\"()\-_\u2019]", text)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(texts=TEXTS | SENTENCES)
 def test_light_changes_nothing_the_second_time(texts: list[str | None]) -> None:
     once = cleaned(Cleaner(), *texts)
     assert cleaned(Cleaner(), *once) == once
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(texts=TEXTS)
 def test_a_column_is_cleaned_as_its_texts_one_by_one(texts: list[str | None]) -> None:
     assert cleaned(Cleaner(), *texts) == [cleaned(Cleaner(), text)[0] for text in texts]
@@ -107,7 +107,7 @@ def test_study_a_by_hand(study_a: Cleaner, raw: str | None, expected: str) -> No
     assert cleaned(study_a, raw) == [expected]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(texts=SENTENCES)
 def test_study_a_leaves_no_punctuation_and_single_spaces(study_a: Cleaner, texts: list[str]) -> None:
     for text in cleaned(study_a, *texts):

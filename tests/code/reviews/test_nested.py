@@ -16,14 +16,14 @@ def ratings_of(counts: list[int]) -> np.ndarray:
     return np.random.default_rng(0).permutation(np.repeat(np.arange(1, len(counts) + 1), counts))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(counts=COUNTS, seed=SEEDS)
 def test_the_order_has_every_row_once(counts: list[int], seed: int) -> None:
     ratings = ratings_of(counts)
     assert sorted(nested_order(ratings, seed)) == list(range(len(ratings)))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(counts=COUNTS, seed=SEEDS)
 def test_every_beginning_keeps_the_shares_to_within_two_rows(counts: list[int], seed: int) -> None:
     ratings = ratings_of(counts)
@@ -54,7 +54,7 @@ def test_rows_of_a_rating_are_drawn_wherever_they_stand() -> None:
     assert places.mean() == pytest.approx(100, abs=20)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(counts=COUNTS, seed=SEEDS)
 def test_the_smallest_sample_with_every_rating_is_just_that(counts: list[int], seed: int) -> None:
     ratings = ratings_of(counts)

@@ -106,7 +106,7 @@ def test_only_the_end_of_the_name_counts(tmp_path: Path, name: str) -> None:
     assert read_table(path).rows() == [("fine", "4")]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(texts=TEXTS)
 @pytest.mark.parametrize(("ending", "encode"), [(".csv", csv_bytes), (".jsonl", jsonl_bytes), (".parquet", parquet_bytes)])
 def test_any_text_survives_the_file(
@@ -118,7 +118,7 @@ def test_any_text_survives_the_file(
     assert table["rating"].to_list() == ["5"] * len(texts)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(texts=ONE_LINE_TEXTS)
 def test_any_line_survives_a_tsv_file_quotes_included(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     path = written(tmp_path_factory.getbasetemp() / "round_trip.tsv", tsv_bytes(texts))
@@ -250,7 +250,7 @@ def test_a_header_that_is_not_utf_8_is_refused(tmp_path: Path, content: bytes) -
     assert "not UTF-8" in refusal(written(tmp_path / "reviews.csv", content))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(content=st.binary(min_size=1, max_size=60))
 @pytest.mark.parametrize(
     "name", ["noise.csv", "noise.tsv", "noise.jsonl", "noise.parquet", "noise.csv.gz", "noise.csv.zst", "noise.csv.zip"]

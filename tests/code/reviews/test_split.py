@@ -30,7 +30,7 @@ def counts_of(table: pl.DataFrame, classes: int) -> np.ndarray:
     return np.bincount(table["rating"].to_numpy(), minlength=classes + 1)[1:]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(counts=COUNTS, seed=SEEDS, rule=RULES)
 def test_parts_are_disjoint_and_cover_everything(counts: list[int], seed: int, rule: SplitRule) -> None:
     table = table_of(counts)
@@ -40,7 +40,7 @@ def test_parts_are_disjoint_and_cover_everything(counts: list[int], seed: int, r
     assert all(part["review_id"].is_sorted() for part in parts.values())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(counts=COUNTS, seed=SEEDS)
 def test_sizes_and_shares_are_kept_within_rounding(counts: list[int], seed: int) -> None:
     parts = split_reviews(table_of(counts), "stratified", seed)
@@ -53,14 +53,14 @@ def test_sizes_and_shares_are_kept_within_rounding(counts: list[int], seed: int)
     assert np.abs(validation - rest * validation.sum() / rest.sum()).max() <= 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(counts=COUNTS, seed=SEEDS)
 def test_every_rating_that_passed_the_checks_is_in_every_part(counts: list[int], seed: int) -> None:
     parts = split_reviews(table_of(counts), "stratified", seed)
     assert all(counts_of(part, len(counts)).min() >= 1 for part in parts.values())
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(counts=COUNTS, seed=SEEDS, rule=RULES)
 def test_equal_seeds_give_equal_splits(counts: list[int], seed: int, rule: SplitRule) -> None:
     first, second = (split_reviews(table_of(counts), rule, seed) for _ in range(2))
@@ -82,7 +82,7 @@ def test_study_as_test_part_has_a_seed_of_its_own() -> None:
     assert_frame_equal(first["test"], split_reviews(table_of(UNEVEN), "stratified", 42)["test"])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(counts=COUNTS, share=st.floats(0.2, 0.8), seed=SEEDS)
 def test_a_sample_is_stratified_and_in_file_order(counts: list[int], share: float, seed: int) -> None:
     table = table_of(counts)
@@ -137,7 +137,7 @@ def test_rows_that_are_not_used_are_in_no_split_and_move_no_other(rule: SplitRul
         assert np.flatnonzero(assigned == place).tolist() == expected[name]["review_id"].to_list()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=SEEDS, added=st.integers(1, 300))
 def test_by_hash_a_review_stays_where_it_is_when_others_are_added(seed: int, added: int) -> None:
     before, after = (split_reviews(table_of(counts), "hash", seed) for counts in ((500,), (500 + added,)))
@@ -168,7 +168,7 @@ def table(rows: list[tuple[str | None, int]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"text": pl.String, "rating": pl.Int8}, orient="row").with_row_index("review_id")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(rows=TABLES, data=st.data())
 def test_a_digest_changes_with_any_value_and_with_the_order(rows: list[tuple[str | None, int]], data: st.DataObject) -> None:
     digest = table_digest(table(rows))

@@ -61,7 +61,7 @@ def refusal(path: Path) -> str:
     return str(refused.value)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     table=TABLES, block=st.integers(1, 40), line_end=st.sampled_from(["\n", "\r\n"]), mark=st.sampled_from([b"", b"\xef\xbb\xbf"])
 )
@@ -77,7 +77,7 @@ def test_csv_in_chunks_is_the_table_at_once(
     assert_frame_equal(read, pl.read_csv(io.BytesIO(content), infer_schema=False))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     lines=st.lists(st.text(st.sampled_from('ab",é雨'), min_size=1, max_size=9), min_size=1, max_size=20), block=st.integers(1, 30)
 )
@@ -89,7 +89,7 @@ def test_tsv_with_bare_quotes_is_cut_at_line_ends(tmp_path_factory: pytest.TempP
         assert read_table(path)["text"].to_list() == lines
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(objects=OBJECTS.filter(any), block=st.integers(1, 40))
 @example(objects=[{"a": [1]}, {"a": {"b": 2}, "text": "x"}], block=9)  # types that nothing holds together
 def test_json_lines_keep_every_key_and_value_wherever_they_come(

@@ -55,7 +55,7 @@ def plans(draw: st.DrawFn) -> Plan:
     return lambda proposal: trained(proposal, *made[proposal.number % 30])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=DATA, plan=plans(), workers=st.integers(1, 5), wanted=st.integers(1, 14), first=st.integers(1, 9))
 def test_every_trial_is_begun_told_noted_and_yielded_once(
     data: st.DataObject, plan: Plan, workers: int, wanted: int, first: int
@@ -251,7 +251,7 @@ def test_where_none_can_be_proposed_and_none_runs_the_search_ends() -> None:
     assert list(searching(Numbers(ready=lambda: False))[0].run(3)) == []
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(data=DATA, plan=plans(), workers=st.integers(1, 4))
 def test_hesitating_proposals_lose_no_trial(data: st.DataObject, plan: Plan, workers: int) -> None:
     """None is proposed at random moments, but never where nothing runs."""
@@ -269,7 +269,7 @@ def part(search: Search, notes: Notes, trials: int, first: int) -> tuple[list[Tr
     return notes.ended, max(notes.begun, default=first - 1) + 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=DATA, plan=plans(), workers=st.integers(1, 4), stops=st.lists(st.integers(0, 25), max_size=3))
 def test_a_search_resumed_at_any_moments_has_each_trial_once(
     data: st.DataObject, plan: Plan, workers: int, stops: list[int]
@@ -296,7 +296,7 @@ def test_a_search_resumed_at_any_moments_has_each_trial_once(
     assert sum(map(outcomes.count, ("complete", "pruned", "failed"))) == wanted
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(data=DATA, workers=st.integers(1, 3), stop=st.integers(0, 12))
 def test_a_resumed_search_repeats_no_finished_point(data: st.DataObject, workers: int, stop: int) -> None:
     spaces = {"a": {"x": (1, 2, 3), "y": (1, 2)}}

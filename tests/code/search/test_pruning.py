@@ -5,7 +5,7 @@ from statistics import median
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steps.search.pruning import STARTUP, AshaPruner, MedianPruner, NoPruner, Pruner, PrunerName, make_pruner
@@ -49,14 +49,12 @@ def test_each_name_makes_its_pruner() -> None:
     assert [type(make_pruner(name)) for name in names] == [NoPruner, MedianPruner, AshaPruner]
 
 
-@settings(deadline=None)
 @given(curves=CURVES)
 def test_none_stops_nothing(curves: list[Curve]) -> None:
     assert all(all(said) and len(said) == 9 for said in watch(make_pruner("none"), curves))
 
 
 @pytest.mark.parametrize("name", PRUNING)
-@settings(deadline=None)
 @given(curves=CURVES, family=st.sampled_from(["a", "b"]))
 def test_the_best_so_far_is_never_stopped(name: PrunerName, curves: list[Curve], family: str) -> None:
     pruner, best = make_pruner(name), [-1.0] * 10
@@ -72,14 +70,12 @@ def test_the_best_so_far_is_never_stopped(name: PrunerName, curves: list[Curve],
 
 
 @pytest.mark.parametrize("name", PRUNING)
-@settings(deadline=None)
 @given(curves=CURVES)
 def test_of_trials_that_run_together_the_best_at_every_epoch_reaches_its_end(name: PrunerName, curves: list[Curve]) -> None:
     curves = [*curves, [1.0] * 9]
     assert together(make_pruner(name), curves)[-1] == 9
 
 
-@settings(deadline=None)
 @given(curves=CURVES)
 def test_asha_stops_at_rungs_only(curves: list[Curve]) -> None:
     for said in watch(make_pruner("asha"), curves):
@@ -87,7 +83,6 @@ def test_asha_stops_at_rungs_only(curves: list[Curve]) -> None:
         assert all(goes_on for epoch, goes_on in enumerate(said, start=1) if epoch not in RUNGS)
 
 
-@settings(deadline=None)
 @given(curves=CURVES)
 def test_asha_lets_the_best_quarter_of_those_that_reached_a_rung_go_on(curves: list[Curve]) -> None:
     """Against the rule, written down once more over plain lists."""
@@ -123,7 +118,6 @@ def test_asha_counts_the_trial_itself_among_those_that_reached_the_rung(trials: 
         assert watch(make_pruner("asha"), [[score] for score in scores])[-1] == [better < go_on]
 
 
-@settings(deadline=None)
 @given(curves=CURVES)
 def test_median_stops_what_is_below_the_median_of_five_or_more_siblings(curves: list[Curve]) -> None:
     reached: dict[int, list[float]] = {epoch: [] for epoch in range(1, 10)}
@@ -150,7 +144,6 @@ def test_a_trial_is_judged_by_its_best_epoch_so_far_not_by_the_last(name: Pruner
 
 
 @pytest.mark.parametrize("name", PRUNING)
-@settings(deadline=None)
 @given(curves=CURVES, others=CURVES)
 def test_families_do_not_affect_each_other(name: PrunerName, curves: list[Curve], others: list[Curve]) -> None:
     alone, mixed = make_pruner(name), make_pruner(name)
@@ -159,7 +152,6 @@ def test_families_do_not_affect_each_other(name: PrunerName, curves: list[Curve]
 
 
 @pytest.mark.parametrize("name", ["none", *PRUNING])
-@settings(deadline=None)
 @given(curves=CURVES, later=CURVES)
 def test_curves_of_an_earlier_process_count_as_if_seen_live(name: PrunerName, curves: list[Curve], later: list[Curve]) -> None:
     live, resumed = make_pruner(name), make_pruner(name)

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from fakes import complete, failed, pruned
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from steps.search.objective import Objective
@@ -59,7 +59,6 @@ def test_there_is_no_best_where_all_failed_or_none_ran() -> None:
     assert best_of([]) is None
 
 
-@settings(deadline=None)
 @given(trials=some_trials())
 def test_ranked_are_the_complete_ones_from_the_best_down(trials: list[Trial]) -> None:
     found = ranked(trials)
@@ -69,7 +68,6 @@ def test_ranked_are_the_complete_ones_from_the_best_down(trials: list[Trial]) ->
     assert keys == sorted(keys)
 
 
-@settings(deadline=None)
 @given(trials=some_trials())
 def test_to_learn_from_complete_ones_are_above_pruned_ones_and_these_are_ordered_by_epoch_then_score(trials: list[Trial]) -> None:
     found = from_worst_to_best(trials)

@@ -106,7 +106,7 @@ ASKED_FOR = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_search_read_back_is_the_one_that_was_logged(one_store: mlflow.MlflowClient, data: st.DataObject) -> None:
     asked = parameters(**data.draw(ASKED_FOR))
