@@ -37,7 +37,13 @@ def measure(uri: str, texts: list[str]) -> dict[str, float]:
         for batch in batches:
             model.predict(batch)
         rates.append(len(texts) / (time.perf_counter() - begin))
-    return {**took, "p50": float(p50), "p99": float(p99), "throughput": float(np.median(rates)), "best": max(rates)}
+    return {
+        **took,
+        "p50": float(p50),
+        "p99": float(p99),
+        "throughput": float(np.median(rates)),
+        "best": max(rates),
+    }
 
 
 if __name__ == "__main__":

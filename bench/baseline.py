@@ -24,11 +24,11 @@ import polars as pl
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from steps.models import multinomial
-from steps.models.encoding import Encoding
-from steps.models.logistic import FittedLogistic
-from steps.models.vectorizer import NgramVectorizer
-from steps.reviews import check, clean, layouts, read, sources
+from starcast.models import multinomial
+from starcast.models.encoding import Encoding
+from starcast.models.logistic import FittedLogistic
+from starcast.models.vectorizer import NgramVectorizer
+from starcast.reviews import check, clean, layouts, sources
 
 WORDS, DROPPED, SWAPPED = 60, 0.1, 0.1
 CHUNK = 50_000
@@ -52,7 +52,7 @@ FORMS = (Form("study B", 3, 4_000, False, "balanced"), Form("tuned", 2, 50_000, 
 
 def clean_reviews(data: str) -> pl.DataFrame:
     """A set's reviews, columns `cleaned` and `rating`."""
-    table = read.read_table(sources.locate(data))
+    table = sources.read_table(sources.locate(data))
     layout = layouts.recognise(table.columns)
     reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout)
     return reviews.select(clean.Cleaner.create("light").clean(reviews["text"]).alias("cleaned"), "rating")
@@ -69,9 +69,13 @@ def make_reviews(reviews: pl.DataFrame, rows: int, seed: int = 0) -> pl.DataFram
         lengths = random.poisson(WORDS / (1 - DROPPED), size)
         begins = random.integers(0, len(words) - lengths.max(), size)
         places = np.repeat(begins - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
-        places = np.where(random.random(len(places)) < SWAPPED, random.integers(0, len(words), len(places)), places)
+        places = np.where(
+            random.random(len(places)) < SWAPPED, random.integers(0, len(words), len(places)), places
+        )
         kept = random.random(len(places)) >= DROPPED
-        made = pl.DataFrame({"row": np.repeat(np.arange(size), lengths)[kept], "word": words.gather(places[kept])})
+        made = pl.DataFrame(
+            {"row": np.repeat(np.arange(size), lengths)[kept], "word": words.gather(places[kept])}
+        )
         texts = made.group_by("row", maintain_order=True).agg(cleaned=pl.col("word").str.join(" "))
         parts.append(pl.DataFrame({"cleaned": texts["cleaned"], "rating": ratings[begins]}))
     return pl.concat(parts)
@@ -94,8 +98,15 @@ def measure_ours(form: Form, reviews: pl.DataFrame) -> list[float]:
     texts, ratings = reviews["cleaned"], reviews["rating"].to_numpy() - 1
     vectorizer = NgramVectorizer(form.ngrams, form.features, form.sublinear)
     features, *vectorising = timed(lambda: vectorizer.fit_transform(Encoding.of(texts, texts.clear())))
-    classifier, *fitting = timed(lambda: multinomial.fit(features, ratings, 1.0, form.class_weight is not None))
-    return [*vectorising, *fitting, peak(), *serving(FittedLogistic(vectorizer, classifier).probabilities, texts)]
+    classifier, *fitting = timed(
+        lambda: multinomial.fit(features, ratings, 1.0, form.class_weight is not None)
+    )
+    return [
+        *vectorising,
+        *fitting,
+        peak(),
+        *serving(FittedLogistic(vectorizer, classifier).probabilities, texts),
+    ]
 
 
 def measure_peer(form: Form, reviews: pl.DataFrame) -> list[float]:
@@ -112,7 +123,12 @@ def measure_peer(form: Form, reviews: pl.DataFrame) -> list[float]:
     features, *vectorising = timed(lambda: vectorizer.fit_transform(texts))
     classifier = LogisticRegression(class_weight=form.class_weight, max_iter=1000)
     _, *fitting = timed(lambda: classifier.fit(features, ratings))
-    return [*vectorising, *fitting, peak(), *serving(lambda asked: classifier.predict_proba(vectorizer.transform(asked)), texts)]
+    return [
+        *vectorising,
+        *fitting,
+        peak(),
+        *serving(lambda asked: classifier.predict_proba(vectorizer.transform(asked)), texts),
+    ]
 
 
 def serving(answer: Callable[[Any], np.ndarray], texts: Any) -> tuple[float, float]:
@@ -141,10 +157,15 @@ def main() -> None:
     parser.add_argument("--data", default="clothing")
     parser.add_argument("--rows", default="50000,100000,200000,500000")
     asked = parser.parse_args()
-    print("| reviews | form | system | s to vectorise (processor) | s to fit (processor) | peak MB | reviews/s | ms for one |")
+    print(
+        "| reviews | form | system | s to vectorise (processor) | s to fit (processor) | peak MB | reviews/s | ms for one |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, context, max_tasks_per_child=1) as fresh:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(1, context, max_tasks_per_child=1) as fresh,
+    ):
         for rows in map(int, asked.rows.split(",")):
             file = Path(folder) / f"{rows}.arrow"
             fresh.submit(write_reviews, asked.data, rows, file).result()

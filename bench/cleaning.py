@@ -12,15 +12,21 @@ import time
 import numpy as np
 import polars as pl
 
-from steps.evaluation.intervals import bootstrap_intervals
-from steps.evaluation.scores import count_matrix, score
-from steps.models.catalogue import FAMILIES
-from steps.models.corpus import Corpus, Part
-from steps.models.family import Training
-from steps.reviews import check, clean, layouts, read, sources
-from steps.reviews.split import split_reviews
+from starcast.evaluation.intervals import bootstrap_intervals
+from starcast.evaluation.scores import count_matrix, score
+from starcast.models.catalogue import FAMILIES
+from starcast.models.corpus import Corpus, CorpusSplit
+from starcast.models.family import FitOptions
+from starcast.reviews import check, clean, layouts, sources
+from starcast.reviews.clean import CleaningName
+from starcast.reviews.split import split_reviews
 
-RECIPES: tuple[tuple[clean.Recipe, bool], ...] = (("light", False), ("study_a", False), ("light", True), ("study_a", True))
+RECIPES: tuple[tuple[CleaningName, bool], ...] = (
+    ("light", False),
+    ("study_a", False),
+    ("light", True),
+    ("study_a", True),
+)
 SEEDS = (1, 2)
 
 
@@ -31,32 +37,41 @@ class Silent:
         """Take no note."""
 
 
-def splits_of(recipe: clean.Recipe, lemmas: bool) -> dict[str, pl.DataFrame]:
+def splits_of(recipe: CleaningName, lemmas: bool) -> dict[str, pl.DataFrame]:
     """Study A's file, cleaned one way and split by the default rule."""
-    table = read.read_table(sources.locate("clothing"))
+    table = sources.read_table(sources.locate("clothing"))
     layout = layouts.recognise(table.columns)
     reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout)
     cleaner = clean.Cleaner.create(recipe, lemmas)
-    return split_reviews(reviews.with_columns(cleaner.clean(reviews["text"]).alias("cleaned")), "stratified", seed=42)
+    return split_reviews(
+        reviews.with_columns(cleaner.clean(reviews["text"]).alias("cleaned")), "stratified", seed=42
+    )
 
 
 def main() -> None:
     """Fit and print."""
     names = sys.argv[1:] or ["logistic_regression", "gru_1", "lstm_2"]
-    print("| family | cleaning | lemmas | seed | epochs | val AUC | val weighted F1 | val macro F1 | seconds |")
+    print(
+        "| family | cleaning | lemmas | seed | epochs | val AUC | val weighted F1 | val macro F1 | seconds |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for recipe, lemmas in RECIPES:
         splits = splits_of(recipe, lemmas)
-        corpus = Corpus(Part.from_table(splits["train"]), Part.from_table(splits["validation"]))
+        corpus = Corpus(CorpusSplit.from_table(splits["train"]), CorpusSplit.from_table(splits["validation"]))
         for name in names:
             for seed in SEEDS if name != "logistic_regression" else SEEDS[:1]:
                 family, start = FAMILIES[name], time.monotonic()
-                fit = family.fit(corpus, family.published, Training(family.sampling, 15, 128, seed, 5), Silent())
+                fit = family.fit(
+                    corpus, family.published, FitOptions(family.sampling, 15, 128, seed, 5), Silent()
+                )
                 seconds = time.monotonic() - start
                 ratings, probabilities = corpus.validation.ratings, fit.validation_probabilities
                 scores = score(ratings, probabilities)
                 ends = bootstrap_intervals(count_matrix(ratings, probabilities.argmax(axis=1)), seed)
-                f1 = [f"{scores[n]:.3f} ({ends[n][0]:.3f} to {ends[n][1]:.3f})" for n in ("f1_weighted", "f1_macro")]
+                f1 = [
+                    f"{scores[n]:.3f} ({ends[n][0]:.3f} to {ends[n][1]:.3f})"
+                    for n in ("f1_weighted", "f1_macro")
+                ]
                 print(
                     f"| {name} | {recipe} | {lemmas} | {seed} | {fit.best_epoch}/{fit.epochs} | {scores['auc']:.4f} | "
                     f"{f1[0]} | {f1[1]} | {seconds:.0f} |",

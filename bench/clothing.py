@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steps.models.corpus import Corpus, Part
-from steps.models.ragged import Sequences
-from steps.reviews import check, clean, layouts, read, sources
-from steps.reviews.clean import join_title
-from steps.reviews.split import split_reviews
+from starcast.models.corpus import Corpus, CorpusSplit
+from starcast.models.ragged import Sequences
+from starcast.reviews import check, clean, layouts, sources
+from starcast.reviews.clean import join_title
+from starcast.reviews.split import split_reviews
 
 PREPROCESSING_SEED = 42  # the split's validation draw; the seed of a search does not move it
 
@@ -25,13 +25,13 @@ class Arrays:
 
 def load_corpus() -> Corpus:
     """Training and validation split as `tune --data=clothing --split=study_a --cleaning=study_a` makes them."""
-    table = read.read_table(sources.locate("clothing"))
+    table = sources.read_table(sources.locate("clothing"))
     layout = layouts.recognise(table.columns)
     reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout, drop_duplicates=False)
     cleaner = clean.Cleaner.create("study_a", False)
     reviews = reviews.with_columns(cleaner.clean(join_title(reviews)).alias("cleaned"))
     tables = split_reviews(reviews, "study_a", PREPROCESSING_SEED)
-    return Corpus(Part.from_table(tables["train"]), Part.from_table(tables["validation"]))
+    return Corpus(CorpusSplit.from_table(tables["train"]), CorpusSplit.from_table(tables["validation"]))
 
 
 def load_arrays(reviews: int = 0) -> Arrays:
@@ -39,8 +39,11 @@ def load_arrays(reviews: int = 0) -> Arrays:
     corpus = load_corpus()
     width = corpus.vocabulary.max_length
 
-    def encoded(part: Part, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
+    def encoded(part: CorpusSplit, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         rows = np.arange(len(part.ratings))[: reviews or None]
         return sequences.padded(rows, width), np.eye(5, dtype=np.float32)[part.ratings[rows]]
 
-    return Arrays(*encoded(corpus.train, corpus.train_sequences), *encoded(corpus.validation, corpus.validation_sequences))
+    return Arrays(
+        *encoded(corpus.train, corpus.train_sequences),
+        *encoded(corpus.validation, corpus.validation_sequences),
+    )

@@ -23,17 +23,26 @@ import numpy as np
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 from matplotlib.figure import Figure
 
-from steps.models.batches import TrainingBatches
-from steps.models.catalogue import FAMILIES
-from steps.models.compiled import compiled_like
-from steps.models.corpus import Corpus, Part
-from steps.models.family import Settings
-from steps.models.networks import NetworkFamily
-from steps.reviews.sources import PROJECT
+from starcast.models.batches import TrainingBatches
+from starcast.models.catalogue import FAMILIES
+from starcast.models.compiled import compiled_like
+from starcast.models.corpus import Corpus, CorpusSplit
+from starcast.models.family import Settings
+from starcast.models.networks import NetworkFamily
+from starcast.reviews.sources import PROJECT
 
 WARM = 50  # batches before the clock counts: TensorFlow traces its step in the first of them
 ALONE = 200  # batches made without a network, for the rate of the making
-COLUMNS = ("batch", "reviews", "s", "reviews/s", "waiting", "batches alone, reviews/s", "RSS, MB: begin, end, most", "anonymous")
+COLUMNS = (
+    "batch",
+    "reviews",
+    "s",
+    "reviews/s",
+    "waiting",
+    "batches alone, reviews/s",
+    "RSS, MB: begin, end, most",
+    "anonymous",
+)
 
 
 @dataclass
@@ -68,16 +77,22 @@ class Epoch:
     def cells(self) -> list[str]:
         """A row of the table."""
         flat = [
-            f"{values[0]:,.0f}, {values[-1]:,.0f}, {max(values):,.0f}" for values in (self.memory.resident, self.memory.anonymous)
+            f"{values[0]:,.0f}, {values[-1]:,.0f}, {max(values):,.0f}"
+            for values in (self.memory.resident, self.memory.anonymous)
         ]
-        rates = [f"{self.reviews / self.seconds:,.0f}", f"{self.waited / self.seconds:.2%}", f"{self.alone:,.0f}"]
+        rates = [
+            f"{self.reviews / self.seconds:,.0f}",
+            f"{self.waited / self.seconds:.2%}",
+            f"{self.alone:,.0f}",
+        ]
         return [str(self.batch_size), f"{self.reviews:,}", f"{self.seconds:.0f}", *rates, *flat]
 
 
 def save_corpus(splits: Path, rows: int, folder: Path) -> None:
     """Encode the first so many reviews of the training split, and a few of the validation split, which nothing here reads."""
     train, validation = (
-        Part.stored(splits / f"{name}.parquet", np.arange(n)) for name, n in (("train", rows), ("validation", 1_000))
+        CorpusSplit.stored(splits / f"{name}.parquet", np.arange(n))
+        for name, n in (("train", rows), ("validation", 1_000))
     )
     Corpus(train, validation).save(folder)
 
@@ -87,7 +102,9 @@ def train_epoch(folder: Path, family: NetworkFamily, settings: Settings, batch_s
     corpus = Corpus.open(folder)
     network = compiled_like(family.build(settings), float(settings["learning_rate"]))
     ratings = corpus.train.ratings
-    batches = TrainingBatches(corpus.train_sequences, ratings, np.ones(len(ratings), dtype=np.float32), batch_size, seed=0)
+    batches = TrainingBatches(
+        corpus.train_sequences, ratings, np.ones(len(ratings), dtype=np.float32), batch_size, seed=0
+    )
     alone = _rate_alone(batches)
     memory, end = Memory(), threading.Event()
     watch = threading.Thread(target=memory.watch, args=(end,))
@@ -117,8 +134,12 @@ def draw(epochs: list[Epoch], title: str, out: Path) -> None:
     figure = Figure(figsize=(8, 3.5), layout="constrained")
     axes = figure.subplots()
     for epoch in epochs:
-        [line] = axes.plot(epoch.memory.seconds, epoch.memory.resident, label=f"batch {epoch.batch_size}: resident")
-        axes.plot(epoch.memory.seconds, epoch.memory.anonymous, "--", color=line.get_color(), label="anonymous")
+        [line] = axes.plot(
+            epoch.memory.seconds, epoch.memory.resident, label=f"batch {epoch.batch_size}: resident"
+        )
+        axes.plot(
+            epoch.memory.seconds, epoch.memory.anonymous, "--", color=line.get_color(), label="anonymous"
+        )
     axes.set(xlabel="seconds", ylabel="MB", title=title, ylim=(0, None))
     axes.legend()
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -127,12 +148,16 @@ def draw(epochs: list[Epoch], title: str, out: Path) -> None:
 
 def main() -> None:
     """Train, print a table, draw the memory."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--splits", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--batch_sizes", default="256,1024")
     parser.add_argument(
-        "--family", default="gru_1", choices=[name for name, f in FAMILIES.items() if isinstance(f, NetworkFamily)]
+        "--family",
+        default="gru_1",
+        choices=[name for name, f in FAMILIES.items() if isinstance(f, NetworkFamily)],
     )
     parser.add_argument("--settings", type=json.loads, default={})
     parser.add_argument("--out", type=Path, default=PROJECT / "bench" / "results" / "data_wait.png")
@@ -144,7 +169,8 @@ def main() -> None:
         begin = time.perf_counter()
         save_corpus(asked.splits, asked.rows, Path(folder))
         print(
-            f"encoded in {time.perf_counter() - begin:.0f} s\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True
+            f"encoded in {time.perf_counter() - begin:.0f} s\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}",
+            flush=True,
         )
         epochs = []
         for batch_size in map(int, asked.batch_sizes.split(",")):

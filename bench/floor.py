@@ -19,14 +19,14 @@ import numpy as np
 
 from bench.clothing import load_corpus
 from bench.speed import gflops
-from steps.evaluation.scores import val_scores
-from steps.models import training as fitting
-from steps.models.backend import keras
-from steps.models.batches import similar_length
-from steps.models.corpus import Corpus
-from steps.models.family import Settings, Training
-from steps.models.ragged import Sequences
-from steps.models.study_a import EMBEDDING, LSTM_2
+from starcast.evaluation.scores import val_scores
+from starcast.models import training as fitting
+from starcast.models.backend import keras
+from starcast.models.batches import similar_length
+from starcast.models.corpus import Corpus
+from starcast.models.family import FitOptions, Settings
+from starcast.models.ragged import Sequences
+from starcast.models.recurrent import LSTM_2, STUDY_A_EMBEDDING
 
 UNITS = ((8, 8), (32, 128), (64, 128), (128, 128))
 EPOCHS = 3
@@ -53,7 +53,7 @@ class Clock:
 def operations(settings: Settings, words: int) -> float:
     """Of one epoch: three products (forward, and two backward) of each gate with its inputs, for each word."""
     first, second = int(settings["units_1"]), int(settings["units_2"])
-    per_word = 2 * 4 * (first * (EMBEDDING + first) + second * (first + second))
+    per_word = 2 * 4 * (first * (STUDY_A_EMBEDDING + first) + second * (first + second))
     return 3.0 * per_word * words
 
 
@@ -70,7 +70,7 @@ def fit(corpus: Corpus, settings: Settings) -> Clock:
 
     fitting.predict = timed
     try:
-        LSTM_2.fit(corpus, settings, Training("none", EPOCHS, BATCH, 42, EPOCHS, "linear"), clock)
+        LSTM_2.fit(corpus, settings, FitOptions("none", EPOCHS, BATCH, 42, EPOCHS, "linear"), clock)
     finally:
         fitting.predict = predict
     return clock
@@ -96,7 +96,10 @@ def main() -> None:
         starts = [clock.epochs[1] - clock.epochs[0] - epoch for clock in (new, kept)]
         floor = operations(settings, words) / speed / 1e9
         parts = f"{kept.predicting / EPOCHS:.2f} | {kept.scoring / EPOCHS:.2f}"
-        print(f"| {first}, {second} | {floor:.2f} | {epoch:.2f} | {parts} | {starts[0]:.2f} | {starts[1]:.2f} |", flush=True)
+        print(
+            f"| {first}, {second} | {floor:.2f} | {epoch:.2f} | {parts} | {starts[0]:.2f} | {starts[1]:.2f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ import mlflow
 
 from bench.malformed import body_cases, file_cases, parameter_cases
 from bench.serving import served
-from steps.train import TrainParameters, run
+from starcast.workflow.fit_parameters import TrainParameters
+from starcast.workflow.train import train
 
 
 def left_over(folder: Path) -> int:
@@ -31,17 +32,25 @@ def left_over(folder: Path) -> int:
 
 def main() -> None:
     """Try them, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cases", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--show", type=int, default=5, help="lines said, per kind and outcome")
     asked = parser.parse_args()
-    chance, counts, said = random.Random(asked.seed), Counter[tuple[str, str]](), defaultdict[tuple[str, str], list[str]](list)
+    chance, counts, said = (
+        random.Random(asked.seed),
+        Counter[tuple[str, str]](),
+        defaultdict[tuple[str, str], list[str]](list),
+    )
     with tempfile.TemporaryDirectory(prefix="starcast-fuzz-") as temporary:
         folder = Path(temporary)
         mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-        mlflow.set_experiment(experiment_id=mlflow.create_experiment("fuzz", artifact_location=(folder / "artifacts").as_uri()))
-        run(TrainParameters.model_validate({}))
+        mlflow.set_experiment(
+            experiment_id=mlflow.create_experiment("fuzz", artifact_location=(folder / "artifacts").as_uri())
+        )
+        train(TrainParameters.model_validate({}))
         environment = {**os.environ, "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
         with served("models:/review-rating@challenger", environment, folder / "serving.log") as address:
             kinds = file_cases(folder, chance), parameter_cases(chance), body_cases(address, chance)

@@ -54,7 +54,9 @@ class Journal:
             now = self._seconds()
             took, self._last_trial_end = now - self._last_trial_end, now
             best = max(self._seen, default=None)
-            self._write(trial_seconds=took, epochs_run=len(self._seen), best_val_auc=best, settings=dict(settings))
+            self._write(
+                trial_seconds=took, epochs_run=len(self._seen), best_val_auc=best, settings=dict(settings)
+            )
 
     def epoch(self, epoch: int, epochs: int, val_auc: float) -> None:
         """Note a finished epoch of the trial under way.
@@ -102,7 +104,11 @@ class Finished:
             return None
         epochs = [(line["seconds"], line["val_auc"]) for line in lines if "val_auc" in line]
         trials, last = sum("trial_seconds" in line for line in lines), lines[-1]
-        tracking = (last["tracking_seconds"], last.get("tracking_cpu_seconds", math.nan)) if "tracking_seconds" in last else None
+        tracking = (
+            (last["tracking_seconds"], last.get("tracking_cpu_seconds", math.nan))
+            if "tracking_seconds" in last
+            else None
+        )
         return cls(epochs, trials, last["search_seconds"], tracking)
 
     def best(self, until: float = math.inf) -> float:

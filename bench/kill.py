@@ -27,10 +27,20 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from steps.reviews.sources import PROJECT
-from steps.tracking.resumption import OUTCOMES
+from starcast.reviews.sources import PROJECT
+from starcast.tracking.resumption import OUTCOMES
 
-COLUMNS = ("kills", "before its run", "ended", "lost", "doubled", "interrupted", "printed, not stored", "left RUNNING", "end")
+COLUMNS = (
+    "kills",
+    "before its run",
+    "ended",
+    "lost",
+    "doubled",
+    "interrupted",
+    "printed, not stored",
+    "left RUNNING",
+    "end",
+)
 LOOK_EVERY = 0.05  # seconds
 Contents = dict[int, object]
 
@@ -49,7 +59,9 @@ class Store:
     def runs(self) -> list[Run]:
         """All runs."""
         client = MlflowClient(self.uri)
-        return list(client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=50_000))
+        return list(
+            client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=50_000)
+        )
 
     def search_id(self) -> str | None:
         """The search that `resume=latest` goes on with, if it has come so far as to have a run."""
@@ -68,17 +80,31 @@ class Store:
     def ended(self, search_id: str) -> Contents:
         """Everything about the trials that ended."""
         client = MlflowClient(self.uri)
-        runs = [run for run in self.trials(search_id) if run.info.status != "RUNNING" and run.data.tags["outcome"] in OUTCOMES]
+        runs = [
+            run
+            for run in self.trials(search_id)
+            if run.info.status != "RUNNING" and run.data.tags["outcome"] in OUTCOMES
+        ]
         return {int(run.data.tags["trial_number"]): _contents(client, run) for run in runs}
 
 
 def _contents(client: MlflowClient, run: Run) -> object:
     histories = {
-        name: sorted((metric.step, metric.value) for metric in client.get_metric_history(run.info.run_id, name))
+        name: sorted(
+            (metric.step, metric.value) for metric in client.get_metric_history(run.info.run_id, name)
+        )
         for name in run.data.metrics
     }
     files = sorted(item.path for item in client.list_artifacts(run.info.run_id))
-    return (run.info.run_id, run.info.status, run.info.end_time, dict(run.data.tags), dict(run.data.params), histories, files)
+    return (
+        run.info.run_id,
+        run.info.status,
+        run.info.end_time,
+        dict(run.data.tags),
+        dict(run.data.params),
+        histories,
+        files,
+    )
 
 
 @dataclass
@@ -103,10 +129,20 @@ class Tally:
 def run_once(store: Store, given: list[str], seconds: float | None) -> tuple[bool, set[int], str]:
     """Run a process of the search: whether it was killed after so many seconds, numbers of the trials it printed, its output."""
     command = [sys.executable, "-m", "steps.tune", *given]
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": store.uri, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": store.uri,
+        "PYTHONPATH": str(PROJECT),
+        "PYTHONUNBUFFERED": "1",
+    }
     with (store.folder / "output.txt").open("w+", encoding="utf-8") as output:
         process = subprocess.Popen(
-            command, cwd=store.folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=store.folder,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         began = time.monotonic()
         while process.poll() is None and (seconds is None or time.monotonic() - began < seconds):
@@ -125,7 +161,12 @@ def run_once(store: Store, given: list[str], seconds: float | None) -> tuple[boo
 def run_search(store: Store, asked: argparse.Namespace, chance: random.Random, kills: int) -> Tally:
     """One search from its begin to its end, killed at most so many times."""
     tally = Tally()
-    new = [f"--families={asked.families}", f"--max_trials={asked.trials}", "--epochs=1", f"--workers={asked.workers}"]
+    new = [
+        f"--families={asked.families}",
+        f"--max_trials={asked.trials}",
+        "--epochs=1",
+        f"--workers={asked.workers}",
+    ]
     while not tally.end:
         search_id = store.search_id()
         given = ["--resume=latest"] if search_id else new
@@ -150,22 +191,36 @@ def row(store: Store, tally: Tally) -> list[str]:
     trials = store.trials(search_id) if search_id else []
     numbers = Counter(run.data.tags["trial_number"] for run in trials)
     interrupted = sum(run.data.tags.get("outcome") == "interrupted" for run in trials)
-    running = Counter(run.data.tags.get("step", "no step yet") for run in store.runs() if run.info.status == "RUNNING")
+    running = Counter(
+        run.data.tags.get("step", "no step yet") for run in store.runs() if run.info.status == "RUNNING"
+    )
     left = ", ".join(f"{count} {step}" for step, count in running.items()) or "0"
     doubled = sum(count > 1 for count in numbers.values())
-    counts = (tally.kills, tally.before_its_run, len(tally.known), len(tally.lost), doubled, interrupted, tally.unstored)
+    counts = (
+        tally.kills,
+        tally.before_its_run,
+        len(tally.known),
+        len(tally.lost),
+        doubled,
+        interrupted,
+        tally.unstored,
+    )
     return [*map(str, counts), left, tally.end]
 
 
 def main() -> None:
     """Kill, resume, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--families", default="logistic_regression")
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=30, help="a process is killed before this; about what a search takes")
+    parser.add_argument(
+        "--seconds", type=float, default=30, help="a process is killed before this; about what a search takes"
+    )
     asked = parser.parse_args()
     chance, kills, number = random.Random(asked.seed), 0, 0
     print(f"| search | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 1)}", flush=True)

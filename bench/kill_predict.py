@@ -24,8 +24,8 @@ from pathlib import Path
 import psutil
 from mlflow import MlflowClient
 
-from steps.reviews.sources import PROJECT, SAMPLE
-from steps.reviews.stream import read_chunks
+from starcast.reviews.sources import PROJECT, SAMPLE
+from starcast.reviews.stream import read_chunks
 
 LOOK_EVERY = 0.02  # seconds
 
@@ -46,10 +46,16 @@ def run(step: str, folder: Path, seconds: float | None = None, writing: float | 
     Raises:
         ChildProcessError: it failed.
     """
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}", "PYTHONPATH": str(PROJECT)}
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
+        "PYTHONPATH": str(PROJECT),
+    }
     began, ran = time.monotonic(), Ran()
     command = [sys.executable, "-m", *step.split()]
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
     watched = psutil.Process(process.pid)
     for part in folder.glob(".*.part"):
         part.unlink()
@@ -84,7 +90,9 @@ def make_input(file: Path, copies: int) -> int:
 
 def main() -> None:
     """Train, kill, count, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--copies", type=int, default=60, help="of the sample's 3,050 reviews in the input")
@@ -102,7 +110,13 @@ def main() -> None:
             output.unlink(missing_ok=True)
             anywhere, in_writing = chance.uniform(0, whole.seconds), chance.uniform(0, whole.writing)
             ran = run(predict, folder, anywhere) if number % 2 else run(predict, folder, writing=in_writing)
-            left = "nothing" if not output.exists() else "a whole output" if rows_of(output) == rows else "HALF AN OUTPUT"
+            left = (
+                "nothing"
+                if not output.exists()
+                else "a whole output"
+                if rows_of(output) == rows
+                else "HALF AN OUTPUT"
+            )
             found[f"{'killed' if ran.killed else 'ended before the kill'}: {left}"] += 1
             found["hidden part file left"] += any(folder.glob(".*.part"))
         last = run(predict, folder)
@@ -110,10 +124,14 @@ def main() -> None:
         runs = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
         for what, count in found.items():
             print(f"{what}: {count}")
-        print(f"in the end: {rows_of(output):,} of {rows:,} reviews, part file left: {any(folder.glob('.*.part'))}")
+        print(
+            f"in the end: {rows_of(output):,} of {rows:,} reviews, part file left: {any(folder.glob('.*.part'))}"
+        )
         print(f"runs: {dict(Counter(each.info.status for each in runs))}")
         megabytes = (folder / "in.csv").stat().st_size / 1e6
-        print(f"{megabytes:,.0f} MB read in {last.seconds:.0f} s with start and end; memory at most {last.peak:,.0f} MB")
+        print(
+            f"{megabytes:,.0f} MB read in {last.seconds:.0f} s with start and end; memory at most {last.peak:,.0f} MB"
+        )
 
 
 if __name__ == "__main__":

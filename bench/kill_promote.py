@@ -22,13 +22,20 @@ from pathlib import Path
 
 import mlflow
 
-from steps.reviews.sources import PROJECT
-from steps.tracking import champions
-from steps.train import TrainParameters, run
+from starcast.reviews.sources import PROJECT
+from starcast.tracking import champions
+from starcast.workflow.fit_parameters import TrainParameters
+from starcast.workflow.train import train
 
 NAME = "review-rating"
 LOOK_EVERY, WRITING = 0.05, 2.0  # seconds
-ALWAYS = ("--mode=enabled", "--margin=-1", "--recall_drop=1", "--max_latency_ms=0", '--thresholds={"accuracy": 0}')
+ALWAYS = (
+    "--mode=enabled",
+    "--margin=-1",
+    "--recall_drop=1",
+    "--max_latency_ms=0",
+    '--thresholds={"accuracy": 0}',
+)
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,23 @@ class Store:
 
     folder: Path
 
-    def promote(self, given: Sequence[str], seconds: float | None = None, after_event: bool = False) -> tuple[bool, float]:
+    def promote(
+        self, given: Sequence[str], seconds: float | None = None, after_event: bool = False
+    ) -> tuple[bool, float]:
         """Run the command; whether it was killed so many seconds after its begin, or its event, and how long it ran."""
-        environment = {**os.environ, "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(), "PYTHONPATH": str(PROJECT)}
+        environment = {
+            **os.environ,
+            "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(),
+            "PYTHONPATH": str(PROJECT),
+        }
         command, begun = [sys.executable, "-m", "steps.promote", *given], time.monotonic()
         process = subprocess.Popen(
-            command, cwd=self.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+            command,
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
         known = len(champions.read_state(NAME).events)
         while after_event and process.poll() is None and len(champions.read_state(NAME).events) == known:
@@ -82,14 +100,32 @@ def turn(store: Store, number: int, chance: random.Random, longest: float) -> tu
         store.promote(given)
     state, ends = champions.read_state(NAME), store.aliases()
     right = ends == (target, state.previous or "-") and state.champion == target and not state.pending
-    reached = "done" if not killed else "event written" if pending else "moved" if after[0] == target else "not begun"
+    reached = (
+        "done"
+        if not killed
+        else "event written"
+        if pending
+        else "moved"
+        if after[0] == target
+        else "not begun"
+    )
     what = "rollback" if back else "promotion"
-    return [str(number), what, f"{seconds:.1f}", reached, "/".join(after), "/".join(ends), "right" if right else "WRONG"], killed
+    return [
+        str(number),
+        what,
+        f"{seconds:.1f}",
+        reached,
+        "/".join(after),
+        "/".join(ends),
+        "right" if right else "WRONG",
+    ], killed
 
 
 def main() -> None:
     """Kill, repeat, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
@@ -97,9 +133,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="starcast-kill-") as temporary:
         store = Store(Path(temporary))
         mlflow.set_tracking_uri(f"sqlite:///{store.folder / 'mlflow.db'}")
-        mlflow.set_experiment(experiment_id=mlflow.create_experiment("kill", artifact_location=(store.folder / "a").as_uri()))
+        mlflow.set_experiment(
+            experiment_id=mlflow.create_experiment("kill", artifact_location=(store.folder / "a").as_uri())
+        )
         for c in ("1.0", "0.9"):
-            run(TrainParameters.model_validate({"settings": f'{{"c": {c}}}'}))
+            train(TrainParameters.model_validate({"settings": f'{{"c": {c}}}'}))
         _, longest = store.promote(["--version=1", *ALWAYS])
         print(
             "| turn | what | killed after, s | it had | aliases then | after repeating | state |\n|---|---|---|---|---|---|---|"

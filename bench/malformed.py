@@ -10,23 +10,32 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 import requests
 
-from steps.data_parameters import DataParameters
-from steps.errors import UserError
-from steps.parameters import Parameters, parse
-from steps.predict import PredictParameters
-from steps.predict import run as predict
-from steps.preprocess import run as preprocess
-from steps.reviews.sources import SAMPLE
+from starcast.cli.errors import UserError
+from starcast.cli.parameters import Parameters, parse
+from starcast.reviews.parameters import DataParameters
+from starcast.reviews.sources import SAMPLE
+from starcast.workflow.predict import predict
+from starcast.workflow.predict_parameters import PredictParameters
+from starcast.workflow.prepare import preprocess
 
 MODELS = (
-    *(("steps.main", "MainParameters"), ("steps.preprocess", "DataParameters"), ("steps.tune_parameters", "TuneParameters")),
-    *(("steps.train", "TrainParameters"), ("steps.study_a", "StudyAParameters"), ("steps.sampling", "SamplingParameters")),
+    *(
+        ("steps.main", "MainParameters"),
+        ("steps.preprocess", "PreprocessParameters"),
+        ("steps.tune", "TuneParameters"),
+    ),
+    *(
+        ("steps.train", "TrainParameters"),
+        ("steps.study_a", "StudyAParameters"),
+        ("steps.sampling", "SamplingParameters"),
+    ),
     *(("steps.learning_curve", "LearningCurveParameters"), ("steps.compare", "CompareParameters")),
     *(("steps.promote", "PromoteParameters"), ("steps.predict", "PredictParameters")),
     ("steps.reproduce", "ReproduceParameters"),
@@ -52,9 +61,40 @@ JUNK = (
         '{"a":',
         "[[1]]",
     ),
-    *("../../etc/passwd", "/dev/null", "/", "~", "$(touch escaped)", "`id`", "; ls", "a,b,,c", ",", "--seed=1", "'", '"', "\\"),
-    *("\u0000", "\u202e", "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"), "é" * 300, "a\nb", "%s%n", "{data}"),
-    *('{"c": 1e400}', '{"c": "x"}', '{"f1_macro": null}', "models:/", "models:/a@b@c", "models:/../x/1", "runs:/x", "x" * 10_000),
+    *(
+        "../../etc/passwd",
+        "/dev/null",
+        "/",
+        "~",
+        "$(touch escaped)",
+        "`id`",
+        "; ls",
+        "a,b,,c",
+        ",",
+        "--seed=1",
+        "'",
+        '"',
+        "\\",
+    ),
+    *(
+        "\u0000",
+        "\u202e",
+        "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"),
+        "é" * 300,
+        "a\nb",
+        "%s%n",
+        "{data}",
+    ),
+    *(
+        '{"c": 1e400}',
+        '{"c": "x"}',
+        '{"f1_macro": null}',
+        "models:/",
+        "models:/a@b@c",
+        "models:/../x/1",
+        "runs:/x",
+        "x" * 10_000,
+    ),
 )
 Outcome = tuple[str, str]  # what it gave, and what was said
 
@@ -70,10 +110,21 @@ class Case:
 
 def file_bases() -> dict[str, bytes]:
     """Sixty reviews, twelve of each rating, in every format that is read, by file name."""
-    table = pl.read_csv(SAMPLE, infer_schema=False).select("text", "rating").drop_nulls().unique("text", maintain_order=True)
-    table = table.filter(pl.col("rating").is_in(list("12345"))).group_by("rating", maintain_order=True).head(12)
+    table = (
+        pl.read_csv(SAMPLE, infer_schema=False)
+        .select("text", "rating")
+        .drop_nulls()
+        .unique("text", maintain_order=True)
+    )
+    table = (
+        table.filter(pl.col("rating").is_in(list("12345"))).group_by("rating", maintain_order=True).head(12)
+    )
     table = table.select("text", "rating").sample(fraction=1, shuffle=True, seed=0)
-    csv, tsv, lines = table.write_csv().encode(), table.write_csv(separator="\t").encode(), table.write_ndjson().encode()
+    csv, tsv, lines = (
+        table.write_csv().encode(),
+        table.write_csv(separator="\t").encode(),
+        table.write_ndjson().encode(),
+    )
     parquet, zipped = io.BytesIO(), io.BytesIO()
     table.write_parquet(parquet)
     with zipfile.ZipFile(zipped, "w") as archive:
@@ -129,26 +180,51 @@ def file_cases(folder: Path, chance: random.Random) -> Iterator[Case]:
                 if not scoring:
                     return told(lambda: preprocess(DataParameters.model_validate({"data": str(path)})))
                 output = str(path.with_name(f"{path.name}.scored.csv"))
-                return told(lambda: predict(PredictParameters.model_validate({"input": str(path), "output": output})))
+                return told(
+                    lambda: predict(PredictParameters.model_validate({"input": str(path), "output": output}))
+                )
 
-        yield Case("file to predict" if number % 2 else "file to preprocess", f"{name.partition('.')[2]}: {what}", attempt)
+        yield Case(
+            "file to predict" if number % 2 else "file to preprocess",
+            f"{name.partition('.')[2]}: {what}",
+            attempt,
+        )
 
 
 def parameter_cases(chance: random.Random) -> Iterator[Case]:
     """Values to the parameters of every step, as `--name=value`."""
-    models: list[type[Parameters]] = [getattr(importlib.import_module(module), name) for module, name in MODELS]
+    models: list[type[Parameters]] = [
+        getattr(importlib.import_module(module), name) for module, name in MODELS
+    ]
     while True:
         model = chance.choice(models)
         names = [field.alias or name for name, field in model.model_fields.items()]
         name = chance.choice([*names, "".join(chance.choices(string.ascii_letters, k=5))])
         noise = "".join(chance.choices(string.printable, k=chance.randrange(1, 40)))
         argument = f"--{name}={chance.choice([*JUNK, noise])}"
-        yield Case("parameter", name, lambda model=model, argument=argument: told(lambda: parse(model, [argument])))  # type: ignore[misc]
+        yield Case("parameter", name, partial(_try_parameter, model, argument))
+
+
+def _try_parameter(model: type[Parameters], argument: str) -> Outcome:
+    return told(lambda: parse(model, [argument]))
 
 
 def body_cases(address: str, chance: random.Random) -> Iterator[Case]:
     """Bodies to the served model's `/invocations`."""
-    values: list[object] = [None, 5, 1.5, True, [], {}, ["a", "b"], {"a": 1}, "fine", "\u0000", "x" * 100_000, [[["deep"]]]]
+    values: list[object] = [
+        None,
+        5,
+        1.5,
+        True,
+        [],
+        {},
+        ["a", "b"],
+        {"a": 1},
+        "fine",
+        "\u0000",
+        "x" * 100_000,
+        [[["deep"]]],
+    ]
     while True:
         value, other = chance.choice(values), chance.choice(values)
         key = chance.choice(["text", "words", "", "TEXT", "rating"])
@@ -159,7 +235,13 @@ def body_cases(address: str, chance: random.Random) -> Iterator[Case]:
                 {"dataframe_records": value},
                 {"dataframe_split": {"columns": [key], "data": [[value], [other, value]]}},
                 {"dataframe_split": {"columns": value, "data": other}},
-                *({"inputs": {key: value}}, {"inputs": value}, {"instances": value}, {chance.choice(JUNK): value}, value),
+                *(
+                    {"inputs": {key: value}},
+                    {"inputs": value},
+                    {"instances": value},
+                    {chance.choice(JUNK): value},
+                    value,
+                ),
             ]
         )
         sent = json.dumps(body).encode()
@@ -171,7 +253,9 @@ def body_cases(address: str, chance: random.Random) -> Iterator[Case]:
             """Send the body."""
             answer = requests.post(address, data=sent, headers={"Content-Type": kind}, timeout=60)
             what = "answered" if answer.ok else f"refused, status {answer.status_code}"
-            return (what if answer.status_code < 500 else f"crashed, status {answer.status_code}"), answer.text[:300]
+            return (
+                what if answer.status_code < 500 else f"crashed, status {answer.status_code}"
+            ), answer.text[:300]
 
         yield Case("JSON body", kind or "no content type", attempt)
 

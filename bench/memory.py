@@ -2,7 +2,7 @@
 
     python -m bench.memory [--trials=200] [--out=bench/results/memory.png]
 
-A worker is replaced once it has grown by `steps.search.workers.GROWTH` beyond its first trial: the line falls there.
+A worker is replaced once it has grown by `starcast.search.workers.GROWTH` beyond its first trial: the line falls there.
 """
 
 import argparse
@@ -16,9 +16,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
-from steps.reviews.sources import PROJECT
+from starcast.reviews.sources import PROJECT
 
-SEARCH = ("--families=gru_1", "--sampling=none", "--start=random", "--pruner=none", "--sample_size=400", "--max_epochs=1")
+SEARCH = (
+    "--families=gru_1",
+    "--sampling=none",
+    "--start=random",
+    "--pruner=none",
+    "--sample_size=400",
+    "--max_epochs=1",
+)
 
 
 def memories(trials: int) -> np.ndarray:
@@ -26,10 +33,20 @@ def memories(trials: int) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         store = f"sqlite:///{folder}/mlflow.db"
         environment = {**os.environ, "MLFLOW_TRACKING_URI": store, "PYTHONPATH": str(PROJECT)}
-        command = [sys.executable, "-m", "steps.tune", *SEARCH, "--epochs=1", "--register=false", f"--max_trials={trials}"]
+        command = [
+            sys.executable,
+            "-m",
+            "steps.tune",
+            *SEARCH,
+            "--epochs=1",
+            "--register=false",
+            f"--max_trials={trials}",
+        ]
         subprocess.run(command, cwd=folder, env=environment, check=True, stdout=sys.stderr)
         client = MlflowClient(store)
-        runs = client.search_runs(["0"], "tags.outcome = 'complete'", max_results=50_000, order_by=["attributes.end_time"])
+        runs = client.search_runs(
+            ["0"], "tags.outcome = 'complete'", max_results=50_000, order_by=["attributes.end_time"]
+        )
         return np.array([run.data.metrics["worker_memory_mb"] for run in runs])
 
 
@@ -43,10 +60,14 @@ def main() -> None:
     figure = Figure(figsize=(8, 3.5), layout="constrained")
     axes = figure.subplots()
     axes.plot(np.arange(1, len(values) + 1), values, ".")
-    axes.set(xlabel="trials ended", ylabel="MB", title="Memory of the worker after each trial", ylim=(0, None))
+    axes.set(
+        xlabel="trials ended", ylabel="MB", title="Memory of the worker after each trial", ylim=(0, None)
+    )
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(asked.out, dpi=90)
-    print(f"trials {len(values)}; MB at most in the first 10: {values[:10].max():.0f}, in the last 10: {values[-10:].max():.0f}")
+    print(
+        f"trials {len(values)}; MB at most in the first 10: {values[:10].max():.0f}, in the last 10: {values[-10:].max():.0f}"
+    )
     print(f"drawn: {asked.out}")
 
 

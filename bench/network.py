@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from bench.journal import Journal
-from steps.models.backend import keras
-from steps.models.family import Settings
-from steps.models.study_a import EMBEDDING
-from steps.models.vocabulary import SIZE
+from starcast.models.backend import keras
+from starcast.models.family import Settings
+from starcast.models.recurrent import STUDY_A_EMBEDDING
+from starcast.models.vocabulary import SIZE
 
 Report = Callable[[int, float], None]
 
@@ -16,7 +16,7 @@ def build(settings: Settings) -> keras.Model:
     layers = keras.layers
     network = keras.Sequential(
         [
-            layers.Embedding(SIZE, EMBEDDING),
+            layers.Embedding(SIZE, STUDY_A_EMBEDDING),
             layers.Dropout(settings["dropout_1"]),
             layers.LSTM(settings["units_1"], return_sequences=True),
             layers.Dropout(settings["dropout_2"]),
@@ -26,7 +26,9 @@ def build(settings: Settings) -> keras.Model:
         ]
     )
     auc = keras.metrics.AUC(multi_label=True, num_labels=5, name="auc")
-    network.compile(keras.optimizers.Adam(settings["learning_rate"]), "categorical_crossentropy", metrics=[auc])
+    network.compile(
+        keras.optimizers.Adam(settings["learning_rate"]), "categorical_crossentropy", metrics=[auc]
+    )
     return network
 
 

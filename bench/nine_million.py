@@ -25,7 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 CHUNK = 50_000  # reviews that one seed makes
-SHORT = 20  # words; a review with fewer is continued, or chance would make far more copies than the share below
+SHORT = (
+    20  # words; a review with fewer is continued, or chance would make far more copies than the share below
+)
 DROPPED, SWAPPED, COPIED = 0.1, 0.1, 0.01
 BLANK = r"[\s\p{C}]+"  # tabs, ends of lines, control characters: what would end a field or a row
 FIRST_DAY, DAYS = 14_610, 2_000  # days since 1970: from 2010 on
@@ -55,7 +57,11 @@ class Source:
 def read_source(path: Path) -> Source:
     """Read a Parquet file with the columns text, rating and title."""
     plain = pl.col("text", "title").fill_null("").str.replace_all(BLANK, " ").str.strip_chars()
-    table = pl.read_parquet(path, columns=["text", "title", "rating"]).with_columns(plain).filter(pl.col("text") != "")
+    table = (
+        pl.read_parquet(path, columns=["text", "title", "rating"])
+        .with_columns(plain)
+        .filter(pl.col("text") != "")
+    )
     table = table.sort("rating", maintain_order=True)
     texts = table["text"].str.split(" ")
     words = texts.explode().to_arrow().dictionary_encode()
@@ -85,14 +91,18 @@ def make_texts(source: Source, rows: np.ndarray, rng: np.random.Generator) -> pl
     row_ends = ends[1::2]
     kept[row_ends - lengths.sum(axis=1)] = True  # a text's first word stays: no text becomes empty
     offsets = np.concatenate([[0], np.cumsum(kept)[row_ends - 1]]).astype(np.int32)
-    return pl.Series(pc.binary_join(pa.ListArray.from_arrays(offsets, source.words.take(pa.array(ids[kept]))), " "))
+    return pl.Series(
+        pc.binary_join(pa.ListArray.from_arrays(offsets, source.words.take(pa.array(ids[kept]))), " ")
+    )
 
 
 def make_reviews(source: Source, seed: int, chunk: int) -> pl.DataFrame:
     """One chunk's reviews, none copied: columns row (of the source), star_rating, review_body."""
     rng = np.random.default_rng([seed, chunk])
     rows = rng.integers(0, len(source.ratings), CHUNK)
-    return pl.DataFrame({"row": rows, "star_rating": source.ratings[rows], "review_body": make_texts(source, rows, rng)})
+    return pl.DataFrame(
+        {"row": rows, "star_rating": source.ratings[rows], "review_body": make_texts(source, rows, rng)}
+    )
 
 
 def with_copies(reviews: pl.DataFrame, others: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
@@ -105,7 +115,9 @@ def with_copies(reviews: pl.DataFrame, others: pl.DataFrame, rng: np.random.Gene
 
 def layout(reviews: pl.DataFrame, titles: pl.Series, chunk: int, rng: np.random.Generator) -> pl.DataFrame:
     """The columns of study B's file, those that are never learned from made up."""
-    customer, product, parent = (pl.Series(rng.integers(low, 10 * low, CHUNK)) for low in (10**7, 10**6, 10**8))
+    customer, product, parent = (
+        pl.Series(rng.integers(low, 10 * low, CHUNK)) for low in (10**7, 10**6, 10**8)
+    )
     days = pl.Series(rng.integers(0, DAYS, CHUNK)).cast(pl.Int32)
     total = pl.Series(rng.geometric(0.6, CHUNK) - 1)
     number = pl.int_range(chunk * CHUNK, (chunk + 1) * CHUNK, eager=True) + 10**12
@@ -173,7 +185,9 @@ def write_file(out: Path, chunks: Iterator[bytes], zipped: bool) -> int:
 
 def main() -> None:
     """Make the file and say how large it is."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--reviews", type=int, default=9_000_000)
     parser.add_argument("--out", type=Path, default=Path("reviews_9m.tsv"))
     parser.add_argument("--seed", type=int, default=42)
@@ -183,7 +197,9 @@ def main() -> None:
     begin = time.perf_counter()
     size = write_file(options.out, chunks_of(options.source, options.reviews, options.seed), options.gzip)
     took = time.perf_counter() - begin
-    print(f"{options.out}: {options.reviews:,} reviews, {size / 1e9:.2f} GB, {took:.0f} s, seed {options.seed}")
+    print(
+        f"{options.out}: {options.reviews:,} reviews, {size / 1e9:.2f} GB, {took:.0f} s, seed {options.seed}"
+    )
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ from typing import Any
 import mlflow
 from mlflow.entities import Metric, Run
 
-from steps.models.study_a import LSTM_2
-from steps.reviews.sources import PROJECT
-from steps.tracking.server import answers
+from starcast.models.recurrent import LSTM_2
+from starcast.reviews.sources import PROJECT
+from starcast.tracking.server import answers
 
 EPOCHS = 3
 UNLIMITED = 100_000
@@ -37,7 +37,14 @@ VARIANTS: dict[str, tuple[str, ...]] = {  # what each contestant asks for beside
     "ours_one_worker": ("--workers=1",),
     "ours_four_workers": ("--workers=4",),
 }
-WHAT = ("--data=clothing", "--split=study_a", "--cleaning=study_a", "--families=lstm_2", "--sampling=none", "--register=false")
+WHAT = (
+    "--data=clothing",
+    "--split=study_a",
+    "--cleaning=study_a",
+    "--families=lstm_2",
+    "--sampling=none",
+    "--register=false",
+)
 HOW = ("--engine=hyperopt", "--algorithm=tpe", "--pruner=asha", "--start=random", f"--max_epochs={EPOCHS}")
 
 
@@ -51,8 +58,22 @@ def served(folder: Path) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    stores = ("--backend-store-uri", "sqlite:///mlflow.db", "--artifacts-destination", str(folder / "artifacts"))
-    command = [sys.executable, "-m", "mlflow", "server", *stores, "--host=127.0.0.1", f"--port={port}", "--workers=1"]
+    stores = (
+        "--backend-store-uri",
+        "sqlite:///mlflow.db",
+        "--artifacts-destination",
+        str(folder / "artifacts"),
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        *stores,
+        "--host=127.0.0.1",
+        f"--port={port}",
+        "--workers=1",
+    ]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     server = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True)
     address = f"http://127.0.0.1:{port}"
@@ -85,7 +106,9 @@ def read_store(store: str) -> list[dict[str, Any]]:
     client = mlflow.MlflowClient(store)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     runs = client.search_runs(experiments, max_results=50_000)
-    trials = sorted((run for run in runs if "trial_number" in run.data.tags), key=lambda run: run.info.start_time)
+    trials = sorted(
+        (run for run in runs if "trial_number" in run.data.tags), key=lambda run: run.info.start_time
+    )
     epochs = {run.info.run_id: client.get_metric_history(run.info.run_id, "val_auc") for run in trials}
     ends = {run.info.run_id: _end(run, epochs[run.info.run_id]) for run in trials}
     told = [run.data.metrics["search_seconds"] for run in runs if "search_seconds" in run.data.metrics]
@@ -133,7 +156,9 @@ def _lines(run: Run, epochs: list[Metric], end: int, begin: float) -> list[dict[
 
 def main() -> None:
     """Run one search of ours."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", choices=VARIANTS)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=0)
@@ -142,7 +167,11 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         store = f"sqlite:///{temporary}/mlflow.db"
-        limits = (f"--max_trials={asked.trials or UNLIMITED}", f"--timeout_minutes={asked.minutes:g}", f"--seed={asked.seed}")
+        limits = (
+            f"--max_trials={asked.trials or UNLIMITED}",
+            f"--timeout_minutes={asked.minutes:g}",
+            f"--seed={asked.seed}",
+        )
         with served(Path(temporary)) if asked.name == "ours_server" else nullcontext(store) as tracked:
             tune(tracked, Path(temporary), (*VARIANTS[asked.name], *limits))
         lines = read_store(store)

@@ -22,9 +22,9 @@ from hyperopt import hp
 from bench.clothing import Arrays, load_arrays
 from bench.journal import Journal, Over
 from bench.network import Report, Watch, build
-from steps.models.backend import keras
-from steps.models.family import Settings
-from steps.models.study_a import LSTM_2
+from starcast.models.backend import keras
+from starcast.models.family import Settings
+from starcast.models.recurrent import LSTM_2
 
 EPOCHS, BATCH = 3, 32
 UNLIMITED = 100_000
@@ -70,7 +70,14 @@ class StudyA(keras_tuner.HyperModel):
         """The network of the chosen settings."""
         return build({name: hp.Choice(name, list(values)) for name, values in LSTM_2.space.items()})
 
-    def fit(self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, callbacks: list[Any], **kwargs: Any) -> Any:
+    def fit(
+        self,
+        hp: keras_tuner.HyperParameters,
+        model: keras.Model,
+        *args: Any,
+        callbacks: list[Any],
+        **kwargs: Any,
+    ) -> Any:
         """Train, with the journal's callback after Keras Tuner's own."""
         with self._journal.trial({name: hp.get(name) for name in LSTM_2.space}):
             return model.fit(*args, callbacks=[*callbacks, Watch(self._journal)], **kwargs)
@@ -108,11 +115,15 @@ def optuna_tpe(search: Search) -> None:
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-        settings: dict[str, Any] = {name: trial.suggest_categorical(name, list(values)) for name, values in LSTM_2.space.items()}
+        settings: dict[str, Any] = {
+            name: trial.suggest_categorical(name, list(values)) for name, values in LSTM_2.space.items()
+        }
         return search.train(settings, report)
 
     pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=EPOCHS, reduction_factor=3)
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=search.seed), pruner=pruner)
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.TPESampler(seed=search.seed), pruner=pruner
+    )
     study.optimize(objective, n_trials=search.max_trials)
 
 
@@ -138,7 +149,9 @@ PEERS: dict[str, Callable[[Search], None]] = {
 
 def main() -> None:
     """Run one contestant."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", choices=PEERS)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=0)

@@ -23,14 +23,20 @@ import polars as pl
 import psutil
 from matplotlib.figure import Figure
 
-from steps.reviews.sources import PROJECT
+from starcast.reviews.sources import PROJECT
 
 LOOK_EVERY = 0.2  # seconds
 MODEL = "models:/review-rating@challenger"
 STEPS = {
     "preprocess": ["--data={file}"],
     "train": ["--data={file}", "--family=logistic_regression"],
-    "tune": ["--data={file}", "--families=logistic_regression", "--max_trials=2", "--workers=1", "--register=false"],
+    "tune": [
+        "--data={file}",
+        "--families=logistic_regression",
+        "--max_trials=2",
+        "--workers=1",
+        "--register=false",
+    ],
     "learning-curve": ["--data={file}", "--families=logistic_regression", "--sizes={half}", "--repeats=1"],
     "predict": ["--input={file}", "--output={folder}/scored.parquet", f"--model={MODEL}"],
 }
@@ -41,7 +47,9 @@ def memory_of(process: psutil.Process) -> tuple[int, int]:
     resident = anonymous = 0
     for each in [process, *process.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-            lines = dict(line.split(":", 1) for line in Path(f"/proc/{each.pid}/status").read_text().splitlines())
+            lines = dict(
+                line.split(":", 1) for line in Path(f"/proc/{each.pid}/status").read_text().splitlines()
+            )
             resident += int(lines.get("VmRSS", "0 kB").split()[0]) * 1024
             anonymous += int(lines.get("RssAnon", "0 kB").split()[0]) * 1024
     return resident, anonymous
@@ -55,7 +63,11 @@ def measure(step: str, file: Path, rows: int, folder: Path) -> dict[str, object]
     """
     half = str(rows // 4)  # about half of the training split
     arguments = [each.format(file=file, folder=folder, half=half) for each in STEPS[step]]
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "PYTHONPATH": str(PROJECT)}
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+        "PYTHONPATH": str(PROJECT),
+    }
     log, start, peaks = folder / f"{step}.log", time.monotonic(), (0, 0)
     with log.open("w") as output:
         command = [sys.executable, "-m", f"steps.{step.replace('-', '_')}", *arguments]
@@ -65,9 +77,16 @@ def measure(step: str, file: Path, rows: int, folder: Path) -> dict[str, object]
             peaks = max(peaks[0], resident), max(peaks[1], anonymous)
             time.sleep(LOOK_EVERY)
     if process.returncode:
-        raise RuntimeError(f"{step} on {file.name} ended with {process.returncode}:\n{log.read_text()[-2000:]}")
+        raise RuntimeError(
+            f"{step} on {file.name} ended with {process.returncode}:\n{log.read_text()[-2000:]}"
+        )
     seconds = time.monotonic() - start
-    measured = {"step": step, "reviews": rows, "seconds": round(seconds, 1), "per_second": round(rows / seconds)}
+    measured = {
+        "step": step,
+        "reviews": rows,
+        "seconds": round(seconds, 1),
+        "per_second": round(rows / seconds),
+    }
     return {**measured, "resident_mb": round(peaks[0] / 1e6), "anonymous_mb": round(peaks[1] / 1e6)}
 
 

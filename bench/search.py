@@ -19,7 +19,7 @@ from statistics import fmean
 
 from bench import ours
 from bench.journal import Finished
-from steps.reviews.sources import PROJECT
+from starcast.reviews.sources import PROJECT
 
 FIRST_SEED = 42
 OURS = tuple(name for name in ours.VARIANTS if name != "ours_minutes")
@@ -44,14 +44,21 @@ class Contest:
     def finished(self, name: str, seed: int) -> Finished | None:
         """A contestant's journal, if it went as far as is asked now (a minute is 59 seconds here: it may stop just before)."""
         found = Finished.read(self.file(name, seed))
-        enough = found and (found.trials >= self.trials if name in COUNTED else found.seconds >= self.minutes * 59)
+        enough = found and (
+            found.trials >= self.trials if name in COUNTED else found.seconds >= self.minutes * 59
+        )
         return found if enough else None
 
     def run(self, name: str, seed: int) -> None:
         """Run a contestant in a process of its own, the machine's speed before and after."""
         speeds, log = self.file(name, seed, "speed.jsonl"), self.file(name, seed, "log")
         limits = (self.trials, 0) if name in COUNTED else (0, self.minutes)
-        options = [f"--out={self.file(name, seed)}", f"--trials={limits[0]}", f"--minutes={limits[1]:g}", f"--seed={seed}"]
+        options = [
+            f"--out={self.file(name, seed)}",
+            f"--trials={limits[0]}",
+            f"--minutes={limits[1]:g}",
+            f"--seed={seed}",
+        ]
         module = "bench.ours" if name in ours.VARIANTS else "bench.peers"
         speed = [sys.executable, "-m", "bench.speed", str(speeds)]
         speeds.unlink(missing_ok=True)
@@ -60,7 +67,11 @@ class Contest:
             command = [sys.executable, "-m", module, name, *options]
             code = subprocess.run(command, cwd=PROJECT, stdout=output, stderr=subprocess.STDOUT).returncode
         subprocess.run(speed, cwd=PROJECT, check=True)
-        print(f"{name}, seed {seed}: " + (f"failed with {code}, see {log}" if code else "done"), file=sys.stderr, flush=True)
+        print(
+            f"{name}, seed {seed}: " + (f"failed with {code}, see {log}" if code else "done"),
+            file=sys.stderr,
+            flush=True,
+        )
 
     def speed(self, name: str, seed: int) -> str:
         """GFLOPS before and after a contestant."""
@@ -88,7 +99,10 @@ def time_table(contest: Contest) -> list[str]:
             best = fmean(f.best() for _, f in found)
             lines.append(f"| {name} | mean of {len(found)} | | | | {means[name]:.2f} | {best:.4f} | | |")
     if {"keras_tuner_random", "ours_trials"} <= means.keys():
-        lines += ["", f"A trial of ours takes {means['ours_trials'] / means['keras_tuner_random']:.3f} of the time."]
+        lines += [
+            "",
+            f"A trial of ours takes {means['ours_trials'] / means['keras_tuner_random']:.3f} of the time.",
+        ]
     return lines
 
 
@@ -103,7 +117,9 @@ def quality_table(contest: Contest) -> list[str]:
             if found := contest.finished(name, seed):
                 bests.append([found.best(mark * 60) for mark in marks])
                 epochs = sum(seconds <= contest.minutes * 60 for seconds, _ in found.epochs)
-                lines.append(f"| {name} | {seed} | {epochs} | {_cells(bests[-1])} | {contest.speed(name, seed)} |")
+                lines.append(
+                    f"| {name} | {seed} | {epochs} | {_cells(bests[-1])} | {contest.speed(name, seed)} |"
+                )
         if bests:
             means = [fmean(column) for column in zip(*bests, strict=True)]
             lines.append(f"| {name} | mean of {len(bests)} | | {_cells(means)} | |")
@@ -112,7 +128,11 @@ def quality_table(contest: Contest) -> list[str]:
 
 def _share(finished: Finished) -> str:
     """Of a search's wall time, what its writing thread was busy beside the training, and its processor time."""
-    return " / ".join(f"{part / finished.seconds:.1%}" for part in finished.tracking) if finished.tracking else "-"
+    return (
+        " / ".join(f"{part / finished.seconds:.1%}" for part in finished.tracking)
+        if finished.tracking
+        else "-"
+    )
 
 
 def _cells(values: Sequence[float]) -> str:
@@ -121,15 +141,21 @@ def _cells(values: Sequence[float]) -> str:
 
 def main() -> None:
     """Run what is missing, print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--seeds", type=int, default=3, help=f"how many, from {FIRST_SEED}")
-    parser.add_argument("--only", nargs="+", choices=[*COUNTED, *TIMED], default=["keras_tuner_random", "ours_trials", *TIMED])
+    parser.add_argument(
+        "--only", nargs="+", choices=[*COUNTED, *TIMED], default=["keras_tuner_random", "ours_trials", *TIMED]
+    )
     parser.add_argument("--again", action="store_true", help="also run what is in the folder already")
     parser.add_argument("--out", type=Path, default=PROJECT / "bench" / "results")
     asked = parser.parse_args()
-    contest = Contest(asked.minutes, asked.trials, range(FIRST_SEED, FIRST_SEED + asked.seeds), asked.out.resolve())
+    contest = Contest(
+        asked.minutes, asked.trials, range(FIRST_SEED, FIRST_SEED + asked.seeds), asked.out.resolve()
+    )
     contest.folder.mkdir(parents=True, exist_ok=True)
     for seed in contest.seeds:
         for name in asked.only:

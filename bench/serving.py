@@ -26,8 +26,8 @@ import requests
 
 from bench import answering
 from bench.answering import SINGLE, WARM
-from steps.models.catalogue import FAMILIES
-from steps.reviews import layouts, read, sources
+from starcast.models.catalogue import FAMILIES
+from starcast.reviews import layouts, sources
 
 COLUMNS = (
     "import, s",
@@ -44,9 +44,21 @@ COLUMNS = (
 
 def train(family: str, data: Path, sample_size: int, store: dict[str, str], folder: Path) -> None:
     """Register a model of the family, fitted for one epoch."""
-    given = [f"--family={family}", f"--data={data}", f"--sample_size={sample_size}", "--epochs=1", f"--model={family}"]
+    given = [
+        f"--family={family}",
+        f"--data={data}",
+        f"--sample_size={sample_size}",
+        "--epochs=1",
+        f"--model={family}",
+    ]
     inside = {**store, "PYTHONPATH": str(sources.PROJECT)}
-    subprocess.run([sys.executable, "-m", "steps.train", *given], cwd=folder, env=inside, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-m", "steps.train", *given],
+        cwd=folder,
+        env=inside,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def measure_apart(uri: str, texts: Path, store: dict[str, str]) -> dict[str, float]:
@@ -69,7 +81,9 @@ def served(uri: str, store: dict[str, str], log: Path) -> Iterator[str]:
     where = ("--env-manager=local", "--host=127.0.0.1", f"--port={port}")
     command = [sys.executable, "-m", "mlflow", "models", "serve", f"--model-uri={uri}", *where]
     with log.open("wb") as output:
-        server = subprocess.Popen(command, cwd=log.parent, env=store, stdout=output, stderr=output, start_new_session=True)
+        server = subprocess.Popen(
+            command, cwd=log.parent, env=store, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         while not _answers(f"http://127.0.0.1:{port}/ping"):
             if server.poll() is not None:
@@ -115,19 +129,23 @@ def row(found: dict[str, float]) -> str:
 
 def texts_of(file: Path) -> list[str]:
     """All reviews of a file in random order, seeded."""
-    table = read.read_table(file)
+    table = sources.read_table(file)
     column = layouts.recognise(table.columns, rated=False).text
     return table[column].cast(pl.String).drop_nulls().sample(fraction=1, shuffle=True, seed=0).to_list()
 
 
 def parse() -> argparse.Namespace:
     """What to measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", default="clothing")
     parser.add_argument("--sample_size", type=int, default=12_000, help="reviews to train on")
     parser.add_argument("--reviews", type=int, default=20_000, help="reviews to answer in batches")
     parser.add_argument("--families", default=",".join(FAMILIES))
-    parser.add_argument("--store", type=Path, help="keep the trained models in this folder, and use those that are there")
+    parser.add_argument(
+        "--store", type=Path, help="keep the trained models in this folder, and use those that are there"
+    )
     return parser.parse_args()
 
 
@@ -150,7 +168,9 @@ def main() -> None:
             if not (folder / family).exists():
                 train(family, file, asked.sample_size, store, folder)
                 (folder / family).touch()
-            measured = measure_apart(uri, sent, store) | measure_served(uri, texts, store, Path(temporary) / "server.log")
+            measured = measure_apart(uri, sent, store) | measure_served(
+                uri, texts, store, Path(temporary) / "server.log"
+            )
             print(f"| {family} | {row(measured)} |", flush=True)
 
 

@@ -21,9 +21,9 @@ from sklearn.linear_model._linear_loss import LinearModelLoss
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
-from steps.models import multinomial
-from steps.models.corpus import Corpus, Part
-from steps.models.vectorizer import NgramVectorizer
+from starcast.models import multinomial
+from starcast.models.corpus import Corpus, CorpusSplit
+from starcast.models.vectorizer import NgramVectorizer
 
 passes = [0]
 
@@ -51,8 +51,8 @@ def minimised(model: LogisticRegression, rows: sparse.csr_matrix, ratings: np.nd
 
 def compare(size: int, asked: argparse.Namespace) -> None:
     """Fit the same rows with both and print a line for each."""
-    part = Part.stored(asked.splits / "train.parquet", np.arange(size) if size else None)
-    ratings, none = part.ratings, Part(pl.Series("cleaned", [""]), np.zeros(1, dtype=np.int64))
+    part = CorpusSplit.stored(asked.splits / "train.parquet", np.arange(size) if size else None)
+    ratings, none = part.ratings, CorpusSplit(pl.Series("cleaned", [""]), np.zeros(1, dtype=np.int64))
     rows = NgramVectorizer(asked.ngrams, asked.features, False).fit_transform(Corpus(part, none).encoding)
     peer = LogisticRegression(C=asked.c, class_weight="balanced", solver="newton-cg")
     ours = partial(multinomial.fit, rows, ratings, asked.c, True)
@@ -60,7 +60,10 @@ def compare(size: int, asked: argparse.Namespace) -> None:
         passes[0], start = 0, time.perf_counter()
         model = fit()
         seconds, taken = time.perf_counter() - start, int(model.n_iter_[0]) if name == "ours" else passes[0]
-        print(f"| {len(ratings):,} | {name} | {seconds:.1f} | {taken} | {minimised(model, rows, ratings):.6f} |", flush=True)
+        print(
+            f"| {len(ratings):,} | {name} | {seconds:.1f} | {taken} | {minimised(model, rows, ratings):.6f} |",
+            flush=True,
+        )
 
 
 def main() -> None:

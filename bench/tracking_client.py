@@ -1,6 +1,6 @@
 """What a search does to a tracking server, and nothing else: one client in a process of its own, for `bench.tracking_limit`.
 
-The calls are those of `steps.tracking.trial_log`, in its order, with values as many and as large as a trial's.
+The calls are those of `starcast.tracking.trial_log`, in its order, with values as many and as large as a trial's.
 """
 
 import itertools
@@ -19,10 +19,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 from requests import RequestException
 
-from steps.evaluation.files import write_class_counts, write_json, write_split_files
-from steps.evaluation.scores import val_scores
-from steps.models.study_a import GRU_1
-from steps.tracking.patience import quick_failures
+from starcast.evaluation.scores import val_scores
+from starcast.models.recurrent import GRU_1
+from starcast.reports.files import write_class_counts, write_json, write_split_files
+from starcast.tracking.patience import quick_failures
 
 EPOCHS = 3
 FACTS = ("best_epoch", "epochs_run", "parameters", "rows_used", "worker_memory_mb")
@@ -96,7 +96,14 @@ def write_files(client: Client, number: int) -> None:
 
 
 def work_for(
-    uri: str, parent: str, files: Path, work: Work, seconds: float, number: int, start: Barrier, pipe: Connection
+    uri: str,
+    parent: str,
+    files: Path,
+    work: Work,
+    seconds: float,
+    number: int,
+    start: Barrier,
+    pipe: Connection,
 ) -> None:
     """Do the work again and again, for so many seconds from the common start on, and send an `Answer`."""
     store = MlflowClient(uri, uri)
@@ -114,7 +121,7 @@ def work_for(
 
 
 def make_files(folder: Path) -> None:
-    """A trial's files, as `steps.tracking.trial_log` makes them."""
+    """A trial's files, as `starcast.tracking.trial_log` makes them."""
     random = np.random.default_rng(0)
     ratings, predicted = random.integers(0, 5, (2, 4_000))
     write_json(folder / "settings.json", GRU_1.published)

@@ -29,7 +29,17 @@ ALONE, ON_SQLITE, ON_POSTGRES = STORES = ("SQLite, no server", "server on SQLite
 EXPERIMENT = "trials"
 PREPARATION = 60.0  # seconds that so many clients may take to import MLflow
 COLUMNS = (
-    *("store", "workers", "clients", "runs/s", "metrics/s", "p50, ms", "p95, ms", "failed", "server CPU, ms/run"),
+    *(
+        "store",
+        "workers",
+        "clients",
+        "runs/s",
+        "metrics/s",
+        "p50, ms",
+        "p95, ms",
+        "failed",
+        "server CPU, ms/run",
+    ),
     *("trials' files/s", "p50, ms", "p95, ms", "failed", "server CPU, ms/trial"),
 )
 
@@ -47,7 +57,12 @@ class Load:
     def cells(self) -> list[str]:
         """Median and 95th percentile of a call in ms, failed calls, the server's CPU for one work in ms."""
         middle, slow = np.percentile(self.calls, [50, 95]) * 1000
-        return [f"{middle:.0f}", f"{slow:.0f}", str(self.failed), f"{self.cpu / self.done * 1000:.0f}" if self.cpu else "-"]
+        return [
+            f"{middle:.0f}",
+            f"{slow:.0f}",
+            str(self.failed),
+            f"{self.cpu / self.done * 1000:.0f}" if self.cpu else "-",
+        ]
 
     @property
     def rate(self) -> float:
@@ -112,7 +127,9 @@ def load(store: Store, clients: int, work: Work, files: Path, seconds: float) ->
     for number in range(clients):
         ours, theirs = context.Pipe()
         context.Process(
-            target=work_for, args=(store.uri, parent, files, work, seconds, number, start, theirs), daemon=True
+            target=work_for,
+            args=(store.uri, parent, files, work, seconds, number, start, theirs),
+            daemon=True,
         ).start()
         theirs.close()
         ends.append(ours)
@@ -121,7 +138,13 @@ def load(store: Store, clients: int, work: Work, files: Path, seconds: float) ->
     answers = [end.recv() for end in ends]
     cpu = store.cpu() - before
     calls = np.array([took for answer in answers for took in answer.calls])
-    return Load(sum(a.done for a in answers), sum(a.failed for a in answers), calls, max(a.seconds for a in answers), cpu)
+    return Load(
+        sum(a.done for a in answers),
+        sum(a.failed for a in answers),
+        calls,
+        max(a.seconds for a in answers),
+        cpu,
+    )
 
 
 def measure(name: str, clients: list[int], workers: int, seconds: float) -> Iterator[list[str]]:
@@ -149,15 +172,23 @@ def measure(name: str, clients: list[int], workers: int, seconds: float) -> Iter
 
 def main() -> None:
     """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement; a store and a number of clients has two")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=6.0,
+        help="of each measurement; a store and a number of clients has two",
+    )
     parser.add_argument("--clients", type=_numbers, default=[1, 4, 16])
     parser.add_argument("--workers", type=_numbers, default=[1, 2], help="processes of the server")
     asked = parser.parse_args()
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # as every step does: it is a request more
     multiprocessing.get_context("forkserver").set_forkserver_preload(["bench.tracking_client"])
     print(
-        f"a trial: 7 requests, {METRICS} metrics; its files: 5\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True
+        f"a trial: 7 requests, {METRICS} metrics; its files: 5\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}",
+        flush=True,
     )
     for name in STORES:
         for workers in asked.workers[:1] if name == ALONE else asked.workers:

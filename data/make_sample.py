@@ -17,7 +17,18 @@ SHARES = (0.0363, 0.0684, 0.1247, 0.2168, 0.5538)  # study A, 1 to 5 stars
 SPREAD = 1.15  # stars, of a sentence around its review
 SEED = 7
 
-THINGS = ("dress", "jacket", "sweater", "pair of jeans", "blouse", "skirt", "coat", "shirt", "cardigan", "jumpsuit")
+THINGS = (
+    "dress",
+    "jacket",
+    "sweater",
+    "pair of jeans",
+    "blouse",
+    "skirt",
+    "coat",
+    "shirt",
+    "cardigan",
+    "jumpsuit",
+)
 ASPECTS = ("fit", "fabric", "colour", "cut", "length", "quality", "stitching", "sleeve", "waist", "price")
 OPINIONS = {
     1: (

@@ -18,7 +18,9 @@ NEUTRAL = ("dress", "sleeve", "blue", "ordered", "size", "washed", "petite", "st
 
 # The suite tries the same examples each time, however busy the machine is; `make fuzz` tries others each time. What that
 # finds becomes an `@example` or a case of its own.
-settings.register_profile("suite", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "suite", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("random", settings.get_profile("suite"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
@@ -86,7 +88,9 @@ def store(tmp_path: Path, empty_database: Path) -> Iterator[mlflow.MlflowClient]
 def make_reviews(rows: int, seed: int = 0) -> pl.DataFrame:
     """Reviews whose words hint at their rating: `text`, `title`, `rating`; all five ratings are there."""
     random = np.random.default_rng(seed)
-    ratings = np.concatenate([np.repeat(np.arange(1, 6), 6), random.choice(5, rows - 30, p=[0.1, 0.1, 0.1, 0.2, 0.5]) + 1])
+    ratings = np.concatenate(
+        [np.repeat(np.arange(1, 6), 6), random.choice(5, rows - 30, p=[0.1, 0.1, 0.1, 0.2, 0.5]) + 1]
+    )
     texts = []
     for number, rating in enumerate(ratings):
         mood = [PRAISE if random.random() < rating / 6 else BLAME for _ in range(random.integers(1, 6))]

@@ -7,14 +7,15 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from steps.reviews.check import Report, check_reviews, to_reviews
-from steps.reviews.describe import length_summary
-from steps.reviews.layouts import recognise
-from steps.reviews.read import read_table
-from steps.reviews.sources import CLOTHING, check_clothing, download_clothing
-from steps.reviews.split import split_reviews
+from starcast.reviews.check import CheckReport, check_reviews, to_reviews
+from starcast.reviews.describe import length_summary
+from starcast.reviews.layouts import recognise
+from starcast.reviews.sources import CLOTHING, check_clothing, download_clothing, read_table
+from starcast.reviews.split import split_reviews
 
-pytestmark = pytest.mark.skipif(not CLOTHING.exists(), reason="real data is not in data/raw: see data/README.md")
+pytestmark = pytest.mark.skipif(
+    not CLOTHING.exists(), reason="real data is not in data/raw: see data/README.md"
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def raw() -> pl.DataFrame:
     return read_table(CLOTHING)
 
 
-def checked(raw: pl.DataFrame, drop_duplicates: bool) -> tuple[pl.DataFrame, Report]:
+def checked(raw: pl.DataFrame, drop_duplicates: bool) -> tuple[pl.DataFrame, CheckReport]:
     layout = recognise(raw.columns)
     return check_reviews(to_reviews(raw, layout), layout, drop_duplicates=drop_duplicates)
 
@@ -54,7 +55,11 @@ def test_length_of_the_texts(reviews: pl.DataFrame) -> None:
 
 def test_study_as_split(reviews: pl.DataFrame) -> None:
     parts = split_reviews(reviews, "study_a", 42)
-    assert {name: part.height for name, part in parts.items()} == {"train": 12_678, "validation": 5_434, "test": 4_529}
+    assert {name: part.height for name, part in parts.items()} == {
+        "train": 12_678,
+        "validation": 5_434,
+        "test": 4_529,
+    }
     assert counts(parts["test"]) == [164, 310, 565, 982, 2508]
 
 

@@ -3,17 +3,16 @@
 import polars as pl
 import pytest
 
-from steps.reviews.check import Report, check_reviews, to_reviews
-from steps.reviews.layouts import Layout, recognise
-from steps.reviews.read import read_table
-from steps.reviews.sources import PROJECT
+from starcast.reviews.check import CheckReport, check_reviews, to_reviews
+from starcast.reviews.layouts import Layout, recognise
+from starcast.reviews.sources import PROJECT, read_table
 
 RAW = PROJECT / "data" / "raw"
 WIRELESS, DEVICES = RAW / "amazon_us_wireless_1k.csv", RAW / "amazon_devices_1429_1.csv.gz"
 REASON = "real data is not in data/raw: see data/README.md"
 
 
-def checked(table: pl.DataFrame) -> tuple[pl.DataFrame, Layout, Report]:
+def checked(table: pl.DataFrame) -> tuple[pl.DataFrame, Layout, CheckReport]:
     layout = recognise(table.columns)
     reviews, report = check_reviews(to_reviews(table, layout), layout)
     return reviews, layout, report

@@ -5,10 +5,9 @@ import runpy
 import polars as pl
 import pytest
 
-from steps.reviews.check import check_reviews, to_reviews
-from steps.reviews.layouts import recognise
-from steps.reviews.read import read_table
-from steps.reviews.sources import PROJECT, SAMPLE
+from starcast.reviews.check import check_reviews, to_reviews
+from starcast.reviews.layouts import recognise
+from starcast.reviews.sources import PROJECT, SAMPLE, read_table
 
 STUDY_A = {1: 821, 2: 1549, 3: 2823, 4: 4908, 5: 12_540}
 

@@ -6,20 +6,24 @@ import numpy as np
 import polars as pl
 import pytest
 
-from steps.models.catalogue import FAMILIES
-from steps.models.corpus import Corpus, Part
-from steps.models.family import Training
-from steps.models.predictor import Predictor
-from steps.reviews.check import check_reviews, to_reviews
-from steps.reviews.clean import Cleaner
-from steps.reviews.layouts import recognise
-from steps.reviews.read import read_table
-from steps.reviews.sources import locate
-from steps.reviews.split import split_reviews
+from starcast.models.catalogue import FAMILIES
+from starcast.models.corpus import Corpus, CorpusSplit
+from starcast.models.family import FitOptions
+from starcast.models.predictor import Predictor
+from starcast.reviews.check import check_reviews, to_reviews
+from starcast.reviews.clean import Cleaner
+from starcast.reviews.layouts import recognise
+from starcast.reviews.sources import locate, read_table
+from starcast.reviews.split import split_reviews
 
 ASPECTS = ("fit", "fabric", "colour", "cut", "length", "quality", "stitching", "sleeve", "waist", "price")
 PRAISE = ("I love the {}!", "The {} is perfect.", "Beautiful {}, so many compliments.", "The {} is nice.")
-BLAME = ("I hate the {} and want my money back.", "The {} is terrible.", "Sadly the {} looks cheap.", "The {} is disappointing.")
+BLAME = (
+    "I hate the {} and want my money back.",
+    "The {} is terrible.",
+    "Sadly the {} looks cheap.",
+    "The {} is disappointing.",
+)
 NEGATIONS = (
     ("The {} is perfect.", "The {} is not perfect."),
     ("Good {} for everyday wear.", "Not a good {} for everyday wear."),
@@ -55,10 +59,12 @@ def learned() -> Learned:
     layout = recognise(raw.columns)
     reviews, _ = check_reviews(to_reviews(raw, layout), layout)
     cleaner = Cleaner.create("light")
-    splits = split_reviews(reviews.with_columns(cleaner.clean(reviews["text"]).alias("cleaned")), "stratified", seed=42)
-    corpus = Corpus(Part.from_table(splits["train"]), Part.from_table(splits["validation"]))
+    splits = split_reviews(
+        reviews.with_columns(cleaner.clean(reviews["text"]).alias("cleaned")), "stratified", seed=42
+    )
+    corpus = Corpus(CorpusSplit.from_table(splits["train"]), CorpusSplit.from_table(splits["validation"]))
     family = FAMILIES["logistic_regression"]
-    training = Training("class_weight", epochs=1, batch_size=128, seed=42, patience=1)
+    training = FitOptions("class_weight", epochs=1, batch_size=128, seed=42, patience=1)
     fitted = family.fit(corpus, family.check({"ngrams": 2}), training, Silent())
     return Learned(Predictor(family.name, cleaner, fitted.model, uses_title=False), splits["test"])
 
@@ -71,7 +77,9 @@ def test_praise_is_scored_above_blame(learned: Learned) -> None:
 
 
 @pytest.mark.parametrize(("positive", "negated"), NEGATIONS)
-def test_not_in_front_of_a_positive_statement_lowers_the_rating(learned: Learned, positive: str, negated: str) -> None:
+def test_not_in_front_of_a_positive_statement_lowers_the_rating(
+    learned: Learned, positive: str, negated: str
+) -> None:
     before = learned.stars([positive.format(aspect) for aspect in ASPECTS])
     after = learned.stars([negated.format(aspect) for aspect in ASPECTS])
     assert (after < before - 0.1).all()
@@ -79,14 +87,21 @@ def test_not_in_front_of_a_positive_statement_lowers_the_rating(learned: Learned
 
 def test_more_praise_does_not_lower_the_rating(learned: Learned) -> None:
     blame = "The fit is disappointing."
-    steps = learned.stars([blame, f"{blame} I love the colour!", f"{blame} I love the colour! The cut is perfect."])
+    steps = learned.stars(
+        [blame, f"{blame} I love the colour!", f"{blame} I love the colour! The cut is perfect."]
+    )
     assert (np.diff(steps) > 0).all()
 
 
 def test_case_and_white_space_do_not_change_the_answer(learned: Learned) -> None:
     texts = learned.test["text"].head(50).to_list()
     plain = learned.answers(texts)
-    for change in (str.upper, str.lower, lambda text: f" \t{text}\n\n", lambda text: text.replace(" ", "   ")):
+    for change in (
+        str.upper,
+        str.lower,
+        lambda text: f" \t{text}\n\n",
+        lambda text: text.replace(" ", "   "),
+    ):
         assert learned.answers([change(text) for text in texts]).equals(plain)
 
 

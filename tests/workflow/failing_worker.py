@@ -4,9 +4,9 @@ import os
 import sys
 from multiprocessing.connection import Connection
 
-from steps import trial
-from steps.models.family import Fit
-from steps.models.logistic import LogisticFamily
+from starcast.models.family import Fit
+from starcast.models.logistic import LogisticFamily
+from starcast.search import trial_worker
 
 fit, calls = LogisticFamily.fit, []
 
@@ -20,4 +20,4 @@ def failing(*arguments: object) -> Fit:
 
 
 LogisticFamily.fit = failing  # type: ignore[method-assign, assignment]
-trial.work(Connection(int(sys.argv[1])))
+trial_worker.work(Connection(int(sys.argv[1])))

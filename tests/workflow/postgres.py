@@ -38,7 +38,14 @@ def postgres(settings: str = HASTE) -> Iterator[tuple[str, str]]:
         assert done.returncode == 0, (folder / "said").read_text()
 
     try:
-        run("initdb", *data, "--username=mlflow", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}", "--no-sync")
+        run(
+            "initdb",
+            *data,
+            "--username=mlflow",
+            "--auth=scram-sha-256",
+            f"--pwfile={folder / 'password'}",
+            "--no-sync",
+        )
         options = f"-h 127.0.0.1 -p {port} -k {folder} {settings}"
         run("pg_ctl", *data, "-o", options, "-l", str(folder / "log"), "--wait", "start")
         try:

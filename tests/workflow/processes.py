@@ -29,7 +29,11 @@ TUNE = (sys.executable, "-m", "steps.tune", "--families=logistic_regression", "-
 def environment(**more: str) -> dict[str, str]:
     """A user's environment: none of what MLflow leaves for its children; `steps` is found from any folder."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    found = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
+    found = {
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(PROJECT),
+        "PYTHONUNBUFFERED": "1",
+    }
     return {**clean, **found, "CUDA_VISIBLE_DEVICES": "", **more}
 
 
@@ -53,7 +57,9 @@ class Watched:
     def __enter__(self) -> "Watched":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.signal(signal.SIGKILL)
         self._process.wait()
 
@@ -93,7 +99,10 @@ class Watched:
         found = []
         for process in psutil.process_iter(["cmdline", "status"]):
             try:
-                if os.getsid(process.pid) == self._process.pid and process.info["status"] != psutil.STATUS_ZOMBIE:
+                if (
+                    os.getsid(process.pid) == self._process.pid
+                    and process.info["status"] != psutil.STATUS_ZOMBIE
+                ):
                     found.append(" ".join(process.info["cmdline"]))
             except ProcessLookupError:
                 continue
@@ -116,7 +125,11 @@ class Server:
     """A tracking server that can be killed and started again at its address; on SQLite unless its environment says otherwise."""
 
     def __init__(
-        self, folder: Path, empty_database: Path | None = None, options: Sequence[str] = ("--workers=1",), **more: str
+        self,
+        folder: Path,
+        empty_database: Path | None = None,
+        options: Sequence[str] = ("--workers=1",),
+        **more: str,
     ) -> None:
         if empty_database:
             shutil.copy(empty_database, folder / "server.db")
@@ -185,7 +198,9 @@ class Server:
 def trials_of(client: MlflowClient, search_id: str) -> dict[int, Run]:
     """The trials of a search by number; a number twice is an error."""
     experiment = client.get_run(search_id).info.experiment_id
-    found = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{search_id}' and tags.trial_number != ''")
+    found = client.search_runs(
+        [experiment], f"tags.`mlflow.parentRunId` = '{search_id}' and tags.trial_number != ''"
+    )
     numbered = {int(run.data.tags["trial_number"]): run for run in found}
     assert len(numbered) == len(found), "a trial's number was given twice"
     return numbered
@@ -194,7 +209,9 @@ def trials_of(client: MlflowClient, search_id: str) -> dict[int, Run]:
 def ended_trials(client: MlflowClient, search_id: str) -> dict[int, Run]:
     """Those that count as trials of the search."""
     ended = {n: run for n, run in trials_of(client, search_id).items() if run.info.status != "RUNNING"}
-    return {n: run for n, run in ended.items() if run.data.tags.get("outcome") in ("complete", "pruned", "failed")}
+    return {
+        n: run for n, run in ended.items() if run.data.tags.get("outcome") in ("complete", "pruned", "failed")
+    }
 
 
 def until_stored(client: MlflowClient) -> None:
@@ -215,7 +232,9 @@ def contents(client: MlflowClient, trials: Mapping[int, Run]) -> dict[int, objec
             run.data.params,
             run.data.tags,
             {
-                name: sorted((m.step, m.value, m.timestamp) for m in client.get_metric_history(run.info.run_id, name))
+                name: sorted(
+                    (m.step, m.value, m.timestamp) for m in client.get_metric_history(run.info.run_id, name)
+                )
                 for name in run.data.metrics
             },
         )
@@ -231,7 +250,11 @@ def assert_is_done(client: MlflowClient, search_id: str, trials: int) -> None:
     assert {run.info.status for run in ended_trials(client, search_id).values()} == {"FINISHED"}
     children = client.search_runs([parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{search_id}'")
     assert "RUNNING" not in {run.info.status for run in children}
-    [candidate] = [run for run in children if run.data.tags.get("role") == "candidate" and run.info.status == "FINISHED"]
+    [candidate] = [
+        run for run in children if run.data.tags.get("role") == "candidate" and run.info.status == "FINISHED"
+    ]
     assert client.get_model_version_by_alias("review-rating", "challenger").run_id == candidate.info.run_id
     assert parent.data.metrics["trials_complete"] == trials
-    assert parent.data.tags["best_run_id"] in {run.info.run_id for run in ended_trials(client, search_id).values()}
+    assert parent.data.tags["best_run_id"] in {
+        run.info.run_id for run in ended_trials(client, search_id).values()
+    }

@@ -16,7 +16,11 @@ import pytest
 from tests.workflow.processes import LONG, free_port
 
 MISSING = (
-    "Java is missing" if not shutil.which("java") else "" if find_spec("pyspark") else "PySpark is not installed (extra `spark`)"
+    "Java is missing"
+    if not shutil.which("java")
+    else ""
+    if find_spec("pyspark")
+    else "PySpark is not installed (extra `spark`)"
 )
 needs_spark = pytest.mark.skipif(bool(MISSING), reason=f"{MISSING}: Spark does not start without")
 
@@ -78,7 +82,9 @@ def cluster_in(folder: Path) -> Iterator[Cluster]:
     """A cluster that is gone when the block ends."""
     cluster: Cluster | None = None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")  # of the driver too: whatever this machine's name resolves to
+        patch.setenv(
+            "SPARK_LOCAL_IP", "127.0.0.1"
+        )  # of the driver too: whatever this machine's name resolves to
         try:
             cluster = Cluster(folder)
             yield cluster

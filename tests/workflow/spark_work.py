@@ -5,8 +5,8 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from steps.search.loop import Done, Epoch
-from steps.search.trials import Proposal
+from starcast.search.loop import Done, Epoch
+from starcast.search.trials import Proposal
 
 held: list[bytes] = []
 
@@ -26,5 +26,11 @@ def work(pipe: Connection, setup: str, proposal: Proposal, shipped: Path) -> Non
         pipe.send((Epoch(proposal.number, 1, {}, waits=True), 0))
         how = f"goes on: {pipe.recv()}"
     data = sorted(str(path.relative_to(shipped)) for path in shipped.rglob("*"))
-    facts = {"pid": os.getpid(), "setup": setup, "how": how, "data": data, "threads": os.environ["TF_NUM_INTRAOP_THREADS"]}
+    facts = {
+        "pid": os.getpid(),
+        "setup": setup,
+        "how": how,
+        "data": data,
+        "threads": os.environ["TF_NUM_INTRAOP_THREADS"],
+    }
     pipe.send((Done(proposal.number, facts, None), 0))  # type: ignore[arg-type]

@@ -8,18 +8,24 @@ import mlflow
 import polars as pl
 import pytest
 
-from steps import parameters as step_parameters
-from steps import predict, preprocess, train, tune
-from steps.data_parameters import DataParameters
-from steps.errors import UserError
+from starcast.cli import parameters as step_parameters
+from starcast.cli.errors import UserError
+from starcast.reviews.parameters import DataParameters
+from starcast.workflow.fit_parameters import TrainParameters
+from starcast.workflow.predict import predict
+from starcast.workflow.predict_parameters import PredictParameters
+from starcast.workflow.prepare import preprocess
+from starcast.workflow.search_parameters import TuneParameters
+from starcast.workflow.train import train
+from starcast.workflow.tune import tune
 from tests.conftest import make_reviews, statuses
 
 Steps = dict[str, tuple[type[step_parameters.Parameters], Callable[[Any], object]]]
 STEPS: Steps = {
-    "preprocess": (DataParameters, preprocess.run),
-    "tune": (tune.TuneParameters, tune.run),
-    "train": (train.TrainParameters, train.run),
-    "predict": (predict.PredictParameters, predict.run),
+    "preprocess": (DataParameters, preprocess),
+    "tune": (TuneParameters, tune),
+    "train": (TrainParameters, train),
+    "predict": (PredictParameters, predict),
 }
 
 
@@ -45,11 +51,16 @@ def one_class() -> str:
 
 def two_in_a_class() -> str:
     table = make_reviews(60)
-    return pl.concat([table.filter(pl.col("rating") != 2), table.filter(pl.col("rating") == 2).head(2)]).write_csv()
+    return pl.concat(
+        [table.filter(pl.col("rating") != 2), table.filter(pl.col("rating") == 2).head(2)]
+    ).write_csv()
 
 
 FILES: dict[str, tuple[bytes, str]] = {
-    "rating 0": (reviews_with({3: 0}).encode(), "1 of 60 ratings are not whole numbers 1-5, first '0' in data row 4"),
+    "rating 0": (
+        reviews_with({3: 0}).encode(),
+        "1 of 60 ratings are not whole numbers 1-5, first '0' in data row 4",
+    ),
     "rating 6": (reviews_with({3: 6}).encode(), "first '6'"),
     "rating 3.5": (reviews_with({0: 3.5, 1: 4.5}).encode(), "2 of 60 ratings"),
     "rating text": (reviews_with({3: "five"}).encode(), "first 'five'"),
@@ -58,7 +69,10 @@ FILES: dict[str, tuple[bytes, str]] = {
     "missing column": (b"words,stars\ngood,5\n", "name yours with text_column and rating_column"),
     "one class": (one_class().encode(), "only rating 5"),
     "two in a class": (two_in_a_class().encode(), "rating 2: 2 reviews, at least 5"),
-    "latin-1": (make_reviews(60).write_csv().encode() + "caf\xe9,t,5\n".encode("latin-1"), "not UTF-8: byte 0xe9 in line 62"),
+    "latin-1": (
+        make_reviews(60).write_csv().encode() + "caf\xe9,t,5\n".encode("latin-1"),
+        "not UTF-8: byte 0xe9 in line 62",
+    ),
     "binary": (bytes(range(256)) * 20, "bad.csv"),
 }
 
@@ -77,7 +91,7 @@ def test_bad_file(store: mlflow.MlflowClient, tmp_path: Path, name: str) -> None
 def test_bad_rows_can_be_dropped(store: mlflow.MlflowClient, tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_text(reviews_with({40: 0, 41: "five", 42: "5.0"}))
-    prepared = preprocess.run(DataParameters(data=str(path), on_bad_rows="drop"))
+    prepared = preprocess(DataParameters(data=str(path), on_bad_rows="drop"))
     assert prepared.report["dropped"]["rating not a whole number 1-5"] == 2
     assert statuses(store) == ["FINISHED"]
 
@@ -87,11 +101,19 @@ def test_bad_rows_can_be_dropped(store: mlflow.MlflowClient, tmp_path: Path) -> 
     [
         ("tune", {"max_trials": 0}, "max_trials: should be greater than or equal to 1, not '0'"),
         ("tune", {"max_trials": "abc"}, "max_trials: should be a valid integer"),
-        ("tune", {"families": "lstm_9"}, "should be one of lstm_2, gru_1, gru_2, gru_4, lstm_1, logistic_regression"),
+        (
+            "tune",
+            {"families": "lstm_9"},
+            "should be one of lstm_2, gru_1, gru_2, gru_4, lstm_1, logistic_regression",
+        ),
         ("tune", {"families": ""}, "families:"),
         ("tune", {"objective": "test_auc"}, "should be one of val_loss"),
         ("tune", {"extra": 5}, "unknown parameter 'extra'"),
-        ("tune", {"algorithm": "grid"}, "should be 'auto', 'tpe', 'random', 'anneal', 'bayesian' or 'hyperband'"),
+        (
+            "tune",
+            {"algorithm": "grid"},
+            "should be 'auto', 'tpe', 'random', 'anneal', 'bayesian' or 'hyperband'",
+        ),
         ("train", {"family": "svm"}, "should be one of"),
         ("train", {"settings": "{c: 1"}, "not JSON"),
         ("train", {"settings": "[1]"}, "a JSON object is expected"),
@@ -100,7 +122,9 @@ def test_bad_rows_can_be_dropped(store: mlflow.MlflowClient, tmp_path: Path) -> 
         ("preprocess", {"seed": -1}, "seed: should be greater than or equal to 0"),
     ],
 )
-def test_bad_parameter_begins_no_run(store: mlflow.MlflowClient, step: str, given: dict[str, object], expected: str) -> None:
+def test_bad_parameter_begins_no_run(
+    store: mlflow.MlflowClient, step: str, given: dict[str, object], expected: str
+) -> None:
     said = mistake(step, **given)
     assert expected in said
     assert "\n" not in said
@@ -133,8 +157,10 @@ def test_a_server_that_is_not_there(store: mlflow.MlflowClient, monkeypatch: pyt
     assert "tracking server http://127.0.0.1:9 does not answer" in mistake("preprocess")
 
 
-def test_output_folder_that_is_not_there(store: mlflow.MlflowClient, tmp_path: Path, reviews_file: Path) -> None:
-    train.run(train.TrainParameters(data=str(reviews_file)))
+def test_output_folder_that_is_not_there(
+    store: mlflow.MlflowClient, tmp_path: Path, reviews_file: Path
+) -> None:
+    train(TrainParameters(data=str(reviews_file)))
     said = mistake("predict", input=reviews_file, output=tmp_path / "nowhere" / "scores.csv")
     assert "cannot be written" in said
     assert "RUNNING" not in statuses(store)

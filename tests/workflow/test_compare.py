@@ -9,16 +9,23 @@ import polars as pl
 import pytest
 from mlflow.entities import Run
 
-from steps import compare, train
-from steps.compare import CompareParameters
-from steps.errors import UserError
-from steps.evaluation.comparison import Comparison
-from steps.evaluation.comparison_tables import WIDTH
-from steps.parameters import parse
-from steps.tracking.reuse import fetch
+from starcast.cli.errors import UserError
+from starcast.cli.parameters import parse
+from starcast.comparison import compare
+from starcast.comparison.compare import compare_runs
+from starcast.comparison.parameters import CompareParameters
+from starcast.comparison.ranking import Comparison
+from starcast.comparison.tables import WIDTH
+from starcast.tracking.artifacts import fetch
+from starcast.workflow.fit_parameters import TrainParameters
+from starcast.workflow.train import train
 from tests.conftest import make_reviews, store_in
 
-FITS: tuple[dict[str, object], ...] = ({}, {"settings": '{"c": 0.03}'}, {"seed": 7})  # the last splits otherwise
+FITS: tuple[dict[str, object], ...] = (
+    {},
+    {"settings": '{"c": 0.03}'},
+    {"seed": 7},
+)  # the last splits otherwise
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +35,12 @@ def empty_database(empty_database: Path, tmp_path_factory: pytest.TempPathFactor
     with store_in(folder, empty_database, "fitted") as database:
         make_reviews(300).write_csv("reviews.csv")
         for given in FITS:
-            train.run(train.TrainParameters.model_validate({"data": "reviews.csv", "register": False, **given}))
+            train(TrainParameters.model_validate({"data": "reviews.csv", "register": False, **given}))
     return database
 
 
 def compared(**given: object) -> Comparison:
-    return compare.run(parse(CompareParameters, [f"--{name}={value}" for name, value in given.items()]))
+    return compare_runs(parse(CompareParameters, [f"--{name}={value}" for name, value in given.items()]))
 
 
 def mistake(**given: object) -> str:
@@ -51,7 +58,9 @@ def runs_of_the_step(store: mlflow.MlflowClient) -> list[Run]:
 
 def fits(store: mlflow.MlflowClient) -> dict[str, float]:
     """Run to its macro F1 on the test split."""
-    found = store.search_runs([store.get_experiment_by_name("fitted").experiment_id], "tags.role = 'candidate'")
+    found = store.search_runs(
+        [store.get_experiment_by_name("fitted").experiment_id], "tags.role = 'candidate'"
+    )
     return {run.info.run_id: run.data.metrics["test_f1_macro"] for run in found}
 
 
@@ -59,7 +68,9 @@ def text_of(run: Run, artifact: str) -> str:
     return fetch(run.info.run_id, artifact).read_text(encoding="utf-8")
 
 
-def test_runs_are_compared_and_the_report_is_on_the_run(store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_are_compared_and_the_report_is_on_the_run(
+    store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
     result = compared(experiment="fitted")
     said = capsys.readouterr().out
     values = fits(store)
@@ -73,7 +84,11 @@ def test_runs_are_compared_and_the_report_is_on_the_run(store: mlflow.MlflowClie
         assert best in text
         assert "Not comparable with the best, as they were scored on other reviews" in text
     assert "![" not in description
-    assert {item.path for item in store.list_artifacts(run.info.run_id)} >= {"scores.png", "cost.png", "comparison.csv"}
+    assert {item.path for item in store.list_artifacts(run.info.run_id)} >= {
+        "scores.png",
+        "cost.png",
+        "comparison.csv",
+    }
     table = said.split("\n\n")[1]
     assert len(table.splitlines()) == 1 + len(FITS)
     assert max(map(len, table.splitlines())) <= WIDTH
@@ -117,7 +132,9 @@ def test_of_more_runs_the_best_is_kept_and_its_matrix_is_that_of_its_predictions
     assert kept.system.matrix.diagonal().sum() == table.filter(pl.col("rating") == pl.col("predicted")).height
 
 
-def test_progress_is_told_when_reading_takes_long(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_told_when_reading_takes_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(compare, "SAY_EVERY", -1.0)
     assert list(compare._told([None, None], 2)) == [None, None]
     assert capsys.readouterr().out == "compare: read 1 of 2 runs\ncompare: read 2 of 2 runs\n"
@@ -132,7 +149,9 @@ def test_progress_is_told_when_reading_takes_long(monkeypatch: pytest.MonkeyPatc
         ({"runs": "a"}, "unknown parameter 'runs'"),
     ],
 )
-def test_a_bad_parameter_begins_no_run(store: mlflow.MlflowClient, given: dict[str, object], expected: str) -> None:
+def test_a_bad_parameter_begins_no_run(
+    store: mlflow.MlflowClient, given: dict[str, object], expected: str
+) -> None:
     assert expected in mistake(**given)
     assert runs_of_the_step(store) == []
 
@@ -141,7 +160,9 @@ def test_mistakes_found_later_are_one_line_and_the_run_failed(store: mlflow.Mlfl
     assert "no finished run in experiment tests has test_f1_macro: make runs first" in mistake()
     assert "there is no 'nowhere'" in mistake(experiment="nowhere")
     assert 'MLflow cannot read "family"' in mistake(filter="family")
-    assert "check the filter, or leave it empty" in mistake(filter="tags.family = 'lstm_2'", experiment="fitted")
+    assert "check the filter, or leave it empty" in mistake(
+        filter="tags.family = 'lstm_2'", experiment="fitted"
+    )
     with mlflow.start_run(tags={"family": "gru_1"}) as run:
         mlflow.log_metric("test_f1_macro", 0.5)
     assert "of 1 runs with scores none has predictions or a confusion matrix" in mistake()

@@ -8,63 +8,100 @@ import polars as pl
 import pytest
 from mlflow.entities import Run
 
-from steps import learning_curve
-from steps.data_parameters import DataParameters
-from steps.errors import UserError
-from steps.experiment import Ground
-from steps.fitting import Job
-from steps.learning_curve import LearningCurveParameters
-from steps.parameters import parse
-from steps.preprocess import run as preprocess
-from steps.tracking.reuse import fetch
+from starcast.cli.errors import UserError
+from starcast.cli.parameters import parse
+from starcast.experiments import learning_curve
+from starcast.experiments.fits import ExperimentData
+from starcast.experiments.learning_curve import run_learning_curve
+from starcast.experiments.parameters import LearningCurveParameters
+from starcast.reviews.parameters import DataParameters
+from starcast.tracking.artifacts import fetch
+from starcast.workflow.fit_process import FitJob
+from starcast.workflow.prepare import preprocess
 from tests.conftest import statuses
 
 SIZES, REPEATS = (40, 80, 168), 2  # 168 are all
 IMPOSSIBLE: list[tuple[dict[str, str], str]] = [
-    ({"sizes": "40,1169"}, "parameter sizes: 1,169 is more than the training split has, which is 168 reviews"),
-    ({"sizes": "6,40"}, "parameter sizes: 6 is too few to hold a review of every rating; begin with 7 or more"),
-    ({"sizes": "40", "sampling": "smote"}, "sampling smote: rating 3 has 3 reviews in the training split, at least 6 are needed"),
-    ({"sampling": "adasyn_token_ids"}, "sampling adasyn_token_ids: not for logistic_regression, which takes none, class_weight"),
-    ({"settings": '{"logistic_regression": {"units_1": 3}}'}, "settings: logistic_regression has no 'units_1'"),
+    (
+        {"sizes": "40,1169"},
+        "parameter sizes: 1,169 is more than the training split has, which is 168 reviews",
+    ),
+    (
+        {"sizes": "6,40"},
+        "parameter sizes: 6 is too few to hold a review of every rating; begin with 7 or more",
+    ),
+    (
+        {"sizes": "40", "sampling": "smote"},
+        "sampling smote: rating 3 has 3 reviews in the training split, at least 6 are needed",
+    ),
+    (
+        {"sampling": "adasyn_token_ids"},
+        "sampling adasyn_token_ids: not for logistic_regression, which takes none, class_weight",
+    ),
+    (
+        {"settings": '{"logistic_regression": {"units_1": 3}}'},
+        "settings: logistic_regression has no 'units_1'",
+    ),
 ]
 
 
 def parameters(file: Path, **given: object) -> LearningCurveParameters:
     """As from the command line."""
-    wanted = {"data": file, "families": "logistic_regression", "sizes": "80,40,168,80", "repeats": REPEATS, **given}
+    wanted = {
+        "data": file,
+        "families": "logistic_regression",
+        "sizes": "80,40,168,80",
+        "repeats": REPEATS,
+        **given,
+    }
     return parse(LearningCurveParameters, [f"--{name}={value}" for name, value in wanted.items()])
 
 
 def of_step(client: mlflow.MlflowClient, filter_string: str) -> list[Run]:
     experiment = client.get_experiment_by_name("tests")
     assert experiment
-    return list(client.search_runs([experiment.experiment_id], filter_string, order_by=["attributes.start_time"]))
+    return list(
+        client.search_runs([experiment.experiment_id], filter_string, order_by=["attributes.start_time"])
+    )
 
 
-def jobs_of(given: LearningCurveParameters) -> tuple[list[Job], pl.DataFrame]:
+def jobs_of(given: LearningCurveParameters) -> tuple[list[FitJob], pl.DataFrame]:
     """The fits that would be done, and the training split."""
     prepared = preprocess(given.data_parameters())
     with mlflow.start_run():
-        ground = Ground.lay(prepared, given.metric, (given.decision,))
+        ground = ExperimentData.lay(prepared, given.metric, (given.decision,))
     return learning_curve._jobs(given, ground), pl.read_parquet(prepared.split("train"))
 
 
-def test_fits_a_curve_and_reports_it(store: mlflow.MlflowClient, reviews_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = learning_curve.run(parameters(reviews_file, sizes="168,80"))
+def test_fits_a_curve_and_reports_it(
+    store: mlflow.MlflowClient, reviews_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = run_learning_curve(parameters(reviews_file, sizes="168,80"))
     (parent,) = of_step(store, "tags.step = 'learning-curve'")
     fits = of_step(store, f"tags.role = 'fit' and tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     assert [int(run.data.params["train_reviews"]) for run in fits] == [80, 80, 168, 168]
     assert [int(run.data.params["seed"]) for run in fits] == [42, 43] * 2
-    assert [run.data.metrics["rows_used"] for run in fits] == [float(run.data.params["train_reviews"]) for run in fits]
+    assert [run.data.metrics["rows_used"] for run in fits] == [
+        float(run.data.params["train_reviews"]) for run in fits
+    ]
     assert set(statuses(store)) == {"FINISHED"}
 
     (curve,) = found.curves
     history = store.get_metric_history(parent.info.run_id, "test_f1_macro_logistic_regression")
-    assert {each.step: each.value for each in history} == {point.reviews: point.score.value for point in curve.points}
+    assert {each.step: each.value for each in history} == {
+        point.reviews: point.score.value for point in curve.points
+    }
     for point in curve.points:
-        values = [run.data.metrics["test_f1_macro"] for run in fits if run.data.params["train_reviews"] == str(point.reviews)]
+        values = [
+            run.data.metrics["test_f1_macro"]
+            for run in fits
+            if run.data.params["train_reviews"] == str(point.reviews)
+        ]
         assert point.score.value == pytest.approx(np.mean(values))
-    assert {"fit_seconds_logistic_regression", "peak_memory_mb_logistic_regression"} <= parent.data.metrics.keys()
+    assert {
+        "fit_seconds_logistic_regression",
+        "peak_memory_mb_logistic_regression",
+    } <= parent.data.metrics.keys()
 
     artifacts = {item.path for item in store.list_artifacts(parent.info.run_id)}
     pictures = {"learning_curve.png", "learning_curve_cost.png"}
@@ -81,12 +118,19 @@ def test_fits_a_curve_and_reports_it(store: mlflow.MlflowClient, reviews_file: P
     assert f"runs/{parent.info.run_id}" in said
 
 
-def test_samples_are_nested_stratified_and_drawn_anew_in_every_repeat(store: mlflow.MlflowClient, reviews_file: Path) -> None:
+def test_samples_are_nested_stratified_and_drawn_anew_in_every_repeat(
+    store: mlflow.MlflowClient, reviews_file: Path
+) -> None:
     jobs, train = jobs_of(parameters(reviews_file, families="logistic_regression,gru_1"))
     assert [(len(job.rows), job.training.seed, job.family) for job in jobs if job.rows is not None] == [
-        (size, 42 + repeat, family) for size in SIZES for repeat in range(2) for family in ("logistic_regression", "gru_1")
+        (size, 42 + repeat, family)
+        for size in SIZES
+        for repeat in range(2)
+        for family in ("logistic_regression", "gru_1")
     ]
-    rows = {(len(job.rows), job.training.seed): set(job.rows.tolist()) for job in jobs if job.rows is not None}
+    rows = {
+        (len(job.rows), job.training.seed): set(job.rows.tolist()) for job in jobs if job.rows is not None
+    }
     for seed in (42, 43):
         assert rows[40, seed] < rows[80, seed] < rows[168, seed] == set(range(train.height))
     assert rows[40, 42] != rows[40, 43]
@@ -111,7 +155,7 @@ def test_sizes_left_out_are_doublings_that_hold_every_rating(counts: list[int], 
 def test_what_cannot_be_fitted_is_said_before_any_fit(store: mlflow.MlflowClient, reviews_file: Path) -> None:
     for given, message in IMPOSSIBLE:
         with pytest.raises(UserError) as caught:
-            learning_curve.run(parameters(reviews_file, **given))
+            run_learning_curve(parameters(reviews_file, **given))
         assert str(caught.value).startswith(message)
         assert "\n" not in str(caught.value)
     assert of_step(store, "tags.role = 'fit'") == []
@@ -123,7 +167,10 @@ def test_what_cannot_be_fitted_is_said_before_any_fit(store: mlflow.MlflowClient
     ("given", "message"),
     [
         ({"repeats": 0}, "parameter repeats: should be greater than or equal to 1, not '0'"),
-        ({"sizes": "2k,4k"}, "parameter sizes: should be a valid integer, unable to parse string as an integer, not '2k'"),
+        (
+            {"sizes": "2k,4k"},
+            "parameter sizes: should be a valid integer, unable to parse string as an integer, not '2k'",
+        ),
         ({"sizes": "0,100"}, "parameter sizes: should be greater than or equal to 1, not '0'"),
         ({"families": "linear"}, "parameter families: should be one of lstm_2, gru_1"),
         ({"sampling": "undersample"}, "parameter sampling: should be 'default', 'none', 'class_weight'"),
@@ -141,14 +188,20 @@ def test_a_mistake_in_a_parameter_begins_no_run(
     assert statuses(store) == []
 
 
-def test_an_interrupt_closes_all_runs(store: mlflow.MlflowClient, reviews_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_closes_all_runs(
+    store: mlflow.MlflowClient, reviews_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("steps.experiment.fit_alone", interrupt)
+    monkeypatch.setattr("starcast.experiments.fits.fit_alone", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        learning_curve.run(parameters(reviews_file))
-    assert sorted(statuses(store)) == ["FINISHED", "KILLED", "KILLED"]  # preprocessing; the step and its first fit
+        run_learning_curve(parameters(reviews_file))
+    assert sorted(statuses(store)) == [
+        "FINISHED",
+        "KILLED",
+        "KILLED",
+    ]  # preprocessing; the step and its first fit
 
 
 def test_every_parameter_has_a_default() -> None:

@@ -7,15 +7,17 @@ import mlflow
 import pytest
 
 from bench.malformed import Case, file_bases, file_cases, parameter_cases
-from steps import preprocess, train
-from steps.data_parameters import DataParameters
+from starcast.reviews.parameters import DataParameters
+from starcast.workflow.fit_parameters import TrainParameters
+from starcast.workflow.prepare import preprocess
+from starcast.workflow.train import train
 from tests.conftest import statuses
 
 FINE = ("taken as it is", "refused in one line")
 
 
 def test_files_are_taken_or_refused(store: mlflow.MlflowClient, tmp_path: Path) -> None:
-    train.run(train.TrainParameters())
+    train(TrainParameters())
     files = tmp_path / "files"
     files.mkdir()
     cases = file_cases(files, random.Random(1))
@@ -29,7 +31,7 @@ def test_files_are_taken_or_refused(store: mlflow.MlflowClient, tmp_path: Path) 
 def test_what_the_files_are_made_of_is_fine(store: mlflow.MlflowClient, tmp_path: Path) -> None:
     for name, content in file_bases().items():
         (tmp_path / name).write_bytes(content)
-        assert preprocess.run(DataParameters(data=str(tmp_path / name))).report["dropped"]["no text"] == 0
+        assert preprocess(DataParameters(data=str(tmp_path / name))).report["dropped"]["no text"] == 0
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -39,4 +41,8 @@ def test_parameters_are_taken_or_refused(seed: int) -> None:
 
 
 def crashed(tried: list[tuple[Case, tuple[str, str]]]) -> list[str]:
-    return [f"{case.kind}, {case.mutation}: {outcome} {said}" for case, (outcome, said) in tried if outcome not in FINE]
+    return [
+        f"{case.kind}, {case.mutation}: {outcome} {said}"
+        for case, (outcome, said) in tried
+        if outcome not in FINE
+    ]

@@ -29,7 +29,9 @@ TINY = {"families": "logistic_regression", "max_trials": "2", "epochs": "2"}
 def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
     """A copy of the project with a store of its own and 300 reviews as `reviews.csv`, shared by this module's tests."""
     folder = tmp_path_factory.mktemp("project") / "starcast"
-    ignored = shutil.ignore_patterns("raw", "mlruns", "mlflow.db*", "__pycache__", "*.pyc", ".git", ".uv", ".hypothesis")
+    ignored = shutil.ignore_patterns(
+        "raw", "mlruns", "mlflow.db*", "__pycache__", "*.pyc", ".git", ".uv", ".hypothesis"
+    )
     shutil.copytree(PROJECT, folder, ignore=ignored)
     shutil.copy(empty_database, folder / "mlflow.db")
     make_reviews(300).write_csv(folder / "reviews.csv")
@@ -46,11 +48,26 @@ def mlflow_run(
     project: Path, entry_point: str, *, tracking: str = "", experiment: str = "bars", **parameters: str
 ) -> subprocess.CompletedProcess[str]:
     """`mlflow run` in the environment of the tests, on the project's own store or on a server."""
-    command = [str(BIN / "mlflow"), "run", ".", "-e", entry_point, "--env-manager", "local", "--experiment-name", experiment]
+    command = [
+        str(BIN / "mlflow"),
+        "run",
+        ".",
+        "-e",
+        entry_point,
+        "--env-manager",
+        "local",
+        "--experiment-name",
+        experiment,
+    ]
     command += [part for name, value in parameters.items() for part in ("-P", f"{name}={value}")]
     uri = tracking or f"sqlite:///{project / 'mlflow.db'}"
     return subprocess.run(
-        command, cwd=project, env=environment(MLFLOW_TRACKING_URI=uri), capture_output=True, text=True, check=False
+        command,
+        cwd=project,
+        env=environment(MLFLOW_TRACKING_URI=uri),
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -114,7 +131,9 @@ def readme_commands(beginning: str) -> list[str]:
 
 def run_line(line: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     command = ["bash", "-c", line]
-    return subprocess.run(command, cwd=folder, env=environment(**more), capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment(**more), capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,7 +143,9 @@ def run_line(line: str, folder: Path, **more: str) -> subprocess.CompletedProces
         ({"data": "nowhere.csv"}, "starcast tune: data 'nowhere.csv': no such file"),
     ],
 )
-def test_a_mistake_is_one_line_and_no_run_stays_running(project: Path, parameters: dict[str, str], line: str) -> None:
+def test_a_mistake_is_one_line_and_no_run_stays_running(
+    project: Path, parameters: dict[str, str], line: str
+) -> None:
     done = mlflow_run(project, "tune", **parameters)
     assert done.returncode != 0
     assert line in done.stderr
@@ -134,7 +155,9 @@ def test_a_mistake_is_one_line_and_no_run_stays_running(project: Path, parameter
 
 def test_exit_code_of_a_mistake_is_two(project: Path) -> None:
     command = [sys.executable, "-m", "steps.preprocess", "--data=nowhere.csv"]
-    done = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=project, env=environment(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2
     assert done.stderr.strip().count("\n") == 0
 
@@ -183,7 +206,9 @@ def test_on_a_tracking_server(project: Path, tmp_path: Path, empty_database: Pat
         assert f"look at the run: {address}/#/experiments/" in done.stdout
         again = mlflow_run(project, "train", tracking=address, data="reviews.csv")
         assert "reused the finished run" in again.stdout, again.stderr
-        predicted = mlflow_run(project, "predict", tracking=address, input="reviews.csv", output="scores of mine.csv")
+        predicted = mlflow_run(
+            project, "predict", tracking=address, input="reviews.csv", output="scores of mine.csv"
+        )
         assert predicted.returncode == 0, predicted.stderr
         assert set(statuses(mlflow.MlflowClient(address))) == {"FINISHED"}
 
@@ -207,6 +232,8 @@ def test_models_serve_answers_as_documented(project: Path, tmp_path: Path) -> No
 
 
 def ask(address: str, body: dict[str, object]) -> list[dict[str, float]]:
-    request = urllib.request.Request(f"{address}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{address}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
     with urllib.request.urlopen(request, timeout=60) as response:
         return list(json.load(response)["predictions"])

@@ -13,12 +13,28 @@ import mlflow
 import pytest
 import requests
 
-from steps.tracking.patience import Patience, quick_failures
-from tests.code.tracking.logged_search import begin_log, gru, parameters, search_run
-from tests.workflow.processes import TUNE, Server, Watched, assert_is_done, contents, ended_trials, trials_of, until_stored
+from starcast.tracking.patience import Patience, quick_failures
+from tests.tracking.logged_search import begin_log, gru, parameters, search_run
+from tests.workflow.processes import (
+    TUNE,
+    Server,
+    Watched,
+    assert_is_done,
+    contents,
+    ended_trials,
+    trials_of,
+    until_stored,
+)
 
 AWAY = 6.0  # seconds
-NETWORK = ("--families=gru_1", "--sampling=none", "--start=random", "--max_epochs=3", "--pruner=none", "--batch_size=64")
+NETWORK = (
+    "--families=gru_1",
+    "--sampling=none",
+    "--start=random",
+    "--max_epochs=3",
+    "--pruner=none",
+    "--batch_size=64",
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +58,9 @@ def steps_of(client: mlflow.MlflowClient, run: mlflow.entities.Run, name: str) -
 
 
 def test_nothing_is_lost_while_the_server_is_away(server: Server, reviews_file: Path, tmp_path: Path) -> None:
-    with Watched((*TUNE, *NETWORK, f"--data={reviews_file}", "--max_trials=4"), tmp_path, server.address) as search:
+    with Watched(
+        (*TUNE, *NETWORK, f"--data={reviews_file}", "--max_trials=4"), tmp_path, server.address
+    ) as search:
         search.until(r"\[1/4: ")
         server.kill()
         time.sleep(AWAY)
@@ -97,7 +115,9 @@ def test_a_server_that_stays_away_ends_the_search_which_goes_on_elsewhere(
     assert not list(elsewhere.iterdir())
 
 
-def test_a_second_ctrl_c_ends_at_once_though_the_server_hangs(server: Server, reviews_file: Path, tmp_path: Path) -> None:
+def test_a_second_ctrl_c_ends_at_once_though_the_server_hangs(
+    server: Server, reviews_file: Path, tmp_path: Path
+) -> None:
     """The first one waits for the server, to close the runs."""
     with Watched((*TUNE, "--max_trials=40", f"--data={reviews_file}"), tmp_path, server.address) as search:
         search.until("tune: 40 trials of")
@@ -121,7 +141,9 @@ class Forgetful(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {"Content-Type": self.headers.get("Content-Type", "")}
-        answer = requests.request(self.command, self.address + self.path, data=body, headers=headers, timeout=60)
+        answer = requests.request(
+            self.command, self.address + self.path, data=body, headers=headers, timeout=60
+        )
         if self.path.endswith("runs/create") and "trial 001" in body.decode() and not self.broken:
             self.broken.append(self.path)
             self.close_connection = True

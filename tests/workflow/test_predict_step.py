@@ -18,23 +18,29 @@ from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 from polars.testing import assert_frame_equal
 
-from steps import predict, progress
-from steps.errors import UserError
-from steps.models.catalogue import FAMILIES
-from steps.models.corpus import Corpus, Part
-from steps.models.family import Training
-from steps.models.predictor import Predictor
-from steps.reviews import rows, stream, write
-from steps.reviews.clean import Cleaner
-from steps.reviews.read import read_table
-from steps.tracking import packaging, registry, scoring
+from starcast.cli import progress
+from starcast.cli.errors import UserError
+from starcast.models.catalogue import FAMILIES
+from starcast.models.corpus import Corpus, CorpusSplit
+from starcast.models.family import FitOptions
+from starcast.models.predictor import Predictor
+from starcast.reviews import rows, stream, write
+from starcast.reviews.clean import Cleaner
+from starcast.reviews.layouts import Layout
+from starcast.reviews.sources import read_table
+from starcast.tracking import packaging, registry, scoring
+from starcast.tracking.scoring import score
+from starcast.workflow.predict import predict
+from starcast.workflow.predict_parameters import PredictParameters
 from tests.conftest import make_reviews, statuses
 from tests.workflow.processes import Watched
 
 MODEL = "models:/review-rating@challenger"
 COMMAND = ("python", "-m", "steps.predict")
 PROBABILITIES = [f"probability_{rating}" for rating in range(1, 6)]
-TEXTS = st.lists(st.one_of(st.none(), st.text(st.sampled_from('lovely awful,"\n'), max_size=25)), min_size=1, max_size=25)
+TEXTS = st.lists(
+    st.one_of(st.none(), st.text(st.sampled_from('lovely awful,"\n'), max_size=25)), min_size=1, max_size=25
+)
 
 
 class Silent:
@@ -48,9 +54,9 @@ class Silent:
 def predictor() -> Predictor:
     """A linear model."""
     cleaner, reviews = Cleaner.create("light"), make_reviews(300)
-    part = Part(cleaner.clean(reviews["text"]), reviews["rating"].to_numpy() - 1)
+    part = CorpusSplit(cleaner.clean(reviews["text"]), reviews["rating"].to_numpy() - 1)
     family = FAMILIES["logistic_regression"]
-    fitted = family.fit(Corpus(part, part), family.published, Training("none", 1, 8, 1, 1), Silent())
+    fitted = family.fit(Corpus(part, part), family.published, FitOptions("none", 1, 8, 1, 1), Silent())
     return Predictor(family.name, cleaner, fitted.model, uses_title=False)
 
 
@@ -64,7 +70,7 @@ def model(store: mlflow.MlflowClient, predictor: Predictor) -> mlflow.MlflowClie
 
 def scored(file: Path, output: Path, **given: object) -> pl.DataFrame:
     """What `predict` writes, read back."""
-    predict.run(predict.PredictParameters.model_validate({"input": str(file), "output": str(output), **given}))
+    predict(PredictParameters.model_validate({"input": str(file), "output": str(output), **given}))
     return read_table(output)
 
 
@@ -89,27 +95,35 @@ def test_chunk_by_chunk_gives_what_all_at_once_gives(
     numbers = [*PROBABILITIES, "expected_rating"]
     kept = [name for name in at_once.columns if name not in numbers]
     assert_frame_equal(in_chunks.select(kept), at_once.select(kept))
-    assert_frame_equal(in_chunks.select(numbers).cast(pl.Float64), at_once.select(numbers).cast(pl.Float64), abs_tol=1e-6)
+    assert_frame_equal(
+        in_chunks.select(numbers).cast(pl.Float64), at_once.select(numbers).cast(pl.Float64), abs_tol=1e-6
+    )
     assert_frame_equal(in_chunks.select("text", "rating"), reviews)
 
 
 @pytest.mark.hypothesis  # its property stands within: `make fuzz` finds it by this
-def test_any_texts_in_chunks_of_any_size_are_scored_as_at_once(model: mlflow.MlflowClient, tmp_path: Path) -> None:
+def test_any_texts_in_chunks_of_any_size_are_scored_as_at_once(
+    model: mlflow.MlflowClient, tmp_path: Path
+) -> None:
     loaded = scoring.load(registry.find(MODEL))
-    layout = predict.Layout("plain", "text", "")
+    layout = Layout("plain", "text", "")
 
     @settings(max_examples=40)
     @given(texts=TEXTS, size=st.integers(1, 10))
     def holds(texts: list[str | None], size: int) -> None:
-        table = pl.DataFrame({"text": texts, "n": range(len(texts))}, schema={"text": pl.String, "n": pl.Int64})
-        parts = pl.concat([predict.score(part, layout, loaded) for part in table.iter_slices(size)])
-        assert_frame_equal(parts, predict.score(table, layout, loaded), abs_tol=1e-6)
+        table = pl.DataFrame(
+            {"text": texts, "n": range(len(texts))}, schema={"text": pl.String, "n": pl.Int64}
+        )
+        parts = pl.concat([score(part, layout, loaded) for part in table.iter_slices(size)])
+        assert_frame_equal(parts, score(table, layout, loaded), abs_tol=1e-6)
         assert_frame_equal(parts.select("text", "n"), table)
 
     holds()
 
 
-def test_json_keys_that_come_late_are_kept(model: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_keys_that_come_late_are_kept(
+    model: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rows, "BLOCK", 64)
     lines: list[dict[str, object]] = [{"text": f"lovely {number}"} for number in range(40)]
     lines += [{"text": "awful", "shop": "north", "tags": ["x", 1]}, {"shop": "007"}]
@@ -120,13 +134,17 @@ def test_json_keys_that_come_late_are_kept(model: mlflow.MlflowClient, tmp_path:
     assert table["text"].to_list() == [line.get("text") for line in lines]
 
 
-def test_the_run_says_what_was_read(model: mlflow.MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_run_says_what_was_read(
+    model: mlflow.MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "in.csv").write_text("id,text\n007,lovely\n008,\n")
     table = scored(tmp_path / "in.csv", tmp_path / "out.csv")
     assert table["id"].to_list() == ["007", "008"]
     [run] = model.search_runs([model.get_experiment_by_name("tests").experiment_id], "tags.step = 'predict'")
     assert run.data.metrics["reviews"] == 2
-    assert run.data.metrics["mean_expected_rating"] == pytest.approx(table["expected_rating"].cast(pl.Float64).to_numpy().mean())
+    assert run.data.metrics["mean_expected_rating"] == pytest.approx(
+        table["expected_rating"].cast(pl.Float64).to_numpy().mean()
+    )
     [dataset] = [found.dataset for found in run.inputs.dataset_inputs]
     assert dataset.name == "in.csv"
     assert json.loads(dataset.profile) == {"num_rows": 2}
@@ -144,11 +162,15 @@ def test_progress_says_how_many_how_fast_and_how_long(
     lines = progress.ReviewLines()
     for now, share in ((104, 0.2), (110, 0.25), (111, 0.3)):  # noqa: B007 - the clock's time
         lines.show(1_000, share)
-    assert capsys.readouterr().out == "  2,000 reviews done, 200 a second, 25% of the input, about 30 s left\n"
+    assert (
+        capsys.readouterr().out == "  2,000 reviews done, 200 a second, 25% of the input, about 30 s left\n"
+    )
 
 
 @pytest.mark.parametrize("column", ["predicted_rating", "probability_3", "model", "model_run"])
-def test_a_column_that_would_be_overwritten_is_refused(model: mlflow.MlflowClient, tmp_path: Path, column: str) -> None:
+def test_a_column_that_would_be_overwritten_is_refused(
+    model: mlflow.MlflowClient, tmp_path: Path, column: str
+) -> None:
     (tmp_path / "in.csv").write_text(f"text,{column}\nfine,mine\n")
     assert f"has a column {column!r} already" in refusal(tmp_path / "in.csv", tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
@@ -156,7 +178,9 @@ def test_a_column_that_would_be_overwritten_is_refused(model: mlflow.MlflowClien
 
 def test_columns_named_as_the_models_own_answers_stay(model: mlflow.MlflowClient, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text,rating,title\nfine,mine,hers\n")
-    assert scored(tmp_path / "in.csv", tmp_path / "out.csv").select("rating", "title").rows() == [("mine", "hers")]
+    assert scored(tmp_path / "in.csv", tmp_path / "out.csv").select("rating", "title").rows() == [
+        ("mine", "hers")
+    ]
 
 
 def test_an_output_that_cannot_be_is_refused_before_a_review_is_scored(
@@ -169,7 +193,9 @@ def test_an_output_that_cannot_be_is_refused_before_a_review_is_scored(
     assert "is a folder" in refusal(tmp_path / "in.parquet", tmp_path / "folder.csv")
     assert "is the file that is read" in refusal(tmp_path / "in.parquet", tmp_path / "in.parquet")
     assert "CSV cannot hold column 'tags'" in refusal(tmp_path / "in.parquet", tmp_path / "out.csv")
-    assert "column 'tags' holds List" in refusal(tmp_path / "in.parquet", tmp_path / "out.jsonl", text_column="tags")
+    assert "column 'tags' holds List" in refusal(
+        tmp_path / "in.parquet", tmp_path / "out.jsonl", text_column="tags"
+    )
     assert (tmp_path / "in.parquet").read_bytes() == before
 
 
@@ -191,9 +217,13 @@ def test_two_do_not_write_one_output(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_killed_at_a_random_moment_it_leaves_an_output_whole_or_none(model: mlflow.MlflowClient, tmp_path: Path) -> None:
+def test_killed_at_a_random_moment_it_leaves_an_output_whole_or_none(
+    model: mlflow.MlflowClient, tmp_path: Path
+) -> None:
     rows_in = 150_000
-    make_reviews(1_000).select("text").sample(rows_in, with_replacement=True, seed=1).write_csv(tmp_path / "in.csv")
+    make_reviews(1_000).select("text").sample(rows_in, with_replacement=True, seed=1).write_csv(
+        tmp_path / "in.csv"
+    )
     output, part = tmp_path / "out.csv", tmp_path / ".out.csv.part"
     given = [*COMMAND, "--input=in.csv", "--output=out.csv"]
     with Watched(given, tmp_path, mlflow.get_tracking_uri(), MLFLOW_EXPERIMENT_NAME="tests") as killed:
@@ -217,7 +247,9 @@ def test_killed_at_a_random_moment_it_leaves_an_output_whole_or_none(model: mlfl
 
 def test_signature_and_example_are_the_models(model: mlflow.MlflowClient) -> None:
     loaded = mlflow.pyfunc.load_model(MODEL)
-    assert [(column.name, str(column.type)) for column in loaded.metadata.signature.inputs] == [("text", "DataType.string")]
+    assert [(column.name, str(column.type)) for column in loaded.metadata.signature.inputs] == [
+        ("text", "DataType.string")
+    ]
     assert loaded.metadata.signature.outputs.input_names() == ["rating", *PROBABILITIES, "expected_rating"]
     example = loaded.input_example
     assert example.columns.tolist() == ["text"]
@@ -231,7 +263,10 @@ def test_signature_and_example_are_the_models(model: mlflow.MlflowClient) -> Non
     [
         ({"review": ["fine"]}, "Model is missing inputs ['text']"),
         ({"text": [1, 2]}, "Incompatible input types for column text"),
-        ({"text": ["fine", ["a", "b"]]}, "column 'text': row 1 holds ['a', 'b'] (list), where a text or null is expected"),
+        (
+            {"text": ["fine", ["a", "b"]]},
+            "column 'text': row 1 holds ['a', 'b'] (list), where a text or null is expected",
+        ),
         ({"text": [{"a": 1}]}, "row 0 holds {'a': 1} (dict)"),
         ({"text": ["fine", None, 3]}, "row 2 holds 3 (int)"),
     ],
@@ -260,23 +295,40 @@ WRONG_REQUESTS = {
 }
 
 
-def test_a_served_model_answers_and_says_what_is_wrong_with_a_request(model: mlflow.MlflowClient, tmp_path: Path) -> None:
+def test_a_served_model_answers_and_says_what_is_wrong_with_a_request(
+    model: mlflow.MlflowClient, tmp_path: Path
+) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    serve = ("mlflow", "models", "serve", "-m", MODEL, "--env-manager=local", "--host=127.0.0.1", f"--port={port}")
+    serve = (
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        MODEL,
+        "--env-manager=local",
+        "--host=127.0.0.1",
+        f"--port={port}",
+    )
     address = f"http://127.0.0.1:{port}/invocations"
     with Watched(serve, tmp_path, mlflow.get_tracking_uri()) as server, requests.Session() as session:
         server.until("Uvicorn running")
         for body, phrase in WRONG_REQUESTS.items():
-            refused = session.post(address, data=body, headers={"Content-Type": "application/json"}, timeout=60)
+            refused = session.post(
+                address, data=body, headers={"Content-Type": "application/json"}, timeout=60
+            )
             assert refused.status_code == 400, body
             assert phrase in refused.json()["message"]
         texts = (None, "", "lovely", "7")
-        sent = session.post(address, json={"dataframe_records": [{"text": text} for text in texts]}, timeout=60)
+        sent = session.post(
+            address, json={"dataframe_records": [{"text": text} for text in texts]}, timeout=60
+        )
         null, empty, lovely, number = sent.json()["predictions"]
         assert null == empty != lovely
         assert list(lovely) == ["rating", *PROBABILITIES, "expected_rating"]
         # A CSV has no types: what stands there is text.
-        as_csv = session.post(address, data="text\nlovely\n7\n", headers={"Content-Type": "text/csv"}, timeout=60)
+        as_csv = session.post(
+            address, data="text\nlovely\n7\n", headers={"Content-Type": "text/csv"}, timeout=60
+        )
         assert as_csv.json()["predictions"] == [lovely, number]

@@ -6,21 +6,30 @@ import mlflow
 import polars as pl
 import pytest
 
-from steps import preprocess
-from steps.data_parameters import DataParameters
-from steps.tracking.reuse import fetch
+from starcast.reviews.parameters import DataParameters
+from starcast.tracking.artifacts import fetch
+from starcast.workflow import prepare
+from starcast.workflow.prepare import preprocess
 
 
-def prepare(file: Path, **parameters: object) -> preprocess.Prepared:
-    return preprocess.run(DataParameters.model_validate({"data": str(file), **parameters}))
+def prepare(file: Path, **parameters: object) -> prepare.Prepared:
+    return preprocess(DataParameters.model_validate({"data": str(file), **parameters}))
 
 
 def test_leaves_splits_figures_and_lineage(store: mlflow.MlflowClient, reviews_file: Path) -> None:
     prepared = prepare(reviews_file)
     run = store.get_run(prepared.run_id)
     files = {item.path for item in store.list_artifacts(prepared.run_id)}
-    assert {"splits", "report.json", "length_before_cleaning.png", "length_after_cleaning.png", "rating_shares.png"} <= files
-    assert sum(pl.read_parquet(prepared.split(name)).height for name in ("train", "validation", "test")) == 300
+    assert {
+        "splits",
+        "report.json",
+        "length_before_cleaning.png",
+        "length_after_cleaning.png",
+        "rating_shares.png",
+    } <= files
+    assert (
+        sum(pl.read_parquet(prepared.split(name)).height for name in ("train", "validation", "test")) == 300
+    )
     assert run.data.params["data"] == str(reviews_file)
     assert run.data.tags["command"].startswith("mlflow run . -e preprocess -P data=")
     [raw] = run.inputs.dataset_inputs
@@ -38,8 +47,12 @@ def test_same_again_is_reused_and_says_so(
     assert pl.read_parquet(again.split("test")).equals(pl.read_parquet(first.split("test")))
 
 
-@pytest.mark.parametrize("change", [{"seed": 7}, {"split": "study_a"}, {"title_column": "title"}, {"sample_size": 200}])
-def test_other_parameters_make_a_new_run(store: mlflow.MlflowClient, reviews_file: Path, change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "change", [{"seed": 7}, {"split": "study_a"}, {"title_column": "title"}, {"sample_size": 200}]
+)
+def test_other_parameters_make_a_new_run(
+    store: mlflow.MlflowClient, reviews_file: Path, change: dict[str, object]
+) -> None:
     first = prepare(reviews_file)
     assert prepare(reviews_file, **change).run_id != first.run_id
 
@@ -58,7 +71,7 @@ def test_changed_code_makes_a_new_run(
     first = prepare(reviews_file)
     edited = tmp_path / "clean.py"
     edited.write_text("# another recipe")
-    monkeypatch.setattr(preprocess, "_code", lambda: [edited])
+    monkeypatch.setattr(prepare, "_code", lambda: [edited])
     assert prepare(reviews_file).run_id != first.run_id
 
 
@@ -80,6 +93,8 @@ def test_no_text_stands_on_two_sides(store: mlflow.MlflowClient, tmp_path: Path,
     doubled = tmp_path / "doubled.csv"
     pl.concat([table, table, table]).write_csv(doubled)
     prepared = prepare(doubled)
-    texts = pl.concat([pl.read_parquet(prepared.split(name)) for name in ("train", "validation", "test")])["text"]
+    texts = pl.concat([pl.read_parquet(prepared.split(name)) for name in ("train", "validation", "test")])[
+        "text"
+    ]
     assert texts.n_unique() == len(texts) == 300
     assert prepared.report["dropped"]["same text as an earlier review"] == 600

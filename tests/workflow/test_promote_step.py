@@ -10,12 +10,17 @@ import polars as pl
 import pytest
 from mlflow.entities import Run
 
-from steps import challenge, promote, train
-from steps.errors import UserError
-from steps.parameters import parse
-from steps.promotion import Outcome
-from steps.tracking import champions, scoring
-from steps.tracking.reuse import fetch
+from starcast.cli.errors import UserError
+from starcast.cli.parameters import parse
+from starcast.models.predictor import Predictor
+from starcast.promotion import ask
+from starcast.promotion.parameters import PromoteParameters
+from starcast.promotion.promote import promote
+from starcast.promotion.verdict import PromotionOutcome
+from starcast.tracking import champions
+from starcast.tracking.artifacts import fetch
+from starcast.workflow.fit_parameters import TrainParameters
+from starcast.workflow.train import train
 from tests.conftest import statuses, store_in
 from tests.workflow.processes import Watched
 
@@ -32,20 +37,20 @@ def empty_database(empty_database: Path, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("registered")
     with store_in(folder, empty_database, "fitted") as database:
         for given in FITS:
-            train.run(train.TrainParameters.model_validate(given))
+            train(TrainParameters.model_validate(given))
     return database
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(champions, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(challenge, "CALLS", 10)
+    monkeypatch.setattr(ask, "CALLS", 10)
 
 
-def promoted(version: int | str = "", **given: object) -> Outcome:
+def promoted(version: int | str = "", **given: object) -> PromotionOutcome:
     # Version 1 gives nearly every review 5 stars: whatever is better loses recall there.
     named = {"version": version, "mode": "enabled", "recall_drop": 1, **given}
-    return promote.run(parse(promote.PromoteParameters, [f"--{name}={value}" for name, value in named.items()]))
+    return promote(parse(PromoteParameters, [f"--{name}={value}" for name, value in named.items()]))
 
 
 def mistake(version: int | str = "", **given: object) -> str:
@@ -64,7 +69,9 @@ def last_run(store: mlflow.MlflowClient) -> Run:
     return store.search_runs(experiments, "tags.step = 'promote'", order_by=["attributes.start_time DESC"])[0]
 
 
-def test_a_dry_run_judges_and_moves_nothing(store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_judges_and_moves_nothing(
+    store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
     outcome = promoted(1, mode="dry_run", **EASY)
     said = capsys.readouterr().out
     assert (outcome.tag, outcome.dry_run) == ("won", True)
@@ -109,7 +116,9 @@ def test_the_better_becomes_champion_and_the_verdict_is_where_people_look(store:
 def test_one_that_is_no_better_stays_out_and_the_verdict_says_why(store: mlflow.MlflowClient) -> None:
     promoted(2)
     outcome = promoted(1)
-    assert outcome == Outcome("lost", "Version 1 of review-rating does not become champion: version 2 stays champion.")
+    assert outcome == PromotionOutcome(
+        "lost", "Version 1 of review-rating does not become champion: version 2 stays champion."
+    )
     assert aliases(store)["champion"] == "2"
     assert (
         "Failed: f1_macro better than champion version 2 (logistic_regression): -"
@@ -125,7 +134,10 @@ def test_one_that_is_no_better_stays_out_and_the_verdict_says_why(store: mlflow.
 def test_a_rating_that_is_lost_stops_one_that_is_better_on_the_whole(store: mlflow.MlflowClient) -> None:
     promoted(1, **EASY)
     assert promoted(2, recall_drop=0.05).tag == "lost"
-    assert "Failed: recall of every rating, the worst: 5 stars -0." in last_run(store).data.tags["mlflow.note.content"]
+    assert (
+        "Failed: recall of every rating, the worst: 5 stars -0."
+        in last_run(store).data.tags["mlflow.note.content"]
+    )
 
 
 def test_a_first_model_below_the_thresholds_stays_out(store: mlflow.MlflowClient) -> None:
@@ -194,7 +206,9 @@ def test_an_interrupted_rollback_that_is_repeated_goes_back_once(
     assert aliases(store) == {"challenger": "4", "champion": "2", "previous_champion": "1"}
 
 
-def test_a_champion_that_learned_from_the_test_reviews_is_refused_unless_told(store: mlflow.MlflowClient) -> None:
+def test_a_champion_that_learned_from_the_test_reviews_is_refused_unless_told(
+    store: mlflow.MlflowClient,
+) -> None:
     promoted(1, **EASY)
     said = mistake(4)
     assert said.startswith("champion version 1 learned from ")
@@ -209,7 +223,9 @@ def test_test_reviews_that_changed_are_refused(store: mlflow.MlflowClient) -> No
     assert "it was tested on reviews 0123456789abcdef, its run names " in mistake(2)
 
 
-def test_a_model_that_brings_code_runs_it_only_with_the_users_word(store: mlflow.MlflowClient, tmp_path: Path) -> None:
+def test_a_model_that_brings_code_runs_it_only_with_the_users_word(
+    store: mlflow.MlflowClient, tmp_path: Path
+) -> None:
     code = tmp_path / "foreign.py"
     mark = tmp_path / "executed"
     code.write_text(
@@ -222,7 +238,9 @@ def test_a_model_that_brings_code_runs_it_only_with_the_users_word(store: mlflow
     run_id = store.get_model_version(NAME, "2").run_id
     mlflow.set_experiment("fitted")
     with mlflow.start_run(run_id=run_id):
-        uri = mlflow.pyfunc.log_model(name="foreign", python_model=str(code), pip_requirements=["mlflow"]).model_uri
+        uri = mlflow.pyfunc.log_model(
+            name="foreign", python_model=str(code), pip_requirements=["mlflow"]
+        ).model_uri
     store.create_model_version(NAME, uri, run_id)
     mark.unlink(missing_ok=True)
     assert "loading it runs code that it brings; if you trust it, trust_model_code=true" in mistake(5)
@@ -235,7 +253,7 @@ def test_damaged_files_are_one_line(store: mlflow.MlflowClient, monkeypatch: pyt
     def damage(folder: Path) -> None:
         raise ValueError("not skops\nmore")
 
-    monkeypatch.setattr(scoring.Predictor, "load", damage)
+    monkeypatch.setattr(Predictor, "load", damage)
     assert mistake(2).endswith("its files are damaged or unsafe (not skops); train it again")
 
 
@@ -251,7 +269,9 @@ def test_damaged_files_are_one_line(store: mlflow.MlflowClient, monkeypatch: pyt
         ({"reason": "x" * 501}, "parameter reason:"),
     ],
 )
-def test_a_bad_parameter_begins_no_run(store: mlflow.MlflowClient, given: dict[str, object], expected: str) -> None:
+def test_a_bad_parameter_begins_no_run(
+    store: mlflow.MlflowClient, given: dict[str, object], expected: str
+) -> None:
     runs = len(statuses(store))
     assert expected in mistake(**given)
     assert len(statuses(store)) == runs
@@ -267,7 +287,10 @@ def test_two_promotions_at_once_end_with_one_champion(store: mlflow.MlflowClient
     promoted(1, **EASY)
     uri = mlflow.get_tracking_uri()
     given = [sys.executable, "-m", "steps.promote", "--mode=enabled", "--recall_drop=1"]
-    with Watched([*given, "--version=2"], tmp_path, uri) as one, Watched([*given, "--version=3"], tmp_path, uri) as other:
+    with (
+        Watched([*given, "--version=2"], tmp_path, uri) as one,
+        Watched([*given, "--version=3"], tmp_path, uri) as other,
+    ):
         assert (one.end(), other.end()) == (0, 0)
     state = champions.read_state(NAME)
     assert not state.pending

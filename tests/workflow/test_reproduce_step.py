@@ -12,14 +12,22 @@ import polars as pl
 import pytest
 from mlflow.entities import Run
 
-from steps import main, preprocess, reproduce, sampling, train, tune
-from steps.data_parameters import DataParameters
-from steps.errors import UserError
-from steps.evaluation.reproduction import Reproduction
-from steps.progress import EpochLines
-from steps.reproduce import ReproduceParameters
-from steps.tracking import lineage
-from steps.tracking.reuse import fetch
+from starcast.cli.errors import UserError
+from starcast.experiments.parameters import SamplingParameters
+from starcast.experiments.sampling import run_sampling
+from starcast.models.progress import EpochLines
+from starcast.reproduction.outcome import Reproduction
+from starcast.reproduction.parameters import ReproduceParameters
+from starcast.reproduction.reproduce import reproduce
+from starcast.reviews.parameters import DataParameters
+from starcast.tracking import lineage
+from starcast.tracking.artifacts import fetch
+from starcast.workflow.fit_parameters import TrainParameters
+from starcast.workflow.main import run_main
+from starcast.workflow.prepare import preprocess
+from starcast.workflow.search_parameters import MainParameters, TuneParameters
+from starcast.workflow.train import train
+from starcast.workflow.tune import tune
 from tests.conftest import make_reviews, statuses, store_in
 from tests.workflow.processes import BIN, PROJECT, environment
 
@@ -37,9 +45,9 @@ def empty_database(empty_database: Path, tmp_path_factory: pytest.TempPathFactor
     with store_in(folder, empty_database, "fitted") as database:
         make_reviews(300).write_csv("reviews.csv")
         data = str(folder / "reviews.csv")
-        train.run(train.TrainParameters(data=data))
-        train.run(train.TrainParameters(data=data, family="gru_1", settings='{"units_1": 8}', epochs=2, batch_size=64))
-        tune.run(tune.TuneParameters.model_validate({"data": data, **SEARCH}))
+        train(TrainParameters(data=data))
+        train(TrainParameters(data=data, family="gru_1", settings='{"units_1": 8}', epochs=2, batch_size=64))
+        tune(TuneParameters.model_validate({"data": data, **SEARCH}))
     return database
 
 
@@ -69,7 +77,7 @@ def one(client: mlflow.MlflowClient, wanted: str, experiment: str = "fitted") ->
 
 
 def again(run_id: str = "") -> Reproduction:
-    return reproduce.run(ReproduceParameters(run=run_id))
+    return reproduce(ReproduceParameters(run=run_id))
 
 
 def registry_of(client: mlflow.MlflowClient) -> tuple[dict[str, str], list[str]]:
@@ -150,8 +158,12 @@ def test_a_candidate_of_a_search_is_equal(store: mlflow.MlflowClient) -> None:
     assert len(found.pairs[0].answered) == 3
 
 
-@pytest.mark.parametrize(("family", "outcome"), [("logistic_regression", "complete"), ("gru_1", "complete"), ("gru_1", "pruned")])
-def test_a_trial_is_equal_and_never_reads_the_test_split(store: mlflow.MlflowClient, family: str, outcome: str) -> None:
+@pytest.mark.parametrize(
+    ("family", "outcome"), [("logistic_regression", "complete"), ("gru_1", "complete"), ("gru_1", "pruned")]
+)
+def test_a_trial_is_equal_and_never_reads_the_test_split(
+    store: mlflow.MlflowClient, family: str, outcome: str
+) -> None:
     trial = one(store, f"tags.trial_number != '' and tags.family = '{family}' and tags.outcome = '{outcome}'")
     found = again(trial.info.run_id)
     assert found.verdict == "equal"
@@ -164,8 +176,10 @@ def test_a_trial_is_equal_and_never_reads_the_test_split(store: mlflow.MlflowCli
     assert repeated.info.status == trial.info.status
 
 
-def test_preprocessing_is_really_done_again_and_its_digests_compared(store: mlflow.MlflowClient, file: Path) -> None:
-    first = preprocess.run(DataParameters(data=str(file)))
+def test_preprocessing_is_really_done_again_and_its_digests_compared(
+    store: mlflow.MlflowClient, file: Path
+) -> None:
+    first = preprocess(DataParameters(data=str(file)))
     found = again(first.run_id)
     assert found.verdict == "equal"
     assert found.pairs[0].now.run_id != first.run_id
@@ -173,7 +187,10 @@ def test_preprocessing_is_really_done_again_and_its_digests_compared(store: mlfl
     with without(file, make_reviews(299, seed=1).write_csv()):
         changed = again(first.run_id)
     assert changed.verdict == "different"
-    assert {each.name for each in changed.compared if each.verdict == "different"} >= {"digest of train", "reviews"}
+    assert {each.name for each in changed.compared if each.verdict == "different"} >= {
+        "digest of train",
+        "reviews",
+    }
 
 
 def test_another_file_is_named_as_the_likely_cause(
@@ -202,7 +219,10 @@ def test_without_the_file_the_splits_on_the_server_are_taken(
         with pytest.raises(UserError, match="no such file"):
             again(one(store, "tags.step = 'preprocess'").info.run_id)
     _, told = left_by(store)
-    assert [each["same"] for each in told["checks"] if each["what"] in ("data file", "train split")] == [None, True]
+    assert [each["same"] for each in told["checks"] if each["what"] in ("data file", "train split")] == [
+        None,
+        True,
+    ]
 
 
 def test_with_neither_file_nor_splits_it_says_so(store: mlflow.MlflowClient, file: Path) -> None:
@@ -210,14 +230,21 @@ def test_with_neither_file_nor_splits_it_says_so(store: mlflow.MlflowClient, fil
     splits = fetch(one(store, "tags.step = 'preprocess'").info.run_id, "splits")
     away = splits.rename(splits.with_name("away"))
     try:
-        with without(file), pytest.raises(UserError, match=r"no such file .*; nor are the splits of then on the server any more"):
+        with (
+            without(file),
+            pytest.raises(
+                UserError, match=r"no such file .*; nor are the splits of then on the server any more"
+            ),
+        ):
             again(original)
     finally:
         away.rename(splits)
     assert one(store, "tags.step = 'reproduce'", "tests").info.status == "FAILED"
 
 
-def test_another_version_of_a_package_is_named(store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_version_of_a_package_is_named(
+    store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
     original = one(store, "tags.step = 'train'").info.run_id
     kept = fetch(original, lineage.VERSIONS)
     versions = json.loads(kept.read_text())
@@ -241,7 +268,8 @@ def test_a_parameter_that_this_version_does_not_take_is_one_line(store: mlflow.M
     with mlflow.start_run(tags={"step": "train", lineage.COMMIT: "abc"}) as old:
         mlflow.log_params({"data": "sample", "family": "random_forest"})
     with pytest.raises(
-        UserError, match=r"made by another version of starcast, this one says parameter family: .*checkout abc"
+        UserError,
+        match=r"made by another version of starcast, this one says parameter family: .*checkout abc",
     ) as told:
         again(old.info.run_id)
     assert "\n" not in str(told.value)
@@ -274,24 +302,44 @@ def test_an_interrupt_closes_all_as_killed_and_marks_nothing(
 
 
 def test_an_experiment_is_equal_with_its_fits(store: mlflow.MlflowClient, file: Path) -> None:
-    sampling.run(sampling.SamplingParameters.model_validate({"data": str(file), "variants": "none", "repeats": 1}))
+    run_sampling(SamplingParameters.model_validate({"data": str(file), "variants": "none", "repeats": 1}))
     found = again(one(store, "tags.step = 'sampling'", "tests").info.run_id)
     assert (found.verdict, len(found.pairs)) == ("equal", 2)
 
 
 def test_the_main_job_is_equal_down_to_its_trials(store: mlflow.MlflowClient, file: Path) -> None:
-    given = {"data": str(file), "families": "logistic_regression", "max_trials": 1, "workers": 1, "register": False}
-    main.run(main.MainParameters.model_validate(given))
+    given = {
+        "data": str(file),
+        "families": "logistic_regression",
+        "max_trials": 1,
+        "workers": 1,
+        "register": False,
+    }
+    run_main(MainParameters.model_validate(given))
     found = again(one(store, "tags.step = 'main'", "tests").info.run_id)
     assert (found.verdict, len(found.pairs)) == ("equal", 4)
 
 
 def mlflow_run(folder: Path, *arguments: str) -> str:
     """What an entry point prints that `mlflow run` runs in the experiment of the tests."""
-    command = [str(BIN / "mlflow"), "run", str(PROJECT), "--env-manager", "local", "--experiment-name", "tests", *arguments]
+    command = [
+        str(BIN / "mlflow"),
+        "run",
+        str(PROJECT),
+        "--env-manager",
+        "local",
+        "--experiment-name",
+        "tests",
+        *arguments,
+    ]
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     done = subprocess.run(
-        command, cwd=folder, env=environment(MLFLOW_TRACKING_URI=uri), capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env=environment(MLFLOW_TRACKING_URI=uri),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -304,7 +352,10 @@ def test_through_mlflow_run_bare_the_newest_candidate_which_it_began_as_well(
     original = one(store, "tags.step = 'train'", "tests")
     assert original.data.params["settings"] == "'{}'", "MLflow logs values as the shell wants them"
     said = mlflow_run(tmp_path, "-e", "reproduce")
-    assert f"reproduce: the newest finished candidate is run {original.info.run_id}, train logistic_regression" in said
+    assert (
+        f"reproduce: the newest finished candidate is run {original.info.run_id}, train logistic_regression"
+        in said
+    )
     assert "reproduce: Equal: train logistic_regression" in said
     run, _ = left_by(store)
     assert (run.info.status, run.data.tags["reproduced_run_id"]) == ("FINISHED", original.info.run_id)

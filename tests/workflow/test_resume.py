@@ -10,9 +10,9 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from steps import tune
-from steps.parameters import command
-from steps.tune_parameters import TuneParameters
+from starcast.cli.command import command
+from starcast.workflow.search_parameters import TuneParameters
+from starcast.workflow.tune import tune
 from tests.conftest import make_reviews
 from tests.workflow.processes import (
     BIN,
@@ -95,7 +95,9 @@ def test_ctrl_c_ends_with_two_plain_lines(interrupted: Watched) -> None:
     assert last == "starcast tune: interrupted, runs closed as KILLED"
 
 
-def mistake(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path, **given: str) -> str:
+def mistake(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path, **given: str
+) -> str:
     """What the command says to these parameters; it ends with 2."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["tune.py", *(f"--{name}={value}" for name, value in given.items())])
@@ -103,7 +105,7 @@ def mistake(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     try:
         with pytest.raises(SystemExit) as ended:
-            command("tune", TuneParameters, tune.run)
+            command("tune", TuneParameters, tune)
     finally:
         mlflow.set_tracking_uri(None)
         for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
@@ -151,14 +153,18 @@ def test_a_file_that_changed_is_refused(
     assert "RUNNING" not in {run.info.status for run in client.search_runs(["0"])}
 
 
-def test_a_killed_search_leaves_what_had_ended(client: mlflow.MlflowClient, interrupted: Watched, killed: Watched) -> None:
+def test_a_killed_search_leaves_what_had_ended(
+    client: mlflow.MlflowClient, interrupted: Watched, killed: Watched
+) -> None:
     run_id = interrupted.search_id()
     assert "going on with search" in killed.output
     assert len(ended_trials(client, run_id)) >= 2
 
 
 @pytest.fixture(scope="module")
-def finished(interrupted: Watched, killed: Watched, folder: Path) -> Iterator[tuple[Watched, dict[int, object]]]:
+def finished(
+    interrupted: Watched, killed: Watched, folder: Path
+) -> Iterator[tuple[Watched, dict[int, object]]]:
     """The same search once more, to its end; and what the store held of its ended trials before."""
     client = mlflow.MlflowClient(uri_of(folder))
     before = contents(client, ended_trials(client, interrupted.search_id()))
@@ -173,18 +179,25 @@ def test_a_resumed_search_ends_with_all_its_trials(
 ) -> None:
     search, before = finished
     run_id = interrupted.search_id()
-    assert f"going on with search {run_id} of reviews.csv: {len(before)} of {TRIALS} trials are done" in search.output
+    assert (
+        f"going on with search {run_id} of reviews.csv: {len(before)} of {TRIALS} trials are done"
+        in search.output
+    )
     assert_is_done(client, run_id, TRIALS)
     after = contents(client, ended_trials(client, run_id))
     assert {number: after[number] for number in before} == before
-    under_way = [run for run in trials_of(client, run_id).values() if run.data.tags["outcome"] == "interrupted"]
+    under_way = [
+        run for run in trials_of(client, run_id).values() if run.data.tags["outcome"] == "interrupted"
+    ]
     assert len(under_way) <= 2  # one of each process that did not end
     assert {run.info.status for run in under_way} <= {"KILLED", "FAILED"}
     settings = [tuple(sorted(run.data.params.items())) for run in ended_trials(client, run_id).values()]
     assert len(set(settings)) == TRIALS, "settings were tried twice"
 
 
-def test_no_run_of_any_process_is_left_running(client: mlflow.MlflowClient, finished: tuple[Watched, dict[int, object]]) -> None:
+def test_no_run_of_any_process_is_left_running(
+    client: mlflow.MlflowClient, finished: tuple[Watched, dict[int, object]]
+) -> None:
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     left = [run.info.run_name for run in client.search_runs(experiments) if run.info.status == "RUNNING"]
     assert left == []
@@ -216,15 +229,35 @@ def project(folder: Path) -> Path:
 
 
 def under_mlflow_run(project: Path, folder: Path) -> Watched:
-    given = ("data=../reviews.csv", f"max_trials={TRIALS * 4}", "families=logistic_regression", "workers=1", "epochs=1")
+    given = (
+        "data=../reviews.csv",
+        f"max_trials={TRIALS * 4}",
+        "families=logistic_regression",
+        "workers=1",
+        "epochs=1",
+    )
     parameters = [part for text in given for part in ("-P", text)]
-    command = (str(BIN / "mlflow"), "run", ".", "--env-manager", "local", "-e", "tune", "--experiment-name", "signals")
+    command = (
+        str(BIN / "mlflow"),
+        "run",
+        ".",
+        "--env-manager",
+        "local",
+        "-e",
+        "tune",
+        "--experiment-name",
+        "signals",
+    )
     return Watched((*command, *parameters), project, uri_of(folder))
 
 
 def searches(client: mlflow.MlflowClient) -> list[mlflow.entities.Run]:
     experiment = client.get_experiment_by_name("signals")
-    return list(client.search_runs([experiment.experiment_id], "tags.step = 'tune'", order_by=["attributes.start_time DESC"]))
+    return list(
+        client.search_runs(
+            [experiment.experiment_id], "tags.step = 'tune'", order_by=["attributes.start_time DESC"]
+        )
+    )
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
@@ -249,7 +282,9 @@ def test_ctrl_c_of_mlflow_run_ends_in_order(client: mlflow.MlflowClient, project
     assert "RUNNING" not in {run.info.status for run in trials_of(client, parent.info.run_id).values()}
 
 
-def test_a_second_ctrl_c_of_mlflow_run_ends_at_once(client: mlflow.MlflowClient, project: Path, folder: Path) -> None:
+def test_a_second_ctrl_c_of_mlflow_run_ends_at_once(
+    client: mlflow.MlflowClient, project: Path, folder: Path
+) -> None:
     with under_mlflow_run(project, folder) as search:
         search.until(f"tune: {TRIALS * 4} trials of")
         search.signal(signal.SIGINT)

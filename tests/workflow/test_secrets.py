@@ -8,9 +8,11 @@ import mlflow
 import pytest
 from sqlalchemy import MetaData, create_engine
 
-from steps import preprocess, train
-from steps.data_parameters import DataParameters
-from steps.errors import UserError
+from starcast.cli.errors import UserError
+from starcast.reviews.parameters import DataParameters
+from starcast.workflow.fit_parameters import TrainParameters
+from starcast.workflow.prepare import preprocess
+from starcast.workflow.train import train
 from tests.workflow.postgres import postgres
 from tests.workflow.processes import TUNE, Server, Watched
 from tests.workflow.sign_in import ADMIN, PASSWORD, signing_server
@@ -40,7 +42,9 @@ def stored(uri: str) -> str:
     engine, tables = create_engine(uri), MetaData()
     tables.reflect(engine)
     with engine.connect() as connection:
-        rows = [str(tuple(row)) for table in tables.sorted_tables for row in connection.execute(table.select())]
+        rows = [
+            str(tuple(row)) for table in tables.sorted_tables for row in connection.execute(table.select())
+        ]
     engine.dispose()
     return "\n".join(rows)
 
@@ -89,7 +93,7 @@ def test_no_secret_is_in_what_a_store_that_refuses_makes_us_say(
     for uri in (with_password(server.address, wrong), database[0].replace(database[1], wrong)):
         using(uri)
         with pytest.raises(UserError, match=r"with that password|password authentication failed") as caught:
-            preprocess.run(DataParameters())
+            preprocess(DataParameters())
         assert wrong not in "".join([str(caught.value), *capfd.readouterr(), server.log, stored(database[0])])
 
 
@@ -106,7 +110,7 @@ def test_no_password_of_a_database_used_directly_is_printed_or_stored(
     using(uri)
     mlflow.create_experiment("direct", artifact_location=(tmp_path / "artifacts").as_uri())
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "direct")
-    train.run(train.TrainParameters(data=str(reviews_file)))
+    train(TrainParameters(data=str(reviews_file)))
     said = "".join(capfd.readouterr())
     assert 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"' in said
     assert password not in said + stored(uri)

@@ -9,8 +9,9 @@ import mlflow
 import pytest
 from mlflow.server.auth.client import AuthServiceClient
 
-from steps import train
-from steps.errors import UserError
+from starcast.cli.errors import UserError
+from starcast.workflow.fit_parameters import TrainParameters
+from starcast.workflow.train import train
 from tests.conftest import make_reviews
 from tests.workflow.processes import Server, Watched
 from tests.workflow.sign_in import ADMIN, PASSWORD, sign_in, signing_server
@@ -24,9 +25,15 @@ SIGN_IN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Server]:
     """A server that knows an admin, a reader, and a writer of the experiment Default."""
-    with signing_server(tmp_path_factory.mktemp("server"), empty_database) as made, pytest.MonkeyPatch.context() as patch:
+    with (
+        signing_server(tmp_path_factory.mktemp("server"), empty_database) as made,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         sign_in(patch, ADMIN, PASSWORD)
-        users, closed = AuthServiceClient(made.address), mlflow.MlflowClient(made.address).create_experiment(CLOSED)
+        users, closed = (
+            AuthServiceClient(made.address),
+            mlflow.MlflowClient(made.address).create_experiment(CLOSED),
+        )
         for name, password in USERS.items():
             users.create_user(name, password)
             users.grant_user_permission(name, "experiment", closed, "DENY")
@@ -58,19 +65,25 @@ def runs(server: Server) -> list[mlflow.entities.Run]:
 
 
 @pytest.mark.parametrize("entry_point", MODELS)
-def test_who_is_not_known_or_may_only_read_begins_no_run(used: Server, monkeypatch: pytest.MonkeyPatch, entry_point: str) -> None:
+def test_who_is_not_known_or_may_only_read_begins_no_run(
+    used: Server, monkeypatch: pytest.MonkeyPatch, entry_point: str
+) -> None:
     before = len(runs(used))
     sign_in(monkeypatch, "reader", "wrong")
     said = f"tracking server {used.address} does not know user 'reader' with that password: {SIGN_IN}"
     assert mistake(entry_point).startswith(said)
     sign_in(monkeypatch, "", "")
-    assert mistake(entry_point).startswith(f"tracking server {used.address} wants a user name and a password: {SIGN_IN}")
+    assert mistake(entry_point).startswith(
+        f"tracking server {used.address} wants a user name and a password: {SIGN_IN}"
+    )
     sign_in(monkeypatch, "reader", USERS["reader"])
     refused = mistake(entry_point)
     assert "does not let reader do this" in refused
     assert "ask its administrator for EDIT permission on experiment Default" in refused
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", CLOSED)
-    assert f"EDIT permission on experiment {CLOSED}, or name another in MLFLOW_EXPERIMENT_NAME" in mistake(entry_point)
+    assert f"EDIT permission on experiment {CLOSED}, or name another in MLFLOW_EXPERIMENT_NAME" in mistake(
+        entry_point
+    )
     assert len(runs(used)) == before
 
 
@@ -82,16 +95,23 @@ def test_a_command_says_it_in_one_line(server: Server, tmp_path: Path) -> None:
     assert line.startswith(f"starcast predict: tracking server {server.address} does not know user 'reader'")
 
 
-def test_a_model_of_somebody_else_is_not_changed(used: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_of_somebody_else_is_not_changed(
+    used: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "reviews.csv"
     make_reviews(300).write_csv(file)
     sign_in(monkeypatch, ADMIN, PASSWORD)
     mlflow.MlflowClient().create_registered_model("theirs")
     sign_in(monkeypatch, "writer", USERS["writer"])
-    with pytest.raises(UserError, match="ask its administrator for EDIT permission on the registered model") as caught:
-        train.run(train.TrainParameters(data=str(file), model="theirs"))
+    with pytest.raises(
+        UserError, match="ask its administrator for EDIT permission on the registered model"
+    ) as caught:
+        train(TrainParameters(data=str(file), model="theirs"))
     assert "\n" not in str(caught.value)
     assert used.client().search_model_versions("name = 'theirs'") == []
-    assert {run.data.tags["step"]: run.info.status for run in runs(used)} == {"train": "FAILED", "preprocess": "FINISHED"}
-    train.run(train.TrainParameters(data=str(file), model="own"))
+    assert {run.data.tags["step"]: run.info.status for run in runs(used)} == {
+        "train": "FAILED",
+        "preprocess": "FINISHED",
+    }
+    train(TrainParameters(data=str(file), model="own"))
     assert len(used.client().search_model_versions("name = 'own'")) == 1

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from steps.search.loop import Done, Epoch, Event, Failed
-from steps.search.spark_pool import DIED, SparkPool
-from steps.search.trials import Proposal
-from steps.spark import spark_session
+from starcast.search.loop import Done, Epoch, Event, Failed
+from starcast.search.trials import Proposal
+from starcast.spark.session import spark_session
+from starcast.spark.trial_pool import DIED, SparkPool
 from tests.workflow import spark_work
 from tests.workflow.processes import LONG
 from tests.workflow.spark_cluster import needs_spark
@@ -64,7 +64,11 @@ def run(pool: SparkPool, number: int, how: str = "train") -> Any:
 def test_trials_find_data_and_setup_and_one_process_trains_many(pool: SparkPool) -> None:
     ended = [run(pool, number).metrics for number in (1, 2, 3)]
     assert len({facts.pop("pid") for facts in ended}) == 1
-    assert ended == [{"setup": "the setup", "how": "train", "data": ["corpus", "corpus/words.txt"], "threads": "1"}] * 3
+    assert (
+        ended
+        == [{"setup": "the setup", "how": "train", "data": ["corpus", "corpus/words.txt"], "threads": "1"}]
+        * 3
+    )
 
 
 def test_it_is_idle_until_as_many_run_as_it_has_workers(pool: SparkPool) -> None:

@@ -12,13 +12,17 @@ import pytest
 from mlflow.entities import Run
 from polars.testing import assert_frame_equal
 
-from steps import predict, spark_jobs, train
-from steps.errors import UserError
-from steps.reviews import stream
-from steps.reviews.read import read_table
-from steps.spark import spark_session
-from steps.spark_jobs import run_jobs
-from steps.spark_reviews import SETTINGS, read_reviews
+from starcast.cli.errors import UserError
+from starcast.reviews import stream
+from starcast.reviews.sources import read_table
+from starcast.spark import jobs
+from starcast.spark.jobs import run_jobs
+from starcast.spark.reviews import SETTINGS, read_reviews
+from starcast.spark.session import spark_session
+from starcast.workflow.fit_parameters import TrainParameters
+from starcast.workflow.predict import predict
+from starcast.workflow.predict_parameters import PredictParameters
+from starcast.workflow.train import train
 from tests.conftest import make_reviews, statuses
 from tests.workflow.spark_cluster import cluster_in, needs_spark
 
@@ -44,7 +48,9 @@ AWKWARD = [
 @pytest.fixture(scope="module")
 def session() -> Iterator["SparkSession"]:
     """Spark in this process, with a file's parts so small that every file has some."""
-    with spark_session("local[2]", "tests", {**SETTINGS, "spark.sql.files.maxPartitionBytes": "3000"}) as started:
+    with spark_session(
+        "local[2]", "tests", {**SETTINGS, "spark.sql.files.maxPartitionBytes": "3000"}
+    ) as started:
         yield started
 
 
@@ -69,7 +75,10 @@ def write_files(folder: Path) -> list[Path]:
     (folder / "mark.tsv").write_bytes(b"\xef\xbb\xbf\n" + tsv)
     (folder / "windows.tsv").write_bytes(tsv.replace(b"\n", b"\r\n"))
     (folder / "ends.tsv").write_bytes(tsv.removesuffix(b"\n"))
-    lines = [{name: value for name, value in row.items() if value is not None} for row in table.iter_rows(named=True)]
+    lines = [
+        {name: value for name, value in row.items() if value is not None}
+        for row in table.iter_rows(named=True)
+    ]
     lines.append({"id": 7, "shop": ["late", 1]})
     (folder / "in.jsonl").write_text("\n".join(map(json.dumps, lines)))
     table.with_columns(n=pl.int_range(pl.len())).write_parquet(folder / "in.parquet", row_group_size=50)
@@ -80,7 +89,9 @@ def write_files(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def test_every_format_is_read_as_without_spark(session: "SparkSession", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_format_is_read_as_without_spark(
+    session: "SparkSession", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for file in write_files(tmp_path):
         expected = read_table(file)
         found = read_reviews(session, file, expected.columns)
@@ -98,7 +109,9 @@ def test_plain_lines_are_read_by_several_tasks(session: "SparkSession", tmp_path
 
 def test_what_one_task_reads_is_handed_on_in_order(session: "SparkSession", tmp_path: Path) -> None:
     rows = 250_000
-    numbered = pl.DataFrame({"id": range(rows), "text": ["a plain review\nof two lines, which takes some bytes"] * rows})
+    numbered = pl.DataFrame(
+        {"id": range(rows), "text": ["a plain review\nof two lines, which takes some bytes"] * rows}
+    )
     numbered.cast(pl.String).write_csv(tmp_path / "in.csv")
     found = read_reviews(session, tmp_path / "in.csv", ["id", "text"])
     assert found.rdd.getNumPartitions() == (tmp_path / "in.csv").stat().st_size // (8 * 2**20)
@@ -112,7 +125,11 @@ def test_what_one_task_reads_is_handed_on_in_order(session: "SparkSession", tmp_
     [
         ("in.tsv", b"id\ttext\n1\tfine\n2\ttoo\tmany\n", "in.tsv, part 1 of it: not readable as tsv"),
         ("in.tsv", b"id\ttext\n1\tfine\n2\tcaf\xe9\n", "not UTF-8: byte 0xe9 in line"),
-        ("in.csv", b'id,text\n1,"never closed\n' + b"x\n" * 9_000_000, "a quote that is opened there and never closed"),
+        (
+            "in.csv",
+            b'id,text\n1,"never closed\n' + b"x\n" * 9_000_000,
+            "a quote that is opened there and never closed",
+        ),
     ],
     ids=["ragged", "latin1", "open quote"],
 )
@@ -146,16 +163,22 @@ def test_progress_says_how_many_tasks_are_done(
 
         time.sleep(0.3)
 
-    monkeypatch.setattr(spark_jobs, "EVERY", 0.1)
+    monkeypatch.setattr(jobs, "EVERY", 0.1)
     run_jobs(session.sparkContext, lambda: session.sparkContext.parallelize(range(8), 8).foreach(doze))
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("  ") and " of 8 tasks done, about " in line and line.endswith(" left") for line in lines), lines
+    assert any(
+        line.startswith("  ") and " of 8 tasks done, about " in line and line.endswith(" left")
+        for line in lines
+    ), lines
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("in.parquet.gz", "reads Parquet unpacked only"), ("_in.parquet", "Parquet under a plain name only")]
+    ("name", "why"),
+    [("in.parquet.gz", "reads Parquet unpacked only"), ("_in.parquet", "Parquet under a plain name only")],
 )
-def test_parquet_that_spark_does_not_take_is_refused(session: "SparkSession", tmp_path: Path, name: str, why: str) -> None:
+def test_parquet_that_spark_does_not_take_is_refused(
+    session: "SparkSession", tmp_path: Path, name: str, why: str
+) -> None:
     with pytest.raises(UserError, match=why):
         read_reviews(session, tmp_path / name, ["text"])
 
@@ -174,7 +197,12 @@ def as_told(client: mlflow.MlflowClient) -> list[tuple[object, ...]]:
             (each.dataset.name, each.dataset.digest, each.dataset.schema, each.dataset.profile)
             for each in run.inputs.dataset_inputs
         ]
-        return datasets, run.data.metrics["reviews"], round(run.data.metrics["mean_expected_rating"], 6), run.info.status
+        return (
+            datasets,
+            run.data.metrics["reviews"],
+            round(run.data.metrics["mean_expected_rating"], 6),
+            run.info.status,
+        )
 
     return [told(run) for run in client.search_runs(["1"], "tags.step = 'predict'")]
 
@@ -183,19 +211,26 @@ def same(on_spark: pl.DataFrame, local: pl.DataFrame) -> None:
     kept = [name for name in local.columns if name not in NUMBERS]
     assert on_spark.columns == local.columns
     assert_frame_equal(on_spark.select(kept), local.select(kept))
-    assert_frame_equal(on_spark.select(NUMBERS).cast(pl.Float64), local.select(NUMBERS).cast(pl.Float64), abs_tol=1e-6)
+    assert_frame_equal(
+        on_spark.select(NUMBERS).cast(pl.Float64), local.select(NUMBERS).cast(pl.Float64), abs_tol=1e-6
+    )
 
 
 def test_answers_are_those_without_spark_here_and_on_a_cluster(
     store: mlflow.MlflowClient, reviews_file: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    train.run(train.TrainParameters(data=str(reviews_file), title_column="title"))
+    train(TrainParameters(data=str(reviews_file), title_column="title"))
     folder = tmp_path_factory.mktemp("files")
     write_files(folder)
 
     def run(file: str, output: str, **where: object) -> Path:
-        given = {"input": str(folder / file), "text_column": "review.text", "title_column": "Title", "output": output}
-        return predict.run(predict.PredictParameters.model_validate({**given, **where}))
+        given = {
+            "input": str(folder / file),
+            "text_column": "review.text",
+            "title_column": "Title",
+            "output": output,
+        }
+        return predict(PredictParameters.model_validate({**given, **where}))
 
     run("in.csv", "local.csv")
     run("in.csv", "spark.csv", executor="spark", spark_master="local[2]")

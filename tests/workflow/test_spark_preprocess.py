@@ -9,10 +9,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from steps import preprocess, spark_preparing
-from steps.data_parameters import PreprocessParameters
-from steps.errors import UserError
-from steps.reviews.split import SPLITS
+from starcast.cli.errors import UserError
+from starcast.reviews.split import SPLITS
+from starcast.spark.parameters import PreprocessParameters
+from starcast.spark.reviews import SETTINGS
+from starcast.workflow import prepare
+from starcast.workflow.prepare import preprocess
 from tests.conftest import make_reviews, statuses
 from tests.workflow.spark_cluster import cluster_in, needs_spark
 
@@ -23,7 +25,7 @@ REVIEWS = 600
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task for every few reviews."""
-    monkeypatch.setitem(spark_preparing.SETTINGS, "spark.sql.files.maxPartitionBytes", "10000")
+    monkeypatch.setitem(SETTINGS, "spark.sql.files.maxPartitionBytes", "10000")
 
 
 def reviews_with_all_that_is_checked() -> pl.DataFrame:
@@ -36,12 +38,12 @@ def reviews_with_all_that_is_checked() -> pl.DataFrame:
     return table.with_columns(text=pl.Series(texts), rating=pl.Series(ratings))
 
 
-def prepare(file: Path, executor: str, master: str = "local[2]", **parameters: object) -> preprocess.Prepared:
+def prepare(file: Path, executor: str, master: str = "local[2]", **parameters: object) -> prepare.Prepared:
     asked = {"data": str(file), "executor": executor, "spark_master": master, **parameters}
-    return preprocess.run(PreprocessParameters.model_validate(asked), anew=True)
+    return preprocess(PreprocessParameters.model_validate(asked), anew=True)
 
 
-def assert_equal(there: preprocess.Prepared, here: preprocess.Prepared) -> None:
+def assert_equal(there: prepare.Prepared, here: prepare.Prepared) -> None:
     assert there.report == here.report
     for name in SPLITS:
         assert_frame_equal(pl.read_parquet(there.split(name)), pl.read_parquet(here.split(name)))
@@ -50,7 +52,9 @@ def assert_equal(there: preprocess.Prepared, here: preprocess.Prepared) -> None:
 def test_splits_digests_and_figures_are_those_made_here(store: mlflow.MlflowClient, tmp_path: Path) -> None:
     file = tmp_path / "reviews.tsv"
     reviews_with_all_that_is_checked().write_csv(file, separator="\t", quote_style="never")
-    there, here = (prepare(file, executor, sample_size=500, title_column="title") for executor in ("spark", "local"))
+    there, here = (
+        prepare(file, executor, sample_size=500, title_column="title") for executor in ("spark", "local")
+    )
     assert there.split("train").is_dir()
     assert len(list(there.split("train").iterdir())) > 2
     assert_equal(there, here)
@@ -69,7 +73,9 @@ def test_quoted_fields_with_line_ends_are_read_as_here(store: mlflow.MlflowClien
 def test_what_the_checks_refuse_is_told_with_its_row(store: mlflow.MlflowClient, tmp_path: Path) -> None:
     file = tmp_path / "reviews.tsv"
     table = make_reviews(REVIEWS).select("text", pl.col("rating").cast(pl.String))
-    table = table.with_columns(rating=pl.when(pl.int_range(pl.len()) == 431).then(pl.lit("six")).otherwise("rating"))
+    table = table.with_columns(
+        rating=pl.when(pl.int_range(pl.len()) == 431).then(pl.lit("six")).otherwise("rating")
+    )
     table.write_csv(file, separator="\t", quote_style="never")
     message = "1 of 600 ratings are not whole numbers 1-5, first 'six' in data row 432"
     for executor in ("spark", "local"):
@@ -81,7 +87,7 @@ def test_what_the_checks_refuse_is_told_with_its_row(store: mlflow.MlflowClient,
 def test_a_worker_that_is_killed_costs_time_and_nothing_else(
     store: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(spark_preparing.SETTINGS, "spark.sql.files.maxPartitionBytes", "80000")
+    monkeypatch.setitem(SETTINGS, "spark.sql.files.maxPartitionBytes", "80000")
     file = tmp_path / "reviews.tsv"
     table = pl.concat([make_reviews(REVIEWS)] * 40).select(
         pl.col("text") + " " + pl.int_range(pl.len()).cast(pl.String), "rating"

@@ -11,11 +11,12 @@ import psutil
 import pytest
 from mlflow.entities import Run
 
-from steps import searching, tune
-from steps.errors import UserError
-from steps.progress import TrialLines
-from steps.search.spark_pool import SparkPool
-from steps.tune_parameters import TuneParameters
+from starcast.cli.errors import UserError
+from starcast.search.progress import TrialLines
+from starcast.spark.trial_pool import SparkPool
+from starcast.workflow import search
+from starcast.workflow.search_parameters import TuneParameters
+from starcast.workflow.tune import tune
 from tests.conftest import make_reviews, statuses
 from tests.workflow.processes import LONG, trials_of
 from tests.workflow.spark_cluster import Cluster, cluster_in, needs_spark
@@ -38,14 +39,22 @@ def client(store: mlflow.MlflowClient, reviews_file: Path) -> mlflow.MlflowClien
     return store
 
 
-def search(**given: object) -> TuneParameters:
-    few = {"data": "reviews.csv", "families": "logistic_regression,gru_1", "max_trials": 6, "max_epochs": 3, "epochs": 1}
+def asked(**given: object) -> TuneParameters:
+    few = {
+        "data": "reviews.csv",
+        "families": "logistic_regression,gru_1",
+        "max_trials": 6,
+        "max_epochs": 3,
+        "epochs": 1,
+    }
     return TuneParameters.model_validate({**few, "batch_size": 64, "register": False, **given})
 
 
 def parents(client: mlflow.MlflowClient) -> list[Run]:
     experiment = client.get_experiment_by_name("tests").experiment_id
-    return list(client.search_runs([experiment], "tags.step = 'tune'", order_by=["attributes.start_time ASC"]))
+    return list(
+        client.search_runs([experiment], "tags.step = 'tune'", order_by=["attributes.start_time ASC"])
+    )
 
 
 def drivers() -> list[int]:
@@ -58,18 +67,30 @@ def laid_out(client: mlflow.MlflowClient, search_id: str) -> dict[int, dict[str,
     """What a search's trials show, but for what is its process's own."""
     found = {}
     for number, run in trials_of(client, search_id).items():
-        tags = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.") and name != "process"}
-        curves = {name: [m.step for m in client.get_metric_history(run.info.run_id, name)] for name in run.data.metrics}
+        tags = {
+            name: value
+            for name, value in run.data.tags.items()
+            if not name.startswith("mlflow.") and name != "process"
+        }
+        curves = {
+            name: [m.step for m in client.get_metric_history(run.info.run_id, name)]
+            for name in run.data.metrics
+        }
         files = sorted(item.path for item in client.list_artifacts(run.info.run_id))
-        shown = {"status": run.info.status, "name": run.info.run_name, "parameters": run.data.params, "tags": tags}
+        shown = {
+            "status": run.info.status,
+            "name": run.info.run_name,
+            "parameters": run.data.params,
+            "tags": tags,
+        }
         found[number] = {**shown, "curves": curves, "files": files}
     return found
 
 
 def test_spark_and_local_processes_leave_the_same_trials(client: mlflow.MlflowClient) -> None:
     same = {"workers": 1, "families": "gru_1", "max_trials": 5, "algorithm": "random", "start": "random"}
-    tune.run(search(**same))
-    tune.run(search(**same, **LOCAL))
+    tune(asked(**same))
+    tune(asked(**same, **LOCAL))
     local, on_spark = (parent.info.run_id for parent in parents(client))
     assert laid_out(client, on_spark) == laid_out(client, local)
     outcomes = {run.data.tags["outcome"] for run in trials_of(client, on_spark).values()}
@@ -83,7 +104,10 @@ def test_spark_and_local_processes_leave_the_same_trials(client: mlflow.MlflowCl
 
 
 def test_a_worker_that_is_killed_is_a_failed_trial_and_the_search_goes_on(
-    client: mlflow.MlflowClient, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    client: mlflow.MlflowClient,
+    cluster: Cluster,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     waited, killed = SparkPool.wait, []
 
@@ -96,7 +120,7 @@ def test_a_worker_that_is_killed_is_a_failed_trial_and_the_search_goes_on(
     monkeypatch.setattr(SparkPool, "wait", wait_and_kill)
     make_reviews(1_000).write_csv("reviews.csv")
     given = {"families": "gru_1", "max_trials": 4, "pruner": "none", "start": "random", "algorithm": "random"}
-    tune.run(search(executor="spark", spark_master=cluster.master, **given))
+    tune(asked(executor="spark", spark_master=cluster.master, **given))
     [parent] = parents(client)
     trials = trials_of(client, parent.info.run_id)
     assert killed
@@ -124,20 +148,22 @@ def test_interrupted_on_spark_it_is_gone_on_with_elsewhere(
         patched.setattr(TrialLines, "show", interrupt)
         start = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
-            tune.run(search(families="logistic_regression", max_trials=5, **LOCAL))
+            tune(asked(families="logistic_regression", max_trials=5, **LOCAL))
         assert time.monotonic() - start < LONG
     assert drivers() == []
     [parent] = parents(client)
     assert parent.info.status == "KILLED"
     assert "RUNNING" not in statuses(client)
-    tune.run(TuneParameters(resume="latest"))  # where it goes on is not a part of the search
+    tune(TuneParameters(resume="latest"))  # where it goes on is not a part of the search
     assert "going on with search" in capsys.readouterr().out
     outcomes = [run.data.tags["outcome"] for run in trials_of(client, parent.info.run_id).values()]
     assert outcomes.count("complete") == 5
     assert set(statuses(client)) <= {"FINISHED", "KILLED"}
 
 
-def test_a_spark_that_gives_up_ends_the_search_with_a_line(client: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spark_that_gives_up_ends_the_search_with_a_line(
+    client: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shown = TrialLines.show
 
     def stop_spark(lines: TrialLines, trial: Any) -> None:
@@ -145,11 +171,13 @@ def test_a_spark_that_gives_up_ends_the_search_with_a_line(client: mlflow.Mlflow
         sessions[0].sparkContext._jsc.sc().stop()  # as it does by itself, a minute after its master went
 
     sessions: list[Any] = []
-    begun = searching.SparkPool
-    monkeypatch.setattr(searching, "SparkPool", lambda session, *given: sessions.append(session) or begun(session, *given))
+    begun = SparkPool
+    monkeypatch.setattr(
+        search, "SparkPool", lambda session, *given: sessions.append(session) or begun(session, *given)
+    )
     monkeypatch.setattr(TrialLines, "show", stop_spark)
     with pytest.raises(UserError, match="Spark has stopped: its master is gone"):
-        tune.run(search(families="logistic_regression", max_trials=30, **LOCAL))
+        tune(asked(families="logistic_regression", max_trials=30, **LOCAL))
     [parent] = parents(client)
     assert parent.info.status == "FAILED"
     outcomes = [run.data.tags["outcome"] for run in trials_of(client, parent.info.run_id).values()]

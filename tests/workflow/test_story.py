@@ -23,12 +23,16 @@ SAID = (
 
 def test_the_story_is_true(tmp_path: Path, empty_database: Path) -> None:
     folder = tmp_path / "starcast"
-    ignored = shutil.ignore_patterns("raw", "mlruns", "mlflow.db*", "__pycache__", "*.pyc", ".git", ".uv", ".hypothesis")
+    ignored = shutil.ignore_patterns(
+        "raw", "mlruns", "mlflow.db*", "__pycache__", "*.pyc", ".git", ".uv", ".hypothesis"
+    )
     shutil.copytree(PROJECT, folder, ignore=ignored)
     shutil.copy(empty_database, folder / "mlflow.db")
     # As an installed environment has it: no project on Python's path but the one in the current folder.
     outside = {**environment(), "PYTHONPATH": ""}
-    done = subprocess.run(["docs/story.sh"], cwd=folder, env=outside, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["docs/story.sh"], cwd=folder, env=outside, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     told = done.stdout
     for line in SAID:
@@ -36,5 +40,8 @@ def test_the_story_is_true(tmp_path: Path, empty_database: Path) -> None:
         told = told.partition(line)[2]
     client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     model = client.get_registered_model("review-rating")
-    assert {alias: str(version) for alias, version in model.aliases.items()} == {"challenger": "2", "champion": "1"}
+    assert {alias: str(version) for alias, version in model.aliases.items()} == {
+        "challenger": "2",
+        "champion": "1",
+    }
     assert set(statuses(client)) == {"FINISHED"}

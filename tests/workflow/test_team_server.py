@@ -15,7 +15,9 @@ from tests.workflow.processes import TUNE, Server, Watched, trials_of
 SEARCHES, TRIALS, TEAM = 4, 3, "team"  # the experiment is not there yet: the first search to come makes it
 PRINTED = re.compile(r"trial (\d+) logistic_regression val_auc (0\.\d{4}) in ")
 # What writers that stood in each other's way, and requests that were lost, leave behind.
-TROUBLE = re.compile(r'Traceback|locked|deadlock|(Operational|Integrity|Interface)Error|QueuePool|" 5\d\d ', re.IGNORECASE)
+TROUBLE = re.compile(
+    r'Traceback|locked|deadlock|(Operational|Integrity|Interface)Error|QueuePool|" 5\d\d ', re.IGNORECASE
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -41,7 +43,11 @@ def searches_at_once(server: Server, folder: Path) -> list[str]:
     command = (*TUNE, f"--data={file}", f"--max_trials={TRIALS}", "--pruner=none")
     with ExitStack() as stack:
         started = [
-            stack.enter_context(Watched((*command, f"--seed={number // 2}"), folder, server.address, MLFLOW_EXPERIMENT_NAME=TEAM))
+            stack.enter_context(
+                Watched(
+                    (*command, f"--seed={number // 2}"), folder, server.address, MLFLOW_EXPERIMENT_NAME=TEAM
+                )
+            )
             for number in range(SEARCHES)
         ]
         codes = [each.end() for each in started]
@@ -58,7 +64,9 @@ def test_four_searches_at_once_lose_nothing(server: Server, tmp_path: Path) -> N
     runs = client.search_runs([client.get_experiment_by_name(TEAM).experiment_id], max_results=1_000)
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert len(runs) == SEARCHES * (TRIALS + 3)  # the search, its preprocess, its candidate
-    searches = {str(re.search(r"look at the run: \S+/runs/([0-9a-f]{32})", said)[1]): said for said in outputs}
+    searches = {
+        str(re.search(r"look at the run: \S+/runs/([0-9a-f]{32})", said)[1]): said for said in outputs
+    }
     assert {run.info.run_id for run in runs if run.data.tags.get("step") == "tune"} == set(searches)
     for search, said in searches.items():
         trials = trials_of(client, search)
@@ -78,7 +86,12 @@ def assert_is_whole(client: mlflow.MlflowClient, trial: mlflow.entities.Run) -> 
     for name in scores:
         assert sorted(metric.step for metric in client.get_metric_history(trial.info.run_id, name)) == [1, 2]
     names = {item.path for item in client.list_artifacts(trial.info.run_id)}
-    assert {"settings.json", "confusion_matrix_val.json", "confusion_matrix_val.png", "classification_report_val.json"} <= names
+    assert {
+        "settings.json",
+        "confusion_matrix_val.json",
+        "confusion_matrix_val.png",
+        "classification_report_val.json",
+    } <= names
 
 
 def assert_registered(client: mlflow.MlflowClient, runs: list[mlflow.entities.Run]) -> None:

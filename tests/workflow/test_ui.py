@@ -15,12 +15,26 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from tests.workflow.processes import Server, Watched
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; on Debian: apt-get install chromium")
-QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium on this machine; on Debian: apt-get install chromium"
+)
+QUIET = (
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+)
 WINDOW = {"width": 1440, "height": 900}
 PATIENCE = 60_000  # milliseconds that no page takes, on a busy machine either
 expect.set_options(timeout=PATIENCE)
-TUNE = ("--families=logistic_regression,gru_1", "--max_trials=3", "--max_epochs=2", "--epochs=2", "--workers=1")
+TUNE = (
+    "--families=logistic_regression,gru_1",
+    "--max_trials=3",
+    "--max_epochs=2",
+    "--epochs=2",
+    "--workers=1",
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,11 @@ class Site:
     def children(self) -> list[Run]:
         """Trials and candidate, best first."""
         within = f"tags.`mlflow.parentRunId` = '{self.search.info.run_id}' and tags.family != ''"
-        return list(self.client.search_runs([self.search.info.experiment_id], within, order_by=["metrics.val_auc DESC"]))
+        return list(
+            self.client.search_runs(
+                [self.search.info.experiment_id], within, order_by=["metrics.val_auc DESC"]
+            )
+        )
 
     def page_of(self, run: Run, further: str = "") -> str:
         return f"{self.address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}{further}"
@@ -55,9 +73,18 @@ def site(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iter
         server.wait()
         said = done(server, folder, "tune", *TUNE)
         done(server, folder, "compare")
-        done(server, folder, "promote", "--mode=enabled", '--thresholds={"accuracy": 0.2}', "--max_latency_ms=0")
+        done(
+            server,
+            folder,
+            "promote",
+            "--mode=enabled",
+            '--thresholds={"accuracy": 0.2}',
+            "--max_latency_ms=0",
+        )
         client = MlflowClient(server.address)
-        [search] = client.search_runs([client.get_experiment_by_name("reviews").experiment_id], "tags.step = 'tune'")
+        [search] = client.search_runs(
+            [client.get_experiment_by_name("reviews").experiment_id], "tags.step = 'tune'"
+        )
         yield Site(client, server.address, search, re.search(r"compare the trials: (\S+)", said)[1])
     finally:
         server.kill()
@@ -74,7 +101,9 @@ def done(server: Server, folder: Path, step: str, *given: str) -> str:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *QUIET])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *QUIET]
+        )
         yield browser
         browser.close()
 
@@ -113,12 +142,16 @@ def header(page: Page, column: str) -> Locator:
     return page.locator(f'.ag-header-cell[col-id="{column}"]')
 
 
-def test_the_experiment_says_what_it_is_about_and_leads_to_its_runs_and_the_registry(page: Page, site: Site) -> None:
+def test_the_experiment_says_what_it_is_about_and_leads_to_its_runs_and_the_registry(
+    page: Page, site: Site
+) -> None:
     page.goto(f"{site.address}/#/experiments")
     row = page.get_by_role("row").filter(has=page.get_by_role("link", name="reviews", exact=True))
     expect(row).to_contain_text("Learns a review's 1-5 stars")
     row.get_by_role("link", name="reviews", exact=True).click()
-    page.get_by_role("button", name="Got it").click()  # MLflow's own word on prompts and traces, at a first visit
+    page.get_by_role(
+        "button", name="Got it"
+    ).click()  # MLflow's own word on prompts and traces, at a first visit
     expect(row_of(followed(page, "runs"), "best trial")).to_be_visible()
     expect(followed(page, "registry").get_by_role("link", name="review-rating", exact=True)).to_be_visible()
 
@@ -132,13 +165,23 @@ def test_trials_are_nested_below_their_search(page: Page, site: Site) -> None:
     expect(row_of(page, "candidate")).to_be_visible()
 
 
-def test_the_table_of_a_search_shows_what_matters_without_scrolling_best_first(page: Page, site: Site) -> None:
+def test_the_table_of_a_search_shows_what_matters_without_scrolling_best_first(
+    page: Page, site: Site
+) -> None:
     page.goto(site.trials_table)
     expect(row_of(page, "trial")).to_have_count(3)
-    for column in ("metrics.`val_auc`", "metrics.`val_f1_macro`", "params.`family`", "params.`sampling`", "duration"):
+    for column in (
+        "metrics.`val_auc`",
+        "metrics.`val_f1_macro`",
+        "params.`family`",
+        "params.`sampling`",
+        "duration",
+    ):
         expect(header(page, column)).to_be_in_viewport(ratio=0.99)
     assert names_shown(page) == [run.info.run_name for run in site.children()]
-    expect(page.get_by_role("button", name=re.compile("^best trial"))).to_be_visible()  # the view's name, among Views
+    expect(
+        page.get_by_role("button", name=re.compile("^best trial"))
+    ).to_be_visible()  # the view's name, among Views
 
 
 def test_a_search_has_one_table_however_often_it_is_resumed(site: Site) -> None:
@@ -152,7 +195,9 @@ def test_the_page_of_a_search_leads_to_its_best_trial_and_its_candidate(page: Pa
     page.goto(site.page_of(site.search))
     best = site.search.data.tags["best_run_id"]
     number = int(site.client.get_run(best).data.tags["trial_number"])
-    expect(page.get_by_role("link", name=f"trial {number}", exact=True)).to_have_attribute("href", re.compile(best))
+    expect(page.get_by_role("link", name=f"trial {number}", exact=True)).to_have_attribute(
+        "href", re.compile(best)
+    )
     candidate = followed(page, "candidate")
     expect(candidate.get_by_role("heading", name=re.compile("^candidate"))).to_be_visible()
     expect(candidate.get_by_text("mlflow run . -e reproduce -P run=")).to_be_visible()
@@ -161,7 +206,9 @@ def test_the_page_of_a_search_leads_to_its_best_trial_and_its_candidate(page: Pa
 def test_trials_are_compared_in_parallel_coordinates_and_contours(page: Page, site: Site) -> None:
     trials = [run for run in site.children() if "trial_number" in run.data.tags]
     chosen = ",".join(f'"{run.info.run_id}"' for run in trials)
-    page.goto(f'{site.address}/#/compare-runs?runs=[{chosen}]&experiments=["{site.search.info.experiment_id}"]')
+    page.goto(
+        f'{site.address}/#/compare-runs?runs=[{chosen}]&experiments=["{site.search.info.experiment_id}"]'
+    )
     for run in trials:
         expect(page.get_by_text(run.info.run_name, exact=True).first).to_be_visible()
     expect(page.locator(".parcoords").first).to_be_visible()
@@ -193,7 +240,9 @@ def test_the_registry_says_what_the_model_is_for_and_who_was_champion_when(page:
     expect(page.get_by_text("@ champion").first).to_be_visible()
 
 
-def test_a_version_says_what_it_scored_why_it_is_champion_and_how_to_repeat_it(page: Page, site: Site) -> None:
+def test_a_version_says_what_it_scored_why_it_is_champion_and_how_to_repeat_it(
+    page: Page, site: Site
+) -> None:
     page.goto(f"{site.address}/#/models/review-rating/versions/1")
     expect(page.get_by_text("@ champion")).to_be_visible()
     expect(page.get_by_text(re.compile("test reviews: f1_weighted 0"))).to_be_visible()

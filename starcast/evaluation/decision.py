@@ -1,0 +1,123 @@
+"""How probabilities become a star: the most probable one, after a weight per rating or none, or their mean, rounded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from starcast.evaluation.scores import matrix_scores
+
+DecisionName = Literal["tuned", "argmax", "expected", "prior_corrected"]
+DECISIONS: tuple[DecisionName, ...] = get_args(DecisionName)
+FACTORS = np.geomspace(0.2, 5, 41)  # tried on one weight at a time
+ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The most probable rating after one weight per rating (all equal is plain argmax), or the mean rating, rounded."""
+
+    weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)
+    rounds_mean: bool = False
+
+    def choose(self, probabilities: np.ndarray) -> np.ndarray:
+        """The chosen rating of each review as index 0-4; probabilities have shape (reviews, 5)."""
+        if self.rounds_mean:  # halves go up: the mean of 4 and 5 stars is 5
+            return np.floor(probabilities @ np.arange(5, dtype=probabilities.dtype) + 0.5).astype(np.int64)
+        return np.asarray((probabilities * np.array(self.weights, dtype=probabilities.dtype)).argmax(axis=1))
+
+
+EXPECTED = Decision(rounds_mean=True)
+
+
+def prior_correction(true_shares: np.ndarray, trained_shares: np.ndarray) -> Decision:
+    """Undo what resampling or class weights did to the probabilities: each times true share / share it was trained with.
+
+    The correction is exact for a model that gives the true probabilities of the data it was trained on (Elkan, The
+    foundations of cost-sensitive learning, 2001; Saerens et al., Adjusting the outputs of a classifier to new a priori
+    probabilities, 2002). A rating that was not trained on keeps the weight 1: its probability says nothing.
+
+    Args:
+        true_shares, trained_shares: of the ratings, shape (5,).
+    """
+    weights = np.divide(true_shares, trained_shares, out=np.ones(5), where=trained_shares > 0)
+    return Decision(tuple((weights / weights.mean()).tolist()))
+
+
+def tune_decision(
+    ratings: np.ndarray, probabilities: np.ndarray, measure: Callable[[np.ndarray], np.ndarray]
+) -> Decision:
+    """Fit the weights by coordinate ascent, on reviews the model was not fitted on.
+
+    Weighting the class probabilities is the form of the best classifier for measures of the confusion matrix such as F1
+    (Narasimhan et al., Consistent multiclass algorithms for complex performance measures, ICML 2015).
+
+    Args:
+        ratings: true ratings as index 0-4, shape (reviews,).
+        probabilities: shape (reviews, 5).
+        measure: from confusion matrices, shape (n, 5, 5), to n values, higher is better.
+    """
+    weights, rows = np.ones(5), np.arange(len(ratings))
+    best = float(measure(_confusion(ratings, probabilities.argmax(axis=1))[None])[0])
+    for _ in range(ROUNDS):
+        before = best
+        for rating in range(5):
+            values = measure(_matrices_along(ratings, probabilities * weights, rating, rows))
+            if values.max() > best:
+                best = float(values.max())
+                weights[rating] *= FACTORS[values.argmax()]
+        if best == before:
+            break
+    return Decision(tuple((weights / weights.mean()).tolist()))
+
+
+def _matrices_along(ratings: np.ndarray, scores: np.ndarray, rating: int, rows: np.ndarray) -> np.ndarray:
+    """The confusion matrices as one rating's scores are multiplied by each of the factors, shape (factors, 5, 5).
+
+    A review is looked at once: from some factor on that rating beats the best of the others, its rival.
+    """
+    own = scores[:, rating].copy()
+    scores[:, rating] = -1
+    rivals = scores.argmax(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a score of 0 never wins
+        won_from = np.searchsorted(FACTORS, scores[rows, rivals] / own, side="right")
+    places = np.ravel_multi_index((ratings, rivals, won_from), (5, 5, len(FACTORS) + 1))
+    counts = np.bincount(places, minlength=25 * (len(FACTORS) + 1)).reshape(5, 5, -1)
+    won = counts.cumsum(axis=2)[:, :, :-1]
+    matrices = (counts.sum(axis=2)[:, :, None] - won).transpose(2, 0, 1)
+    matrices[:, :, rating] += won.sum(axis=1).T
+    return matrices
+
+
+def _confusion(ratings: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    return np.bincount(ratings * 5 + chosen, minlength=25).reshape(5, 5)
+
+
+@dataclass(frozen=True)
+class DecisionData:
+    """What a decision is made from: validation ratings as index 0-4 and probabilities, shapes (reviews,) and (reviews, 5).
+
+    Also the shares of the ratings in the training split, and those the model learned from after sampling, shape (5,).
+    """
+
+    ratings: np.ndarray
+    probabilities: np.ndarray
+    true_shares: np.ndarray
+    trained_shares: np.ndarray
+
+
+def decide(name: DecisionName, metric: str, seen: DecisionData) -> Decision:
+    """The decision of that name; `tuned` aims at `metric`, a score of the confusion matrix that is better when higher."""
+    if name == "tuned":
+        return tune_decision(
+            seen.ratings, seen.probabilities, lambda matrices: matrix_scores(matrices)[metric]
+        )
+    if name == "prior_corrected":
+        return prior_correction(seen.true_shares, seen.trained_shares)
+    return EXPECTED if name == "expected" else Decision()
+
+
+def decision_text(name: DecisionName, metric: str) -> str:
+    """The decision as people read it."""
+    return f"tuned on validation for {metric}" if name == "tuned" else name

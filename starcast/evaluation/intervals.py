@@ -1,0 +1,73 @@
+"""Bootstrap intervals of every score: of those that follow from the confusion matrix, and of AUC."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import rankdata
+
+from starcast.evaluation.paired import Estimate
+from starcast.evaluation.scores import matrix_scores
+
+Intervals = dict[str, tuple[float, float]]  # score name -> (low, high)
+
+
+def bootstrap_intervals(
+    matrix: np.ndarray, seed: int, resamples: int = 2_000, level: float = 0.95
+) -> Intervals:
+    """Percentile bootstrap over reviews (Efron, 1979), by score name.
+
+    Drawing reviews with replacement is drawing the 25 cells of their confusion matrix from a multinomial distribution,
+    so thousands of resamples cost as much as one look at the reviews.
+    """
+    counts = matrix.ravel()
+    draws = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=resamples)
+    scores = matrix_scores(draws.reshape(resamples, 5, 5))
+    tail = (1 - level) / 2
+    ends = {name: np.quantile(values, [tail, 1 - tail]) for name, values in scores.items()}
+    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
+
+
+def auc_interval(
+    ratings: np.ndarray, fits: Sequence[np.ndarray], seed: int, resamples: int = 1_000
+) -> Estimate:
+    """Mean AUC of one or more fits on the same reviews, with its 95% percentile bootstrap interval over reviews and fits.
+
+    A resample's AUC is taken from the influence of the reviews in it, so that nothing is ranked again.
+
+    Args:
+        ratings: true ratings as index 0-4, shape (reviews,).
+        fits: probabilities of each fit, shape (reviews, 5).
+    """
+    random, reviews = np.random.default_rng(seed), len(ratings)
+    values, influences = zip(*(_auc(ratings, probabilities) for probabilities in fits), strict=True)
+    drawn = np.empty(resamples)
+    for i in range(resamples):
+        chosen = random.integers(len(fits), size=len(fits))
+        moved = np.mean([influences[fit] for fit in chosen], axis=0)[
+            random.integers(reviews, size=reviews)
+        ].mean()
+        drawn[i] = np.mean([values[fit] for fit in chosen]) + moved
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(float(np.mean(values)), float(low), float(high))
+
+
+def _auc(ratings: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndarray]:
+    """The AUC averaged over the ratings present, and the influence of each review on it, shape (reviews,), mean 0.
+
+    A rating's AUC is how often a review of it ranks above one of another; of a review, its influence is how often it wins
+    less that mean, over the share of its side (DeLong et al., Comparing the areas under correlated ROC curves, 1988).
+    """
+    values, influence = [], np.zeros(len(ratings))
+    for rating in range(5):
+        ours = ratings == rating
+        share = ours.mean()
+        if not 0 < share < 1:
+            continue
+        scores = probabilities[:, rating]
+        ranks = rankdata(scores)
+        wins = np.empty(len(ratings))
+        wins[ours] = (ranks[ours] - rankdata(scores[ours])) / (~ours).sum()
+        wins[~ours] = 1 - (ranks[~ours] - rankdata(scores[~ours])) / ours.sum()
+        values.append(wins[ours].mean())
+        influence += (wins - values[-1]) / np.where(ours, share, 1 - share)
+    return float(np.mean(values)), influence / max(len(values), 1)

@@ -1,0 +1,163 @@
+"""The fits of an experiment, one after the other: each in its own process and on its own run below the experiment's."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from starcast.cli.progress import clock
+from starcast.evaluation import scores
+from starcast.evaluation.decision import Decision, DecisionData, DecisionName, decide
+from starcast.models.sampling import warning_of
+from starcast.reports import files
+from starcast.reviews.split import SPLITS
+from starcast.tracking import runs
+from starcast.tracking.artifacts import fetch
+from starcast.workflow.fit_process import FitJob, FitResult, fit_alone
+from starcast.workflow.prepare import Prepared
+
+SHOWN = ("auc", "f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa", "within_one")
+
+
+@dataclass(frozen=True)
+class ExperimentData:
+    """What all fits of an experiment share: the splits, the score compared, the decisions, of which the first is the main one."""
+
+    prepared: Prepared
+    folder: Path
+    validation_ratings: np.ndarray  # index 0-4
+    test: pl.DataFrame
+    metric: str
+    decisions: Sequence[DecisionName]
+
+    @classmethod
+    def lay(cls, prepared: Prepared, metric: str, decisions: Sequence[DecisionName]) -> "ExperimentData":
+        """Read the splits, which become inputs of the active run."""
+        folder = fetch(prepared.run_id, "splits")
+        prepared.log_inputs(SPLITS)
+        test = pl.read_parquet(folder / "test.parquet", columns=["review_id", "rating"])
+        return cls(prepared, folder, _ratings(folder / "validation.parquet"), test, metric, decisions)
+
+    @property
+    def test_ratings(self) -> np.ndarray:
+        """True ratings of the test split as index 0-4."""
+        return self.test["rating"].to_numpy().astype(np.int64) - 1
+
+    @property
+    def train_ratings(self) -> np.ndarray:
+        """True ratings of the training split as index 0-4."""
+        return _ratings(self.folder / "train.parquet")
+
+
+def _ratings(split: Path) -> np.ndarray:
+    return pl.read_parquet(split, columns=["rating"])["rating"].to_numpy().astype(np.int64) - 1
+
+
+@dataclass(frozen=True)
+class ScoredFit:
+    """One fit: what was asked, its run, what came of it, and the test split's stars (index 0-4) by each decision."""
+
+    job: FitJob
+    run_id: str
+    fitted: FitResult
+    predicted: dict[DecisionName, np.ndarray]
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """Family and sampling."""
+        return self.job.family, self.job.training.sampling
+
+
+def fit_all(jobs: Sequence[FitJob], ground: ExperimentData, step: str) -> Iterator[ScoredFit]:
+    """Fit one job after the other, with a line for each and the time left."""
+    start = time.monotonic()
+    for sampling in filter(warning_of, dict.fromkeys(job.training.sampling for job in jobs)):
+        print(f"{step}: {sampling}{warning_of(sampling)}", flush=True)
+    for number, job in enumerate(jobs, start=1):
+        name = f"{job.family} {job.training.sampling}{_size(job)} seed {job.training.seed}"
+        print(f"{step}: [{number}/{len(jobs)}] {name}", flush=True)
+        fitting = _fit(job, ground, name)
+        left = (time.monotonic() - start) / number * (len(jobs) - number)
+        score = scores.score(
+            ground.test_ratings, fitting.fitted.probabilities["test"], _main(fitting, ground)
+        )
+        cost = f"{clock(fitting.fitted.seconds)}, {fitting.fitted.peak_memory_mb:,.0f} MB"
+        print(f"  {ground.metric} {score[ground.metric]:.4f} in {cost}; about {clock(left)} left", flush=True)
+        yield fitting
+
+
+def _size(job: FitJob) -> str:
+    return "" if job.rows is None else f" {len(job.rows):,} rows"
+
+
+def _main(fitting: ScoredFit, ground: ExperimentData) -> np.ndarray:
+    return fitting.predicted[ground.decisions[0]]
+
+
+def _fit(job: FitJob, ground: ExperimentData, name: str) -> ScoredFit:
+    tags = {"family": job.family, "sampling": job.training.sampling, "role": "fit"}
+    size = {} if job.rows is None else {"train_reviews": len(job.rows)}
+    asked = {"family": job.family, **job.settings, **job.training.logged(), "seed": job.training.seed, **size}
+    with runs.child_run(name, tags, asked) as run_id:
+        fitted = fit_alone(job)
+        seen = DecisionData(
+            ground.validation_ratings, fitted.probabilities["val"], fitted.true_shares, fitted.trained_shares
+        )
+        decisions = {decision: decide(decision, ground.metric, seen) for decision in ground.decisions}
+        chosen = {decision: rule.choose(fitted.probabilities["test"]) for decision, rule in decisions.items()}
+        fitting = ScoredFit(job, run_id, fitted, chosen)
+        _log_metrics(fitting, ground, decisions[ground.decisions[0]])
+        _log_files(fitting, ground, decisions)
+    return fitting
+
+
+def _log_metrics(fitting: ScoredFit, ground: ExperimentData, main: Decision) -> None:
+    fitted = fitting.fitted
+    for epoch, metrics in enumerate(fitted.curve, start=1):
+        runs.log_metrics(metrics, epoch)
+    facts = {
+        "fit_seconds": fitted.seconds,
+        "peak_memory_mb": fitted.peak_memory_mb,
+        "rows_used": int(fitted.class_counts[1].sum()),
+        "best_epoch": fitted.best_epoch,
+        "parameters": fitted.parameters,
+    }
+    runs.log_metrics(facts)
+    sides = (("val", ground.validation_ratings), ("test", ground.test_ratings))
+    for split, ratings in sides:
+        probabilities = fitted.probabilities[split]
+        scored = scores.score(ratings, probabilities, main.choose(probabilities))
+        runs.log_metrics({f"{split}_{name}": value for name, value in scored.items()}, len(fitted.curve) + 1)
+    for decision, chosen in fitting.predicted.items():
+        scored = scores.score(ground.test_ratings, fitted.probabilities["test"], chosen)
+        runs.log_metrics({f"test_{decision}_{name}": scored[name] for name in {*SHOWN[1:], ground.metric}})
+
+
+def _log_files(fitting: ScoredFit, ground: ExperimentData, decisions: dict[DecisionName, Decision]) -> None:
+    ratings, predicted = ground.test_ratings, fitting.predicted[ground.decisions[0]]
+    told = {
+        name: {
+            "weights": rule.weights,
+            "rounds_mean": rule.rounds_mean,
+            "confusion_matrix_test": scores.count_matrix(ratings, fitting.predicted[name]).tolist(),
+        }
+        for name, rule in decisions.items()
+    }
+    with runs.artifacts_of_run() as folder:
+        files.write_json(folder / "settings.json", fitting.job.settings)
+        files.write_json(folder / "decisions.json", told)
+        files.write_class_counts(folder, *fitting.fitted.class_counts)
+        files.write_split_files(folder, "test", ratings, predicted)
+        probabilities = fitting.fitted.probabilities["test"]
+        files.write_predictions(folder, "test", ground.test["review_id"], ratings, predicted, probabilities)
+
+
+def by_kind(fittings: Iterable[ScoredFit]) -> dict[tuple[str, str], list[ScoredFit]]:
+    """Fits by family and sampling, in the order in which they were made."""
+    kinds: dict[tuple[str, str], list[ScoredFit]] = {}
+    for fitting in fittings:
+        kinds.setdefault(fitting.kind, []).append(fitting)
+    return kinds

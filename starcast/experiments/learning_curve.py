@@ -1,0 +1,133 @@
+"""Families over growing samples of one training split: where does each level off, and does one pass another?
+
+mlflow run . -e learning-curve -P data=clothing
+mlflow run . -e learning-curve -P families=logistic_regression,lstm_1 -P sizes=50000,100000,200000,500000 -P repeats=2
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from starcast.cli.errors import UserError
+from starcast.evaluation import scores
+from starcast.evaluation.decision import decision_text
+from starcast.experiments.fits import ExperimentData, ScoredFit, fit_all
+from starcast.experiments.learning_curve_report import fit_rows, report_of, terminal_lines
+from starcast.experiments.learning_curves import LearningCurves, Measured, Point, learning_curves
+from starcast.experiments.parameters import LearningCurveParameters
+from starcast.models.catalogue import FAMILIES
+from starcast.models.sampling import check_members, count_ratings
+from starcast.reports.page import Report, plain
+from starcast.reviews.split import nested_order, smallest_with_all
+from starcast.tracking import runs, server
+from starcast.workflow import prepare
+from starcast.workflow.fit_process import FitJob
+
+HALVINGS = 4  # of the training split, unless sizes are given: five points
+
+
+def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
+    """Fit every family on every size, `repeats` times, as children of one run, and report.
+
+    Raises:
+        UserError: a size cannot be had of these reviews, or a family does not take the sampling or its settings.
+    """
+    name = f"learning curve of {', '.join(parameters.families)} on {Path(parameters.data).name}"
+    with runs.step_run("learning-curve", parameters.as_text(), name) as run_id:
+        runs.describe("The fits are under way.")
+        prepared = prepare.prepare_once(parameters.data_parameters())
+        ground = ExperimentData.lay(prepared, parameters.metric, (parameters.decision,))
+        jobs = _jobs(parameters, ground)
+        fits = [_measured(fitting, parameters, ground) for fitting in fit_all(jobs, ground, "learning-curve")]
+        found = learning_curves(fits, ground.test_ratings, parameters.metric, parameters.seed)
+        report = report_of(found, Path(parameters.data).name, _facts(parameters, ground))
+        _log(report, found)
+    _show(report, found, run_id)
+    return found
+
+
+def _jobs(parameters: LearningCurveParameters, ground: ExperimentData) -> list[FitJob]:
+    """The fits, fewest reviews first; all are known to be possible before the first begins."""
+    ratings = ground.train_ratings
+    orders = [nested_order(ratings, parameters.seed + repeat) for repeat in range(parameters.repeats)]
+    jobs = []
+    for size in _sizes(parameters.sizes, ratings):
+        for repeat, order in enumerate(orders):
+            for family in parameters.families:
+                training = parameters.training(family, parameters.sampling, repeat)
+                check_members(count_ratings(ratings[order[:size]]), training)
+                jobs.append(
+                    FitJob(ground.folder, family, parameters.settings_of(family), training, order[:size])
+                )
+    return jobs
+
+
+def _sizes(asked: Sequence[int], ratings: np.ndarray) -> Sequence[int]:
+    """The sizes asked for or, where none are, those of the doublings up to all rows that hold every rating.
+
+    Raises:
+        UserError: there are not as many rows, or so few hold not every rating.
+    """
+    least, most = smallest_with_all(ratings), len(ratings)
+    if not asked:
+        return [size for size in (most >> halvings for halvings in range(HALVINGS, -1, -1)) if size >= least]
+    if asked[-1] > most:
+        raise UserError(
+            f"parameter sizes: {asked[-1]:,} is more than the training split has, which is {most:,} reviews"
+        )
+    if asked[0] < least:
+        raise UserError(
+            f"parameter sizes: {asked[0]:,} is too few to hold a review of every rating; begin with {least:,} or more"
+        )
+    return asked
+
+
+def _measured(fitting: ScoredFit, parameters: LearningCurveParameters, ground: ExperimentData) -> Measured:
+    """What the curve needs of a fit; its probabilities, which are large, are not kept."""
+    job, fitted = fitting.job, fitting.fitted
+    predicted = fitting.predicted[parameters.decision]
+    scored = scores.score(ground.test_ratings, fitted.probabilities["test"], predicted)
+    reviews, learned_from = (int(counts.sum()) for counts in fitted.class_counts)
+    seed = job.training.seed
+    which = job.family, reviews, seed - parameters.seed, seed, fitting.run_id
+    return Measured(
+        *which, predicted.astype(np.int8), scored, learned_from, fitted.seconds, fitted.peak_memory_mb
+    )
+
+
+def _facts(parameters: LearningCurveParameters, ground: ExperimentData) -> str:
+    decision = decision_text(parameters.decision, parameters.metric)
+    sampling = "the one of the family's study" if parameters.sampling == "default" else parameters.sampling
+    repeats = f"{parameters.repeats} fit{'s' if parameters.repeats > 1 else ''} of each"
+    facts = f"{len(ground.test):,} test reviews, {repeats}; sampling: {sampling}; decision: {decision}."
+    if not any(FAMILIES[family].iterative for family in parameters.families):
+        return facts
+    return f"{facts} Networks learn for {parameters.epochs} epochs from a sample of any size, so from a small one in few steps."
+
+
+def _log(report: Report, found: LearningCurves) -> None:
+    for points in zip(*(curve.points for curve in found.curves), strict=True):
+        # The size is the metrics' step: the UI then draws the curves as well.
+        runs.log_metrics(_metrics(points, found.metric), points[0].reviews)
+    with runs.artifacts_of_run() as folder:
+        report.save(folder)
+        fit_rows(found).write_csv(folder / "learning_curve.csv")
+    runs.describe(report.markdown(pictures=False), {"best_family": found.best.family})
+
+
+def _metrics(points: Sequence[Point], metric: str) -> dict[str, float]:
+    """Score and cost of every family at one size."""
+    facts = {f"test_{metric}": metric, "fit_seconds": "seconds", "peak_memory_mb": "peak_memory_mb"}
+    return {
+        f"{name}_{point.fits[0].family}": point.mean(fact) for point in points for name, fact in facts.items()
+    }
+
+
+def _show(report: Report, found: LearningCurves, run_id: str) -> None:
+    print()
+    for line in terminal_lines(found):
+        print(line)
+    print()
+    for line in (*report.answer, *server.where_to_look(run_id)):
+        print(f"learning-curve: {plain(line)}", flush=True)

@@ -1,0 +1,146 @@
+"""How a score grows with the reviews learned from: a power law, and what it says beyond what was measured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from starcast.evaluation.paired import LEVEL, Estimate
+
+LEAST_SIZES = 4  # three numbers are fitted
+HIGHEST = 1.0  # of any score
+RATES = np.geomspace(0.05, 2, 400)  # tried, 1% apart
+NO_GAP = 0.005  # what is missing to the limit is nothing
+TOO_WIDE = 0.2  # an interval that says nothing
+BEYOND = 10  # times the most reviews, as far as a curve is extrapolated
+TAIL = (1 - LEVEL) / 2
+
+
+def fit_power_laws(reviews: np.ndarray, scores: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Least squares of score = limit - gap * (reviews / most reviews) ** -rate, for one or for many curves at once.
+
+    Such laws were seen by Hestness et al. (Deep learning scaling is predictable, empirically, 2017), and fit most learning
+    curves best of the forms that Viering and Loog compare (The shape of learning curves: a review, 2021). For a given rate
+    the other two follow in closed form (variable projection, Golub and Pereyra, 1973), so every rate is tried: no start to
+    choose, no failure to converge. Bounds: limit <= 1, gap >= 0, rate within `RATES`.
+
+    Args:
+        reviews: ascending, shape (sizes,).
+        scores: shape (curves, sizes).
+        errors: standard errors of the scores, positive, shape (sizes,).
+
+    Returns:
+        limit, gap (what the limit is above the fit at the most reviews) and rate, shape (curves, 3).
+    """
+    weights = errors**-2.0 / (errors**-2.0).sum()
+    powers = (reviews / reviews[-1]) ** -RATES[:, None]  # (rates, sizes)
+    mean_power, mean_score = powers @ weights, scores @ weights
+    centred = powers - mean_power[:, None]
+    slope = ((scores - mean_score[:, None]) * weights) @ centred.T / (centred**2 @ weights)  # (curves, rates)
+    gap = np.maximum(-slope, 0)
+    limit = mean_score[:, None] + gap * mean_power
+    through_highest = ((HIGHEST - scores) * weights) @ powers.T / (powers**2 @ weights)
+    gap, limit = np.where(limit > HIGHEST, through_highest, gap), np.minimum(limit, HIGHEST)
+    missed = limit[..., None] - gap[..., None] * powers - scores[:, None, :]  # (curves, rates, sizes)
+    best = (missed**2 @ weights).argmin(axis=1)
+    curves = np.arange(len(scores))
+    return np.stack([limit[curves, best], gap[curves, best], RATES[best]], axis=1)
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A power law fitted to a curve and, for its intervals, to each bootstrap resample of the curve.
+
+    `most` is the most reviews measured; `fitted`, shape (3,), and `resampled`, shape (resamples, 3), are as `fit_power_laws`
+    gives them.
+    """
+
+    most: int
+    fitted: np.ndarray
+    resampled: np.ndarray
+
+    @classmethod
+    def fit(cls, reviews: np.ndarray, scores: np.ndarray, resampled: np.ndarray) -> "Trend | None":
+        """Fit, weighing each size by how little its score varies over the resamples; none of fewer than 4 sizes.
+
+        Args:
+            reviews: ascending, shape (sizes,).
+            scores: shape (sizes,).
+            resampled: shape (resamples, sizes).
+        """
+        if len(reviews) < LEAST_SIZES:
+            return None
+        spread = resampled.std(axis=0)
+        errors = np.maximum(
+            spread, 0.1 * spread.max() or 1.0
+        )  # a size that happens not to vary is not the whole truth
+        fitted = fit_power_laws(reviews, scores[None], errors)[0]
+        return cls(int(reviews[-1]), fitted, fit_power_laws(reviews, resampled, errors))
+
+    @property
+    def limit(self) -> Estimate:
+        """Where the curve ends with any number of reviews."""
+        return Estimate(float(self.fitted[0]), *_ends(self.resampled[:, 0]).tolist())
+
+    @property
+    def doubt(self) -> str:
+        """Why the limit is not to be believed; empty if nothing speaks against it."""
+        limit, (_, gap, rate) = self.limit, self.fitted
+        if gap > NO_GAP and (limit.value >= HIGHEST or rate <= RATES[0]):
+            return "the points do not bend towards a limit yet"
+        if limit.high - limit.low > TOO_WIDE:
+            return f"the points leave it open from {limit.low:.2f} to {limit.high:.2f}"
+        return ""
+
+    @property
+    def beyond(self) -> Estimate | None:
+        """The score of ten times the most reviews; none where its interval is too wide to say anything."""
+        estimate = self.estimate(BEYOND * self.most)
+        return None if estimate.high - estimate.low > TOO_WIDE else estimate
+
+    def at(self, reviews: np.ndarray) -> np.ndarray:
+        """The fitted score, shape (sizes,)."""
+        return _law(self.fitted[None], reviews / self.most)[0]
+
+    def interval(self, reviews: np.ndarray) -> np.ndarray:
+        """Ends of the 95% intervals of the fitted score, shape (2, sizes)."""
+        return _ends(_law(self.resampled, reviews / self.most))
+
+    def estimate(self, reviews: int) -> Estimate:
+        """The fitted score of that many reviews."""
+        sizes = np.array([reviews])
+        return Estimate(float(self.at(sizes)[0]), *self.interval(sizes)[:, 0].tolist())
+
+    def worth_doubling_until(self, worth: float) -> float:
+        """From how many reviews on a doubling of them gains less than `worth`; 0 if it never gains as much."""
+        _, gap, rate = self.fitted
+        return float(self.most * (gap * (1 - 2.0**-rate) / worth) ** (1 / rate))
+
+
+def passing(behind: Trend, ahead: Trend, times: int) -> Estimate:
+    """At how many reviews one law passes another that is ahead, from the most reviews measured to `times` as many.
+
+    Infinite where it does not. The interval is over the resamples, which the two share.
+    """
+    sizes = np.geomspace(1, times, 400)
+    laws = ((behind.fitted[None], ahead.fitted[None]), (behind.resampled, ahead.resampled))
+    above = [_law(own, sizes) > _law(other, sizes) for own, other in laws]
+    (value,), resampled = (
+        behind.most * np.where(each.any(axis=1), sizes[each.argmax(axis=1)], np.inf) for each in above
+    )
+    # No interpolation between the draws: there is none with infinity.
+    low, high = (
+        np.quantile(resampled, TAIL, method="lower"),
+        np.quantile(resampled, 1 - TAIL, method="higher"),
+    )
+    return Estimate(float(value), float(low), float(high))
+
+
+def _law(laws: np.ndarray, relative: np.ndarray) -> np.ndarray:
+    """Scores by laws, shape (laws, 3), of reviews relative to the most, shape (sizes,); shape (laws, sizes)."""
+    limit, gap, rate = laws.T[..., None]
+    return np.asarray(limit - gap * relative**-rate)
+
+
+def _ends(resampled: np.ndarray) -> np.ndarray:
+    """Ends of the 95% intervals of draws, shape (draws, ...); shape (2, ...)."""
+    return np.quantile(resampled, [TAIL, 1 - TAIL], axis=0)

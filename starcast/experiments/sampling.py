@@ -1,0 +1,86 @@
+"""Every answer to uneven classes, side by side: samplings x decisions, several fits of each on one split, one report.
+
+mlflow run . -e sampling -P data=clothing
+mlflow run . -e sampling -P families=logistic_regression,lstm_1 -P variants=none,class_weight,smote -P repeats=5
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from starcast.experiments.fits import ExperimentData, fit_all
+from starcast.experiments.parameters import SamplingParameters
+from starcast.experiments.sampling_effects import SamplingScores, score_all, score_rows
+from starcast.experiments.sampling_report import report_of
+from starcast.models.catalogue import FAMILIES
+from starcast.models.family import Sampling
+from starcast.models.sampling import check_members, count_ratings
+from starcast.reports import files
+from starcast.reports.page import Report, plain
+from starcast.tracking import runs, server
+from starcast.workflow import prepare
+from starcast.workflow.fit_process import FitJob
+
+
+def run_sampling(parameters: SamplingParameters) -> SamplingScores:
+    """Fit every family under every variant, `repeats` times, as children of one run, and report.
+
+    Raises:
+        UserError: a variant cannot be done with these reviews, or not by a family.
+    """
+    name = f"sampling of {', '.join(parameters.families)} on {Path(parameters.data).name}"
+    with runs.step_run("sampling", parameters.as_text(), name) as run_id:
+        runs.describe("The fits are under way.")
+        prepared = prepare.prepare_once(parameters.data_parameters())
+        ground = ExperimentData.lay(prepared, parameters.metric, parameters.decisions)
+        jobs = _jobs(parameters, ground)
+        scored = score_all(list(fit_all(jobs, ground, "sampling")), ground, parameters.seed)
+        report = report_of(scored, Path(parameters.data).name)
+        _log(report, scored)
+        runs.rename_active(f"{_best(scored)}: {name}")
+    for line in (*report.answer, *server.where_to_look(run_id)):
+        print(f"sampling: {plain(line)}", flush=True)
+    return scored
+
+
+def _jobs(parameters: SamplingParameters, ground: ExperimentData) -> list[FitJob]:
+    """The fits, one repeat of everything after the other; all are known to be possible before the first begins."""
+    counts = count_ratings(ground.train_ratings)
+    jobs = []
+    for repeat in range(parameters.repeats):
+        for family in parameters.families:
+            for variant in _taken(parameters, family):
+                training = parameters.training(family, variant, repeat)
+                check_members(counts, training)
+                if repeat == 0 or FAMILIES[family].varies(variant):
+                    jobs.append(FitJob(ground.folder, family, parameters.settings_of(family), training))
+    return jobs
+
+
+def _taken(parameters: SamplingParameters, family: str) -> list[Sampling]:
+    """The variants for a family: beside others, one that is for networks only is left out where a family does not take it."""
+    if len(parameters.families) == 1:
+        return list(parameters.variants)
+    return [variant for variant in parameters.variants if variant in FAMILIES[family].samplings]
+
+
+def _best(scored: SamplingScores) -> str:
+    # The UI's table cuts names: what is best comes first.
+    best = scored.best()
+    value = best.draws.values[scored.metric]
+    return f"best {best.sampling} {best.decision}, {scored.metric} {value:.3f}"
+
+
+def _log(report: Report, scored: SamplingScores) -> None:
+    best = scored.best()
+    value = best.draws.values[scored.metric]
+    # Under the fits' own name of the metric: in the UI's table this run's row then shows the best of them.
+    runs.log_metrics(
+        {f"test_{scored.metric}": value, f"best_test_{scored.metric}": value, "fits": len(scored.fittings)}
+    )
+    with runs.artifacts_of_run() as folder:
+        report.save(folder)
+        score_rows(scored).write_csv(folder / "scores.csv")
+        files.write_json(folder / "answer.json", list(report.answer))
+    tags = {"best_family": best.family, "best_sampling": best.sampling, "best_decision": best.decision}
+    # MLflow cuts a long description: the answer and its tables; the rest is in the report.
+    runs.describe(replace(report, sections=report.sections[:2]).markdown(pictures=False), tags)

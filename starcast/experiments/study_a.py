@@ -1,0 +1,74 @@
+"""Study A whole: a search for each of its four recurrent networks, their final models, its figures beside ours.
+
+mlflow run . -e study-a
+mlflow run . -e study-a -P protocol=ours -P families=lstm_2
+"""
+
+from typing import Any
+
+from starcast.cli.progress import clock
+from starcast.experiments.study_a_parameters import PUBLISHED, StudyAParameters
+from starcast.reports.files import write_json
+from starcast.tracking import history, runs, server
+from starcast.workflow.candidate import Candidate
+from starcast.workflow.tune import tune
+
+
+def run_study_a(parameters: StudyAParameters) -> dict[str, Candidate]:
+    """Search and fit every family as children of one run, whose description is the table."""
+    with runs.step_run(
+        "study-a", parameters.as_text(), f"study A, protocol: {parameters.protocol}"
+    ) as run_id:
+        fitted = {family: tune(parameters.search(family)) for family in parameters.families}
+        rows = {family: _row(family, candidate) for family, candidate in fitted.items()}
+        table = _table(rows)
+        with runs.artifacts_of_run() as folder:
+            (folder / "study_a.md").write_text(table, encoding="utf-8")
+            write_json(folder / "study_a.json", rows)
+        runs.describe(table)
+    print(table)
+    for line in server.where_to_look(run_id):
+        print(f"study-a: {line}", flush=True)
+    return fitted
+
+
+def _row(family: str, candidate: Candidate) -> dict[str, Any]:
+    search = history.search_of(candidate.run_id)
+    return {
+        "family": family,
+        "search_best_val_auc": search["best_val_auc"],
+        "final_val_auc": history.best_value(candidate.run_id, "val_auc"),
+        "test": candidate.test,
+        "trials": int(sum(search[f"trials_{outcome}"] for outcome in ("complete", "pruned", "failed"))),
+        "pruned": int(search["trials_pruned"]),
+        "epochs": int(search["epochs_run"]),
+        "seconds": search["search_seconds"],
+    }
+
+
+def _table(rows: dict[str, dict[str, Any]]) -> str:
+    head = [
+        "| architecture | val AUC of the final fit, study | ours | best of search, ours | test weighted F1, study | ours "
+        "| recall of 1-5 stars | trials (pruned) | epochs | search, study | ours |",
+        "|---|--:|--:|--:|--:|--:|---|--:|--:|--:|--:|",
+    ]
+    return "\n".join([*head, *(_line(family, row) for family, row in rows.items())])
+
+
+def _line(family: str, row: dict[str, Any]) -> str:
+    study, test = PUBLISHED.get(family), row["test"]
+    f1 = f"{study.test_f1_weighted:.3f}" if study and study.test_f1_weighted else "-"
+    cells = [
+        family,
+        f"{study.validation_auc:.4f}" if study else "-",
+        f"{row['final_val_auc']:.4f}",
+        f"{row['search_best_val_auc']:.4f}",
+        f1,
+        f"{test['f1_weighted']:.3f}",
+        " ".join(f"{test[f'recall_{rating}']:.2f}" for rating in range(1, 6)),
+        f"{row['trials']} ({row['pruned']})",
+        f"{row['epochs']:,}",
+        clock(study.minutes * 60) if study else "-",
+        clock(row["seconds"]),
+    ]
+    return f"| {' | '.join(cells)} |"

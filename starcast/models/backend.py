@@ -1,0 +1,42 @@
+"""Keras, imported where a network is built or loaded: it takes seconds, and its engine talks while it starts.
+
+TensorFlow's C++ side reports missing CUDA libraries and oneDNN on stderr before any log level applies. These lines are
+held back while the import runs, and shown if it fails.
+"""
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors reach Python as exceptions
+# Else the first process on a GPU takes all of its memory, and a second worker or a served model beside it fails.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+
+@contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(terminal, held.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+with _stderr_held_back():
+    import keras
+
+    keras.ops.zeros(1)  # looks for devices, which is when the engine says most
+# Batches have the widths of their reviews: a few retraces at the start are meant, and TensorFlow warns of them.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
+__all__ = ["keras"]

@@ -1,0 +1,20 @@
+"""Every family by its name. To add one: write it beside the others and list it here."""
+
+from starcast.models.family import Family
+from starcast.models.logistic import LOGISTIC_REGRESSION
+from starcast.models.recurrent import GRU_1, GRU_2, GRU_4, LSTM_1, LSTM_2
+
+FAMILIES: dict[str, Family] = {
+    family.name: family for family in (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION)
+}
+
+
+def check_name(name: str) -> str:
+    """Return a family's name as it is.
+
+    Raises:
+        ValueError: there is no such family.
+    """
+    if name not in FAMILIES:
+        raise ValueError(f"should be one of {', '.join(FAMILIES)}")
+    return name

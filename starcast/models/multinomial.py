@@ -1,0 +1,207 @@
+"""Multinomial logistic regression on any number of sparse rows: scikit-learn's model, found in fewer passes on all cores.
+
+How often words are there differs by orders of magnitude, and so does how steep the loss is along their columns. A solver
+that takes columns as they are needs more passes the more reviews there are: scikit-learn's Newton-CG 158 on half a million
+and 504 on 1.7 million. Scaled by the curvature at the start, scipy's Newton-CG within a trust region needs 84 and 78
+(diagonal preconditioning: Nocedal and Wright, Numerical Optimization, 2006, sections 5.1 and 7.1).
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+import polars as pl
+from scipy import optimize, sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.class_weight import compute_sample_weight
+
+from starcast.models.texts import WorkProgress, silent
+
+ROWS = 32_768  # of a block: its scores stay in the cache
+FEWEST_BLOCKS = 4  # whatever the cores: sums are added in the same order on every machine
+SLOPE = 1e-2  # where to stop, along scaled columns: the loss is then within about 0.0001 of the least
+RADIUS = 100.0  # of the first step, along scaled columns: as far as Newton's method wants
+MOST_STEPS = 100
+USUAL_PASSES = 45  # after so many it is two thirds there, it seems: seen were 64 to 150
+Result = TypeVar("Result")
+
+
+@dataclass
+class RowBlock:
+    """Some rows of features, (rows, features), the class of each as a number from 0, and its weight.
+
+    Coefficients have the shape (features + 1, classes); the last row are the intercepts.
+    """
+
+    rows: sparse.csr_matrix
+    classes: np.ndarray
+    weights: np.ndarray
+    probabilities: np.ndarray = field(init=False)  # where the slopes were asked for last
+
+    def slopes(self, coefficients: np.ndarray) -> tuple[float, np.ndarray]:
+        """The weighted cross-entropy of the rows, and its gradient."""
+        scores = self.rows @ coefficients[:-1] + coefficients[-1]
+        scores -= reduce(np.maximum, scores.T)[
+            :, None
+        ]  # the exponential of the largest is 1; far faster than max(axis=1)
+        own = np.arange(len(self.classes)), self.classes
+        own_scores = scores[own]
+        np.exp(scores, out=scores)
+        totals = _sums(scores)
+        self.probabilities = scores / totals[:, None]
+        errors = self.probabilities * self.weights[:, None]
+        errors[own] -= self.weights
+        loss = np.sum(self.weights * (np.log(totals) - own_scores), dtype=np.float64)
+        return float(loss), self._columns(errors)
+
+    def curvature(self, direction: np.ndarray) -> np.ndarray:
+        """How the gradient changes along a direction, from where the slopes were asked for last."""
+        scores = self.rows @ direction[:-1] + direction[-1]
+        scores -= _sums(scores * self.probabilities)[:, None]
+        scores *= self.probabilities * self.weights[:, None]
+        return self._columns(scores)
+
+    def squares(self) -> np.ndarray:
+        """The weighted sum of squares of each column, and of one of ones behind them, shape (features + 1,)."""
+        return np.append(self.rows.power(2).T @ self.weights, self.weights.sum())
+
+    def _columns(self, values: np.ndarray) -> np.ndarray:
+        return np.vstack([self.rows.T @ values, values.sum(axis=0)])
+
+
+def _sums(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values @ np.ones(values.shape[1], dtype=values.dtype))  # far faster than sum(axis=1)
+
+
+class PenalisedLoss:
+    """The mean weighted cross-entropy of all rows and scikit-learn's penalty, in coefficients that are scaled and flat."""
+
+    def __init__(
+        self,
+        blocks: list[RowBlock],
+        classes: int,
+        penalty: float,
+        pool: ThreadPoolExecutor,
+        show: WorkProgress = silent,
+    ) -> None:
+        self._blocks, self._classes, self._show = blocks, classes, show
+        self._pool = pool  # scipy and numpy let go of Python's lock
+        squares = np.add.reduce(list(pool.map(RowBlock.squares, blocks)))
+        self._total = float(squares[-1])
+        self._penalties = np.append(np.full(len(squares) - 1, penalty), 0)[:, None]  # none on intercepts
+        at_start = squares[:, None] / self._total * (classes - 1) / classes**2
+        self.scale = 1 / np.sqrt(at_start + self._penalties)
+        self._at = self.start = np.zeros(self.scale.size * classes)
+        self.passes = 0
+
+    def slopes(self, point: np.ndarray) -> tuple[float, np.ndarray]:
+        """The value at a point, and its gradient."""
+        coefficients = self.coefficients(point)
+        costs, slopes = [], self._total * self._penalties * coefficients
+        for cost, part in self._map(RowBlock.slopes, coefficients):
+            costs.append(cost)
+            slopes += part
+        self._at = point.copy()
+        penalty = float(np.sum(self._penalties * coefficients**2)) / 2
+        return sum(costs) / self._total + penalty, (slopes * self.scale / self._total).ravel()
+
+    def curvature(self, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """How the gradient at a point changes along a direction."""
+        if not np.array_equal(point, self._at):  # a step was tried since, and not taken
+            self.slopes(point)
+        coefficients = self.coefficients(direction)
+        change = self._total * self._penalties * coefficients
+        for part in self._map(RowBlock.curvature, coefficients):
+            change += part
+        return (change * self.scale / self._total).ravel()
+
+    def coefficients(self, point: np.ndarray) -> np.ndarray:
+        """As they are without scaling, shape (features + 1, classes)."""
+        return point.reshape(-1, self._classes) * self.scale
+
+    def _map(
+        self, work: Callable[[RowBlock, np.ndarray], Result], coefficients: np.ndarray
+    ) -> Iterator[Result]:
+        self.passes += 1
+        self._show("fitting the weights", 1 - np.exp(-self.passes / USUAL_PASSES))
+        single = coefficients.astype(self._blocks[0].rows.dtype)
+        return self._pool.map(lambda block: work(block, single), self._blocks)
+
+
+def fit(
+    rows: sparse.csr_matrix, ratings: np.ndarray, c: float, balanced: bool, show: WorkProgress = silent
+) -> LogisticRegression:
+    """The classifier that scikit-learn's `LogisticRegression(C=c)` is, for the ratings that there are.
+
+    Args:
+        rows: float32 (reviews, features); may be mapped from files.
+        ratings: shape (reviews,), of at least two kinds.
+        balanced: whether each rating weighs as much as any other.
+    """
+    weight = "balanced" if balanced else None
+    classes, numbers = np.unique(ratings, return_inverse=True)
+    weights = compute_sample_weight(weight, ratings).astype(rows.dtype)
+    penalty = 1 / (c * weights.sum(dtype=np.float64))
+    if (
+        len(classes) == 2
+    ):  # scikit-learn has one column then, the difference of the two here: twice their squares
+        penalty *= 2
+    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+        objective = PenalisedLoss(_blocks(rows, numbers, weights), len(classes), penalty, pool, show)
+        found = _minimise(objective)
+    found = found[:, 1:] - found[:, :1] if len(classes) == 2 else found
+    classifier = LogisticRegression(C=c, class_weight=weight)
+    classifier.classes_, classifier.n_features_in_, classifier.n_iter_ = (
+        classes,
+        rows.shape[1],
+        np.array([objective.passes]),
+    )
+    classifier.coef_, classifier.intercept_ = found[:-1].T.astype(rows.dtype), found[-1].astype(rows.dtype)
+    return classifier
+
+
+def _minimise(objective: PenalisedLoss) -> np.ndarray:
+    options = {
+        "gtol": SLOPE,
+        "initial_trust_radius": RADIUS,
+        "max_trust_radius": 100 * RADIUS,
+        "maxiter": MOST_STEPS,
+    }
+    found = optimize.minimize(
+        objective.slopes,
+        objective.start,
+        jac=True,
+        hessp=objective.curvature,
+        method="trust-ncg",
+        options=options,
+    )
+    if not found.success:
+        message = f"logistic regression: no optimum in {found.nit} steps ({found.message}); take a smaller c"
+        warnings.warn(message, ConvergenceWarning, stacklevel=2)
+    return objective.coefficients(found.x)
+
+
+def _blocks(rows: sparse.csr_matrix, classes: np.ndarray, weights: np.ndarray) -> list[RowBlock]:
+    ends = (
+        np.linspace(0, rows.shape[0], max(FEWEST_BLOCKS, -(-rows.shape[0] // ROWS)) + 1).astype(int).tolist()
+    )
+    return [
+        RowBlock(_part(rows, begin, end), classes[begin:end], weights[begin:end])
+        for begin, end in pairwise(ends)
+    ]
+
+
+def _part(rows: sparse.csr_matrix, begin: int, end: int) -> sparse.csr_matrix:
+    """Some rows, without a copy of their numbers."""
+    first, last = rows.indptr[begin], rows.indptr[end]
+    part = sparse.csr_matrix((end - begin, rows.shape[1]), dtype=rows.dtype)
+    # Set, not given to the constructor, which copies a view of an array more than twice as long.
+    part.data, part.indices = rows.data[first:last], rows.indices[first:last]
+    part.indptr = (rows.indptr[begin : end + 1] - first).astype(rows.indices.dtype)
+    return part

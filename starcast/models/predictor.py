@@ -1,0 +1,64 @@
+"""A model as it is served: raw text in, stars out. Cleaning, family and weights in one folder without pickle."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from starcast.evaluation.decision import Decision
+from starcast.models.catalogue import FAMILIES
+from starcast.models.family import FittedModel
+from starcast.reviews.clean import Cleaner, copy_wordnet, join_title, use_wordnet_from
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Cleans raw reviews the way the training split was cleaned, asks the model, decides on a star."""
+
+    family: str
+    cleaner: Cleaner
+    model: FittedModel
+    uses_title: bool
+    decision: Decision = field(default_factory=Decision)
+
+    def predict(self, reviews: pl.DataFrame) -> pl.DataFrame:
+        """Score reviews with the columns `text` and, if trained with it, `title`; null is the empty text.
+
+        Returns:
+            `rating` (1-5, as the decision says), `probability_1..5`, `expected_rating` (mean of 1-5), in the same order.
+        """
+        wanted = reviews if self.uses_title else reviews.select("text")
+        probabilities = self.model.probabilities(self.cleaner.clean(join_title(wanted))).astype(np.float64)
+        columns = {"rating": self.decision.choose(probabilities) + 1}
+        columns |= {f"probability_{rating}": probabilities[:, rating - 1] for rating in range(1, 6)}
+        return pl.DataFrame({**columns, "expected_rating": probabilities @ np.arange(1, 6)})
+
+    def save(self, folder: Path) -> None:
+        """Write everything the model needs to answer into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        description = {
+            "family": self.family,
+            "uses_title": self.uses_title,
+            "decision": asdict(self.decision),
+            "cleaning": self.cleaner.to_dict(),
+        }
+        (folder / "predictor.json").write_text(
+            json.dumps(description, indent=2, ensure_ascii=False), encoding="utf-8"
+        )
+        self.model.save(folder)
+        if self.cleaner.lemmas:
+            copy_wordnet(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Predictor":
+        """Read what `save` wrote."""
+        description = json.loads((folder / "predictor.json").read_text(encoding="utf-8"))
+        cleaner = Cleaner.from_dict(description["cleaning"])
+        if cleaner.lemmas:
+            use_wordnet_from(folder)
+        family = FAMILIES[description["family"]]
+        decided = description["decision"]
+        decision = Decision(tuple(decided["weights"]), decided["rounds_mean"])
+        return cls(family.name, cleaner, family.load(folder), description["uses_title"], decision)

@@ -1,0 +1,45 @@
+"""What a scored table is: all columns of the reviews, then a model's answers and which model gave them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from starcast.cli.errors import UserError
+from starcast.reviews import check
+
+PROBABILITIES = tuple(f"probability_{rating}" for rating in check.RATINGS)
+ANSWERED = ("predicted_rating", *PROBABILITIES, "expected_rating")
+NAMED = ("model", "model_version", "model_run")
+ADDED = (*ANSWERED, *NAMED)
+
+
+@dataclass(frozen=True)
+class ScoringSummary:
+    """How many reviews were scored, the mean of their expected ratings, and how fast that was."""
+
+    reviews: int
+    mean_stars: float
+    per_second: float
+
+
+def add_answers(table: pl.DataFrame, answers: pl.DataFrame, model: Mapping[str, str]) -> pl.DataFrame:
+    """All columns of a table, and behind them the `ADDED` ones.
+
+    Args:
+        table: reviews.
+        answers: to them, as a model gives them, with its stars in `rating`.
+        model: what the `NAMED` columns hold.
+
+    Raises:
+        UserError: the model, another project's, answers otherwise than ours.
+    """
+    answers = answers.rename({"rating": ADDED[0]}, strict=False)
+    if answers.height != table.height or not set(ANSWERED) <= set(answers.columns):
+        raise UserError(
+            f"model {model['model']}, version {model['model_version']}: answers {table.height} reviews with {answers.height} "
+            f"rows of {', '.join(answers.columns)}, not with rating and {', '.join(ANSWERED[1:])}"
+        )
+    return table.with_columns(answers.select(ANSWERED).get_columns()).with_columns(
+        pl.lit(model[n]).alias(n) for n in NAMED
+    )

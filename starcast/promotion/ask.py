@@ -1,0 +1,51 @@
+"""Ask a registered model for the stars of reviews, and how long one review takes."""
+
+import time
+
+import numpy as np
+import polars as pl
+
+from starcast.cli.errors import UserError
+from starcast.cli.progress import ReviewLines
+from starcast.promotion.gate import Contender
+from starcast.tracking.scoring import LoadedModel
+
+CHUNK = 4_096  # reviews
+CALLS, WARM_UP = 200, 20  # of one review
+LONGEST_SECONDS = 20.0  # that are spent on single reviews
+
+
+def ask(loaded: LoadedModel, label: str, reviews: pl.DataFrame) -> Contender:
+    """The stars a model gives, and its times for single reviews.
+
+    Args:
+        reviews: `text` and, where there is one, `title`.
+
+    Raises:
+        UserError: the model was trained with titles and there are none.
+    """
+    if loaded.uses_title and "title" not in reviews.columns:
+        raise UserError(
+            f"{label} was trained with titles, the test reviews have none: train the challenger with title_column"
+        )
+    asked = reviews.select(name for name in ("text", "title") if name in reviews.columns)
+    answers, lines = [], ReviewLines()
+    for part in asked.iter_slices(CHUNK):
+        answers.append(loaded.scorer.predict(part)["rating"].to_numpy() - 1)
+        lines.show(part.height, (lines.reviews + part.height) / asked.height)
+    return Contender(label, np.concatenate(answers), _latency(loaded, asked), loaded.megabytes)
+
+
+def _latency(loaded: LoadedModel, reviews: pl.DataFrame) -> np.ndarray:
+    """Milliseconds of calls with one review each, spread over the reviews, shape (calls,)."""
+    rows = np.linspace(0, reviews.height - 1, CALLS + WARM_UP).astype(int)
+    milliseconds, ends = [], time.monotonic() + LONGEST_SECONDS
+    for number, row in enumerate(rows.tolist()):
+        one = reviews.slice(row, 1)
+        start = time.perf_counter()
+        loaded.scorer.predict(one)
+        if number >= WARM_UP:
+            milliseconds.append((time.perf_counter() - start) * 1000)
+        if milliseconds and time.monotonic() > ends:
+            break
+    return np.array(milliseconds)

@@ -1,0 +1,104 @@
+"""Challenger against champion on the same reviews -> a verdict; the better one goes into service, or back out of it.
+
+mlflow run . -e promote
+mlflow run . -e promote -P mode=enabled
+mlflow run . -e promote -P rollback=true -P reason="one-star reviews rated 5 since Monday"
+"""
+
+from starcast.cli.errors import UserError
+from starcast.promotion import verdict
+from starcast.promotion.parameters import PromoteParameters
+from starcast.promotion.verdict import GateOptions, PromotionOutcome
+from starcast.tracking import champion_history, champions, registry, resumption, runs, server
+
+
+def promote(parameters: PromoteParameters) -> PromotionOutcome:
+    """Judge, and move the alias or not; or roll back.
+
+    Raises:
+        UserError: no challenger, nothing to roll back to, or the two cannot be compared fairly.
+    """
+    if parameters.rollback and not parameters.reason.strip():
+        raise UserError(
+            "parameter reason: say why you roll back, e.g. reason='one-star reviews rated 5 since Monday'"
+        )
+    name = f"{'roll back' if parameters.rollback else 'promote'} {parameters.model}"
+    with runs.step_run("promote", parameters.as_text(), name) as run_id:
+        resumption.close_abandoned(keep=run_id)
+        if parameters.rollback:
+            outcome = _roll_back(parameters, run_id)
+        elif parameters.mode == "disabled":
+            outcome = _nothing(
+                "Promotion is switched off (mode=disabled): nothing was judged, nothing moved."
+            )
+        else:
+            outcome = _promote(parameters, run_id)
+        steps = verdict.next_steps(parameters.model, outcome)
+    for line in (*steps, *server.where_to_look(run_id)):
+        print(f"promote: {line}", flush=True)
+    return outcome
+
+
+def _nothing(sentence: str) -> PromotionOutcome:
+    runs.describe(sentence, {"verdict": "none"})
+    print(f"promote: {sentence}", flush=True)
+    return PromotionOutcome("none", sentence)
+
+
+def _promote(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
+    model, enabled = parameters.model, parameters.mode == "enabled"
+    wanted = f"/{parameters.version}" if parameters.version else f"@{registry.CHALLENGER}"
+    challenger = registry.find(f"models:/{model}{wanted}")
+    state = champions.settle(model) if enabled else champions.read_state(model)
+    if state.champion == challenger.version:
+        return _nothing(f"Version {challenger.version} of {model} is the champion already: nothing to do.")
+    asked = GateOptions(
+        parameters.limits(), parameters.allow_seen, parameters.trust_model_code, parameters.seed
+    )
+    judged = verdict.judge_versions(challenger, state.champion, asked)
+    outcome = PromotionOutcome.of(judged, enabled)
+    if enabled and judged.verdict.passed:
+        why = f"{judged.summary()} {parameters.reason}".strip()
+        user = runs.user_of_active()
+        after = champions.change(model, "promotion", state.champion, challenger.version, user, why, run_id)
+        outcome = PromotionOutcome.after(judged, after)
+    verdict.publish(judged, outcome, run_id)
+    return outcome
+
+
+def _roll_back(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
+    model, before = parameters.model, champions.read_state(parameters.model)
+    state = champions.settle(model)
+    if any(event.kind == "rollback" for event in before.pending) and parameters.version in (
+        "",
+        state.champion,
+    ):
+        # Repeating a command that was cut off goes back once, not twice.
+        return _rolled_back(
+            model,
+            state,
+            f"An interrupted rollback was finished: version {state.champion} of {model} is champion.",
+        )
+    target = parameters.version or state.previous
+    if not target:
+        raise UserError(f"model {model}: there is no earlier champion to roll back to")
+    if target not in state.earlier:
+        known = ", ".join(state.earlier) or "none"
+        raise UserError(
+            f"parameter version: {target} was not champion of {model} before {state.champion}; earlier champions: {known}"
+        )
+    why = parameters.reason.strip()
+    after = champions.change(model, "rollback", state.champion, target, runs.user_of_active(), why, run_id)
+    if after.champion != target:
+        raise UserError(verdict.overtaken(model, after))
+    said = f"Rolled back: version {target} of {model} is champion again in place of version {state.champion} ({why})."
+    return _rolled_back(model, after, said)
+
+
+def _rolled_back(model: str, state: champion_history.State, said: str) -> PromotionOutcome:
+    event = state.events[-1]
+    registry.tag(model, event.source, {"rolled_back": f"{event.at}: {event.why}"})
+    tags = {"verdict": "rollback", "champion": state.champion}
+    runs.describe(f"**{said}**\n\n{champion_history.history_table(state.events)}", tags)
+    print(f"promote: {said}", flush=True)
+    return PromotionOutcome("rollback", said)

@@ -1,0 +1,237 @@
+"""Pictures of a verdict: how recall, precision and F1 of each rating differ from the champion's."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+
+from starcast.evaluation.paired import Estimate
+from starcast.promotion.gate import METRICS, Verdict, improvement
+from starcast.reports.page import Content, Matrices, Picture, Report, Section, Table
+
+PANELS = {"recall": "recall", "precision": "precision", "f1": "F1"}
+BETTER, WORSE, CHANCE = "#0072b2", "#d55e00", "#7f7f7f"  # Okabe and Ito's, told apart by all
+PALE = 0.12
+
+
+def difference_figure(verdict: Verdict) -> Figure:
+    """Per rating the challenger's score less the champion's, with its paired 95% interval; the recall that may be lost."""
+    figure = Figure(figsize=(9.5, 3.4), layout="constrained")
+    panels = figure.subplots(1, len(PANELS), sharey=True, sharex=True)
+    for axes, (name, title) in zip(panels, PANELS.items(), strict=True):
+        for rating in range(1, 6):
+            gain = verdict.gains[f"{name}_{rating}"].estimate
+            colour = BETTER if gain.low > 0 else WORSE if gain.high < 0 else CHANCE
+            reach = [[max(gain.value - gain.low, 0.0)], [max(gain.high - gain.value, 0.0)]]
+            axes.errorbar(gain.value, rating, xerr=reach, marker="o", capsize=3, color=colour)
+        axes.axvline(0, color="black", linewidth=1)
+        axes.grid(color="black", alpha=PALE)
+        axes.set(title=title, xlabel="challenger less champion", yticks=range(1, 6))
+    panels[0].axvline(-verdict.limits.recall_drop, color=WORSE, linestyle="--", linewidth=1)
+    panels[0].set_ylabel("true stars")
+    figure.suptitle(
+        "blue: better beyond chance, orange: worse, grey: may be chance; dashed: recall that may be lost",
+        fontsize=9,
+    )
+    return figure
+
+
+SHOWN = ("f1_macro", "f1_weighted", "harmonic_recall", "accuracy", "mae", "quadratic_kappa", "within_one")
+EXAMPLES, LETTERS = 20, 120  # reviews in the report, letters of each
+STARS = ("rating", "champion", "challenger")
+
+
+@dataclass(frozen=True)
+class VerdictNotes:
+    """What a reader should know beside the numbers: the outcome in one sentence, what was compared, warnings."""
+
+    outcome: str
+    compared: Mapping[str, str]
+    cautions: tuple[str, ...] = ()
+
+
+def verdict_report(verdict: Verdict, facts: VerdictNotes, changed: pl.DataFrame) -> Report:
+    """The whole report; `changed` is the table of `changed_reviews`."""
+    sections = [
+        Section("Checks", (check_table(verdict),)),
+        Section("Scores", (_scores_text(verdict), score_table(verdict))),
+    ]
+    text = "Each cell: share of the reviews with that true rating, and how many."
+    sections.append(Section("Confusion matrices", (text, Matrices(verdict.matrices))))
+    if not verdict.first:
+        alt = "recall, precision and F1 of each rating, challenger less champion, with paired 95% intervals"
+        picture = Picture("differences", difference_figure(verdict), alt)
+        sections.append(Section("Differences per rating", (picture, difference_table(verdict))))
+        sections.append(Section("Reviews that changed", _changed(verdict, changed)))
+    rows = tuple(facts.compared.items())
+    sections.append(Section("What was compared", (Table(("", ""), rows),)))
+    return Report(title(verdict), answer(verdict, facts), tuple(sections))
+
+
+def title(verdict: Verdict) -> str:
+    """Who stood against whom."""
+    return f"Verdict: {verdict.challenger.label} against {verdict.baseline.label}"
+
+
+def answer(verdict: Verdict, facts: VerdictNotes) -> tuple[str, ...]:
+    """The outcome, why, and what to beware of."""
+    gain = improvement(verdict.limits.metric, verdict.gains[verdict.limits.metric].estimate)
+    metric = verdict.limits.metric
+    ours, theirs = (each.estimate(metric) for each in (verdict.challenger_draws, verdict.baseline_draws))
+    numbers = (
+        f"{metric} {ours} against {theirs}: better by {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) "
+        f"on the same {len(verdict.ratings):,} test reviews (paired 95% bootstrap interval)."
+    )
+    failed = [
+        f"{check.name}: {check.found}, asked {check.asked}" for check in verdict.checks if not check.passed
+    ]
+    why = f"Failed: {'; '.join(failed)}." if failed else f"All {len(verdict.checks)} checks hold."
+    return f"**{facts.outcome}**", numbers, why, *facts.cautions
+
+
+def check_table(verdict: Verdict) -> Table:
+    """A row per check."""
+    rows = (
+        (check.name, check.found, check.asked, "holds" if check.passed else "**fails**")
+        for check in verdict.checks
+    )
+    return Table(("check", "found", "asked", ""), tuple(rows))
+
+
+def score_table(verdict: Verdict) -> Table:
+    """Main scores of both with their intervals, and the paired differences."""
+    names = dict.fromkeys((verdict.limits.metric, *SHOWN))
+    rows = []
+    for name in names:
+        theirs, ours, gain = verdict.baseline_draws, verdict.challenger_draws, verdict.gains[name]
+        chance = "yes" if gain.larger_than_chance else "no"
+        rows.append(
+            (
+                name,
+                str(theirs.estimate(name)),
+                str(ours.estimate(name)),
+                _signed(gain.estimate),
+                f"{gain.p:.3f}",
+                chance,
+            )
+        )
+    head = (
+        "score",
+        verdict.baseline.label,
+        verdict.challenger.label,
+        "difference (95% interval)",
+        "p",
+        "beyond chance",
+    )
+    return Table(head, tuple(rows))
+
+
+def difference_table(verdict: Verdict) -> Table:
+    """Recall, precision and F1 of each rating: champion's, challenger's, difference."""
+    rows = []
+    for rating in range(1, 6):
+        row = [str(rating), f"{(verdict.ratings == rating - 1).sum():,}"]
+        for score in ("recall", "precision", "f1"):
+            name = f"{score}_{rating}"
+            values = verdict.baseline_draws.values[name], verdict.challenger_draws.values[name]
+            row.append(f"{values[0]:.3f} to {values[1]:.3f}: {_signed(verdict.gains[name].estimate)}")
+        rows.append(tuple(row))
+    return Table(("true stars", "reviews", "recall", "precision", "F1"), tuple(rows))
+
+
+def changed_reviews(verdict: Verdict, reviews: pl.DataFrame) -> pl.DataFrame:
+    """The reviews that the two give other stars: `review_id`, `text`, `rating`, `champion`, `challenger`, who is nearer.
+
+    Args:
+        reviews: `review_id` and `text` of the test reviews, in the order they were answered in.
+    """
+    stars = {
+        "rating": verdict.ratings,
+        "champion": verdict.baseline.predicted,
+        "challenger": verdict.challenger.predicted,
+    }
+    table = reviews.select("review_id", "text").with_columns(
+        pl.Series(name, values + 1) for name, values in stars.items()
+    )
+    away = {
+        name: (pl.col(name).cast(pl.Int64) - pl.col("rating").cast(pl.Int64)).abs()
+        for name in ("champion", "challenger")
+    }
+    nearer = (
+        pl.when(away["challenger"] < away["champion"])
+        .then(pl.lit("challenger"))
+        .when(away["challenger"] > away["champion"])
+        .then(pl.lit("champion"))
+        .otherwise(pl.lit("neither"))
+    )
+    changed = table.filter(pl.col("champion") != pl.col("challenger")).with_columns(nearer.alias("nearer"))
+    jump = (pl.col("champion").cast(pl.Int64) - pl.col("challenger").cast(pl.Int64)).abs()
+    return changed.sort(jump, "review_id", descending=[True, False])
+
+
+def verdict_json(verdict: Verdict, facts: VerdictNotes) -> dict[str, object]:
+    """Everything as plain values, for programs."""
+    scores = {}
+    for name in METRICS:
+        pair = (
+            verdict.baseline_draws.estimate(name),
+            verdict.challenger_draws.estimate(name),
+            verdict.gains[name].estimate,
+        )
+        named = zip(("baseline", "challenger", "difference"), map(asdict, pair), strict=True)
+        scores[name] = {**dict(named), "p": verdict.gains[name].p}
+    limits = {**vars(verdict.limits), "thresholds": dict(verdict.limits.thresholds)}
+    return {
+        "passed": verdict.passed,
+        "outcome": facts.outcome,
+        "first_model": verdict.first,
+        "challenger": verdict.challenger.label,
+        "baseline": verdict.baseline.label,
+        "reviews": len(verdict.ratings),
+        "limits": limits,
+        "checks": [asdict(check) for check in verdict.checks],
+        "cautions": list(facts.cautions),
+        "compared": dict(facts.compared),
+        "scores": scores,
+        "confusion_matrices": {name: matrix.tolist() for name, matrix in verdict.matrices.items()},
+    }
+
+
+def _scores_text(verdict: Verdict) -> str:
+    rival = "a model that gives every review the most frequent rating" if verdict.first else "the champion"
+    return f"Challenger and {rival} are scored on the same resampled reviews; for mae lower is better."
+
+
+def _changed(verdict: Verdict, changed: pl.DataFrame) -> tuple[Content, ...]:
+    counts = {name: int((changed["nearer"] == name).sum()) for name in ("challenger", "champion", "neither")}
+    total = len(verdict.ratings)
+    text = (
+        f"{changed.height:,} of {total:,} reviews get other stars. The challenger is nearer to the truth in "
+        f"{counts['challenger']:,}, the champion in {counts['champion']:,}, neither in {counts['neither']:,}. "
+        f"All of them: the artifact `changed_reviews.parquet`."
+    )
+    if changed.is_empty():
+        return (text,)
+    moves = np.zeros((5, 5), dtype=int)
+    np.add.at(moves, (changed["champion"].to_numpy() - 1, changed["challenger"].to_numpy() - 1), 1)
+    rows = tuple((f"{i + 1}", *(f"{count:,}" for count in row)) for i, row in enumerate(moves.tolist()))
+    crossed = Table(("champion's stars", *(f"challenger's {rating}" for rating in range(1, 6))), rows)
+    first = changed.head(EXAMPLES)
+    examples = tuple(
+        (*(str(row[name]) for name in STARS), row["nearer"], _short(row["text"])) for row in first.to_dicts()
+    )
+    largest = Table(
+        ("true", "champion", "challenger", "nearer", "review, the largest changes first"), examples
+    )
+    return text, crossed, largest
+
+
+def _short(text: str | None) -> str:
+    flat = " ".join((text or "").split()).replace("`", "'").replace("**", "")
+    return flat if len(flat) <= LETTERS else f"{flat[:LETTERS]}..."
+
+
+def _signed(gain: Estimate) -> str:
+    return f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"

@@ -1,0 +1,228 @@
+"""A challenger judged: both models on the challenger's test reviews, the verdict where people look for it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from starcast.cli.errors import UserError
+from starcast.promotion import gate, report
+from starcast.promotion.ask import ask
+from starcast.promotion.gate import judge_contenders
+from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
+from starcast.reports import figures, files
+from starcast.reports.page import plain
+from starcast.tracking import champion_history, champions, held_out, lineage, registry, runs, scoring, server
+from starcast.tracking.held_out import LoggedSplit
+
+OutcomeTag = Literal["won", "lost", "overtaken", "rollback", "none"]
+
+
+@dataclass(frozen=True)
+class GateOptions:
+    """What was asked of a judgement."""
+
+    limits: gate.Limits
+    allow_seen: bool
+    trust_model_code: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict on a version, the champion it stood against (None: a first model), and the reviews."""
+
+    verdict: gate.Verdict
+    challenger: registry.Version
+    champion: registry.Version | None
+    reviews: pl.DataFrame
+    compared: dict[str, str]
+    cautions: tuple[str, ...]
+
+    def summary(self) -> str:
+        """The deciding score and its improvement."""
+        metric = self.verdict.limits.metric
+        better = gate.improvement(metric, self.verdict.gains[metric].estimate)
+        value = self.verdict.challenger_draws.values[metric]
+        return (
+            f"{metric} {value:.3f}, better by {better.value:+.3f} ({better.low:+.3f} to {better.high:+.3f})"
+        )
+
+
+@dataclass(frozen=True)
+class PromotionOutcome:
+    """What came of it, as a tag and as a sentence; whether only `mode` kept the challenger from becoming champion."""
+
+    tag: OutcomeTag
+    sentence: str
+    dry_run: bool = False
+
+    @classmethod
+    def of(cls, judged: Judgement, enabled: bool) -> "PromotionOutcome":
+        """Before any alias is moved."""
+        name, version = judged.challenger.name, judged.challenger.version
+        if judged.verdict.passed:
+            return cls(
+                "won",
+                f"Version {version} of {name} would become champion (dry run; mode=enabled does it).",
+                not enabled,
+            )
+        stays = (
+            f"version {judged.champion.version} stays champion"
+            if judged.champion
+            else "there is no champion yet"
+        )
+        return cls(
+            "lost",
+            f"Version {version} of {name} {'does' if enabled else 'would'} not become champion: {stays}.",
+        )
+
+    @classmethod
+    def after(cls, judged: Judgement, state: champion_history.State) -> "PromotionOutcome":
+        """After the alias was to be moved."""
+        name, version = judged.challenger.name, judged.challenger.version
+        if state.champion != version:
+            return cls("overtaken", overtaken(name, state))
+        before = f", version {state.previous} is previous_champion" if state.previous else ", the first"
+        return cls("won", f"Version {version} of {name} is now champion{before}.")
+
+
+def overtaken(name: str, state: champion_history.State) -> str:
+    """Somebody else changed the champion meanwhile."""
+    last = state.events[-1]
+    who = f"{last.kind} by {last.by} at {last.at}"
+    return f"Overtaken: version {state.champion or 'none'} of {name} became champion meanwhile ({who}); run promote again."
+
+
+def judge_versions(challenger: registry.Version, champion_version: str, asked: GateOptions) -> Judgement:
+    """Ask both for the challenger's test reviews and judge.
+
+    Raises:
+        UserError: the reviews are gone or changed, the champion learned from them, or one of the models cannot be loaded.
+    """
+    splits = held_out.splits_of(challenger)
+    reviews = splits["test"].read()
+    tested_on = challenger.tags.get("test_digest", splits["test"].digest)
+    if tested_on != splits["test"].digest:
+        raise UserError(
+            f"model {challenger.uri}: it was tested on reviews {tested_on}, its run names {splits['test'].digest}"
+        )
+    champion = registry.find(f"models:/{challenger.name}/{champion_version}") if champion_version else None
+    cautions = _check_unseen(reviews, splits, champion, asked.allow_seen)
+    ratings = reviews["rating"].to_numpy().astype(np.int64) - 1
+    roles = {"challenger": challenger, "champion": champion}
+    contenders = [_ask(role, each, reviews, asked.trust_model_code) for role, each in roles.items() if each]
+    rival = contenders[1] if champion else None
+    verdict = judge_contenders(ratings, contenders[0], rival, asked.limits, asked.seed)
+    lineage.log_table(reviews, "test reviews", splits["test"].digest, splits["test"].source, "test")
+    compared = {
+        "test reviews": f"{reviews.height:,}, digest {splits['test'].digest}, {splits['test'].source}"
+    }
+    for each, contender in zip((challenger, champion), contenders, strict=False):
+        assert each is not None
+        compared[contender.label] = _cost(contender, each)
+    return Judgement(verdict, challenger, champion, reviews, compared, cautions)
+
+
+def _check_unseen(
+    reviews: pl.DataFrame, splits: dict[str, LoggedSplit], champion: registry.Version | None, allowed: bool
+) -> tuple[str, ...]:
+    cautions = []
+    own = held_out.seen_reviews(reviews, splits)
+    if own:
+        cautions.append(
+            f"{own:,} of the {reviews.height:,} test reviews have a text that the challenger learned from."
+        )
+    if champion is None:
+        return tuple(cautions)
+    seen = held_out.seen_reviews(reviews, held_out.splits_of(champion))
+    if seen and not allowed:
+        raise UserError(
+            f"champion version {champion.version} learned from {seen:,} of the {reviews.height:,} test reviews, its scores would "
+            "be flattered: train the challenger on the champion's splits, or say allow_seen=true"
+        )
+    if seen:
+        cautions.append(
+            f"The champion learned from {seen:,} of the {reviews.height:,} test reviews: its scores are flattered."
+        )
+    return tuple(cautions)
+
+
+def _ask(role: str, version: registry.Version, reviews: pl.DataFrame, trusted: bool) -> gate.Contender:
+    label = f"{role} version {version.version} ({version.tags.get('family', 'unknown family')})"
+    print(f"promote: asking {label} for {reviews.height:,} reviews", flush=True)
+    return ask(scoring.load(version, trusted), label, reviews)
+
+
+def _cost(contender: gate.Contender, version: registry.Version) -> str:
+    times = f"one review {contender.latency(50):.1f} ms (p99 {contender.latency(99):.1f} ms)"
+    return f"run `{version.run_id}`, {times}, {contender.megabytes:.1f} MB"
+
+
+def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
+    """Put the verdict on the active run and on the model version, and print it."""
+    verdict = judged.verdict
+    facts = VerdictNotes(outcome.sentence, judged.compared, judged.cautions)
+    changed = report.changed_reviews(verdict, judged.reviews)
+    with runs.artifacts_of_run() as folder:
+        verdict_report(verdict, facts, changed).save(folder)
+        figures.confusion_figure(verdict.matrices).savefig(folder / "confusion_matrices.png", dpi=90)
+        files.write_json(folder / "verdict.json", verdict_json(verdict, facts))
+        changed.write_parquet(folder / "changed_reviews.parquet")
+    said = "\n\n".join([*report.answer(verdict, facts), report.check_table(verdict).markdown()])
+    tags = {
+        "verdict": outcome.tag,
+        "challenger": judged.challenger.version,
+        "champion": _number(judged.champion),
+    }
+    runs.describe(said, tags)
+    runs.log_metrics(_metrics(verdict))
+    address = server.page_within(run_id, "report.html")
+    page = f"Both confusion matrices, differences, changed reviews: [the verdict's report]({address})."
+    registry.add_verdict(
+        judged.challenger, f"{said}\n\n{page}", {"verdict": outcome.tag, "verdict_run_id": run_id}
+    )
+    _show(judged, facts)
+
+
+def _number(version: registry.Version | None) -> str:
+    return version.version if version else "none"
+
+
+def _metrics(verdict: gate.Verdict) -> dict[str, float]:
+    metric = verdict.limits.metric
+    ours, theirs = verdict.challenger_draws.values[metric], verdict.baseline_draws.values[metric]
+    gain = verdict.gains[metric].estimate
+    return {
+        f"challenger_{metric}": ours,
+        f"baseline_{metric}": theirs,
+        f"difference_{metric}": gain.value,
+        f"difference_{metric}_low": gain.low,
+        f"difference_{metric}_high": gain.high,
+        "challenger_latency_ms": verdict.challenger.latency(50),
+        "challenger_megabytes": verdict.challenger.megabytes,
+    }
+
+
+def _show(judged: Judgement, facts: VerdictNotes) -> None:
+    for line in report.answer(judged.verdict, facts):
+        print(f"promote: {plain(line)}")
+    for check in judged.verdict.checks:
+        mark = "holds" if check.passed else "FAILS"
+        print(f"  {mark}  {check.name}: {check.found} (asked: {check.asked})", flush=True)
+
+
+def next_steps(name: str, outcome: PromotionOutcome) -> list[str]:
+    """What one does after a verdict, or with a champion."""
+    state = champions.read_state(name)
+    if outcome.dry_run:
+        return [f"do it: mlflow run . -e promote -P model={name} -P mode=enabled"]
+    if not state.champion:
+        return []
+    steps = [
+        f"serve the champion: mlflow models serve -m models:/{name}@{registry.CHAMPION} --env-manager local --port 5001"
+    ]
+    if state.previous:
+        steps.append(f"undo: mlflow run . -e promote -P model={name} -P rollback=true -P reason='...'")
+    return steps

@@ -1,0 +1,146 @@
+"""A picture of which settings the good trials of a search share: one axis per setting, one line per trial."""
+
+import numpy as np
+import polars as pl
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from starcast.reports.search_figures import worthy_range
+from starcast.reports.trial_table import families, ranked_trials, value_text, varying_settings
+
+MOST_LEVELS = 10  # a number with more values than that gets a scale instead of a place per value
+DECADES = 100  # a scale whose ends are that many times apart is logarithmic
+SPREAD = (
+    0.7,
+    0.2,
+    0.01,
+)  # the lines through a level take at most: that share of its room, of the axis, of the axis per trial
+Ticks = list[tuple[float, str, float]]  # where, what, over how much of the axis
+
+
+def parallel_coordinates_figure(table: pl.DataFrame, objective: str, lower_is_better: bool) -> Figure:
+    """A panel per family with at least two complete trials: an axis per setting that varies, the objective last.
+
+    The better a trial, the darker its line and the higher it passes through a level it shares with others; the best is
+    bold. Pruned trials are pale and stop before the objective, for theirs is of an earlier epoch.
+    """
+    panels = []
+    for family in families(table):
+        trials = table.filter(
+            (pl.col("family") == family) & (pl.col("outcome") != "failed") & pl.col("objective").is_not_null()
+        )
+        if (trials["outcome"] == "complete").sum() >= 2:
+            panels.append((family, trials))
+    most = max((len(varying_settings(trials)) for _, trials in panels), default=0)
+    figure = Figure(figsize=(max(7.5, 1.15 * most + 2), 0.4 + 3 * max(len(panels), 1)), layout="constrained")
+    if not panels:
+        figure.suptitle("No family has two complete trials")
+        return figure
+    figure.suptitle(
+        f"Settings of the trials; the darker, the better {objective}; black: the best, pale: pruned",
+        fontsize=11,
+    )
+    for axes, (family, trials) in zip(
+        figure.subplots(len(panels), squeeze=False).ravel(), panels, strict=True
+    ):
+        _draw_panel(axes, trials, objective, lower_is_better)
+        pruned = (trials["outcome"] == "pruned").sum()
+        axes.set_title(
+            f"{family}: {trials.height - pruned} complete, {pruned} pruned", fontsize=11, loc="left"
+        )
+    return figure
+
+
+def _draw_panel(axes: Axes, trials: pl.DataFrame, objective: str, lower_is_better: bool) -> None:
+    names = varying_settings(trials)
+    ranked = ranked_trials(trials, lower_is_better)[::-1]  # the best is drawn last, on top
+    pruned = trials.filter(pl.col("outcome") == "pruned")
+    heights, goal_ticks = _objective_axis(ranked["objective"].to_numpy(), lower_is_better)
+    places = np.concatenate([np.zeros(pruned.height), np.linspace(0.1, 1, ranked.height)])
+    columns, ticks = [], []
+    for name in names:
+        column, marks = setting_axis(pl.concat([pruned[name], ranked[name]]), places)
+        columns.append(column)
+        ticks.append(marks)
+    points = np.column_stack([*columns, np.concatenate([np.zeros(pruned.height), heights])])
+    _draw_lines(axes, points[pruned.height :], points[: pruned.height, :-1], heights)
+    _draw_axes(axes, [*names, objective], [*ticks, goal_ticks])
+
+
+def setting_axis(values: pl.Series, places: np.ndarray) -> tuple[np.ndarray, Ticks]:
+    """Where on an axis from 0 to 1 the values stand, and its ticks.
+
+    Args:
+        places: from 0 to 1 per value, where in the width of a level it passes.
+    """
+    levels = values.drop_nulls().unique().sort()
+    if values.dtype.is_numeric() and len(levels) > MOST_LEVELS:
+        return _scale(values.to_numpy().astype(float))
+    shown = [(level, value_text(level)) for level in levels]
+    if values.null_count():
+        shown = [(None, "none"), *shown]
+    width = min(SPREAD[0] / len(shown), SPREAD[1], SPREAD[2] * len(values))
+    middles = {level: (i + 0.5) / len(shown) for i, (level, _) in enumerate(shown)}
+    heights = np.array([middles[value] for value in values]) + (places - 0.5) * width
+    return heights, [(middles[level], text, width) for level, text in shown]
+
+
+def _scale(values: np.ndarray) -> tuple[np.ndarray, Ticks]:
+    """A scale between the smallest and the largest value, logarithmic if it spans decades; missing values stand at its foot."""
+    low, high = np.nanmin(values), np.nanmax(values)
+    logarithmic = low > 0 and high / low >= DECADES
+    low, high, scaled = (np.log10(x) if logarithmic else x for x in (low, high, values))
+    marks = np.linspace(low, high, 5)
+    ticks = [(i / 4, f"{10**mark if logarithmic else mark:.3g}", 0.0) for i, mark in enumerate(marks)]
+    return np.nan_to_num((scaled - low) / (high - low)), ticks
+
+
+def _objective_axis(values: np.ndarray, lower_is_better: bool) -> tuple[np.ndarray, Ticks]:
+    """The better the higher; what is far worse than most stands at the foot, which then says so."""
+    low, high = worthy_range(values, lower_is_better)
+    worst, best = (high, low) if lower_is_better else (low, high)
+    if worst == best:
+        return np.full(len(values), 0.5), [(0.5, f"{best:.4f}", 0)]
+    heights = (values - worst) / (best - worst)
+    ticks = [(share, f"{worst + share * (best - worst):.4f}", 0.0) for share in (0, 0.25, 0.5, 0.75, 1)]
+    if (heights < 0).any():
+        ticks[0] = (0, ticks[0][1] + (" or more" if lower_is_better else " or less"), 0)
+    return np.maximum(heights, 0), ticks
+
+
+def _draw_lines(axes: Axes, complete: np.ndarray, pruned: np.ndarray, heights: np.ndarray) -> None:
+    """One line per row; `complete` in the order of drawing, the best last."""
+    if len(pruned):
+        axes.add_collection(LineCollection(_lines(pruned), colors="0.86", linewidths=0.7, label="pruned"))
+    colours = colormaps["viridis_r"](0.1 + 0.9 * heights)
+    lines = LineCollection(
+        _lines(complete[:-1]), colors=colours[:-1], linewidths=1, alpha=0.8, label="complete"
+    )
+    axes.add_collection(lines)
+    axes.plot(complete[-1], color="black", linewidth=2.8, label="best", zorder=4)
+
+
+def _lines(heights: np.ndarray) -> list[np.ndarray]:
+    return [np.column_stack([np.arange(len(row)), row]) for row in heights]
+
+
+def _draw_axes(axes: Axes, names: list[str], ticks: list[Ticks]) -> None:
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
+    for i, marks in enumerate(ticks):
+        axes.axvline(i, color="0.3", linewidth=0.8, zorder=3)
+        for height, text, width in marks:
+            axes.plot(
+                [i, i],
+                [height - width / 2, height + width / 2],
+                color="0.3",
+                linewidth=4,
+                zorder=3,
+                solid_capstyle="butt",
+            )
+            axes.text(i + 0.04, height, text, fontsize=8, va="center", bbox=box, zorder=5)
+    axes.set(xlim=(-0.1, len(names) - 0.4), ylim=(-0.05, 1.05), yticks=[], xticks=range(len(names)))
+    axes.set_xticklabels(names, fontsize=9)
+    axes.tick_params(axis="x", length=0)
+    axes.spines[:].set_visible(False)

@@ -1,0 +1,226 @@
+"""A reproduction as a report: equal or not, the likely cause, then what differed and every metric."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from starcast.reports.page import Content, Report, Section, Table
+from starcast.reproduction.likely_cause import Factor, advice, cause_text
+from starcast.reproduction.noise import TOLERANCE
+from starcast.reproduction.outcome import Answered, ComparedValue, Pair, Reproduction, Value, deciding_scores
+
+MAIN = ("auc", "f1_weighted", "f1_macro", "harmonic_recall", "mae")
+DETAILED, LISTED = 3, 200  # fits with a table of every metric, fits with a line
+SHOWN = 12  # lines of a terminal's table
+HEAD = ("metric", "then", "now", "difference", "noise", "verdict")
+HOW = (
+    "Equal: to nine decimals. Within noise: one of the two scores lies in the 95% bootstrap interval of the other, that is, they "
+    "differ by less than the choice of these reviews alone brings; a score for which a run kept neither a confusion matrix nor "
+    f"predictions differs by at most {TOLERANCE}. A fit with the same seed, code, data and versions on the same machine should "
+    "be equal. Seconds and memory are not judged. A run with others below it repeats their scores: the fits are judged, by test "
+    "or, where they have no score of it, by validation."
+)
+
+
+def reproduction_report(found: Reproduction, checks: Sequence[Factor]) -> Report:
+    """The whole report."""
+    original = found.pairs[0].before
+    differing = Table(("what", "", "then", "now"), tuple((c.what, c.answer, c.before, c.now) for c in checks))
+    sections = [
+        Section("Main metrics", (main_table(found),)),
+        Section("Then and now", (differing,)),
+        *_details(found),
+        Section("All runs", _all_runs(found)),
+        Section("Times and memory, not judged", (_costs(found),)),
+        Section("How this is judged", (HOW,)),
+    ]
+    return Report(f"Reproduction of {original.name}", answer(found, checks), tuple(sections))
+
+
+def answer(found: Reproduction, checks: Sequence[Factor]) -> tuple[str, ...]:
+    """The verdict, why, and on how many reviews the fits answer differently."""
+    original, verdict = found.pairs[0].before, found.verdict
+    which = f"{original.name}, run `{original.run_id}`"
+    lines = [f"**{verdict.capitalize()}**: {which}; {_counted(found)}."]
+    moved = [
+        c.name for pair in found.pairs for c in deciding_scores(pair.compared) if c.verdict == "different"
+    ]
+    if moved:
+        lines.append(f"Different are {_some(moved)}.")
+    cause = cause_text(checks, verdict == "equal")
+    if cause:
+        lines.append(cause)
+    lines += [
+        _answered_text(pair, each)
+        for pair in fits(found)[:DETAILED]
+        for each in pair.answered
+        if each.split == "test"
+    ]
+    advised = "" if verdict == "equal" else advice(checks)
+    return (*lines, advised) if advised else tuple(lines)
+
+
+def _counted(found: Reproduction) -> str:
+    judged = [each for each in found.compared if each.verdict]
+    counts = {v: sum(each.verdict == v for each in judged) for v in ("equal", "within noise", "different")}
+    parts = [f"{count:,} {verdict}" for verdict, count in counts.items() if count]
+    runs = len(found.pairs)
+    text = (
+        f"of {len(judged):,} metrics and facts{f' of {runs:,} runs' if runs > 1 else ''} {', '.join(parts)}"
+    )
+    if found.only_before or found.only_now:
+        text += f"; {len(found.only_before)} runs then and {len(found.only_now)} now have no counterpart (other settings were tried)"
+    return text
+
+
+def _answered_text(pair: Pair, each: Answered) -> str:
+    text = f"{pair.before.name} and its repetition answer {each.changed:,} of {each.reviews:,} {each.split} reviews differently"
+    if each.difference is None:
+        return f"{text}."
+    chance = "beyond chance" if each.difference.larger_than_chance else "no more than chance"
+    return f"{text}; f1_macro is {each.difference.estimate} higher now, paired, {chance}."
+
+
+def fits(found: Reproduction) -> list[Pair]:
+    """The pairs of fits: those with scores of their own, candidates and the like (with a test score) first."""
+    leaves = [pair for pair in found.pairs if any(each.kind == "score" for each in pair.compared)]
+    return sorted(leaves, key=lambda pair: not any(each.name.startswith("test_") for each in pair.compared))
+
+
+def main_table(found: Reproduction) -> Table:
+    """The main metrics of the fits; of a run without any fit, all it has."""
+    pairs = fits(found)
+    if not pairs:
+        return Table(HEAD, tuple(_row(each) for each in found.pairs[0].compared if each.kind != "cost"))
+    if len(pairs) == 1:
+        return Table(HEAD, tuple(_row(each) for each in _main(pairs[0])))
+    rows = tuple(
+        (pair.before.name, *_row(each))
+        for pair in pairs[:SHOWN]
+        for each in _main(pair)[: _lines(len(pairs))]
+    )
+    return Table(("run", *HEAD), rows)
+
+
+def _lines(pairs: int) -> int:
+    return max(1, SHOWN // pairs)
+
+
+def _main(pair: Pair) -> list[ComparedValue]:
+    """The main scores of the last split that it has: test, else validation."""
+    scored = {each.name: each for each in pair.compared}
+    for split in ("test", "val", "train"):
+        found = [scored[f"{split}_{score}"] for score in MAIN if f"{split}_{score}" in scored]
+        if found:
+            return found
+    return list(pair.compared)
+
+
+def _row(each: ComparedValue) -> tuple[str, ...]:
+    noise = f"{each.noise[0]:.4f} to {each.noise[1]:.4f}" if each.noise else ""
+    difference = _value(each.difference) if each.difference is not None else ""
+    return each.name, _value(each.before), _value(each.now), difference, noise, each.verdict or "not judged"
+
+
+def _value(value: Value | None) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if math.isfinite(value) and value == round(value) else f"{value:.6g}"
+
+
+def _details(found: Reproduction) -> Iterator[Section]:
+    """Every metric of the first fits."""
+    for pair in fits(found)[:DETAILED]:
+        rows = tuple(_row(each) for each in pair.compared if each.kind != "cost")
+        yield Section(
+            f"Every metric: {pair.before.name}",
+            (Table(HEAD, rows), *(_answered_text(pair, a) for a in pair.answered)),
+        )
+
+
+def _all_runs(found: Reproduction) -> tuple[Content, ...]:
+    rows = []
+    for pair in found.pairs[:LISTED]:
+        odd = [each.name for each in pair.compared if each.verdict not in ("equal", None)]
+        rows.append(
+            (pair.before.name, f"`{pair.before.run_id}`", f"`{pair.now.run_id}`", pair.verdict, _some(odd))
+        )
+    blocks: list[Content] = [Table(("run", "then", "now", "verdict", "what is not equal"), tuple(rows))]
+    for when, alone in (("then", found.only_before), ("now", found.only_now)):
+        if alone:
+            blocks.append(
+                f"Without a counterpart, {when}: {', '.join(f'{each.name} `{each.run_id}`' for each in alone[:LISTED])}."
+            )
+    return tuple(blocks)
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
+    unique = list(dict.fromkeys(names))
+    return ", ".join(unique[:most]) + (f" and {len(unique) - most} more" if len(unique) > most else "")
+
+
+def _costs(found: Reproduction) -> Table:
+    rows = [
+        (pair.before.name, each.name, _value(each.before), _value(each.now))
+        for pair in found.pairs[:LISTED]
+        for each in pair.compared
+        if each.kind == "cost" and not each.name.startswith("system/")
+    ]
+    return Table(("run", "metric", "then", "now"), tuple(rows))
+
+
+def reproduction_json(found: Reproduction, checks: Sequence[Factor]) -> dict[str, Any]:
+    """Everything, for a program to read."""
+    return {
+        "verdict": found.verdict,
+        "run_id": found.pairs[0].before.run_id,
+        "repetition_run_id": found.pairs[0].now.run_id,
+        "checks": [
+            {"what": c.what, "kind": c.kind, "then": c.before, "now": c.now, "same": c.same} for c in checks
+        ],
+        "runs": [_pair_json(pair) for pair in found.pairs],
+        "only_then": [each.run_id for each in found.only_before],
+        "only_now": [each.run_id for each in found.only_now],
+    }
+
+
+def _pair_json(pair: Pair) -> dict[str, Any]:
+    metrics = [
+        {
+            "name": c.name,
+            "kind": c.kind,
+            "then": c.before,
+            "now": c.now,
+            "verdict": c.verdict,
+            "noise": c.noise,
+        }
+        for c in pair.compared
+        if not c.name.startswith("system/")
+    ]
+    answered = [
+        {"split": a.split, "reviews": a.reviews, "answered_differently": a.changed} for a in pair.answered
+    ]
+    return {
+        "name": pair.before.name,
+        "then": pair.before.run_id,
+        "now": pair.now.run_id,
+        "verdict": pair.verdict,
+        "metrics": metrics,
+        "answers": answered,
+    }
+
+
+def terminal_lines(found: Reproduction) -> list[str]:
+    """The main metrics as a table of a terminal: name, then, now, difference, verdict."""
+    table = main_table(found)
+    noise = table.head.index("noise")
+    rows = [
+        tuple(cell for column, cell in enumerate(row) if column != noise)
+        for row in (table.head, *table.rows[:SHOWN])
+    ]
+    wide = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows
+    ]

@@ -1,0 +1,101 @@
+"""A logged run made again, and held against what it was: equal, within noise, or different, and why.
+
+mlflow run . -e reproduce -P run=<run id>
+mlflow run . -e reproduce -P run=models:/review-rating@champion
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from starcast.reports.files import write_json
+from starcast.reports.page import Report, plain
+from starcast.reproduction import changes, report
+from starcast.reproduction.compare import compare_records
+from starcast.reproduction.likely_cause import Factor
+from starcast.reproduction.outcome import Reproduction
+from starcast.reproduction.parameters import ReproduceParameters
+from starcast.reproduction.report import reproduction_json, reproduction_report
+from starcast.reproduction.rerun import say, (
+    _prepare,
+    data_parameters,
+    missing_parameters,
+    parameters_of,
+    run_again,
+)
+from starcast.tracking import repetition as stored
+from starcast.tracking import runs, server
+from starcast.tracking.origin import Origin, find
+
+
+def reproduce(parameters: ReproduceParameters) -> Reproduction:
+    """Check what differs from then, run it again below this step's run, compare; registers nothing and moves no alias.
+
+    Raises:
+        UserError: there is no such run, or it cannot be run again.
+    """
+    name = f"reproduce {parameters.run or 'the newest candidate'}"
+    with runs.step_run("reproduce", parameters.as_text(), name) as run_id:
+        origin = find(parameters.run)
+        runs.rename_active(f"reproduce {origin.name}")
+        runs.describe(f"Run {origin.run_id} is being run again.")
+        say(
+            f"{'run' if parameters.run else 'the newest finished candidate is run'} {origin.run_id}, {origin.name}"
+        )
+        try:
+            checks = _run_again(origin, run_id)
+        except KeyboardInterrupt:
+            again = f"mlflow run . -e reproduce -P run={origin.run_id}"
+            runs.leave_word(f"**Interrupted.** To begin again: `{again}`")
+            say(f"interrupted; begin again with: {again}")
+            raise
+        found = compare_records(
+            stored.read(origin.run_id), stored.read(stored.repetition(run_id, origin.kind))
+        )
+        told = reproduction_report(found, checks)
+        _log(found, checks, told, run_id)
+    _show(found, told, run_id)
+    return found
+
+
+def _run_again(origin: Origin, run_id: str) -> list[Factor]:
+    """Run it again, below the active run; what differs from then is printed before any fit begins."""
+    parameters = parameters_of(origin)
+    asked = data_parameters(parameters)
+    checks = changes.before_fitting(origin, parameters, asked, missing_parameters(origin))
+    _show_checks(checks)
+    prepared = _prepare(origin, asked)
+    splits = changes.splits(origin, prepared.report["digests"], checks[0])
+    _show_checks(splits)
+    run_again(origin, parameters, prepared, run_id)
+    return [*checks, *splits]
+
+
+def _log(found: Reproduction, checks: Sequence[Factor], told: Report, run_id: str) -> None:
+    original, outcome = found.pairs[0].before.run_id, found.verdict.replace(" ", "_")
+    with runs.artifacts_of_run() as folder:
+        told.save(folder)
+        write_json(folder / "reproduction.json", reproduction_json(found, checks))
+    runs.describe(
+        replace(told, sections=told.sections[:2]).markdown(pictures=False), stored.tags(original, outcome)
+    )
+    runs.rename_active(f"{found.verdict}: reproduce {found.pairs[0].before.name}")
+    stored.mark({pair.now.run_id: pair.before.run_id for pair in found.pairs}, original, outcome, run_id)
+
+
+def _show_checks(checks: Sequence[Factor]) -> None:
+    """Print what differs or is not known line by line, and the rest in one."""
+    for each in checks:
+        if not each.same:
+            say(f"  {each.what}: then {each.before}, now {each.now}")
+    alike = [each.what for each in checks if each.same]
+    if alike:
+        say(f"  the same as then: {', '.join(alike)}")
+
+
+def _show(found: Reproduction, told: Report, run_id: str) -> None:
+    print()
+    for line in report.terminal_lines(found):
+        print(line)
+    print()
+    for line in (*told.answer, *server.where_to_look(run_id)):
+        say(plain(line))

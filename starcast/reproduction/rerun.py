@@ -1,0 +1,126 @@
+"""A run made again from what it logged: its step with its parameters, or one fit of a search; nothing is registered."""
+
+from collections.abc import Callable
+from typing import Any
+
+from starcast.cli.errors import UserError
+from starcast.cli.parameters import Parameters, parse_logged
+from starcast.experiments.learning_curve import run_learning_curve
+from starcast.experiments.parameters import LearningCurveParameters, SamplingParameters
+from starcast.experiments.sampling import run_sampling
+from starcast.experiments.study_a import run_study_a
+from starcast.experiments.study_a_parameters import StudyAParameters
+from starcast.reproduction import rerun_trial
+from starcast.reviews import sources
+from starcast.reviews.parameters import DataParameters
+from starcast.tracking import history, runs
+from starcast.tracking import repetition as stored
+from starcast.tracking.origin import Origin
+from starcast.tracking.trial_log import BUDGET
+from starcast.workflow import prepare
+from starcast.workflow.fit_parameters import FitParameters, TrainParameters
+from starcast.workflow.main import run_main
+from starcast.workflow.prepare import PREPARED, Prepared, preprocess
+from starcast.workflow.search_parameters import MainParameters, TuneParameters
+from starcast.workflow.train import train
+from starcast.workflow.tune import tune
+
+STEPS: dict[str, tuple[type[Parameters], Callable[[Any], object]]] = {
+    "tune": (TuneParameters, tune),
+    "train": (TrainParameters, train),
+    "sampling": (SamplingParameters, run_sampling),
+    "learning-curve": (LearningCurveParameters, run_learning_curve),
+    "study-a": (StudyAParameters, run_study_a),
+    "main": (MainParameters, run_main),
+}
+
+
+def parameters_of(origin: Origin) -> Parameters:
+    """The parameters of the step that the run was, or of the search it was part of; without registering.
+
+    Raises:
+        UserError: this version of the code does not take them.
+    """
+    model = _model(origin.kind)
+    try:
+        return parse_logged(model, {**origin.parameters, "register": "false"})
+    except UserError as why:
+        at = f"; go to its commit, git checkout {origin.code.commit}" if origin.code.commit else ""
+        raise UserError(
+            f"run {origin.run_id} was made by another version of starcast, this one says {why}{at}"
+        ) from None
+
+
+def missing_parameters(origin: Origin) -> list[str]:
+    """Parameters of the step that the run had not, and that are now at their defaults; and those that there are no more."""
+    return sorted({*_model(origin.kind)().as_text()} ^ {*origin.parameters})
+
+
+def _model(kind: str) -> type[Parameters]:
+    if kind == "preprocess":
+        return DataParameters
+    return STEPS["tune" if kind in ("candidate", "trial") else kind][0]
+
+
+def data_parameters(parameters: Parameters) -> DataParameters:
+    """The part that preprocessing wants."""
+    if isinstance(parameters, StudyAParameters):
+        return parameters.search(parameters.families[0]).data_parameters()
+    names = set(DataParameters.model_fields)
+    return DataParameters(**parameters.model_dump(include=names))
+
+
+def run_again(origin: Origin, parameters: Parameters, prepared: Prepared, run_id: str) -> None:
+    """Run it below `run_id`, the active run, with these splits.
+
+    Raises:
+        UserError: what the step says to its parameters, or a trial that failed.
+    """
+    if origin.kind == "preprocess":
+        return  # `prepared` is it
+    if origin.kind in STEPS:
+        STEPS[origin.kind][1](parameters)
+        return
+    assert isinstance(parameters, TuneParameters), "candidates and trials stand below searches"
+    if origin.kind == "candidate":
+        train(_candidate(origin, parameters))
+        return
+    tags = origin.tags
+    budget = int(tags[BUDGET]) if BUDGET in tags else None
+    pruned_after = origin.epochs_run if tags["outcome"] == "pruned" and budget is None else None
+    again = rerun_trial.Again(
+        int(tags["trial_number"]), history.recipe_of(origin.run_id), pruned_after, budget
+    )
+    rerun_trial.train_again(again, parameters, prepared, run_id)
+
+
+def _candidate(origin: Origin, search: TuneParameters) -> TrainParameters:
+    """A fit of the candidate's recipe, with the data, the decision and the seed of its search."""
+    epochs = history.recipe_of(origin.run_id).epochs
+    shared = search.model_dump(by_alias=True, include={*FitParameters.model_fields} - {"epochs"})
+    return TrainParameters.model_validate({**shared, "epochs": epochs, "from_run": origin.run_id})
+
+
+def _prepare(origin: Origin, asked: DataParameters) -> Prepared:
+    """The splits, which are those of every run below the active one.
+
+    Raises:
+        UserError: neither the file is here nor the splits are on the server.
+    """
+    if origin.kind == "preprocess":
+        return preprocess(asked, anew=True)
+    try:
+        sources.locate(asked.data)
+    except UserError as missing:
+        if not stored.has_splits(origin.prepared_run_id):
+            raise UserError(f"{missing}; nor are the splits of then on the server any more") from None
+        say(
+            f"the file is not here: the splits of then, on run {origin.prepared_run_id}, are taken as they are"
+        )
+        runs.tag_active({PREPARED: origin.prepared_run_id})
+    return prepare.prepare_once(asked)
+
+
+def say(text: str) -> None:
+    """Print a line of the reproduction."""
+    print(f"reproduce: {text}", flush=True)

@@ -1,0 +1,98 @@
+"""One trial of a search trained once more, as the search did it: in a worker with its share of the cores, pruned where it was."""
+
+from dataclasses import dataclass
+
+from starcast.cli.errors import UserError
+from starcast.cli.processes import scratch_folder
+from starcast.models.corpus import Corpus
+from starcast.models.family import ModelSpec
+from starcast.reviews.split import LEARNED_FROM
+from starcast.search.loop import Search
+from starcast.search.progress import say
+from starcast.search.pruning import NoPruner
+from starcast.search.trial_worker import TrialOptions
+from starcast.search.trials import Proposal, Trial
+from starcast.search.workers import WorkerPool, carried_workers
+from starcast.tracking.patience import Patience, quick_failures
+from starcast.tracking.trial_log import TrialLog
+from starcast.workflow.prepare import Prepared
+from starcast.workflow.search import WORKER
+from starcast.workflow.search_parameters import TuneParameters
+
+
+@dataclass(frozen=True)
+class Again:
+    """What to train: the trial's number and recipe; the epochs after which it was pruned, or that its algorithm gave it."""
+
+    number: int
+    recipe: ModelSpec
+    pruned_after: int | None
+    budget: int | None
+
+
+@dataclass
+class _One:
+    """A source of the one proposal."""
+
+    proposal: Proposal
+
+    def ask(self, number: int) -> Proposal:
+        return self.proposal
+
+    def tell(self, trial: Trial) -> None:
+        """Nothing to learn."""
+
+
+@dataclass
+class _StopsAfter(NoPruner):
+    """Stops a trial after the epoch at which it was stopped then."""
+
+    last: int
+
+    def goes_on(self, number: int, family: str, epoch: int, score: float) -> bool:
+        return epoch < self.last
+
+
+def train_again(again: Again, parameters: TuneParameters, prepared: Prepared, run_id: str) -> None:
+    """Train it on a run below `run_id`, the active one; `parameters` are those of its search.
+
+    Raises:
+        UserError: it failed this time.
+    """
+    prepared.log_inputs(LEARNED_FROM)
+    corpus = Corpus.stored(*(prepared.split(name) for name in LEARNED_FROM))
+    recipe, goal = again.recipe, parameters.goal()
+    proposal = Proposal(again.number, recipe.family, recipe.settings, again.budget)
+    workers = min(
+        parameters.workers or carried_workers(), parameters.max_trials
+    )  # each had its share of the threads
+    with scratch_folder() as folder:
+        corpus.save(folder)
+        training = TrialOptions(
+            folder,
+            goal,
+            recipe.sampling,
+            recipe.batch_size,
+            recipe.schedule,
+            recipe.epochs,
+            parameters.seed,
+            parameters.executions_per_trial,
+            prunes=again.pruned_after is not None,
+            neighbours=recipe.neighbours,
+            fewer_neighbours=recipe.fewer_neighbours,
+            precision=recipe.precision,
+        )
+        patience = Patience(parameters.server_patience_minutes * 60, say)
+        log = TrialLog(
+            run_id, parameters.engine, training.parameters, corpus.validation.ratings, patience, {}
+        )
+        pruner = NoPruner() if again.pruned_after is None else _StopsAfter(again.pruned_after)
+        try:
+            with quick_failures(), WorkerPool(WORKER, training, workers) as pool:
+                [trial] = Search(_One(proposal), pool, pruner, log, goal).run(1, again.number)
+                log.flush()
+        except BaseException:
+            log.interrupt()
+            raise
+    if trial.outcome == "failed":
+        raise UserError(f"the trial failed this time: {trial.reason}; its traceback.txt says where")

@@ -1,0 +1,179 @@
+"""Lower-case words of ASCII texts, on the bytes of a whole column: what the pattern `WORD` finds, at three times its speed."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from starcast.cli.errors import UserError
+
+SPACE, APOSTROPHE = ord(" "), ord("'")
+# What becomes of each byte: letters become small, digits and apostrophes stay, anything else parts words.
+TABLE = bytes(
+    ord(chr(b).lower()) if b < 128 and (chr(b).isalnum() or b == APOSTROPHE) else SPACE for b in range(256)
+)
+
+
+def ascii_words(texts: pl.Series) -> pl.Series:
+    """The words of each text, joined by single spaces; texts are ASCII, without nulls."""
+    array = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, ends, values = array.buffers()
+    offsets = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
+    if values is None or offsets[0] == offsets[-1]:
+        return texts
+    data = bytearray(values[offsets[0] : offsets[-1]].to_pybytes().translate(TABLE))
+    letters, starts = np.frombuffer(data, np.uint8), offsets - offsets[0]
+    _drop_outer_apostrophes(letters, starts)
+    kept = letters != SPACE
+    kept[:-1] |= kept[1:]  # the space before a word as well
+    dropped = np.flatnonzero(~kept)
+    new_offsets = starts - np.searchsorted(dropped, starts)
+    words = pa.LargeStringArray.from_buffers(
+        len(array), pa.py_buffer(new_offsets), pa.py_buffer(letters[kept])
+    )
+    # At its ends a text may still have the space before its first word or before the next text's.
+    return pl.Series(texts.name, words).str.strip_chars(" ")
+
+
+def _drop_outer_apostrophes(letters: np.ndarray, starts: np.ndarray) -> None:
+    """Make each apostrophe that has no letter or digit on both sides, in its own text, a space."""
+    places = np.flatnonzero(letters == APOSTROPHE)
+    begins = np.zeros(len(letters) + 1, dtype=bool)
+    begins[starts] = True
+    before, after = letters[places - 1], letters[np.minimum(places + 1, len(letters) - 1)]
+    inside = (before > APOSTROPHE) & (after > APOSTROPHE) & ~begins[places] & ~begins[places + 1]
+    letters[places[~inside]] = SPACE
+
+
+CleaningName = Literal["light", "study_a"]
+STOP_WORDS = Path(__file__).with_name("stop_words_english.txt")
+# Letters and digits of any script; an apostrophe inside a word stays: "don't" is one word.
+TYPOGRAPHIC_APOSTROPHE = "\u2019"
+WORD = r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}\p{N}]+)*"
+
+
+def join_title(reviews: pl.DataFrame) -> pl.Series:
+    """The raw text a model reads: the title, where there is one, in front of the text."""
+    if "title" not in reviews.columns:
+        return reviews["text"]
+    return reviews.select(
+        (pl.col("title").fill_null("") + " " + pl.col("text").fill_null("")).alias("text")
+    ).to_series()
+
+
+@dataclass(frozen=True)
+class Cleaner:
+    """Turns raw texts into lower-case words joined by single spaces.
+
+    `light` keeps every word. `study_a` is study A's recipe in its order: lower-case, drop English stop words (NLTK's
+    list), drop punctuation, collapse white space. `lemmas` then maps each word to its WordNet lemma.
+    """
+
+    recipe: CleaningName = "light"
+    stop_words: tuple[str, ...] = ()
+    lemmas: bool = False
+
+    @classmethod
+    def create(cls, recipe: CleaningName, lemmas: bool = False) -> "Cleaner":
+        """Return a cleaner with the data that its recipe needs.
+
+        Raises:
+            UserError: lemmas need WordNet, which is neither installed nor downloadable.
+        """
+        if lemmas:
+            require_wordnet()
+        return cls(recipe, english_stop_words() if recipe == "study_a" else (), lemmas)
+
+    def clean(self, texts: pl.Series) -> pl.Series:
+        """Clean a column of raw texts; null becomes the empty text."""
+        text = texts.cast(pl.String).fill_null("")
+        cleaned = _light(text) if self.recipe == "light" else _study_a(text, self.stop_words)
+        return _lemmatise(cleaned) if self.lemmas else cleaned
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cleaner as JSON values, stop words included, so that a saved model needs no NLTK data for them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Cleaner":
+        """The cleaner that `to_dict` described."""
+        return cls(values["recipe"], tuple(values["stop_words"]), values["lemmas"])
+
+
+def _light(texts: pl.Series) -> pl.Series:
+    texts = texts.str.replace_all(TYPOGRAPHIC_APOSTROPHE, "'", literal=True)
+    plain = texts.str.len_bytes() == texts.str.len_chars()
+    if plain.all():
+        return ascii_words(texts)
+    other = texts.filter(~plain).str.to_lowercase().str.extract_all(WORD).list.join(" ")
+    # Texts of ASCII first, then the others: back into their order.
+    places = pl.concat([plain.arg_true(), (~plain).arg_true()])
+    return pl.concat([ascii_words(texts.filter(plain)), other]).gather(places.arg_sort())
+
+
+def _study_a(texts: pl.Series, stop_words: tuple[str, ...]) -> pl.Series:
+    words = (
+        pl.col("text")
+        .str.to_lowercase()
+        .str.split(" ")
+        .list.eval(pl.element().filter(~pl.element().is_in(stop_words)))
+    )
+    bare = words.list.join(" ").str.replace_all(r"[^\w\s]", "")
+    return texts.to_frame("text").select(bare.str.replace_all(r"\s+", " ").str.strip_chars()).to_series()
+
+
+def _lemmatise(cleaned: pl.Series) -> pl.Series:
+    import nltk  # takes a second, and only lemmas need it
+
+    words = cleaned.str.split(" ")
+    distinct = words.explode().unique().drop_nulls()
+    lemmas = [nltk.stem.WordNetLemmatizer().lemmatize(word) for word in distinct.to_list()]
+    return words.list.eval(pl.element().replace(distinct, lemmas)).list.join(" ")
+
+
+def english_stop_words() -> tuple[str, ...]:
+    """Return NLTK's English stop words in their order, from the copy beside this file."""
+    lines = STOP_WORDS.read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if not line.startswith("#"))
+
+
+@lru_cache
+def require_wordnet() -> Path:
+    """Return the path of NLTK's WordNet, downloaded on first use.
+
+    Raises:
+        UserError: it is not installed and cannot be downloaded.
+    """
+    import nltk
+
+    for attempt in ("installed", "downloaded"):
+        try:
+            return Path(str(nltk.data.find("corpora/wordnet.zip")))
+        except LookupError:
+            if attempt == "installed":
+                nltk.download("wordnet", quiet=True)
+    raise UserError(
+        "lemmas=true needs NLTK's WordNet, which is not here and could not be downloaded: set NLTK_DATA to a folder with "
+        "corpora/wordnet.zip (where the internet is: python -m nltk.downloader -d FOLDER wordnet), or use lemmas=false"
+    )
+
+
+def copy_wordnet(folder: Path) -> None:
+    """Put WordNet beside a saved model, so that a lemmatising model answers on a machine without NLTK data."""
+    target = folder / "nltk_data" / "corpora"
+    target.mkdir(parents=True)
+    shutil.copy(require_wordnet(), target / "wordnet.zip")
+
+
+def use_wordnet_from(folder: Path) -> None:
+    """Let NLTK look beside a saved model too."""
+    import nltk
+
+    path = str(folder / "nltk_data")
+    if path not in nltk.data.path:
+        nltk.data.path.append(path)

@@ -1,0 +1,110 @@
+"""Where reviews come from: a set's name or a path becomes a file that is there."""
+
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+import polars as pl
+
+from starcast.cli.errors import UserError
+from starcast.reviews.stream import read_chunks
+
+PROJECT = Path(__file__).parents[2]
+SAMPLE = PROJECT / "data" / "sample.csv"
+CLOTHING = PROJECT / "data" / "raw" / "womens_clothing_reviews.csv"
+OPENML_NAME, OPENML_VERSION = "Womens-E-Commerce-Clothing-Reviews", 2
+# Study A's file: rows, and rows per rating.
+CLOTHING_ROWS = 23_486
+CLOTHING_COUNTS = {1: 842, 2: 1565, 3: 2871, 4: 5077, 5: 13131}
+
+
+def locate(data: str) -> Path:
+    """The file behind `data`: `sample`, `clothing` (downloaded on first use) or a path.
+
+    Raises:
+        UserError: the file is not there, or the download failed or brought something else.
+    """
+    if data == "sample":
+        return SAMPLE
+    if data == "clothing":
+        return CLOTHING if CLOTHING.exists() else download_clothing(CLOTHING)
+    path = Path(data).expanduser()
+    if not path.is_file():
+        kind = "is a folder, not a file" if path.is_dir() else "no such file"
+        raise UserError(f"data {data!r}: {kind} ({path.resolve()}); give a path, or a name: sample, clothing")
+    return path
+
+
+def download_clothing(target: Path) -> Path:
+    """Fetch study A's reviews from OpenML, check them, write them to `target` in one move.
+
+    Raises:
+        UserError: OpenML cannot be reached, or what it sent is not study A's file.
+    """
+    from sklearn.datasets import fetch_openml  # only the download needs scikit-learn in this room
+
+    try:
+        frame = fetch_openml(name=OPENML_NAME, version=OPENML_VERSION, as_frame=True).frame
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"data 'clothing': OpenML did not answer ({error}); put the Kaggle file "
+            f"nicapotato/womens-ecommerce-clothing-reviews at {target} instead"
+        ) from None
+    frame = frame.rename(columns=lambda name: str(name).replace("_", " "))
+    check_clothing(frame)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        frame.to_csv(part, index=False)
+        os.replace(part, target)
+    except OSError as error:
+        raise UserError(
+            f"data 'clothing': cannot be written to {target} ({error.strerror}); make room for it there"
+        ) from None
+    finally:
+        if target.parent.is_dir():
+            part.unlink(missing_ok=True)
+    return target
+
+
+def check_clothing(frame: pd.DataFrame) -> None:
+    """Hold a download against study A: columns, rows, rows per rating.
+
+    Raises:
+        UserError: any of them differs.
+    """
+    missing = {"Review Text", "Rating", "Title"} - set(frame.columns)
+    if missing:
+        raise UserError(
+            f"data 'clothing': OpenML's table lacks {sorted(missing)}; it has {list(frame.columns)}"
+        )
+    ratings = pd.to_numeric(frame["Rating"], errors="coerce")
+    counts = {rating: int((ratings == rating).sum()) for rating in CLOTHING_COUNTS}
+    if len(frame) != CLOTHING_ROWS or counts != CLOTHING_COUNTS:
+        raise UserError(
+            f"data 'clothing': OpenML sent {len(frame)} rows with ratings {counts}, "
+            f"study A has {CLOTHING_ROWS} with {CLOTHING_COUNTS}"
+        )
+
+
+def file_digest(path: Path) -> str:
+    """The first 16 hexadecimal digits of the file's SHA-256; a file that has not changed is not read again."""
+    known = path.stat()
+    return _digest(path, known.st_size, known.st_mtime_ns)
+
+
+@lru_cache
+def _digest(path: Path, size: int, modified: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """Read all rows of a file, as `read_chunks` does.
+
+    Raises:
+        UserError: as `read_chunks`.
+    """
+    return pl.concat([chunk.table for chunk in read_chunks(path)])

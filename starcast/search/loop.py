@@ -1,0 +1,180 @@
+"""The crank of a search: propose, train on whichever worker is idle, prune, tell, until trials or time are used up."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from starcast.search.pruning import Pruner
+from starcast.search.trials import Objective, Outcome, Proposal, Proposals, Trial
+
+LOOK_EVERY = 1.0  # seconds between looks at the tracking server while every worker trains
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A trial finished an epoch (from 1) and, unless it is the last, waits to hear whether it goes on."""
+
+    number: int
+    epoch: int
+    metrics: Mapping[str, float]
+    waits: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run keeps of a trial trained to its end: chosen ratings (index 0-4) per execution, facts, further curves.
+
+    `class_counts`: rows of the training split per rating 1-5, before and after sampling, shape (2, 5).
+    """
+
+    predicted: list[np.ndarray]
+    facts: Mapping[str, float]
+    further_curves: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    class_counts: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A trial was trained to its end, or stopped as it was told: then it has no result."""
+
+    number: int
+    metrics: Mapping[str, float]
+    result: Result | None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A trial raised, or its process ended."""
+
+    number: int
+    reason: str
+    traceback: str
+
+
+Event = Epoch | Done | Failed
+
+
+class Pool(Protocol):
+    """Where trials are trained."""
+
+    def idle(self) -> bool:
+        """Whether another trial can begin now."""
+
+    def begin(self, proposal: Proposal) -> None:
+        """Train a proposal on an idle worker."""
+
+    def wait(self, seconds: float) -> Event | None:
+        """The next thing that happens, or none within this time."""
+
+    def answer(self, number: int, goes_on: bool) -> None:
+        """Tell a waiting trial whether it goes on."""
+
+
+class Watcher(Protocol):
+    """Takes note of what happens, without making the search wait."""
+
+    def begin(self, proposal: Proposal) -> None:
+        """A trial begins."""
+
+    def epoch(self, event: Epoch) -> None:
+        """A trial finished an epoch."""
+
+    def end(self, trial: Trial, event: Done | Failed) -> None:
+        """A trial ended."""
+
+    def check(self) -> None:
+        """Raise what has gone wrong with taking note, if anything has."""
+
+
+@dataclass
+class _Running:
+    proposal: Proposal
+    began: float
+    curve: list[float] = field(default_factory=list)
+
+
+class Search:
+    """One search: `proposals` says what to train, `pool` trains it, `pruner` stops it, `watcher` takes note.
+
+    `age`: seconds since the search began in another process.
+    """
+
+    def __init__(
+        self,
+        proposals: Proposals,
+        pool: Pool,
+        pruner: Pruner,
+        watcher: Watcher,
+        objective: Objective,
+        age: float = 0,
+    ) -> None:
+        self._proposals, self._pool, self._pruner, self._watcher = proposals, pool, pruner, watcher
+        self._objective, self._age = objective, age
+        self._running: dict[int, _Running] = {}
+        self._start = time.monotonic()
+
+    def run(self, trials: int, first_number: int = 1, timeout_seconds: float = 0) -> Iterator[Trial]:
+        """Run this many trials, numbered from `first_number`, and yield each when it has ended.
+
+        No trial but the first begins once `timeout_seconds` have passed (0: no limit). A trial that fails does not end the
+        search; an interrupt, or an error of the watcher, passes through.
+        """
+        number, last = first_number, first_number + trials - 1
+        while True:
+            self._watcher.check()
+            while number <= last and self._pool.idle():
+                late = bool(timeout_seconds) and number > first_number and self._seconds() >= timeout_seconds
+                if late or not self._begin(number):
+                    break
+                number += 1
+            if not self._running:
+                return
+            event = self._pool.wait(LOOK_EVERY)
+            if isinstance(event, Epoch):
+                self._epoch(event)
+            elif event:
+                yield self._end(event)
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def _begin(self, number: int) -> bool:
+        proposal = self._proposals.ask(number)
+        if proposal is None:
+            return False
+        self._running[number] = _Running(proposal, self._seconds())
+        self._watcher.begin(proposal)
+        self._pool.begin(proposal)
+        return True
+
+    def _epoch(self, event: Epoch) -> None:
+        running = self._running[event.number]
+        score = self._objective.score(event.metrics[self._objective.name])
+        running.curve.append(score)
+        goes_on = self._pruner.goes_on(event.number, running.proposal.family, event.epoch, score)
+        if event.waits:
+            self._pool.answer(event.number, goes_on)
+        self._watcher.epoch(event)
+
+    def _end(self, event: Done | Failed) -> Trial:
+        running = self._running.pop(event.number)
+        now = self._seconds()
+        outcome, score, reason = self._outcome(running.proposal, event)
+        curve, ended = tuple(running.curve), self._age + now
+        trial = Trial(running.proposal, outcome, score, curve, reason, now - running.began, ended)
+        self._proposals.tell(trial)
+        self._watcher.end(trial, event)
+        return trial
+
+    def _outcome(self, proposal: Proposal, event: Done | Failed) -> tuple[Outcome, float | None, str]:
+        if isinstance(event, Failed):
+            return "failed", None, event.reason
+        cut_short = event.result is None or proposal.epochs is not None
+        return (
+            "pruned" if cut_short else "complete",
+            self._objective.score(event.metrics[self._objective.name]),
+            "",
+        )

@@ -1,0 +1,48 @@
+"""Print the progress of a search as plain lines."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from starcast.cli.progress import clock
+from starcast.models.family import settings_text
+from starcast.search.trials import Objective, Trial, best_of
+
+
+def say(text: str) -> None:
+    """A line of a search."""
+    print(f"tune: {text}", flush=True)
+
+
+class TrialLines:
+    """Prints a line per trial with the counts by outcome, the best so far and the time left."""
+
+    def __init__(self, objective: Objective, max_trials: int, finished: Sequence[Trial] = ()) -> None:
+        self._objective, self._max_trials = objective, max_trials
+        self._start, self._earlier = time.monotonic(), len(finished)
+        self._trials = list(finished)
+
+    def show(self, trial: Trial) -> None:
+        """Print a finished trial."""
+        self._trials.append(trial)
+        counts = Counter(each.outcome for each in self._trials)
+        done = f"{counts['complete']} done, {counts['pruned']} pruned, {counts['failed']} failed"
+        best = best_of(self._trials)
+        known = f", best {self._value(best)}" if best else ""
+        ended = len(self._trials)
+        left = (time.monotonic() - self._start) / (ended - self._earlier) * (self._max_trials - ended)
+        proposal = trial.proposal
+        print(
+            f"  [{ended}/{self._max_trials}: {done}{known}, about {clock(left)} left]  trial {proposal.number} {proposal.family} "
+            f"{self._result(trial)} in {clock(trial.seconds)} ({settings_text(proposal.settings)})",
+            flush=True,
+        )
+
+    def _result(self, trial: Trial) -> str:
+        if trial.score is None:
+            return f"failed ({trial.reason})"
+        value = f"{self._objective.name} {self._value(trial)}"
+        return value if trial.outcome == "complete" else f"pruned after epoch {len(trial.curve)} at {value}"
+
+    def _value(self, trial: Trial) -> str:
+        return "?" if trial.score is None else f"{self._objective.score(trial.score):.4f}"

@@ -1,0 +1,174 @@
+"""The training of a search's trials, and the process that does it: `python -m starcast.search.trial_worker <pipe>`."""
+
+import math
+import signal
+import sys
+import traceback
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from starcast.evaluation.scores import multilabel_auc, val_scores
+from starcast.models.catalogue import FAMILIES
+from starcast.models.corpus import Corpus
+from starcast.models.family import Fit, FitOptions, Precision, Schedule, Value, split_choices
+from starcast.models.sampling import count_ratings
+from starcast.search.loop import Done, Epoch, Event, Failed, Result
+from starcast.search.trials import Objective, Proposal
+
+# Ctrl-C reaches every process of a terminal: the search decides what becomes of its workers.
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class PrunedError(Exception):
+    """The search wants no further epoch of this trial."""
+
+
+@dataclass(frozen=True)
+class TrialOptions:
+    """How the trials of a search are trained; plain values, so that it can be sent to another process.
+
+    `sampling` and `batch_size` hold where they are not among the settings. `prunes`: whether a trial asks, after each epoch
+    but the last, if it goes on. With several `executions` a trial is trained so often, with seeds counted up from `seed`;
+    its first training alone can be pruned.
+    """
+
+    folder: Path  # of the corpus
+    objective: Objective
+    sampling: str
+    batch_size: int
+    schedule: Schedule
+    epochs: int
+    seed: int
+    executions: int
+    prunes: bool
+    neighbours: int = 5
+    fewer_neighbours: bool = False
+    precision: Precision = "float32"
+
+    def training(self, proposal: Proposal, execution: int = 0) -> FitOptions:
+        """How one execution is fitted."""
+        _, sampling, batch_size = split_choices(proposal.settings, self.sampling, self.batch_size)
+        family = FAMILIES[proposal.family]
+        epochs = (proposal.epochs or self.epochs) if family.iterative else 1
+        return FitOptions(
+            family.check_sampling(sampling),
+            epochs,
+            batch_size,
+            self.seed + execution,
+            patience=epochs,
+            schedule=self.schedule,
+            neighbours=self.neighbours,
+            fewer_neighbours=self.fewer_neighbours,
+            precision=self.precision,
+        )
+
+    def parameters(self, proposal: Proposal) -> dict[str, Value]:
+        """What a trial's run shows as its parameters."""
+        settings, *_ = split_choices(proposal.settings, self.sampling, self.batch_size)
+        return {
+            "family": proposal.family,
+            **settings,
+            **self.training(proposal).logged(),
+            "executions": self.executions,
+        }
+
+
+class Reporter:
+    """A recorder that sends the epochs of a trial's first execution to the search, and keeps those of the others."""
+
+    def __init__(self, pipe: Connection, number: int, ratings: np.ndarray, objective: str) -> None:
+        self._pipe, self._number, self._ratings, self._objective = pipe, number, ratings, objective
+        self.execution, self.last_epoch, self.prunes = 0, 0, False
+        self.scores: dict[str, float] = {}
+        self.further_curves: list[tuple[int, dict[str, float]]] = []
+
+    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+        """Score an epoch.
+
+        Raises:
+            ArithmeticError: the objective is not a number, for instance an AUC of one class.
+            PrunedError: the search says stop.
+        """
+        self.scores = {**metrics, **val_scores(self._ratings, validation_probabilities)}
+        if not math.isfinite(self.scores[self._objective]):
+            raise ArithmeticError(f"{self._objective} is not a number on this validation split")
+        if self.execution:
+            self.further_curves.append(
+                (epoch, {f"execution_{self.execution + 1}/{k}": v for k, v in self.scores.items()})
+            )
+            return
+        waits = self.prunes and epoch < self.last_epoch
+        send(self._pipe, Epoch(self._number, epoch, self.scores, waits))
+        if waits and not self._pipe.recv():
+            raise PrunedError
+
+
+def train_trial(training: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: Connection) -> Event:
+    """Train one proposal in all its executions, reporting over the pipe; failures come back as what they are."""
+    reporter = Reporter(pipe, proposal.number, corpus.validation.ratings, training.objective.name)
+    reporter.prunes = training.prunes
+    settings, *_ = split_choices(proposal.settings, training.sampling, training.batch_size)
+    fits = []
+    try:
+        for execution in range(training.executions):
+            how = training.training(proposal, execution)
+            reporter.execution, reporter.last_epoch = execution, how.epochs
+            fits.append(FAMILIES[proposal.family].fit(corpus, settings, how, reporter))
+    except PrunedError:
+        return Done(proposal.number, reporter.scores, result=None)
+    except Exception as error:  # whatever a model library raises: the trial failed, the search goes on
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Failed(proposal.number, reason, traceback.format_exc())
+    return _done(proposal.number, corpus, fits, reporter.further_curves)
+
+
+def _done(number: int, corpus: Corpus, fits: list[Fit], curves: list[tuple[int, dict[str, float]]]) -> Done:
+    ratings = corpus.validation.ratings
+    # Scores of the confusion matrix count every execution's answers; an AUC compares probabilities of one network only.
+    probabilities = [fit.validation_probabilities for fit in fits]
+    kept = val_scores(np.tile(ratings, len(fits)), np.concatenate(probabilities))
+    kept["val_auc"] = float(np.mean([multilabel_auc(ratings, values) for values in probabilities]))
+    facts = {
+        "best_epoch": float(np.mean([fit.best_epoch for fit in fits])),
+        "epochs_run": float(sum(fit.epochs for fit in fits)),
+        "parameters": float(fits[0].model.parameters()),
+        "rows_used": float(len(fits[0].trained_on)),
+        "worker_memory_mb": psutil.Process().memory_info().rss / 1e6,
+    }
+    predicted = [values.argmax(axis=1).astype(np.int8) for values in probabilities]
+    counts = np.stack([count_ratings(corpus.train.ratings), count_ratings(fits[0].trained_on)])
+    return Done(number, kept, Result(predicted, facts, curves, counts))
+
+
+def send(pipe: Connection, event: Event) -> None:
+    """Send an event together with the memory that this process holds."""
+    pipe.send((event, psutil.Process().memory_info().rss))
+
+
+def work(pipe: Connection) -> None:
+    """Train what comes over the pipe until the search closes it."""
+    try:
+        training: TrialOptions = pipe.recv()
+        corpus = Corpus.open(training.folder)
+        while True:
+            proposal: Any = pipe.recv()
+            send(pipe, train_trial(training, corpus, proposal, pipe))
+    except (EOFError, ConnectionError):
+        return
+
+
+def work_on_spark(pipe: Connection, training: TrialOptions, proposal: Proposal, shipped: Path) -> None:
+    """Train one proposal on the corpus that was shipped to this executor; its process keeps the corpus open for the next."""
+    send(pipe, train_trial(training, _opened(shipped / training.folder.name), proposal, pipe))
+
+
+_opened = lru_cache(maxsize=1)(Corpus.open)
+if __name__ == "__main__":
+    work(Connection(int(sys.argv[1])))

@@ -1,0 +1,158 @@
+"""A file of reviews as a Spark DataFrame: the same rows, in the same order, as `starcast.reviews.stream` reads them.
+
+Text is parsed by the same code as without Spark, in the executors: Spark's own CSV reader drops empty lines and long rows.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from starcast.cli.errors import UserError
+from starcast.reviews import text_formats
+from starcast.reviews.rows import BYTE_ORDER_MARK, TextBlock
+from starcast.reviews.stream import read_chunks
+from starcast.reviews.unpack import kind_of
+
+if TYPE_CHECKING:
+    from pyspark import TaskContext
+    from pyspark.sql import DataFrame, SparkSession
+
+PART = 8 * 2**20  # bytes of text that one task is handed
+PACKED_TIMES = 3  # text is at least so much more, unpacked
+# For a session that reads: as many tasks, with the same rows, however many executors there are at the time.
+SETTINGS = {"spark.sql.files.maxPartitionBytes": str(PART), "spark.sql.files.minPartitionNum": "1"}
+PATTERN = frozenset(
+    "*?[]{}\\"
+)  # Spark takes paths with these for patterns, and passes over names that begin with _ or .
+SPLITTABLE = ("tsv", "jsonl")  # a line is a row, wherever a task begins to read
+
+
+def read_reviews(session: "SparkSession", file: Path, columns: list[str]) -> "DataFrame":
+    """The rows of a file, with its columns named `c0`, `c1`, ... in the order of `columns`, since Spark takes not every name.
+
+    A task reads or is handed some of them; partitions in their order hold the rows in theirs.
+
+    Raises:
+        UserError: packed Parquet, or Parquet with a name that Spark does not take.
+    """
+    kind, compression = kind_of(file)
+    file = file.absolute()  # executors work in folders of their own
+    odd = file.name.startswith(("_", ".")) or not PATTERN.isdisjoint(str(file))
+    if kind == "parquet":
+        if compression or odd:
+            raise UserError(
+                f"{file.name}: executor=spark reads Parquet {'unpacked' if compression else 'under a plain name'} only"
+            )
+        return session.read.parquet(str(file)).toDF(*_numbered(columns))
+    if kind in SPLITTABLE and not compression and not odd:
+        return _read_lines(session, file, kind, columns)
+    return _read_in_one_task(session, file, columns)
+
+
+def _numbered(columns: list[str]) -> list[str]:
+    return [f"c{number}" for number, _ in enumerate(columns)]
+
+
+def _schema(columns: list[str], more: str = "") -> str:
+    return ", ".join(f"{name} string" for name in _numbered(columns)) + more
+
+
+def _read_lines(session: "SparkSession", file: Path, kind: str, columns: list[str]) -> "DataFrame":
+    from pyspark.sql.functions import monotonically_increasing_id
+
+    lines = session.read.text(str(file), lineSep="\n")
+    before = _lines_before_rows(file, kind)
+    if before:  # they are in the first partition, whose ids begin with 0
+        lines = lines.filter(monotonically_increasing_id() >= before)
+    return lines.mapInArrow(_Lines(file.name, kind, tuple(columns)), _schema(columns))
+
+
+def _lines_before_rows(file: Path, kind: str) -> int:
+    """How many lines stand before the first row: the header, where there is one, and empty lines before it."""
+    with file.open("rb") as opened:
+        empty = next(n for n, line in enumerate(opened) if line.removeprefix(BYTE_ORDER_MARK).strip(b"\r\n"))
+    return empty + (kind == "tsv")
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Lines become rows, in an executor."""
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from pyspark import TaskContext
+
+        name = f"{self.name}, part {_task(TaskContext).partitionId() + 1} of it"
+        blocks = self._blocks(batches)
+        if self.kind == "jsonl":
+            tables = text_formats.parse_json_lines(blocks, name, list(self.columns))
+        else:
+            header = TextBlock("\t".join(self.columns).encode() + b"\n", 1)
+            tables = text_formats.parse_delimited(chain([header], blocks), name, self.kind)
+        for table in tables:
+            yield from _as_batches(table)
+
+    @staticmethod
+    def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[TextBlock]:
+        line = 1
+        for batch in batches:
+            data = b"".join(
+                chain.from_iterable((value, b"\n") for value in batch.column(0).cast(pa.binary()).to_pylist())
+            )
+            yield TextBlock(data, line)
+            line += batch.num_rows
+
+
+def _read_in_one_task(session: "SparkSession", file: Path, columns: list[str]) -> "DataFrame":
+    """What only one task can read, since rows begin anywhere: handed on to as many as its size is worth."""
+    parts = max(1, file.stat().st_size * (PACKED_TIMES if kind_of(file)[1] else 1) // PART)
+    reading = session.range(1, numPartitions=1).mapInArrow(
+        _WholeFile(file, parts), _schema(columns, ", part int, row long")
+    )
+    return reading.repartitionById(parts, "part").sortWithinPartitions("row").drop("part", "row")
+
+
+@dataclass(frozen=True)
+class _WholeFile:
+    """A file becomes rows, with their numbers and the part of the file (from 0) that they are in."""
+
+    file: Path
+    parts: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        list(batches)
+        row = 0
+        for chunk in read_chunks(self.file):
+            part = min(int(chunk.share * self.parts), self.parts - 1)
+            numbers = np.arange(row, row + chunk.table.height)
+            yield from _as_batches(
+                chunk.table, pl.lit(part, pl.Int32).alias("part"), pl.Series("row", numbers)
+            )
+            row += chunk.table.height
+
+
+def _as_batches(table: pl.DataFrame, *more: "pl.Expr | pl.Series") -> Iterator[pa.RecordBatch]:
+    numbered = table.rename(dict(zip(table.columns, _numbered(table.columns), strict=True))).with_columns(
+        *more
+    )
+    arrow = numbered.to_arrow(compat_level=pl.CompatLevel.oldest())
+    # Polars writes large strings, Spark expects plain ones.
+    fields = [
+        pa.field(f.name, pa.string() if pa.types.is_large_string(f.type) else f.type) for f in arrow.schema
+    ]
+    yield from arrow.cast(pa.schema(fields)).to_batches()
+
+
+def _task(context: type["TaskContext"]) -> "TaskContext":
+    found = context.get()
+    assert found is not None, "called by an executor"
+    return found

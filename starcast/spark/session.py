@@ -1,0 +1,187 @@
+"""Spark, started and stopped by a step: PySpark is optional and imported here alone, mistakes are told in a line."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starcast.cli.errors import UserError
+from starcast.search.workers import THREAD_VARIABLES
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+PROJECT = Path(__file__).parents[2]
+ANSWERS_WITHIN = 5.0  # seconds, of a master
+EXECUTORS_WITHIN = 60.0  # seconds until the first of them is there
+ENDS_WITHIN = 20.0  # seconds, of the driver's Java process
+LOGGING = Path(__file__).with_name("log4j2.properties")
+QUIET = {
+    "spark.log.level": "ERROR",
+    "spark.driver.defaultJavaOptions": f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.caseSensitive": "true",  # as the names of columns are elsewhere
+}
+LOCAL = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}  # whatever the machine's name resolves to
+
+
+@contextmanager
+def spark_session(master: str, name: str, settings: Mapping[str, str]) -> Iterator["SparkSession"]:
+    """A session on a master, stopped with its Java process when the block ends.
+
+    Executors use this interpreter (unless PYSPARK_PYTHON is set) and import `starcast` from the project's folder; each of their
+    Python processes works with as many threads as its task has cores. What is not in `settings` is as spark-defaults.conf says.
+
+    Raises:
+        UserError: `check_spark` says why, Spark did not start, or no executor came.
+    """
+    check_spark(master)
+    interrupt = signal.getsignal(signal.SIGINT)  # PySpark puts its own in its place
+    with _interpreter(), warnings.catch_warnings():
+        # Of pandas 3, which PySpark's own pandas API does not know yet: nothing of that is used here.
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        session = _start(master, name, settings)
+        try:
+            signal.signal(signal.SIGINT, interrupt)
+            _prepare(session.sparkContext)
+            yield session
+        finally:
+            _stop(session)
+
+
+def check_spark(master: str) -> None:
+    """See that Spark can be started and its master answers.
+
+    Raises:
+        UserError: PySpark or Java is missing, or the master of a standalone cluster does not answer.
+    """
+    if find_spec("pyspark") is None:
+        raise UserError(
+            "executor=spark: PySpark is not installed; pip install pyspark (extra `spark` of pyproject.toml)"
+        )
+    home = os.environ.get("JAVA_HOME", "")
+    if home and not shutil.which(Path(home) / "bin" / "java"):
+        raise UserError(
+            f"executor=spark: JAVA_HOME is {home}, which holds no bin/java; correct it, or unset it"
+        )
+    if not home and not shutil.which("java"):
+        raise UserError(
+            "executor=spark: Java is missing: no `java` on PATH, no JAVA_HOME; install Java 17 or newer"
+        )
+    masters = re.findall(r"([^,/]+):(\d+)", master) if master.startswith("spark://") else []
+    whys = [_why_away(host, int(port)) for host, port in masters]
+    if whys and all(whys):
+        raise UserError(
+            f"spark_master {master}: does not answer ({whys[0]}); see that it runs, or correct the address"
+        )
+
+
+def _why_away(host: str, port: int) -> str:
+    """Why nothing answers there; empty if something does."""
+    try:
+        socket.create_connection((host, port), ANSWERS_WITHIN).close()
+    except (OSError, OverflowError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""
+
+
+@contextmanager
+def _interpreter() -> Iterator[None]:
+    """This interpreter for driver and executors, unless the user has named another."""
+    set_here = [name for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON") if name not in os.environ]
+    os.environ.update(dict.fromkeys(set_here, sys.executable))
+    try:
+        yield
+    finally:
+        for name in set_here:
+            del os.environ[name]
+
+
+def _start(master: str, name: str, settings: Mapping[str, str]) -> "SparkSession":
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master(master).appName(name)
+    for key, value in {**QUIET, **(LOCAL if master.startswith("local") else {}), **settings}.items():
+        builder = builder.config(key, value)
+    try:
+        return builder.getOrCreate()
+    except (Py4JError, PySparkException, OSError) as error:
+        _end_java()
+        raise UserError(f"spark_master {master}: Spark did not start ({reason_of(error)})") from None
+
+
+def reason_of(error: Exception) -> str:
+    """The line of an error that says what went wrong: of Java's, behind the name of the exception."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next(
+        (line for line in lines if line.startswith(("java.", "org."))),
+        lines[0] if lines else type(error).__name__,
+    )
+
+
+def _prepare(context: "SparkContext") -> None:
+    found = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    settings = context.getConf()
+    threads = settings.get("spark.task.cpus") or "1"
+    context.environment.update(
+        {"PYTHONPATH": os.pathsep.join(found), **dict.fromkeys(THREAD_VARIABLES, threads)}
+    )
+    if (
+        not str(context.master).startswith("local")
+        and settings.get("spark.dynamicAllocation.enabled") != "true"
+    ):
+        _await_executor(context)
+
+
+def _await_executor(context: "SparkContext") -> None:
+    """Wait for the first executor: without one, jobs wait for ever."""
+    end = time.monotonic() + EXECUTORS_WITHIN
+    while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # the driver is listed too
+        if time.monotonic() > end:
+            raise UserError(
+                f"spark_master {context.master}: no executor came within {EXECUTORS_WITHIN:.0f} s; see that the cluster has "
+                "workers with free cores, and memory for spark.executor.memory"
+            )
+        time.sleep(0.2)
+
+
+def _stop(session: "SparkSession") -> None:
+    with suppress(Exception):  # where Java is gone already
+        session.stop()
+    _end_java()
+
+
+def _end_java() -> None:
+    """End the Java process, which would outlive the session, with its settings and its memory."""
+    from pyspark import SparkContext
+
+    gateway = SparkContext._gateway
+    if gateway is None:
+        return
+    SparkContext._gateway = SparkContext._jvm = None
+    with suppress(Exception):
+        gateway.shutdown()
+    gateway.proc.stdin.close()  # what its end waits for
+    try:
+        gateway.proc.wait(ENDS_WITHIN)
+    except subprocess.TimeoutExpired:
+        gateway.proc.kill()
+        gateway.proc.wait()

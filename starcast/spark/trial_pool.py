@@ -1,0 +1,182 @@
+"""Trials on Spark: each is a job of one task, which reports to the search over a connection of its own.
+
+hyperopt's SparkTrials dispatches in the same way, but its tasks leave their partition unread, for which Spark throws the Python
+process away: every trial would import its libraries and open the data anew. It also looks for trials once a second only.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from starcast.cli.errors import UserError
+from starcast.search.loop import Done, Event, Failed
+from starcast.search.trials import Proposal
+from starcast.search.workers import GROWTH
+from starcast.spark.trial_link import Address, Link
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Trains one proposal as a setup says, with the shipped data in a folder, and sends what a worker sends (`starcast.search.workers`).
+Work = Callable[[Connection, Any, Proposal, Path], None]
+DATA = "starcast-data"  # where Spark unpacks the archive on an executor
+DIED = "its executor ended, or is cut off; Spark's logs say why"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What an executor runs for a trial, once; a task that Spark repeats is told that it is not wanted."""
+
+    search: Address
+    work: Work
+
+    def __call__(self, partition: Iterable[int]) -> None:
+        """Train the trial whose number is in the partition."""
+        from pyspark import SparkFiles
+
+        numbers = iter(partition)
+        with self.search.connected(next(numbers)) as pipe:
+            wanted = pipe.recv()
+            if wanted:
+                setup, proposal = wanted
+                self.work(pipe, setup, proposal, Path(SparkFiles.get(DATA)))
+        if not _has_grown():
+            list(numbers)  # a process that has read its partition to the end is used for the next trial
+
+
+_memories: list[int] = []
+
+
+def _has_grown() -> bool:
+    _memories.append(psutil.Process().memory_info().rss)
+    return _memories[-1] > _memories[0] + GROWTH
+
+
+class SparkPool:
+    """Runs `work` on a session's executors, `workers` trials at a time; a context that ends them.
+
+    `archive` (of a folder) is shipped once to each executor. A task that ends without a result is a failed trial. In the
+    order of calls and events it is to the search what a `WorkerPool` is.
+    """
+
+    def __init__(self, session: "SparkSession", work: Work, setup: Any, archive: Path, workers: int) -> None:
+        self._context, self._work, self._setup, self._archive = session.sparkContext, work, setup, archive
+        self._workers = workers
+        self._busy: set[int] = set()  # trials whose end the search has not been told
+        self._lock = threading.Lock()
+        self._running: dict[int, Proposal] = {}
+        self._pipes: dict[int, Connection] = {}
+        self._events: queue.Queue[Event] = queue.Queue()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "SparkPool":
+        self._context.addArchive(f"{self._archive}#{DATA}")
+        settings = self._context.getConf()
+        host = str(settings.get("spark.driver.host"))
+        link = self._stack.enter_context(Link(settings.get("spark.driver.bindAddress") or host, self._listen))
+        self._task = Task(link.address(host), self._work)
+        self._jobs = ThreadPoolExecutor(self._workers, "trial")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._running.clear()
+        with suppress(Exception):  # where Spark is gone already
+            self._context.cancelAllJobs()
+        self._jobs.shutdown(wait=False, cancel_futures=True)
+        self._stack.close()
+
+    def idle(self) -> bool:
+        """Whether another trial can begin."""
+        return len(self._busy) < self._workers
+
+    def begin(self, proposal: Proposal) -> None:
+        """Hand a proposal to Spark, which trains it as soon as it has a core.
+
+        Raises:
+            UserError: Spark has given up.
+        """
+        self._busy.add(proposal.number)
+        with self._lock:
+            self._running[proposal.number] = proposal
+        self._jobs.submit(self._run, proposal.number)
+
+    def answer(self, number: int, goes_on: bool) -> None:
+        """Tell a waiting trial whether it goes on."""
+        with suppress(OSError, KeyError):  # it has died: `wait` says so
+            self._pipes[number].send(goes_on)
+
+    def wait(self, seconds: float) -> Event | None:
+        """The next event of any trial, or none within this time.
+
+        Raises:
+            UserError: Spark has given up, as it does some time after its master went away.
+        """
+        try:
+            event = self._events.get(timeout=seconds)
+        except queue.Empty:
+            self._check()
+            return None
+        if isinstance(event, Failed):
+            self._check()
+        if isinstance(event, Done | Failed):
+            self._busy.discard(event.number)
+        return event
+
+    def _check(self) -> None:
+        if self._context._jsc.sc().isStopped():
+            raise UserError(
+                "Spark has stopped: its master is gone, or has ended the application; go on when it is back"
+            )
+
+    def _run(self, number: int) -> None:
+        try:
+            self._context.parallelize([number], 1).foreachPartition(self._task)
+        except Exception as error:  # whatever Java says
+            # Where it has reported, the end of its connection says what became of it: its result may have arrived.
+            if number not in self._pipes:
+                self._report(
+                    Failed(number, f"its Spark task did not begin: {_first_line(error)}", str(error))
+                )
+
+    def _listen(self, number: int, pipe: Connection) -> None:
+        """Hand a task its proposal, and pass on what it reports until it ends."""
+        with self._lock:
+            proposal, is_first = self._running.get(number), number not in self._pipes
+            if proposal and is_first:
+                self._pipes[number] = pipe
+        if not proposal or not is_first:
+            pipe.send(None)
+            self._report(Failed(number, DIED, ""))  # Spark has repeated its task, so the first is lost
+            return
+        try:
+            pipe.send((self._setup, proposal))
+            while number in self._running:
+                event, _ = pipe.recv()
+                self._report(event)
+        except (EOFError, OSError):
+            self._report(Failed(number, DIED, ""))
+
+    def _report(self, event: Event) -> None:
+        """Tell the search, unless the trial has ended for it."""
+        with self._lock:
+            if event.number in self._running:
+                self._events.put(event)
+            if isinstance(event, Done | Failed):
+                self._running.pop(event.number, None)
+                self._pipes.pop(event.number, None)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

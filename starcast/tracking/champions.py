@@ -1,0 +1,175 @@
+"""Which version is the champion, since when, by whom and why: a history on the registered model that aliases follow.
+
+The registry can move an alias, but neither keeps what it was before nor refuses when somebody else has moved it meanwhile.
+So an event is written first, as a tag of its own, and then the aliases are set to what the whole history says. An event that
+does not begin at the champion of its time was overtaken and counts for nothing. Whoever sets aliases reads the history again
+afterwards, and only then calls the event done: however promotions interleave or die, the aliases end where the history does,
+and of two at the same moment one is told that it was overtaken.
+"""
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from urllib.parse import quote
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+from starcast.cli.errors import UserError
+from starcast.tracking.champion_history import (
+    PREFIX,
+    ChampionChange,
+    ChangeKind,
+    State,
+    history_table,
+    replay,
+)
+from starcast.tracking.patience import again_if_overtaken
+from starcast.tracking.registry import CHAMPION, PREVIOUS, PURPOSE
+from starcast.tracking.server import shown_store
+
+HEADING = "## Champions"
+SETTLE_SECONDS = 1.0  # a promotion that began at the same moment has written its event by then
+LONGEST = 500  # letters of a reason; a tag holds 5,000
+
+
+def read_state(name: str) -> State:
+    """The history of a registered model, and the champion that its alias names, moved by whomever.
+
+    An alias that differs although no event is pending was moved by hand: that counts as an event, which is not written yet.
+    """
+    state = replay(_read(name))
+    if state.pending:
+        return state
+    champion = _alias(name, CHAMPION)
+    if champion == state.champion:
+        return state
+    again = replay(_read(name))  # a promotion may have come between the two looks
+    if again != state:
+        return read_state(name)
+    return replay((*state.events, _by_hand(state, champion)))
+
+
+def settle(name: str) -> State:
+    """Finish what an interrupted promotion left, and write down what was done by hand."""
+    pending = read_state(name).pending
+    return _finish(name, pending) if pending else replay(_read(name))
+
+
+def change(name: str, kind: ChangeKind, source: str, target: str, by: str, why: str, run_id: str) -> State:
+    """Make `target` the champion, if it is still `source`; the state afterwards tells whether it is.
+
+    Raises:
+        UserError: the version to put in place does not exist any more.
+    """
+    _check_version(name, target)
+    state = settle(name)
+    if state.champion != source:
+        return state
+    return _finish(
+        name, [ChampionChange(state.last_number + 1, kind, source, target, _now(), by, why[:LONGEST], run_id)]
+    )
+
+
+def _finish(name: str, pending: Iterable[ChampionChange]) -> State:
+    """Write events, let the aliases follow, and write down which of them counted."""
+    for event in pending:
+        _write(name, event)
+    counted = {event.key for event in _follow(name).events}
+    for event in pending:
+        _write(name, replace(event, status="done" if event.key in counted else "void"))
+    return replay(_read(name))
+
+
+def _follow(name: str) -> State:
+    """Set the aliases to what the history says, until it does not change any more."""
+    state = replay(_read(name))
+    while True:
+        _set_alias(name, CHAMPION, state.champion)
+        _set_alias(name, PREVIOUS, state.previous)
+        _describe(name, state)
+        time.sleep(SETTLE_SECONDS)
+        again = replay(_read(name))
+        if again.events == state.events:
+            return again
+        state = again
+
+
+def _read(name: str) -> list[ChampionChange]:
+    try:
+        tags = mlflow.MlflowClient().get_registered_model(name).tags
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise UserError(f"model {name} is not in {shown_store()}; run `mlflow run . -e tune` first") from None
+    return [_event(name, key, value) for key, value in tags.items() if key.startswith(PREFIX)]
+
+
+def _event(name: str, key: str, value: str) -> ChampionChange:
+    try:
+        return ChampionChange(**json.loads(value))
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"model {name}: its tag {key} is no event of the history any more ({error}); mend or delete it"
+        ) from None
+
+
+def _write(name: str, event: ChampionChange) -> None:
+    value = json.dumps(asdict(event), ensure_ascii=False)
+    again_if_overtaken(lambda: mlflow.MlflowClient().set_registered_model_tag(name, event.key, value))
+
+
+def _alias(name: str, alias: str) -> str:
+    return str(mlflow.MlflowClient().get_registered_model(name).aliases.get(alias, ""))
+
+
+def _set_alias(name: str, alias: str, version: str) -> None:
+    client = mlflow.MlflowClient()
+    if _alias(name, alias) == version:
+        return
+    try:
+        if version:
+            again_if_overtaken(lambda: client.set_registered_model_alias(name, alias, version))
+            return
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    client.delete_registered_model_alias(name, alias)  # nothing stands there, or a version that was deleted
+
+
+def _describe(name: str, state: State) -> None:
+    client = mlflow.MlflowClient()
+    said = (client.get_registered_model(name).description or PURPOSE).partition(HEADING)[0].rstrip()
+    champion = (
+        f"[version {state.champion}](#/models/{quote(name, '')}/versions/{state.champion})"
+        if state.champion
+        else "none"
+    )
+    told = f"Champion now: **{champion}**; its page says why and how to repeat it.\n\n{history_table(state.events[-20:])}"
+    client.update_registered_model(name, f"{said}\n\n{HEADING}\n\n{told}")
+
+
+def _by_hand(state: State, champion: str) -> ChampionChange:
+    why = "the alias was moved without `promote`"
+    run_id = (
+        f"by-hand-{state.champion or 'none'}-to-{champion or 'none'}"  # two that see it write the same event
+    )
+    return ChampionChange(
+        state.last_number + 1, "by hand", state.champion, champion, _now(), "unknown", why, run_id
+    )
+
+
+def _check_version(name: str, version: str) -> None:
+    try:
+        mlflow.MlflowClient().get_model_version(name, version)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise UserError(
+            f"model {name}: version {version} does not exist any more; choose another with version="
+        ) from None
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,176 @@
+"""The trials of a search on the tracking server, written by a thread of its own: training never waits for it."""
+
+import queue
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import mlflow
+import numpy as np
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+
+from starcast.models.family import Settings, Value, split_choices
+from starcast.reports import files
+from starcast.search.loop import Done, Epoch, Failed
+from starcast.search.trials import Proposal, Trial
+from starcast.tracking.patience import Patience, ServerGoneError
+
+BUDGET = "epochs_given"  # tag of a trial that its algorithm gave fewer epochs than the search's
+Write = Callable[[bool], object]
+STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
+FLUSH_SECONDS = 15.0  # after an interrupt, for what is still to be written
+
+
+class TrialLog:
+    """Watches a search (`starcast.search.loop.Watcher`); every trial becomes a run below its parent.
+
+    Args:
+        parent_id: the search's run.
+        engine: tag of every trial.
+        parameters: of a proposal, what its run shows.
+        ratings: true ratings of the validation split as index 0-4.
+        run_ids: trial number to run, of trials that are on the server already.
+    """
+
+    def __init__(
+        self,
+        parent_id: str,
+        engine: str,
+        parameters: Callable[[Proposal], Mapping[str, Value]],
+        ratings: np.ndarray,
+        patience: Patience,
+        run_ids: Mapping[int, str],
+    ) -> None:
+        self._client = mlflow.MlflowClient()
+        self._experiment = self._client.get_run(parent_id).info.experiment_id
+        self._parent, self._engine, self._parameters, self._ratings = parent_id, engine, parameters, ratings
+        self._patience = patience
+        self.run_ids = dict(run_ids)
+        self.seconds = self.cpu_seconds = (
+            0.0  # spent on writing beside the training; of them, what training could not use
+        )
+        self._open: set[int] = set()
+        self._error: Exception | None = None
+        self._writes: queue.Queue[Write | None] = queue.Queue()
+        self._thread = threading.Thread(target=self._write_all, name="tracking", daemon=True)
+        self._thread.start()
+
+    def begin(self, proposal: Proposal) -> None:
+        """A trial begins: its run, with its parameters."""
+        now, parameters = _now(), self._parameters(proposal)
+        self._open.add(proposal.number)
+        self._writes.put(lambda again: self._create(proposal, parameters, now, again))
+
+    def epoch(self, event: Epoch) -> None:
+        """A trial finished an epoch: all its metrics in one request."""
+        batch = _metrics(event.metrics, event.epoch)
+        self._writes.put(lambda _: self._client.log_batch(self.run_ids[event.number], metrics=batch))
+
+    def end(self, trial: Trial, event: Done | Failed) -> None:
+        """A trial ended: outcome, kept scores one step past the last epoch, files, status."""
+        now, number = _now(), trial.proposal.number
+        self._open.discard(number)
+        tags = [RunTag("outcome", trial.outcome)] + ([RunTag("reason", trial.reason)] if trial.reason else [])
+        metrics = _metrics({"epochs_run": len(trial.curve)}, 0)
+        if isinstance(event, Done) and event.result:
+            metrics = _metrics(event.metrics, len(trial.curve) + 1) + _metrics(event.result.facts, 0)
+            for epoch, further in event.result.further_curves:
+                metrics += _metrics(further, epoch)
+        self._writes.put(lambda _: self._client.log_batch(self.run_ids[number], metrics=metrics, tags=tags))
+        self._writes.put(lambda _: self._log_files(number, trial.proposal.settings, event))
+        self._writes.put(
+            lambda _: self._client.set_terminated(self.run_ids[number], STATUS[trial.outcome], now)
+        )
+
+    def check(self) -> None:
+        """Raise what stopped the writing, if anything did."""
+        if self._error:
+            raise self._error
+
+    def flush(self) -> None:
+        """Wait until everything is written.
+
+        Raises:
+            ServerGoneError: the server stayed away.
+        """
+        self._writes.put(None)
+        self._thread.join()
+        self.check()
+
+    def interrupt(self) -> None:
+        """Close the runs of trials under way as KILLED, and give the writing a moment to end."""
+        now = _now()
+        for number in self._open:
+            self._writes.put(partial(self._kill, number, now))
+        self._writes.put(None)
+        self._thread.join(FLUSH_SECONDS)
+
+    def _write_all(self) -> None:
+        while write := self._writes.get():
+            began, cpu_began = time.monotonic(), time.thread_time()
+            try:
+                self._patience.through(write)
+            except ServerGoneError as error:
+                unwritten = f"{self._writes.qsize() + 1} writes are lost with it"
+                self._error = ServerGoneError(
+                    f"{error}; {unwritten}. Go on when it is back: -P resume={self._parent}"
+                )
+                return
+            except Exception as error:  # the search ends with it, at its next look
+                self._error = error
+                return
+            self.seconds += time.monotonic() - began
+            self.cpu_seconds += time.thread_time() - cpu_began
+
+    def _create(self, proposal: Proposal, parameters: Mapping[str, Value], began: int, again: bool) -> None:
+        tags = {
+            MLFLOW_PARENT_RUN_ID: self._parent,
+            MLFLOW_RUN_NAME: f"trial {proposal.number:03d} {proposal.family}",
+            "family": proposal.family,
+            "engine": self._engine,
+            "trial_number": str(proposal.number),
+        }
+        if proposal.epochs is not None:
+            tags[BUDGET] = str(proposal.epochs)
+        run_id = self._find(proposal.number) if again else None
+        run_id = run_id or self._client.create_run(self._experiment, began, tags).info.run_id
+        self.run_ids[proposal.number] = run_id
+        self._client.log_batch(run_id, params=[Param(name, str(value)) for name, value in parameters.items()])
+
+    def _kill(self, number: int, now: int, _: bool) -> None:
+        self._client.set_tag(self.run_ids[number], "outcome", "interrupted")
+        self._client.set_terminated(self.run_ids[number], "KILLED", now)
+
+    def _find(self, number: int) -> str | None:
+        # A server that died after it made the run, and before it said so.
+        wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self._parent}' and tags.trial_number = '{number}'"
+        found = self._client.search_runs([self._experiment], wanted)
+        return str(found[0].info.run_id) if found else None
+
+    def _log_files(self, number: int, settings: Settings, event: Done | Failed) -> None:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            files.write_json(folder / "settings.json", split_choices(settings, "", 0)[0])
+            if isinstance(event, Failed):
+                (folder / "traceback.txt").write_text(event.traceback or event.reason, encoding="utf-8")
+            elif event.result:
+                predicted = np.concatenate(event.result.predicted)
+                if event.result.class_counts is not None:
+                    files.write_class_counts(folder, *event.result.class_counts)
+                files.write_split_files(
+                    folder, "val", np.tile(self._ratings, len(event.result.predicted)), predicted
+                )
+            self._client.log_artifacts(self.run_ids[number], temporary)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+def _metrics(values: Mapping[str, float], step: int) -> list[Metric]:
+    now = _now()
+    return [Metric(name, float(value), now, step) for name, value in values.items()]

@@ -1,0 +1,139 @@
+"""One fit in a process of its own: what it answers on validation and test, its time and its peak memory.
+
+Experiments that compare fits use it.
+"""
+
+import os
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing import Pipe
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from starcast.cli.errors import UserError
+from starcast.cli.progress import WorkLines
+from starcast.evaluation.scores import val_scores
+from starcast.models.catalogue import FAMILIES
+from starcast.models.corpus import Corpus, CorpusSplit, answers_of
+from starcast.models.family import Fit, FitOptions, Settings
+from starcast.models.progress import EpochLines
+from starcast.models.sampling import count_ratings, effective_shares
+from starcast.models.texts import StoredTexts
+from starcast.reviews.split import SPLITS
+
+LOOK_EVERY = 0.05  # seconds between looks at the memory of a fit
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """What to fit: `folder` holds train, validation and test as Parquet; `rows` of the training split, all unless given."""
+
+    folder: Path
+    family: str
+    settings: Settings
+    training: FitOptions
+    rows: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What came of a fit.
+
+    `probabilities` of `val` and `test`, shape (reviews, 5); `class_counts` of the training rows before and after sampling,
+    shape (2, 5); the ratings' `true_shares` and those `trained_shares` learned from, weights included; metrics per epoch;
+    `seconds` of encoding, sampling and fitting; `peak_memory_mb` of the whole process, libraries included.
+    """
+
+    probabilities: dict[str, np.ndarray]
+    class_counts: np.ndarray
+    true_shares: np.ndarray
+    trained_shares: np.ndarray
+    curve: list[dict[str, float]]
+    best_epoch: int
+    parameters: int
+    seconds: float
+    peak_memory_mb: float = 0.0
+
+
+@dataclass
+class _Curve:
+    """A recorder that keeps the metrics of epochs, with every score of the validation ratings (index 0-4)."""
+
+    ratings: np.ndarray
+    epochs: list[dict[str, float]] = field(default_factory=list)
+
+    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+        self.epochs.append({**metrics, **val_scores(self.ratings, validation_probabilities)})
+
+
+def fit_alone(job: FitJob) -> FitResult:
+    """Fit in a new process, which ends before this returns or raises.
+
+    Raises:
+        UserError: the job cannot be done with these reviews, or the process was killed.
+        RuntimeError: anything else that went wrong in it, with its traceback.
+    """
+    ours, theirs = Pipe()
+    command = [sys.executable, "-m", "starcast.workflow.fit_worker", str(theirs.fileno())]
+    inherited = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = psutil.Popen(command, env=inherited, pass_fds=[theirs.fileno()])
+    theirs.close()
+    peak = 0
+    try:
+        ours.send(job)
+        while not ours.poll(LOOK_EVERY):
+            peak = max(peak, process.memory_info().rss)
+        return _answer(ours.recv(), peak)
+    except (EOFError, ConnectionError, psutil.NoSuchProcess):
+        raise UserError(
+            f"fitting {job.family}: its process ended with code {process.wait()}; has the memory run out?"
+        ) from None
+    finally:
+        ours.close()
+        with suppress(psutil.NoSuchProcess):  # where it has ended and was waited for
+            process.kill()
+        process.wait()
+
+
+def _answer(received: FitResult | UserError | str, peak: int) -> FitResult:
+    if isinstance(received, UserError):
+        raise received
+    if isinstance(received, str):
+        raise RuntimeError(f"a fit failed:\n{received}")
+    return replace(received, peak_memory_mb=peak / 1e6)
+
+
+def fit(job: FitJob) -> FitResult:
+    """Fit in this process."""
+    train, validation, test = (job.folder / f"{split}.parquet" for split in SPLITS)
+    show = WorkLines().show
+    corpus = Corpus(CorpusSplit.stored(train, job.rows), CorpusSplit.stored(validation), show=show)
+    curve, start = _Curve(corpus.validation.ratings), time.monotonic()
+    family = FAMILIES[job.family]
+    recorder = EpochLines(curve, job.training.epochs) if family.iterative else curve
+    fitted = family.fit(corpus, job.settings, job.training, recorder)
+    seconds = time.monotonic() - start
+    answers = {
+        "val": fitted.validation_probabilities,
+        "test": answers_of(fitted.model, StoredTexts(test), show),
+    }
+    return _fitted(job, corpus, fitted, answers, curve, seconds)
+
+
+def _fitted(
+    job: FitJob, corpus: Corpus, fit: Fit, answers: dict[str, np.ndarray], curve: _Curve, seconds: float
+) -> FitResult:
+    return FitResult(
+        answers,
+        np.stack([count_ratings(corpus.train.ratings), count_ratings(fit.trained_on)]),
+        effective_shares(corpus.train.ratings, "none"),
+        effective_shares(fit.trained_on, job.training.sampling),
+        curve.epochs,
+        fit.best_epoch,
+        fit.model.parameters(),
+        seconds,
+    )

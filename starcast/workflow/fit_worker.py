@@ -1,0 +1,28 @@
+"""The process that does one fit of an experiment: `python -m starcast.workflow.fit_worker <pipe>`."""
+
+import signal
+import sys
+import traceback
+from multiprocessing.connection import Connection
+
+from starcast.cli.errors import UserError
+from starcast.workflow.fit_process import FitResult, fit
+
+# Ctrl-C reaches every process of a terminal: the experiment decides what becomes of its fits.
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def work(pipe: Connection) -> None:
+    """Do the one job that comes over the pipe."""
+    try:
+        answer: FitResult | UserError | str = fit(pipe.recv())
+    except UserError as error:
+        answer = error
+    except Exception:  # told to the experiment, which ends with it
+        answer = traceback.format_exc()
+    pipe.send(answer)
+
+
+if __name__ == "__main__":
+    work(Connection(int(sys.argv[1])))

@@ -1,0 +1,38 @@
+"""The main job on one data set: preprocess, search, compare the trials, and a verdict on the candidate (dry run).
+
+mlflow run . -P data=clothing
+"""
+
+from pathlib import Path
+
+from starcast.cli.errors import UserError
+from starcast.comparison.compare import compare_runs
+from starcast.comparison.parameters import CompareParameters
+from starcast.promotion.parameters import PromoteParameters
+from starcast.promotion.promote import promote
+from starcast.tracking import runs
+from starcast.workflow import candidate
+from starcast.workflow.search_parameters import MainParameters, TuneParameters
+from starcast.workflow.tune import tune
+
+
+def run_main(parameters: MainParameters) -> candidate.Candidate:
+    """Run the steps as children of one run."""
+    with runs.step_run("main", parameters.as_text(), f"main {Path(parameters.data).name}"):
+        fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)))
+        trials = f"tags.`mlflow.parentRunId` = '{runs.parent_of(fitted.run_id)}'"
+        compare_runs(CompareParameters.model_validate({"filter": trials, "split": "val"}))
+        said = [f"{fitted.summary()}.", f"Candidate run {fitted.run_id}."]
+        if fitted.registered:
+            said.append(_verdict(parameters.model, fitted.registered.version))
+        runs.describe("\n\n".join(said), {"candidate_run_id": fitted.run_id})
+    return fitted
+
+
+def _verdict(model: str, version: str) -> str:
+    """What a dry run of `promote` says; that it cannot judge does not undo the search."""
+    try:
+        return promote(PromoteParameters.model_validate({"model": model, "version": version})).sentence
+    except UserError as error:
+        print(f"promote: no verdict: {error}", flush=True)
+        return f"No verdict: {error}"

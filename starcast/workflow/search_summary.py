@@ -1,0 +1,113 @@
+"""What a search leaves on its own run: best settings, counts, figures, a table of its trials, a description."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import get_args
+
+import polars as pl
+
+from starcast.models.family import settings_text
+from starcast.reports import files
+from starcast.reports.parallel_coordinates import parallel_coordinates_figure
+from starcast.reports.search_figures import best_so_far_figure
+from starcast.reports.setting_importance import importance_figure, left_out, setting_importance
+from starcast.reports.trial_table import TrialRecord, best_trials_markdown, outcome_text, trial_table
+from starcast.search.trials import Objective, Outcome, Trial, best_of
+from starcast.tracking import runs, server, views
+from starcast.workflow.candidate import Candidate
+
+SHOWN = 10  # trials in the description
+DPI = 90
+
+
+def log_search(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> None:
+    """Log the outcome of the trials on the active run; at least one of them is complete."""
+    best, table = best_of(trials), table_of(objective, trials, run_ids)
+    assert best is not None
+    assert best.score is not None
+    counts = Counter(trial.outcome for trial in trials)
+    epochs = sum(len(trial.curve) for trial in trials)
+    # Under the children's own name of the metric: in the UI's table the parent's row then shows the best of them.
+    value = objective.score(best.score)
+    runs.log_metrics({objective.name: value, f"best_{objective.name}": value, "epochs_run": epochs})
+    runs.log_metrics({f"trials_{outcome}": counts[outcome] for outcome in get_args(Outcome)})
+    _log_files(objective, best, table)
+    tags = {
+        "best_run_id": run_ids[best.proposal.number],
+        "best_trial": f"trial {best.proposal.number:03d} {best.proposal.family}",
+        "best_family": best.proposal.family,
+        "best_settings": settings_text(best.proposal.settings),
+    }
+    runs.describe(f"Search done, the candidate is being fitted.\n\n{_top(objective, table)}", tags)
+
+
+def _log_files(objective: Objective, best: Trial, table: pl.DataFrame) -> None:
+    name, lower = objective.name, objective.lower_is_better
+    importance = setting_importance(table, lower)
+    figures = {
+        "best_so_far.png": best_so_far_figure(table, name, lower),
+        "parallel_coordinates.png": parallel_coordinates_figure(table, name, lower),
+        "setting_importance.png": importance_figure(importance, left_out(table, lower)),
+    }
+    with runs.artifacts_of_run() as folder:
+        files.write_json(
+            folder / "best_settings.json", {"family": best.proposal.family, **best.proposal.settings}
+        )
+        table.write_csv(folder / "trials.csv")
+        importance.write_csv(folder / "setting_importance.csv")
+        for file, figure in figures.items():
+            figure.savefig(folder / file, dpi=DPI)
+
+
+def describe_search(
+    name: str, objective: Objective, trials: list[Trial], run_ids: Mapping[int, str], fitted: Candidate
+) -> str:
+    """Describe the finished search, its candidate included, on the active run; its name says which trial is best.
+
+    Returns:
+        The page of its trials, within the UI.
+    """
+    best = best_of(trials)
+    assert best is not None
+    assert best.score is not None
+    # The UI's table shows names before it shows any metric, and of a name its beginning: it says which child is best.
+    score = f"{objective.name} {objective.score(best.score):.4f}"
+    runs.rename_active(f"best trial {best.proposal.number:03d}, {score}: {name}")
+    settings = dict.fromkeys(
+        [*best.proposal.settings, *(setting for trial in trials for setting in trial.proposal.settings)]
+    )
+    page = views.save_search_view(objective.name, objective.lower_is_better, list(settings))
+    table, run_id = table_of(objective, trials, run_ids), run_ids[best.proposal.number]
+    # The UI shows the first lines of a description, the rest on a click: what leads further comes first.
+    parts = [
+        f"**Best: [trial {best.proposal.number}]({server.page_within(run_id)})**, {score}, of {outcome_text(table)}; its "
+        f"settings fitted once more: the [candidate]({server.page_within(fitted.run_id)}). [All trials, best first]({page}).",
+        f"Candidate: {fitted.summary()}.",
+        f"Next: `{fitted.next_command()}`",
+        f"The best trial's settings once more: `mlflow run . -e train -P from_run={run_id}`",
+        _top(objective, table),
+    ]
+    runs.describe("\n\n".join(parts))
+    return page
+
+
+def table_of(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> pl.DataFrame:
+    """All trials as a table."""
+    return trial_table(
+        TrialRecord(
+            trial.proposal.number,
+            run_ids[trial.proposal.number],
+            trial.proposal.family,
+            trial.outcome,
+            None if trial.score is None else objective.score(trial.score),
+            len(trial.curve),
+            trial.seconds,
+            trial.ended,
+            trial.proposal.settings,
+        )
+        for trial in trials
+    )
+
+
+def _top(objective: Objective, table: pl.DataFrame) -> str:
+    return best_trials_markdown(table, objective.name, objective.lower_is_better, SHOWN)

@@ -1,0 +1,80 @@
+"""Search over one or more families; the best is fitted once more, evaluated on the test split, registered as challenger.
+
+mlflow run . -e tune -P data=clothing -P families=logistic_regression,gru_1,lstm_2 -P max_trials=12
+mlflow run . -e tune -P resume=latest
+"""
+
+from pathlib import Path
+
+from starcast.cli.parameters import resumed
+from starcast.search.progress import say
+from starcast.spark.session import check_spark
+from starcast.tracking import resumption, runs, server
+from starcast.tracking.resumption import Finished
+from starcast.workflow import candidate, prepare
+from starcast.workflow.search import _check_best, _fit_best, search
+from starcast.workflow.search_parameters import FREE, TuneParameters
+from starcast.workflow.search_summary import describe_search, log_search
+
+
+def tune(parameters: TuneParameters) -> candidate.Candidate:
+    """Run the search, or go on with one, and end with a candidate.
+
+    Raises:
+        UserError: every trial failed, there is nothing to resume, or Spark cannot be started.
+    """
+    if parameters.executor == "spark":
+        check_spark(parameters.spark_master)
+    if parameters.resume:
+        with runs.step_run("resume tune", parameters.as_text(), f"resume {parameters.resume}"):
+            return _resume(parameters)
+    with runs.step_run("tune", parameters.as_text(), _name(parameters)) as run_id:
+        return _search_and_fit(parameters, run_id, resumption.NOTHING)
+
+
+def _name(parameters: TuneParameters) -> str:
+    families = (
+        f"{len(parameters.families)} families"
+        if len(parameters.families) > 2
+        else ", ".join(parameters.families)
+    )
+    return f"tune {families} on {Path(parameters.data).name}, {parameters.max_trials} trials"
+
+
+def _resume(given: TuneParameters) -> candidate.Candidate:
+    parent = resumption.find_unfinished("tune", given.resume)
+    parameters = resumed(given, parent.data.params, FREE)
+    runs.describe(f"Went on with search {parent.info.run_id}.", {"resumed_run_id": parent.info.run_id})
+    resumption.close_abandoned(keep=parent.info.run_id)
+    with runs.reopened_run(parent.info.run_id):
+        finished = resumption.read_search(parent, parameters.spaces(), parameters.goal())
+        done, total = len(finished.trials), parameters.max_trials
+        say(
+            f"going on with search {parent.info.run_id} of {parameters.data}: {done} of {total} trials are done"
+        )
+        return _search_and_fit(parameters, parent.info.run_id, finished)
+
+
+def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished) -> candidate.Candidate:
+    goal = parameters.goal()
+    runs.describe("The search is under way.")
+    try:
+        prepared = prepare.prepare_once(parameters.data_parameters())
+        searched = search(parameters, prepared, run_id, finished)
+        best = _check_best(searched)
+        log_search(goal, searched.trials, searched.run_ids)
+        fitted = _fit_best(parameters, prepared, best)
+    except KeyboardInterrupt:
+        runs.leave_word(
+            f"**Interrupted.** To go on with this search: `mlflow run . -e tune -P resume={run_id}`"
+        )
+        say(f"interrupted; go on with: mlflow run . -e tune -P resume={run_id}")
+        raise
+    table = describe_search(_name(parameters), goal, searched.trials, searched.run_ids, fitted)
+    for line in (
+        *fitted.lines(),
+        *server.where_to_look(run_id),
+        f"compare the trials: {server.address(table)}",
+    ):
+        say(line)
+    return fitted

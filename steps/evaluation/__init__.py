@@ -1,1 +1,0 @@
-"""Numbers, intervals and pictures from true ratings and probabilities."""

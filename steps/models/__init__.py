@@ -1,1 +1,0 @@
-"""Families of models: encode, build, fit, predict. Knows Keras and scikit-learn, not MLflow."""

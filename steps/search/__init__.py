@@ -1,1 +1,0 @@
-"""Which settings to try next, and what to do with the trials. Knows hyperopt, not MLflow."""

@@ -1,1 +1,0 @@
-"""Runs, lineage, reuse, packaging, registry: the only room that imports MLflow."""

@@ -1,0 +1,123 @@
+"""Spaces and published settings of the families, against the studies' tables."""
+
+import math
+from typing import get_args
+
+import pytest
+
+from starcast.cli.errors import UserError
+from starcast.models.catalogue import FAMILIES, check_name
+from starcast.models.family import Schedule, Value
+from starcast.models.networks import NetworkFamily
+
+NAMES = ("lstm_2", "gru_1", "gru_2", "gru_4", "lstm_1", "logistic_regression")
+
+
+def test_the_catalogue_lists_each_family_under_its_own_name() -> None:
+    assert tuple(FAMILIES) == NAMES
+    assert all(family.name == name for name, family in FAMILIES.items())
+
+
+def test_check_name_answers_a_known_name_and_refuses_another() -> None:
+    assert check_name("gru_4") == "gru_4"
+    with pytest.raises(ValueError, match="should be one of lstm_2, gru_1"):
+        check_name("gru_3")
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("lstm_2", 12_500), ("gru_1", 700), ("gru_2", 8_000), ("gru_4", 3_200_000)]
+)
+def test_spaces_have_as_many_settings_as_study_a_counts(name: str, count: int) -> None:
+    assert math.prod(map(len, FAMILIES[name].space.values())) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("lstm_2", 641_701), ("gru_1", 776_229), ("gru_2", 503_973), ("gru_4", 519_509)]
+)
+def test_published_winners_have_as_many_parameters_as_study_a_says(name: str, count: int) -> None:
+    family = FAMILIES[name]
+    assert isinstance(family, NetworkFamily)
+    assert family.build(family.published).count_params() == count
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_published_point_lies_in_the_space(name: str) -> None:
+    family = FAMILIES[name]
+    assert family.published.keys() == family.space.keys()
+    for setting, value in family.published.items():
+        assert value in family.space[setting]
+        assert type(value) is type(family.space[setting][0])
+
+
+@pytest.mark.parametrize(("name", "published"), [
+    ("lstm_2", {"units_1": 64, "units_2": 128, "dropout_1": 0.1, "dropout_2": 0.3, "dropout_3": 0.1, "learning_rate": 1e-3}),
+    ("gru_1", {"units_1": 256, "dropout_1": 0.3, "dropout_2": 0.0, "learning_rate": 1e-2}),
+    ("lstm_1", {"units": 64, "spatial_dropout": 0.2, "learning_rate": 1e-3}),
+    ("logistic_regression", {"ngrams": 3, "features": 4_000, "sublinear": False, "c": 1.0}),
+])  # fmt: skip
+def test_published_settings_are_the_studies(name: str, published: dict[str, Value]) -> None:
+    assert FAMILIES[name].published == published
+
+
+def test_each_family_samples_as_its_study_did() -> None:
+    assert {name: family.sampling for name, family in FAMILIES.items()} == {
+        **dict.fromkeys(("lstm_2", "gru_1", "gru_2", "gru_4"), "none"),
+        **dict.fromkeys(("lstm_1", "logistic_regression"), "class_weight"),
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_given_is_completed_to_the_published_point(name: str) -> None:
+    assert FAMILIES[name].check({}) == FAMILIES[name].published
+
+
+def test_given_settings_stay_and_the_rest_is_published() -> None:
+    assert FAMILIES["gru_1"].check({"units_1": 8}) == {
+        "units_1": 8,
+        "dropout_1": 0.3,
+        "dropout_2": 0.0,
+        "learning_rate": 1e-2,
+    }
+    assert FAMILIES["gru_1"].published["units_1"] == 256
+
+
+@pytest.mark.parametrize(("name", "given"), [
+    ("gru_1", {"units_1": 100}),
+    ("gru_1", {"dropout_1": 0.25, "learning_rate": 0.005}),
+    ("gru_1", {"dropout_1": 0}),
+    ("logistic_regression", {"c": 1, "sublinear": True, "features": 2_001}),
+])  # fmt: skip
+def test_numbers_between_the_ends_of_a_space_are_taken(name: str, given: dict[str, Value]) -> None:
+    assert FAMILIES[name].check(given) == {**FAMILIES[name].published, **given}
+
+
+@pytest.mark.parametrize(("name", "given", "message"), [
+    ("gru_1", {"units": 8}, "gru_1 has no 'units'; it has units_1, dropout_1, dropout_2, learning_rate"),
+    ("gru_1", {"units_1": True}, "gru_1's units_1 should be a whole number from 8 to 512, not True"),
+    ("gru_1", {"units_1": "64"}, "should be a whole number from 8 to 512, not '64'"),
+    ("gru_1", {"units_1": 64.0}, "should be a whole number from 8 to 512, not 64.0"),
+    ("gru_1", {"units_1": 7}, "from 8 to 512, not 7"),
+    ("gru_1", {"units_1": 513}, "from 8 to 512, not 513"),
+    ("gru_1", {"dropout_1": 0.5}, "should be a number from 0.0 to 0.4, not 0.5"),
+    ("gru_1", {"dropout_1": -0.1}, "from 0.0 to 0.4, not -0.1"),
+    ("gru_1", {"dropout_1": False}, "should be a number from 0.0 to 0.4, not False"),
+    ("gru_1", {"learning_rate": float("nan")}, "not nan"),
+    ("gru_1", {"learning_rate": None}, "not None"),
+    ("gru_1", {"units_1": [64]}, r"not \[64\]"),
+    ("logistic_regression", {"sublinear": 1}, "should be one of False, True, not 1"),
+    ("logistic_regression", {"sublinear": "True"}, "should be one of False, True, not 'True'"),
+])  # fmt: skip
+def test_wrong_settings_are_refused_with_what_would_be_right(
+    name: str, given: dict[str, Value], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        FAMILIES[name].check(given)
+
+
+@pytest.mark.parametrize("schedule", get_args(Schedule))
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_search_can_begin_where_the_family_says(name: str, schedule: Schedule) -> None:
+    family = FAMILIES[name]
+    assert {
+        key: value in family.space[key] for key, value in family.start(schedule).items()
+    } == dict.fromkeys(family.space, True)

@@ -1,0 +1,178 @@
+"""The gate: what passes, what does not, and that the numbers are those of the reviews."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from starcast.promotion import gate, report
+from starcast.promotion.gate import Contender, Limits, Verdict, judge_contenders
+from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
+
+RATINGS = np.repeat(np.arange(5), [40, 40, 60, 120, 340])
+LIMITS = Limits("f1_macro", 0.0, 0.05, 50.0, 100.0, {"f1_macro": 0.3, "mae": 0.9})
+FACTS = VerdictNotes("Version 2 of m would become champion.", {"test reviews": "600"}, ("A caution.",))
+
+
+def contender(
+    label: str, right: float, seed: int = 0, milliseconds: float = 5.0, megabytes: float = 3.0
+) -> Contender:
+    """Answers the share `right` of the reviews rightly, the others by chance."""
+    random = np.random.default_rng(seed)
+    guessed = random.integers(5, size=len(RATINGS))
+    predicted = np.where(random.random(len(RATINGS)) < right, RATINGS, guessed)
+    return Contender(label, predicted, np.full(20, milliseconds), megabytes)
+
+
+def failed(verdict: Verdict) -> list[str]:
+    return [check.name for check in verdict.checks if not check.passed]
+
+
+def test_a_better_challenger_passes_every_check() -> None:
+    verdict = judge_contenders(RATINGS, contender("b", 0.8), contender("a", 0.5, 1), LIMITS, seed=1)
+    assert verdict.passed
+    assert len(verdict.checks) == 4
+    gain = verdict.gains["f1_macro"].estimate
+    assert gain.low > 0
+    values = [
+        f1_score(RATINGS, each.predicted, average="macro") for each in (verdict.challenger, verdict.baseline)
+    ]
+    assert gain.value == pytest.approx(values[0] - values[1])
+
+
+def test_a_worse_or_an_equal_one_fails() -> None:
+    better, worse = contender("a", 0.8), contender("b", 0.5, 1)
+    assert "f1_macro better than a" in failed(judge_contenders(RATINGS, worse, better, LIMITS, 1))
+    assert failed(judge_contenders(RATINGS, better, better, LIMITS, 1)) == ["f1_macro better than a"]
+
+
+def test_the_margin_moves_the_bar_both_ways() -> None:
+    champion, challenger = contender("a", 0.6), contender("b", 0.7, 1)
+    gain = judge_contenders(RATINGS, challenger, champion, LIMITS, 1).gains["f1_macro"].estimate
+    for margin, passes in ((gain.low - 0.001, True), (gain.low + 0.001, False)):
+        limits = Limits("f1_macro", margin, 1.0, 0, 0, {})
+        assert judge_contenders(RATINGS, challenger, champion, limits, 1).passed is passes
+    no_worse = Limits("f1_macro", -0.2, 1.0, 0, 0, {})
+    assert judge_contenders(RATINGS, champion, champion, no_worse, 1).passed
+
+
+def test_where_lower_is_better_a_lower_score_is_the_improvement() -> None:
+    limits = Limits("mae", 0.0, 1.0, 0, 0, {})
+    better, worse = contender("a", 0.8), contender("b", 0.5, 1)
+    assert judge_contenders(RATINGS, better, worse, limits, 1).passed
+    assert not judge_contenders(RATINGS, worse, better, limits, 1).passed
+
+
+def test_one_rating_that_is_lost_stops_a_challenger_that_is_better_on_the_whole() -> None:
+    champion, challenger = contender("a", 0.5), contender("b", 0.9, 1)
+    challenger.predicted[RATINGS == 1] = 4
+    verdict = judge_contenders(RATINGS, challenger, champion, LIMITS, 1)
+    assert verdict.gains["f1_macro"].estimate.low > 0
+    assert failed(verdict) == ["recall of every rating, the worst"]
+    assert verdict.checks[1].found.startswith("2 stars -")
+
+
+@pytest.mark.parametrize(
+    ("slow", "large", "expected"),
+    [(60.0, 3.0, ["median time of one review"]), (5.0, 101.0, ["size on disk"]), (60.0, 101.0, 2)],
+)
+def test_time_and_size_are_limits(slow: float, large: float, expected: list[str] | int) -> None:
+    challenger = contender("b", 0.8, milliseconds=slow, megabytes=large)
+    found = failed(judge_contenders(RATINGS, challenger, contender("a", 0.5, 1), LIMITS, 1))
+    assert (found if isinstance(expected, list) else len(found)) == expected
+    free = Limits("f1_macro", 0.0, 0.05, 0, 0, {})
+    assert judge_contenders(RATINGS, challenger, contender("a", 0.5, 1), free, 1).passed
+
+
+def test_the_first_model_must_beat_the_majority_and_reach_the_thresholds() -> None:
+    verdict = judge_contenders(RATINGS, contender("a", 0.8), None, LIMITS, 1)
+    assert verdict.passed
+    assert verdict.baseline.label == "always 5 stars"
+    assert [check.name for check in verdict.checks[:3]] == [
+        "f1_macro better than always 5 stars",
+        "f1_macro",
+        "mae",
+    ]
+    always = Contender("a", np.full(len(RATINGS), 4), np.ones(1), 1.0)
+    assert failed(judge_contenders(RATINGS, always, None, LIMITS, 1)) == [
+        "f1_macro better than always 5 stars",
+        "f1_macro",
+    ]
+    high = Limits("f1_macro", 0.0, 0.05, 0, 0, {"f1_macro": 0.99, "mae": 0.01})
+    assert failed(judge_contenders(RATINGS, contender("a", 0.8), None, high, 1)) == ["f1_macro", "mae"]
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**16), right=st.floats(0, 1))
+def test_swapping_the_two_turns_every_difference_round(seed: int, right: float) -> None:
+    one, other = contender("a", right, seed), contender("b", 0.5, seed + 1)
+    there, back = (
+        judge_contenders(RATINGS, one, other, LIMITS, 3),
+        judge_contenders(RATINGS, other, one, LIMITS, 3),
+    )
+    for name in gate.METRICS:
+        forth, turned = there.gains[name].estimate, back.gains[name].estimate
+        assert (forth.value, forth.low, forth.high) == pytest.approx(
+            (-turned.value, -turned.high, -turned.low)
+        )
+    assert not (there.passed and back.passed)
+
+
+def test_the_reviews_that_changed_are_those_answered_differently() -> None:
+    verdict = judge_contenders(RATINGS, contender("b", 0.8), contender("a", 0.5, 1), LIMITS, 1)
+    reviews = pl.DataFrame({"review_id": range(600), "text": [f"review {i}" for i in range(600)]})
+    changed = report.changed_reviews(verdict, reviews)
+    differ = verdict.challenger.predicted != verdict.baseline.predicted
+    assert sorted(changed["review_id"]) == np.flatnonzero(differ).tolist()
+    for row in changed.to_dicts():
+        distance = {name: abs(row[name] - row["rating"]) for name in ("champion", "challenger")}
+        nearest = [name for name in distance if distance[name] == min(distance.values())]
+        assert row["nearer"] == (nearest[0] if len(nearest) == 1 else "neither")
+
+
+def test_the_report_begins_with_the_outcome_and_shows_both(tmp_path: Path) -> None:
+    verdict = judge_contenders(
+        RATINGS, contender("version 2", 0.8), contender("version 1", 0.5, 1), LIMITS, 1
+    )
+    reviews = pl.DataFrame({"review_id": range(600), "text": ["fine | **bold**\nsecond line"] * 600})
+    told = verdict_report(verdict, FACTS, report.changed_reviews(verdict, reviews))
+    told.save(tmp_path)
+    markdown = (tmp_path / "report.md").read_text()
+    assert markdown.splitlines()[2] == "**Version 2 of m would become champion.**"
+    assert "A caution." in markdown
+    assert "fine \\| bold second line" in markdown
+    for heading in (
+        "Checks",
+        "Scores",
+        "Confusion matrices",
+        "Differences per rating",
+        "Reviews that changed",
+    ):
+        assert f"## {heading}" in markdown
+    assert (tmp_path / "differences.png").stat().st_size > 5_000
+    assert 'class="matrix"' in (tmp_path / "report.html").read_text()
+
+
+def test_the_first_models_report_has_one_matrix_and_no_changes(tmp_path: Path) -> None:
+    verdict = judge_contenders(RATINGS, contender("version 1", 0.8), None, LIMITS, 1)
+    report = verdict_report(verdict, FACTS, pl.DataFrame())
+    assert [section.heading for section in report.sections] == [
+        "Checks",
+        "Scores",
+        "Confusion matrices",
+        "What was compared",
+    ]
+    assert list(verdict.matrices) == ["version 1"]
+
+
+def test_everything_is_there_for_programs() -> None:
+    verdict = judge_contenders(RATINGS, contender("b", 0.8), contender("a", 0.5, 1), LIMITS, 1)
+    values = verdict_json(verdict, FACTS)
+    assert values["passed"] is True
+    assert set(values["scores"]) == set(gate.METRICS)
+    assert values["scores"]["f1_macro"]["difference"]["low"] == verdict.gains["f1_macro"].estimate.low
+    assert np.array(values["confusion_matrices"]["b"]).sum() == len(RATINGS)

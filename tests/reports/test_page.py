@@ -1,0 +1,167 @@
+"""The report's page: well formed, escaped, whole in itself; and the same as Markdown."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from starcast.reports.page import Matrices, Picture, Report, Section, Table, inline_svg
+
+NASTY = '<script>alert("x")</script> & co'
+VOID = {"meta", "link", "img", "br"}
+MATRIX = np.array([[3, 1, 0, 0, 0], [0, 2, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 5, 5], [0, 0, 0, 0, 1200]])
+
+
+class Page(HTMLParser):
+    """Reads a page: its elements, attributes, ids and text; an element closed out of turn is an error."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def values(self, name: str) -> list[str]:
+        return [value for attribute, value in self.attributes if attribute == name]
+
+
+def figure() -> Figure:
+    drawn = Figure(figsize=(4, 3))
+    axes = drawn.subplots()
+    axes.plot([0, 1], [0, 1], color="#0072B2", label="line")
+    axes.plot([0, 1], [1, 0], color="black", marker="o", clip_on=True)
+    axes.set_title("title")
+    axes.legend()
+    return drawn
+
+
+def report(text: str = NASTY) -> Report:
+    table = Table(("name", text, "count"), ((f"a|b {text}", "`code`", "1,234"), ("plain", "text", "-")))
+    pictures = (Picture("one", figure(), f'"quoted" {text}'), Picture("two", figure(), "the second"))
+    blocks = (f"**bold** and `code` and {text}", table, *pictures, Matrices({text: MATRIX}))
+    return Report(f"title {text}", ("**the answer**", text), (Section(text, blocks),))
+
+
+@pytest.fixture
+def html(tmp_path: Path) -> str:
+    report().save(tmp_path)
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_is_well_formed_and_escapes_all_text(html: str) -> None:
+    page = Page(html)
+    assert "script" not in page.tags
+    assert (
+        page.text.count('<script>alert("x")</script> & co') == 8
+    )  # title twice, answer, heading, text, head, cell, matrix
+    assert {"strong", "code", "svg", "table"} <= set(page.tags)
+    assert f'"quoted" {NASTY}' in page.values("aria-label")
+
+
+def test_the_page_needs_nothing_outside_of_it(html: str) -> None:
+    page = Page(html)
+    assert "src" not in dict(page.attributes)
+    assert {value[0] for name in ("href", "xlink:href") for value in page.values(name)} == {"#"}
+    assert "@import" not in html
+    assert "url(http" not in html
+
+
+def test_ids_of_two_pictures_differ_and_every_reference_is_met(html: str) -> None:
+    page = Page(html)
+    ids = page.values("id")
+    assert len(ids) == len(set(ids)) > 20
+    assert {value[1:] for value in page.values("xlink:href")} <= set(ids)
+    clips = [value for value in page.values("clip-path") if value.startswith("url(#")]
+    assert clips
+    assert {value[5:-1] for value in clips} <= set(ids)
+
+
+def test_a_figure_on_a_page_takes_the_colour_of_its_text_and_keeps_the_others() -> None:
+    svg = inline_svg(figure(), "x")
+    assert svg.startswith('<svg fill="currentColor"')
+    assert "#000000" not in svg
+    assert "stroke: currentColor" in svg
+    assert "#0072b2" in svg
+    assert "#ffffff" not in svg  # no white background, of the legend neither
+
+
+def test_the_same_report_gives_the_same_page(tmp_path: Path, html: str) -> None:
+    report().save(tmp_path)
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == html
+
+
+def test_markdown_refers_to_figures_that_are_there(tmp_path: Path) -> None:
+    report("x").save(tmp_path)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert text == report("x").markdown()
+    assert "![the second](two.png)" in text
+    assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "two.png").exists()
+
+
+def test_markdown_begins_with_the_answer_and_keeps_cells_apart() -> None:
+    lines = report("x").markdown().splitlines()
+    assert lines[:5] == ["# title x", "", "**the answer**", "", "x"]
+    assert lines[lines.index("| name | x | count |") + 1] == "|---|---|--:|"
+    assert "| a\\|b x | `code` | 1,234 |" in lines
+
+
+def test_markdown_without_pictures_has_neither_figures_nor_matrices() -> None:
+    text = report("x").markdown(pictures=False)
+    assert "![" not in text
+    assert "predicted" not in text
+    assert "| plain | text | - |" in text
+
+
+def test_a_section_of_pictures_only_is_left_out_with_them() -> None:
+    pictured = Report("t", (), (Section("only a picture", (Picture("one", figure(), "alt"),)),))
+    assert "only a picture" in pictured.markdown()
+    assert "only a picture" not in pictured.markdown(pictures=False)
+
+
+@pytest.mark.parametrize(
+    "cell", ["1", "-0.5", "1,234", "12%", "0.512 (0.400 to 0.600)", "-", "", "1e-05", "+3"]
+)
+def test_numbers_stand_at_the_right(cell: str) -> None:
+    assert Table(("head",), ((cell,), ("2",))).numeric == (True,)
+
+
+@pytest.mark.parametrize("cell", ["gru_1", "3 runs", "`1f`", "2026-01-02", "n/a"])
+def test_words_stand_at_the_left(cell: str) -> None:
+    assert Table(("head",), ((cell,), ("2",))).numeric == (False,)
+
+
+def test_a_row_with_too_few_cells_is_an_error() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        Table(("a", "b"), (("1",),)).markdown()
+
+
+def test_a_matrix_shows_shares_of_its_rows_and_counts(html: str) -> None:
+    rows = list(Matrices({"m": MATRIX}).rows("m"))
+    assert rows[0][0] == (0.75, 3)
+    assert rows[2] == [(0.0, 0)] * 5  # a rating that no review has
+    assert "| true 4 | 0% (0) | 0% (0) | 0% (0) | 50% (5) | 50% (5) |" in Matrices({"m": MATRIX}).markdown()
+    assert '<td style="--share: 0.750">75%<small>3</small></td>' in html
+    assert "<small>1,200</small>" in html

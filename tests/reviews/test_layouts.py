@@ -1,0 +1,87 @@
+"""Columns recognised by their names, or told."""
+
+import pytest
+
+from starcast.cli.errors import UserError
+from starcast.reviews.layouts import KNOWN, Layout, recognise
+
+CLOTHING = ["", "Clothing ID", "Age", "Title", "Review Text", "Rating", "Recommended IND"]
+AMAZON = ["marketplace", "star_rating", "helpful_votes", "review_headline", "review_body", "review_date"]
+PRODUCTS = ["id", "name", "reviews.date", "reviews.rating", "reviews.text", "reviews.title"]
+PLAIN = ["source", "title", "text", "rating"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "rating"),
+    [
+        (CLOTHING, "Review Text", "Rating"),
+        (AMAZON, "review_body", "star_rating"),
+        (PRODUCTS, "reviews.text", "reviews.rating"),
+        (PLAIN, "text", "rating"),
+    ],
+)
+def test_known_layouts_are_recognised_without_a_title(columns: list[str], text: str, rating: str) -> None:
+    layout = recognise(columns)
+    assert (layout.text, layout.rating, layout.title) == (text, rating, "")
+    assert layout.name in {known.name for known in KNOWN}
+
+
+def test_each_layout_has_a_name_of_its_own() -> None:
+    assert len({recognise(columns).name for columns in (CLOTHING, AMAZON, PRODUCTS, PLAIN)}) == 4
+
+
+def test_openml_spells_study_as_columns_with_underscores() -> None:
+    layout = recognise(["Clothing_ID", "Title", "Review_Text", "Rating"])
+    assert layout == Layout(recognise(CLOTHING).name, "Review_Text", "Rating")
+
+
+@pytest.mark.parametrize("columns", [["TEXT", "Rating"], [" text ", "rating "]])
+def test_case_and_space_around_a_name_do_not_matter(columns: list[str]) -> None:
+    layout = recognise(columns)
+    assert [layout.text, layout.rating] == columns
+
+
+def test_the_exact_name_goes_before_one_that_looks_like_it() -> None:
+    assert recognise(["Text", "text", "rating"]).text == "text"
+
+
+def test_told_columns_go_before_recognised_ones() -> None:
+    layout = recognise([*PLAIN, "body", "stars"], text="body", rating="stars", title="title")
+    assert (layout.text, layout.rating, layout.title) == ("body", "stars", "title")
+
+
+def test_what_is_not_told_is_recognised() -> None:
+    layout = recognise(["body", "star_rating"], text="body")
+    assert (layout.text, layout.rating) == ("body", "star_rating")
+
+
+def test_a_file_with_told_columns_is_not_called_study_as() -> None:
+    assert "study A" not in recognise(["body", "stars"], text="body", rating="stars").name
+
+
+@pytest.mark.parametrize("parameter", ["text", "rating", "title"])
+def test_a_told_column_that_is_missing_is_named_with_those_there(parameter: str) -> None:
+    with pytest.raises(UserError) as refused:
+        recognise(PLAIN, **{parameter: "Nowhere"})
+    assert (
+        str(refused.value)
+        == f"{parameter}_column: no column 'Nowhere'; the file has source, title, text, rating"
+    )
+
+
+@pytest.mark.parametrize(
+    "columns", [["body", "stars"], ["text", "stars"], ["body", "rating"], ["review_body", "rating"], []]
+)
+def test_an_unknown_layout_asks_for_both_columns(columns: list[str]) -> None:
+    with pytest.raises(UserError) as refused:
+        recognise(columns)
+    message = str(refused.value)
+    assert len(message.splitlines()) == 1
+    assert ", ".join(columns) in message
+    assert "name yours with text_column and rating_column" in message
+
+
+def test_a_file_to_be_scored_needs_no_rating() -> None:
+    assert recognise(["id", "review_body"], rated=False) == Layout(recognise(AMAZON).name, "review_body", "")
+    with pytest.raises(UserError, match=r"name yours with text_column$"):
+        recognise(["id", "body"], rated=False)

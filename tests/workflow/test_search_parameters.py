@@ -1,0 +1,367 @@
+"""The parameters of a search: what is refused, and the spaces, first points and resumed searches that follow from them."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from starcast.cli.errors import UserError
+from starcast.cli.parameters import parse, resumed
+from starcast.evaluation.scores import LOWER_IS_BETTER, SCORES
+from starcast.models.catalogue import FAMILIES
+from starcast.models.corpus import Corpus, CorpusSplit
+from starcast.models.family import ModelSpec
+from starcast.search.trial_worker import TrialOptions
+from starcast.search.trials import Proposal, Trial
+from starcast.workflow.search import _check_samplings, still_to_try
+from starcast.workflow.search_parameters import FREE, TuneParameters
+
+
+def made(*arguments: str) -> TuneParameters:
+    return parse(TuneParameters, [f"--{argument}" for argument in arguments])
+
+
+def refusal(*arguments: str) -> str:
+    """The one line with which these are refused."""
+    with pytest.raises(UserError) as refused:
+        made(*arguments)
+    (line,) = str(refused.value).splitlines()
+    return line
+
+
+def test_without_arguments_it_is_tpe_with_asha_over_three_families() -> None:
+    parameters, engine = made(), made().chosen_engine()
+    assert (engine.name, engine.algorithm, engine.pruner) == ("hyperopt", "tpe", "asha")
+    assert parameters.families == ("logistic_regression", "gru_1", "lstm_2")
+    assert parameters.batch_size == (256,)
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [
+        ("engine=optuna", "'hyperopt' or 'keras-tuner'"),
+        ("algorithm=grid", "'tpe'"),
+        ("pruner=hyper", "'asha'"),
+        ("objective=auc", "should be one of val_loss"),
+        ("objective=val_nothing", "should be one of val_loss"),
+        ("families=", "at least 1 item"),
+        ("families=gru_1,bert", "should be one of lstm_2"),
+        ("batch_size=32,many", "valid integer"),
+        ("batch_size=0", "greater than or equal to 1"),
+        ("batch_size=,", "at least 1 item"),
+        (
+            "sampling=undersample",
+            "should be search, default, or a comma list of none, class_weight, random_under, random_over, smote",
+        ),
+        ("sampling=none,undersample", "comma list of none, class_weight"),
+        ("sampling=none,search", "comma list of none, class_weight"),
+        ("sampling=none,default", "comma list of none, class_weight"),
+        ("sampling=", "at least 1 item"),
+        ("neighbours=0", "greater than or equal to 1"),
+        ("decision=median", "'tuned', 'argmax', 'expected' or 'prior_corrected'"),
+        ("start=anywhere", "'known' or 'random'"),
+        ("max_trials=0", "greater than or equal to 1"),
+        ("max_epochs=0", "greater than or equal to 1"),
+        ("executions_per_trial=0", "greater than or equal to 1"),
+        ("workers=-1", "greater than or equal to 0"),
+        ("timeout_minutes=-1", "greater than or equal to 0"),
+        ("server_patience_minutes=0", "greater than 0"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line_with_its_name(argument: str, says: str) -> None:
+    line = refusal(argument)
+    assert line.startswith(f"parameter {argument.split('=')[0]}: ")
+    assert says in line
+
+
+def test_an_unknown_parameter_is_refused() -> None:
+    assert refusal("trials=3").startswith(
+        "unknown parameter 'trials': choose from executor, spark_master, data, "
+    )
+
+
+@pytest.mark.parametrize(
+    ("engine", "algorithm", "offered", "other"),
+    [
+        ("hyperopt", "bayesian", "tpe, random, anneal", "keras-tuner"),
+        ("hyperopt", "hyperband", "tpe, random, anneal", "keras-tuner"),
+        ("keras-tuner", "tpe", "random, bayesian, hyperband", "hyperopt"),
+        ("keras-tuner", "anneal", "random, bayesian, hyperband", "hyperopt"),
+    ],
+)
+@pytest.mark.parametrize("pruner", [[], ["pruner=asha"], ["pruner=none"]])
+def test_an_algorithm_of_the_other_engine_is_refused_in_one_line(
+    engine: str, algorithm: str, offered: str, other: str, pruner: list[str]
+) -> None:
+    says = f"engine {engine} has no algorithm '{algorithm}': choose from {offered}, or engine={other}"
+    assert (
+        refusal(f"engine={engine}", f"algorithm={algorithm}", *pruner)
+        == f"parameter algorithm: {says}, not '{algorithm}'"
+    )
+
+
+@pytest.mark.parametrize("pruner", ["asha", "median"])
+def test_hyperband_with_another_pruner_is_refused_in_one_line(pruner: str) -> None:
+    says = f"hyperband stops trials itself and does not go with pruner={pruner}: use pruner=none"
+    assert (
+        refusal("engine=keras-tuner", "algorithm=hyperband", f"pruner={pruner}")
+        == f"parameter pruner: {says}, not '{pruner}'"
+    )
+
+
+def test_an_unknown_engine_is_one_mistake_whatever_else_is_given() -> None:
+    assert refusal("engine=optuna", "algorithm=tpe", "pruner=asha").startswith("parameter engine: ")
+
+
+@pytest.mark.parametrize("pruner", ["auto", "none"])
+def test_hyperband_goes_without_a_pruner(pruner: str) -> None:
+    assert (
+        made("engine=keras-tuner", "algorithm=hyperband", f"pruner={pruner}").chosen_engine().pruner == "none"
+    )
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_every_score_can_be_the_objective_and_has_its_direction(name: str) -> None:
+    goal = made(f"objective=val_{name}").goal()
+    assert (goal.name, goal.lower_is_better) == (f"val_{name}", name in LOWER_IS_BETTER)
+
+
+def test_spaces_are_the_families_with_both_samplings() -> None:
+    spaces = made("families=gru_1, logistic_regression").spaces()
+    assert list(spaces) == ["gru_1", "logistic_regression"]
+    for name, space in spaces.items():
+        assert space == {**FAMILIES[name].space, "sampling": ("none", "class_weight")}
+
+
+@pytest.mark.parametrize("sampling", ["default", "none", "class_weight"])
+def test_a_chosen_sampling_is_not_searched(sampling: str) -> None:
+    assert made(f"sampling={sampling}", "families=gru_1").spaces() == {"gru_1": FAMILIES["gru_1"].space}
+
+
+def test_a_list_of_samplings_is_a_setting_of_the_search() -> None:
+    parameters = made("sampling=none, random_under,smote", "families=gru_1,logistic_regression")
+    assert parameters.sampling == ("none", "random_under", "smote")
+    for name, space in parameters.spaces().items():
+        assert space == {**FAMILIES[name].space, "sampling": ("none", "random_under", "smote")}
+        assert parameters.samplings_of(name) == ("none", "random_under", "smote")
+    assert parameters.as_text()["sampling"] == "none,random_under,smote"
+
+
+@pytest.mark.parametrize(
+    ("sampling", "meant"),
+    [
+        ("search", [("none", "class_weight"), ("none", "class_weight")]),
+        ("default", [("none",), ("class_weight",)]),
+        ("smote", [("smote",), ("smote",)]),
+    ],
+)
+def test_each_family_is_trained_under_every_sampling_named(
+    sampling: str, meant: list[tuple[str, ...]]
+) -> None:
+    parameters = made(f"sampling={sampling}")
+    assert [parameters.samplings_of(family) for family in ("gru_1", "lstm_1")] == meant
+
+
+def test_a_family_that_does_not_take_one_of_the_samplings_is_refused() -> None:
+    parameters = made("sampling=none,adasyn_token_ids")
+    assert parameters.samplings_of("gru_1") == ("none", "adasyn_token_ids")
+    with pytest.raises(
+        UserError, match="sampling adasyn_token_ids: not for logistic_regression, which takes none, "
+    ):
+        parameters.samplings_of("logistic_regression")
+
+
+def test_known_points_go_through_every_sampling_by_turns() -> None:
+    samplings = ["none", "random_under", "smote"]
+    points = made("sampling=none,random_under,smote", "families=gru_1,lstm_2").first_points()
+    assert [family for family, _ in points] == ["gru_1", "lstm_2"] * 3
+    for family in ("gru_1", "lstm_2"):
+        of_family = [settings for name, settings in points if name == family]
+        assert sorted(str(settings.pop("sampling")) for settings in of_family) == samplings
+        assert of_family == [FAMILIES[family].start("linear")] * 3
+    assert [settings["sampling"] for _, settings in made("sampling=none,smote").first_points()[:3]] == [
+        "none",
+        "smote",
+        "none",
+    ]
+
+
+def corpus_of(counts: tuple[int, ...]) -> Corpus:
+    ratings = np.repeat(np.arange(5), counts)
+    part = CorpusSplit(pl.Series("cleaned", ["soft dress"] * len(ratings)), ratings)
+    return Corpus(part, part)
+
+
+def test_a_search_whose_trials_would_want_for_neighbours_is_refused_before_it_begins() -> None:
+    few = corpus_of((9, 9, 4, 9, 20))
+    for searched in ("none,random_under", "none,random_over,nearmiss_2", "search", "default"):
+        _check_samplings(made(f"sampling={searched}"), few)
+    for searched in ("smote", "none,smote", "random_under,none,adasyn"):
+        parameters = made(f"sampling={searched}", "families=gru_1,logistic_regression")
+        with pytest.raises(
+            UserError, match=r"^sampling (smote|adasyn): rating 3 has 4 reviews in the training split"
+        ):
+            _check_samplings(parameters, few)
+        _check_samplings(parameters, corpus_of((9, 9, 6, 9, 20)))
+    _check_samplings(made("sampling=none,smote", "neighbours=3"), few)
+    _check_samplings(made("sampling=none,smote", "fewer_neighbours=true"), few)
+    with pytest.raises(UserError, match="not for logistic_regression"):
+        _check_samplings(made("sampling=adasyn_token_ids"), corpus_of((9,) * 5))
+
+
+def test_a_list_of_batch_sizes_is_searched_where_there_are_batches() -> None:
+    spaces = made("batch_size=32, 128", "sampling=none").spaces()
+    assert spaces["gru_1"] == {**FAMILIES["gru_1"].space, "batch_size": (32, 128)}
+    assert spaces["lstm_2"]["batch_size"] == (32, 128)
+    assert "batch_size" not in spaces["logistic_regression"]
+
+
+def test_one_batch_size_is_not_searched() -> None:
+    parameters = made("batch_size=32")
+    assert parameters.batch_size == (32,)
+    assert all("batch_size" not in space for space in parameters.spaces().values())
+
+
+def test_known_points_are_pairs_that_differ_in_nothing_but_the_sampling() -> None:
+    points = made().first_points()
+    assert [family for family, _ in points] == ["logistic_regression", "gru_1", "lstm_2"] * 2
+    assert [settings["sampling"] for _, settings in points[:3]] == ["none", "class_weight", "none"]
+    for (family, one), (again, other) in zip(points[:3], points[3:], strict=True):
+        assert family == again
+        assert {one["sampling"], other["sampling"]} == {"none", "class_weight"}
+        assert (
+            {**one, "sampling": ""}
+            == {**other, "sampling": ""}
+            == {**FAMILIES[family].start("linear"), "sampling": ""}
+        )
+
+
+def test_known_points_are_points_of_the_spaces() -> None:
+    for sampling in ("search", "none"):
+        parameters = made(f"sampling={sampling}", "families=" + ",".join(FAMILIES))
+        for family, settings in parameters.first_points():
+            assert all(value in parameters.spaces()[family][name] for name, value in settings.items())
+
+
+def test_with_one_sampling_each_family_is_known_once() -> None:
+    points = made("sampling=class_weight", "families=gru_1,lstm_1").first_points()
+    assert points == [
+        ("gru_1", FAMILIES["gru_1"].start("linear")),
+        ("lstm_1", FAMILIES["lstm_1"].start("linear")),
+    ]
+    rates = [settings["learning_rate"] for _, settings in points]
+    constant = made("schedule=constant", "sampling=class_weight", "families=gru_1,lstm_1").first_points()
+    assert rates == [0.01, 0.01]
+    assert [settings["learning_rate"] for _, settings in constant] == [0.01, 0.001]
+
+
+@pytest.mark.parametrize("engine", ["hyperopt", "keras-tuner"])
+@pytest.mark.parametrize("trials", [1, 5, 30])
+def test_a_random_search_gives_each_family_its_equal_share(engine: str, trials: int) -> None:
+    points = made(
+        "start=random", "algorithm=random", f"engine={engine}", f"max_trials={trials}"
+    ).first_points()
+    assert [family for family, _ in points[:3]] == ["logistic_regression", "gru_1", "lstm_2"][:trials]
+    assert all(settings == {} for _, settings in points)
+    shares = Counter(family for family, _ in points).values()
+    assert len(points) == trials
+    assert max(shares) - min(shares) <= 1
+
+
+def test_keras_tuner_s_auto_is_a_random_search_too() -> None:
+    assert len(made("start=random", "engine=keras-tuner", "max_trials=9").first_points()) == 9
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "anneal"])
+def test_a_learning_search_begins_with_each_family_once(algorithm: str) -> None:
+    points = made("start=random", f"algorithm={algorithm}", "max_trials=30").first_points()
+    assert points == [("logistic_regression", {}), ("gru_1", {}), ("lstm_2", {})]
+
+
+STORED = made(
+    "max_trials=40",
+    "families=gru_1,lstm_1",
+    "engine=keras-tuner",
+    "register=false",
+    "batch_size=32,64",
+    "workers=2",
+)
+
+
+def test_a_resumed_search_takes_the_stored_parameters() -> None:
+    found = resumed(made("resume=abc"), STORED.as_text(), FREE)
+    assert found == STORED.model_copy(update={"resume": "abc", "workers": 0})
+
+
+def test_what_is_given_again_as_it_was_is_no_difference() -> None:
+    same = made(
+        "max_trials=40", "batch_size=32, 64", "families=gru_1,lstm_1", "register=false", "resume=latest"
+    )
+    assert resumed(same, STORED.as_text(), FREE).max_trials == 40
+
+
+def test_a_resumed_search_may_have_other_workers_time_and_patience() -> None:
+    given = made("resume=latest", "workers=5", "timeout_minutes=30", "server_patience_minutes=1")
+    found = resumed(given, STORED.as_text(), FREE)
+    assert {name: getattr(found, name) for name in FREE} == {name: getattr(given, name) for name in FREE}
+    assert found.engine == "keras-tuner"
+
+
+def test_other_parameters_are_refused_by_name_with_both_values() -> None:
+    with pytest.raises(UserError) as refused:
+        resumed(made("resume=abc", "max_trials=50", "seed=7", "register=false"), STORED.as_text(), FREE)
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith("parameter resume: ")
+    assert "max_trials is 40, not 50" in line
+    assert "seed is 42, not 7" in line
+    assert "register" not in line
+
+
+def test_what_is_stored_beside_the_parameters_is_left_alone() -> None:
+    assert resumed(made("resume=x"), {**STORED.as_text(), "mlflow.note": "hello"}, FREE).max_trials == 40
+
+
+def test_a_run_whose_stored_parameters_are_no_longer_taken_is_refused_in_one_line() -> None:
+    with pytest.raises(UserError) as refused:
+        resumed(made("resume=x"), {**STORED.as_text(), "engine": "grid"}, FREE)
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(
+        "parameter resume: that run was not begun by this version of starcast (parameter engine: "
+    )
+
+
+def trial(number: int, family: str, **settings: object) -> Trial:
+    return Trial(Proposal(number, family, settings), "complete", 0.5)
+
+
+def test_first_points_that_trials_were_made_of_are_not_tried_again() -> None:
+    first = [("a", {"x": 1}), ("b", {}), ("a", {"x": 2}), ("b", {})]
+    done = [trial(1, "a", x=1, y=5), trial(2, "b", z=3)]
+    assert still_to_try(first, done) == [("a", {"x": 2}), ("b", {})]
+    assert still_to_try(first, []) == first
+    assert still_to_try(first, [trial(9, "a", x=3), trial(10, "c", x=1)]) == first
+    assert still_to_try(first, [trial(1, "b", z=1), trial(2, "b", z=2), trial(3, "b", z=3)]) == [
+        ("a", {"x": 1}),
+        ("a", {"x": 2}),
+    ]
+
+
+def test_what_is_still_to_try_leaves_the_first_points_as_they_are() -> None:
+    first = made().first_points()
+    before = list(first)
+    left = still_to_try(first, [Trial(Proposal(1, *first[2]), "failed", None)])
+    assert left == before[:2] + before[3:]
+    assert first == before
+
+
+def test_the_precision_asked_for_reaches_trials_and_candidates() -> None:
+    asked = TuneParameters(precision="mixed_bfloat16", families="gru_1", register="false")
+    trial = TrialOptions(
+        Path(), asked.goal(), "none", 16, "linear", 1, 1, 1, prunes=False, precision=asked.precision
+    )
+    assert trial.training(Proposal(0, "gru_1", {"units_1": 8})).precision == "mixed_bfloat16"
+    assert trial.parameters(Proposal(0, "gru_1", {"units_1": 8}))["precision"] == "mixed_bfloat16"
+    recipe = ModelSpec("gru_1", {"units_1": 8}, "none", 16, "linear", 1, precision=asked.precision)
+    assert asked.plan(recipe).training.precision == "mixed_bfloat16"
