@@ -15,12 +15,13 @@ from starcast.reproduction.likely_cause import Factor
 from starcast.reproduction.outcome import Reproduction
 from starcast.reproduction.parameters import ReproduceParameters
 from starcast.reproduction.report import reproduction_json, reproduction_report
-from starcast.reproduction.rerun import say, (
+from starcast.reproduction.rerun import (
     _prepare,
     data_parameters,
     missing_parameters,
     parameters_of,
     run_again,
+    say,
 )
 from starcast.tracking import repetition as stored
 from starcast.tracking import runs, server

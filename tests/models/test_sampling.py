@@ -80,12 +80,7 @@ def corpus() -> Corpus:
 
 @pytest.mark.parametrize(
     ("sampling", "counts"),
-    [
-        ("random_under", [8] * 5),
-        ("nearmiss_2", [8] * 5),
-        ("random_over", [60] * 5),
-        ("smote", [60] * 5),
-    ],
+    [("random_under", [8] * 5), ("nearmiss_2", [8] * 5), ("random_over", [60] * 5), ("smote", [60] * 5)],
 )
 def test_ratings_come_to_be_as_many_as_the_rarest_or_the_most_frequent(
     corpus: Corpus, sampling: Sampling, counts: list[int]

@@ -42,11 +42,7 @@ def test_a_rating_without_reviews_has_an_empty_histogram() -> None:
 
 
 def test_bars_are_the_shares_of_each_rating_in_each_split() -> None:
-    splits = {
-        "train": [2, 1, 0, 0, 1],
-        "validation": [0, 0, 1, 0, 1],
-        "test": [0, 0, 0, 1, 0],
-    }
+    splits = {"train": [2, 1, 0, 0, 1], "validation": [0, 0, 1, 0, 1], "test": [0, 0, 0, 1, 0]}
     axes = share_figure(splits).axes[0]
     heights = [[bar.get_height() for bar in bars] for bars in axes.containers]
     assert heights == [[0.5, 0.25, 0, 0, 0.25], [0, 0, 0.5, 0, 0.5], [0, 0, 0, 1, 0]]
