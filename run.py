@@ -1,0 +1,308 @@
+#!/usr/bin/env python3
+"""Build the environment of starcast in `.venv` beside this file and start an entry point of `MLproject`.
+
+python3 run.py                           the main job, on the bundled sample
+python3 run.py tune -P data=mine.csv     an entry point; relative paths belong to the current folder
+python3 run.py tune --help               the parameters of an entry point
+python3 run.py test [pytest's options]   the tests
+python3 run.py ui [--port 5000]          MLflow's pages on the tracking store
+
+Results go to the store that MLFLOW_TRACKING_URI names, else to mlflow.db and mlruns/ beside this file.
+Exit codes: 0 done, 2 a mistake in the command, 130 interrupted.
+"""
+
+from __future__ import annotations  # this file starts on Python 3.9; the environment has Python 3.11 or 3.12
+
+import argparse
+import difflib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NoReturn
+
+PROJECT = Path(__file__).resolve().parent
+VENV = PROJECT / ".venv"
+PYTHON, STAMP = VENV / "bin" / "python", VENV / "starcast.json"
+PRIVATE = PROJECT / ".uv"  # uv, where the machine has none, and the lock of those who build
+RUNNING, TESTING = "requirements.txt", "requirements-dev.txt"
+SIZES = {  # measured on Linux, x86-64
+    RUNNING: "0.9 GB to download, unless uv has it in its cache; 2.9 GB on disk",
+    TESTING: "1.0 GB to download, unless uv has it in its cache; 3.1 GB on disk",
+}
+PATHS = ("data", "input", "output")  # parameters
+DATA_SETS = ("sample", "clothing")  # their values that are no paths
+PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile"]
+TRAINING = "#/experiments/0/runs?workflowType=machine_learning"  # the runs table; without it, the GenAI pages
+
+
+def main(arguments: list[str]) -> None:
+    """Read the command, prepare the environment, and hand over to the entry point."""
+    named = bool(arguments) and not arguments[0].startswith("-")
+    name, rest = (arguments[0].replace("_", "-"), arguments[1:]) if named else ("main", arguments)
+    # Each entry point and the comment above it.
+    declared = re.findall(r"(?:^  # (.+)\n)?^  ([\w-]+):$", (PROJECT / "MLproject").read_text("utf-8"), re.M)
+    known = {**{name: comment for comment, name in declared}, "ui": "MLflow's pages on the tracking store"}
+    wants_help = bool({"-h", "--help"} & set(rest))
+    if wants_help and not named:
+        lines = [f"  {name:15} {comment}" for name, comment in known.items()]
+        print(__doc__, "Entry points:", *lines, sep="\n")
+    elif name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        advice = f"did you mean {close[0]}?" if close else f"choose from {', '.join(known)}"
+        fail(f"unknown entry point {name!r}: {'write -P name=value' if '=' in name else advice}")
+    elif name == "ui":
+        open_pages(rest)
+    elif name == "test":
+        make_environment([RUNNING, TESTING])
+        hand_over([*PYTEST, *rest])
+    elif wants_help:
+        make_environment([RUNNING])
+        hand_over(["-m", f"steps.{name.replace('-', '_')}", "--help"])
+    else:
+        read_options(name, rest)  # a mistake is found before anything is built
+        make_environment([RUNNING])
+        hand_over([str(PROJECT / "run.py"), "--inside", name, *map(absolute, rest)])
+
+
+def say(text: str) -> None:
+    """Print one line about this command itself; standard output belongs to the job."""
+    print(f"run.py: {text}", file=sys.stderr, flush=True)
+
+
+def fail(text: str, code: int = 2) -> NoReturn:
+    """End with one line; exit code 2 is a mistake of the user's."""
+    say(text)
+    sys.exit(code)
+
+
+def read_options(name: str, rest: list[str]) -> argparse.Namespace:
+    """Return the options of `mlflow run` that apply here; exit with one line if they are wrong."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.error = lambda message: fail(f"{name}: {message}")  # type: ignore[method-assign]
+    parser.add_argument("-P", "--param-list", action="append", default=[])
+    for option in ("--experiment-name", "--experiment-id", "--run-name"):
+        parser.add_argument(option)
+    options, unknown = parser.parse_known_args(rest)
+    names = [given.partition("=")[0] for given in options.param_list]
+    wrong = unknown + [given for given in options.param_list if "=" not in given]
+    if wrong or len(set(names)) < len(names):
+        trouble = f"cannot read {wrong[0]!r}" if wrong else "a parameter is given twice"
+        fail(f"{name}: {trouble}; write -P name=value (python3 run.py {name} --help lists the parameters)")
+    return options
+
+
+def absolute(argument: str) -> str:
+    """Return `-P data=mine.csv` with an absolute path, because the job's current folder is the project's."""
+    found = re.fullmatch(rf"((?:-P|--param-list=)?(?:{'|'.join(PATHS)})=)(.+)", argument, re.S)
+    if not found or found[2] in DATA_SETS or "://" in found[2] or Path.cwd() == PROJECT:
+        return argument
+    return found[1] + os.path.abspath(os.path.expanduser(found[2]))
+
+
+def hand_over(arguments: list[str]) -> NoReturn:
+    """Become the environment's Python, in the project's folder; signals and the exit code are the job's."""
+    os.environ.update(variables())
+    os.chdir(PROJECT)
+    os.execv(PYTHON, [str(PYTHON), *arguments])
+
+
+def variables() -> dict[str, str]:
+    """Return an activated environment's variables, an absolute store, and how to start this file again."""
+    script = "run.py" if Path.cwd() == PROJECT else shlex.quote(str(PROJECT / "run.py"))
+    found = {
+        "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "VIRTUAL_ENV": str(VENV),
+        "STARCAST_COMMAND": f"python3 {script}",  # the beginning of the next commands that a job prints
+    }
+    store = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if re.match("sqlite:///[^/]", store):
+        found["MLFLOW_TRACKING_URI"] = f"sqlite:///{Path(store[len('sqlite:///') :]).absolute()}"
+    return found
+
+
+# The environment
+
+
+def make_environment(names: list[str]) -> None:
+    """Install requirements files into `.venv`, unless it holds exactly them; one process at a time."""
+    wanted = {name: digest(name) for name in names}
+    if wanted.items() <= installed().items():
+        return
+    if VENV.exists() and not STAMP.exists() and not (PRIVATE / "lock").exists():
+        fail(f"{VENV} was not made by run.py: move it away or delete it")
+    PRIVATE.mkdir(exist_ok=True)
+    with (PRIVATE / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another process is building {VENV}: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        there = installed()
+        if not wanted.items() <= there.items():
+            build({**there, **wanted}, from_nothing=not there)
+
+
+def digest(name: str) -> str:
+    """Return what tells one state of a requirements file from another."""
+    return hashlib.sha256((PROJECT / name).read_bytes()).hexdigest()
+
+
+def installed() -> dict[str, str]:
+    """Return the digest of each file that `.venv` holds; empty if it is missing, half built or moved."""
+    try:
+        stamp = json.loads(STAMP.read_text())
+        return stamp["files"] if (stamp["folder"], stamp["python"]) == (str(VENV), python_version()) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def python_version() -> str:
+    """Return the version of the environment's Python. Raises OSError if it is gone from the machine."""
+    asked = [str(PYTHON), "-IS", "-c", "import sys; print(sys.version)"]
+    return str(subprocess.run(asked, capture_output=True, text=True).stdout)
+
+
+def build(digests: dict[str, str], from_nothing: bool) -> None:
+    """Install requirements files and, last, stamp the environment: without a stamp it is never used."""
+    started, uv, settings = time.monotonic(), find_uv(), {**os.environ, **pip_settings()}
+    say(f"{'building' if from_nothing else 'updating'} {VENV}: up to {SIZES[min(digests)]}")
+    STAMP.unlink(missing_ok=True)
+    if from_nothing:
+        shutil.rmtree(VENV, ignore_errors=True)
+        python = sys.executable if sys.version_info[:2] in ((3, 11), (3, 12)) else ">=3.11,<3.13"
+        if subprocess.run([uv, "venv", "--quiet", "--python", python, str(VENV)], env=settings).returncode:
+            fail("uv neither found nor downloaded a Python 3.11 or 3.12: install one of them", code=1)
+    command = [uv, "pip", "install", "--python", str(PYTHON)]
+    command += [part for name in digests for part in ("--requirement", str(PROJECT / name))]
+    command += [] if sys.stderr.isatty() else ["--quiet"]  # on a terminal uv shows its progress
+    if subprocess.run(command, env=settings).returncode:
+        fail("the packages could not be installed (see uv's message); run the same command again", code=1)
+    part = STAMP.with_suffix(".part")
+    part.write_text(json.dumps({"folder": str(VENV), "python": python_version(), "files": digests}))
+    part.replace(STAMP)
+    size = sum(path.lstat().st_size for path in VENV.rglob("*")) / 1e9
+    say(f"{VENV} is ready after {time.monotonic() - started:.0f} s: {size:.1f} GB")
+
+
+def find_uv() -> str:
+    """Return a uv that works: the machine's, or our own, downloaded by pip."""
+    own = str(PRIVATE / "bin" / "uv")
+    for uv in filter(None, (shutil.which("uv"), shutil.which(own))):
+        if subprocess.run([uv, "--version"], capture_output=True).returncode == 0:
+            return uv
+    say("downloading uv, which installs the packages (25 MB)")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", str(PRIVATE)]
+    if subprocess.run([*pip, "uv"]).returncode:
+        fail(
+            "pip could not download uv: install pip (python3-pip) or uv, and check the package registry",
+            code=1,
+        )
+    return own
+
+
+def pip_settings() -> dict[str, str]:
+    """Return the registry and certificate that pip uses, as variables of uv unless those are set."""
+    asked = [sys.executable, "-m", "pip", "config", "list"]
+    told = subprocess.run(asked, capture_output=True, text=True).stdout
+    found = dict(
+        reversed(re.findall(r"^\S+\.(index-url|cert)='(.*)'$", told, re.M))
+    )  # pip's variables stand first
+    names = {"index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE"}
+    return {names[key]: value for key, value in found.items() if names[key] not in os.environ}
+
+
+# In the environment
+
+
+def run_project(name: str, rest: list[str]) -> int:
+    """Run an entry point as a run of the MLflow project; return the job's own exit code."""
+    os.environ.setdefault(
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"
+    )  # else an absent server is tried for minutes
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the job begins
+    # The command `mlflow run` would also import the server (4 CPU seconds) and turn every exit code into 1.
+    from mlflow import projects
+    from mlflow.exceptions import ExecutionException, MlflowException
+    from mlflow.projects.submitted_run import LocalSubmittedRun
+
+    codes: list[int] = []
+
+    def wait(self: LocalSubmittedRun) -> bool:
+        signal.signal(signal.SIGINT, lambda *_: None)  # the terminal tells the job itself
+        signal.signal(signal.SIGTERM, lambda number, _: self.command_proc.send_signal(number))
+        codes.append(self.command_proc.wait())
+        return codes[-1] == 0
+
+    LocalSubmittedRun.wait = wait  # type: ignore[method-assign]
+    logging.getLogger("mlflow.projects").setLevel(logging.CRITICAL)  # the job itself says what it does
+    options = vars(read_options(name, rest))
+    parameters = dict(given.split("=", 1) for given in options.pop("param_list"))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            options |= {"parameters": parameters, "storage_dir": folder, "env_manager": "local"}
+            projects.run(str(PROJECT), name, **options)  # type: ignore[no-untyped-call]
+    except (ExecutionException, MlflowException) as error:
+        if not codes:  # the job did not begin
+            fail(f"{name}: {str(error).strip().splitlines()[0]}")
+    return codes[-1] if codes[-1] >= 0 else 128 - codes[-1]  # the code that shells give to a signal
+
+
+def open_pages(rest: list[str]) -> None:
+    """Serve MLflow's pages by one worker until Ctrl-C and print where the runs are, on a server too."""
+    store = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if store.startswith(("http://", "https://")):
+        return print(f"{re.sub('//[^/]*@', '//', store).rstrip('/')}/{TRAINING}")
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-p", "--port", type=int)
+    options, others = parser.parse_known_args(rest)
+    make_environment([RUNNING])
+    port = options.port or next(port for port in range(5000, 6000) if not listens(port))
+    settings = {**os.environ, **variables(), "PYTHONWARNINGS": "ignore"}
+    settings["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # else 13 more processes
+    if store:  # not as an argument: every user of the machine can read a command's password
+        settings["MLFLOW_BACKEND_STORE_URI"] = settings["MLFLOW_TRACKING_URI"]
+    # Without a folder for artifacts, a new store would take them only from clients of this server.
+    given = ["--default-artifact-root", str(PROJECT / "mlruns"), "--port", str(port), *others]
+    light = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    command = [str(PYTHON), "-m", "mlflow", "server", *light, *given]
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    quiet = subprocess.DEVNULL
+    server = subprocess.Popen(command, cwd=PROJECT, env=settings, stdout=quiet, start_new_session=True)
+    try:
+        while server.poll() is None and not listens(port):
+            time.sleep(0.2)
+        if server.poll() is None:
+            print(f"MLflow's pages, until Ctrl-C: http://127.0.0.1:{port}/{TRAINING}", flush=True)
+        sys.exit(server.wait())
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait()
+
+
+def listens(port: int) -> bool:
+    """Return whether a process of this machine listens on a port."""
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
+
+
+if __name__ == "__main__":
+    try:
+        if sys.argv[1:2] == ["--inside"]:
+            sys.exit(run_project(sys.argv[2], sys.argv[3:]))
+        main(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)
