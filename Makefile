@@ -4,21 +4,23 @@
 help:  ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install:  ## install the exact environment into the active one (for --env-manager local)
-	pip install -r requirements.txt
+install:  ## install what jobs and tests need into the active environment (for --env-manager local)
+	pip install -r requirements.txt -r requirements-dev.txt
 
-requirements:  ## compile requirements.txt from pyproject.toml (Python 3.11 and 3.12)
-	uv pip compile --quiet --universal --python-version 3.11 --extra test --extra server pyproject.toml --output-file requirements.txt
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 pyproject.toml
+requirements:  ## compile the exact requirements of jobs, and of tests, from pyproject.toml (Python 3.11 and 3.12)
+	$(COMPILE) --output-file requirements.txt
+	$(COMPILE) --extra test --extra server --constraint requirements.txt --output-file requirements-dev.txt
 
 check:  ## format, lint, types
 	ruff format --check . && ruff check . && mypy
 
 test:  ## the test suite in the active environment
-	python -m pytest tests -n 2 --dist loadfile
+	python -m pytest -n 2 --dist loadfile
 
 ROUNDS ?= 5
 fuzz:  ## the property tests with random examples, other ones in each of ROUNDS=5 rounds
 	for round in $$(seq $(ROUNDS)); do HYPOTHESIS_PROFILE=random python -m pytest tests -n 2 -m hypothesis || exit 1; done
 
 ui:  ## MLflow's pages on the local store
-	mlflow ui --backend-store-uri sqlite:///mlflow.db
+	python3 run.py ui

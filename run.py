@@ -126,10 +126,10 @@ def variables() -> dict[str, str]:
         "VIRTUAL_ENV": str(VENV),
         "STARCAST_COMMAND": f"python3 {script}",  # the beginning of the next commands that a job prints
     }
-    store = os.environ.get("MLFLOW_TRACKING_URI", "")
+    store = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{PROJECT}/mlflow.db"
     if re.match("sqlite:///[^/]", store):
-        found["MLFLOW_TRACKING_URI"] = f"sqlite:///{Path(store[len('sqlite:///') :]).absolute()}"
-    return found
+        store = f"sqlite:///{Path(store[len('sqlite:///') :]).absolute()}"
+    return {**found, "MLFLOW_TRACKING_URI": store}
 
 
 # The environment
@@ -181,7 +181,9 @@ def build(digests: dict[str, str], from_nothing: bool) -> None:
     STAMP.unlink(missing_ok=True)
     if from_nothing:
         shutil.rmtree(VENV, ignore_errors=True)
-        python = sys.executable if sys.version_info[:2] in ((3, 11), (3, 12)) else ">=3.11,<3.13"
+        python = (
+            os.path.realpath(sys.executable) if sys.version_info[:2] in ((3, 11), (3, 12)) else ">=3.11,<3.13"
+        )
         if subprocess.run([uv, "venv", "--quiet", "--python", python, str(VENV)], env=settings).returncode:
             fail("uv neither found nor downloaded a Python 3.11 or 3.12: install one of them", code=1)
     command = [uv, "pip", "install", "--python", str(PYTHON)]
@@ -228,24 +230,29 @@ def pip_settings() -> dict[str, str]:
 
 def run_project(name: str, rest: list[str]) -> int:
     """Run an entry point as a run of the MLflow project; return the job's own exit code."""
-    os.environ.setdefault(
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2"
-    )  # else an absent server is tried for minutes
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the job begins
+    retries = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    os.environ.setdefault(retries, "2")  # else a server that does not answer is tried for minutes
     # The command `mlflow run` would also import the server (4 CPU seconds) and turn every exit code into 1.
     from mlflow import projects
     from mlflow.exceptions import ExecutionException, MlflowException
     from mlflow.projects.submitted_run import LocalSubmittedRun
 
-    codes: list[int] = []
+    jobs: list[subprocess.Popen[bytes]] = []
+    submitted = LocalSubmittedRun.__init__
 
-    def wait(self: LocalSubmittedRun) -> bool:
-        signal.signal(signal.SIGINT, lambda *_: None)  # the terminal tells the job itself
-        signal.signal(signal.SIGTERM, lambda number, _: self.command_proc.send_signal(number))
-        codes.append(self.command_proc.wait())
-        return codes[-1] == 0
+    def begun(self: LocalSubmittedRun, run_id: str, job: subprocess.Popen[bytes]) -> None:
+        submitted(self, run_id, job)  # type: ignore[no-untyped-call]
+        jobs.append(job)
 
-    LocalSubmittedRun.wait = wait  # type: ignore[method-assign]
+    def interrupt(number: int, _: object) -> None:
+        if not jobs:
+            raise KeyboardInterrupt
+        if number == signal.SIGTERM:  # of Ctrl-C the terminal tells the job itself
+            jobs[0].send_signal(number)
+
+    LocalSubmittedRun.__init__ = begun  # type: ignore[method-assign]
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     logging.getLogger("mlflow.projects").setLevel(logging.CRITICAL)  # the job itself says what it does
     options = vars(read_options(name, rest))
     parameters = dict(given.split("=", 1) for given in options.pop("param_list"))
@@ -254,9 +261,10 @@ def run_project(name: str, rest: list[str]) -> int:
             options |= {"parameters": parameters, "storage_dir": folder, "env_manager": "local"}
             projects.run(str(PROJECT), name, **options)  # type: ignore[no-untyped-call]
     except (ExecutionException, MlflowException) as error:
-        if not codes:  # the job did not begin
+        if not jobs:
             fail(f"{name}: {str(error).strip().splitlines()[0]}")
-    return codes[-1] if codes[-1] >= 0 else 128 - codes[-1]  # the code that shells give to a signal
+    code = jobs[0].wait()
+    return code if code >= 0 else 128 - code  # as shells tell that a signal ended it
 
 
 def open_pages(rest: list[str]) -> None:
@@ -271,8 +279,8 @@ def open_pages(rest: list[str]) -> None:
     port = options.port or next(port for port in range(5000, 6000) if not listens(port))
     settings = {**os.environ, **variables(), "PYTHONWARNINGS": "ignore"}
     settings["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # else 13 more processes
-    if store:  # not as an argument: every user of the machine can read a command's password
-        settings["MLFLOW_BACKEND_STORE_URI"] = settings["MLFLOW_TRACKING_URI"]
+    # Not as an argument: every user of the machine can read a command's password.
+    settings["MLFLOW_BACKEND_STORE_URI"] = settings["MLFLOW_TRACKING_URI"]
     # Without a folder for artifacts, a new store would take them only from clients of this server.
     given = ["--default-artifact-root", str(PROJECT / "mlruns"), "--port", str(port), *others]
     light = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]

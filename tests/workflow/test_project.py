@@ -69,7 +69,7 @@ def test_environment_holds_every_dependency_pinned() -> None:
         re.split(r"[<>=]", line)[0]
         for line in [*project["dependencies"], *project["optional-dependencies"]["test"]]
     }
-    pins = re.findall(r"^([\w.-]+)==", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)
+    pins = re.findall(r"^([\w.-]+)==", (PROJECT / "requirements-dev.txt").read_text(), re.MULTILINE)
     assert wanted <= set(pins)
     conda = yaml.safe_load((PROJECT / "conda.yaml").read_text())
     assert {"pip": ["-r requirements.txt"]} in conda["dependencies"]
