@@ -16,8 +16,8 @@ PRAISE = ("lovely", "perfect", "gorgeous", "soft", "great")
 BLAME = ("awful", "cheap", "returned", "terrible", "itchy")
 NEUTRAL = ("dress", "sleeve", "blue", "ordered", "size", "washed", "petite", "store", "length", "shirt")
 
-# The suite tries the same examples each time, however busy the machine is; `make fuzz` tries others each time. What that
-# finds becomes an `@example` or a case of its own.
+# The suite tries the same examples each time, however busy the machine is; `make fuzz` tries others each time.
+# What that finds becomes an `@example` or a case of its own.
 settings.register_profile(
     "suite", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from starcast.cli.errors import UserError
 from starcast.reviews.clean import (
     Cleaner,
-    CleaningName,
     copy_wordnet,
     english_stop_words,
     require_wordnet,
     use_wordnet_from,
 )
+from starcast.reviews.parameters import CleaningName
 
-PROJECT = Path(__file__).parents[3]
+PROJECT = Path(__file__).parents[2]
 TEXTS = st.lists(
     st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=40), min_size=1, max_size=8
 )

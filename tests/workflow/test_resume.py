@@ -16,6 +16,7 @@ from starcast.workflow.tune import tune
 from tests.conftest import make_reviews
 from tests.workflow.processes import (
     BIN,
+    LONG,
     PROJECT,
     TUNE,
     Watched,
@@ -272,7 +273,7 @@ def test_ctrl_c_of_mlflow_run_ends_in_order(client: mlflow.MlflowClient, project
         search.until(rf"\[2/{TRIALS * 4}: ")
         search.signal(signal.SIGINT)
         assert search.end() != 0
-        assert wait_for(lambda: search.left() == [], 20), search.left()
+        assert wait_for(lambda: search.left() == [], LONG), search.left()
         assert "starcast tune: interrupted, runs closed as KILLED" in search.output
         assert "Traceback" not in search.output
     [parent] = searches(client)
@@ -290,5 +291,5 @@ def test_a_second_ctrl_c_of_mlflow_run_ends_at_once(
         search.signal(signal.SIGINT)
         time.sleep(0.05)
         search.signal(signal.SIGINT)
-        search.end(20)
-        assert wait_for(lambda: search.left() == [], 5), search.left()
+        search.end()
+        assert wait_for(lambda: search.left() == [], LONG), search.left()

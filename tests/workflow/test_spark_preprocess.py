@@ -16,6 +16,7 @@ from starcast.spark.reviews import SETTINGS
 from starcast.workflow import prepare
 from starcast.workflow.prepare import preprocess
 from tests.conftest import make_reviews, statuses
+from tests.workflow.processes import LONG
 from tests.workflow.spark_cluster import cluster_in, needs_spark
 
 pytestmark = needs_spark
@@ -99,7 +100,7 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(
     with cluster_in(folder) as cluster:
 
         def kill_when_it_writes() -> None:
-            end = time.monotonic() + 120
+            end = time.monotonic() + LONG
             while not written and time.monotonic() < end:
                 written.extend([1] * len(list((tmp_path / "artifacts").glob("*/artifacts/splits/*/*"))))
                 time.sleep(0.02)
