@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# From a first model to a better one, and back: every command of the story on the bundled sample, in this project's folder, with
-# the environment that is active (`make install`). About three minutes.
+# From a first model to a better one, and back: every command of the story, on the bundled sample. About three minutes.
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 run() {
-  printf '\n$ mlflow run . --env-manager local -e'
+  printf '\n$ python3 run.py'
   printf ' %q' "$@"
   printf '\n'
-  mlflow run . --env-manager local -e "$@"
+  python3 run.py "$@"
 }
 
 # A first search: one small network, briefly trained.
@@ -19,6 +19,6 @@ run promote -P mode=enabled                  # the first champion
 run tune -P families=logistic_regression -P max_trials=4
 run promote -P mode=enabled
 
-# Out of service again, with a reason that is kept; and can what is in service be made again?
+# Back to the previous champion, with a reason that is recorded; and can the model in service be made again?
 run promote -P rollback=true -P reason="customers with 5 stars complain"
 run reproduce -P run=models:/review-rating@champion
