@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 
 from starcast.models import multinomial
 from starcast.models.encoding import Encoding
-from starcast.models.logistic import FittedLogistic
+from starcast.models.fitted_logistic import FittedLogistic
 from starcast.models.vectorizer import NgramVectorizer
 from starcast.reviews import check, clean, layouts, sources
 

@@ -18,7 +18,7 @@ from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions
 from starcast.reviews import check, clean, layouts, sources
-from starcast.reviews.clean import CleaningName
+from starcast.reviews.parameters import CleaningName
 from starcast.reviews.split import split_reviews
 
 RECIPES: tuple[tuple[CleaningName, bool], ...] = (
@@ -62,7 +62,10 @@ def main() -> None:
             for seed in SEEDS if name != "logistic_regression" else SEEDS[:1]:
                 family, start = FAMILIES[name], time.monotonic()
                 fit = family.fit(
-                    corpus, family.published, FitOptions(family.sampling, 15, 128, seed, 5), Silent()
+                    corpus,
+                    family.published,
+                    FitOptions(sampling=family.sampling, epochs=15, batch_size=128, seed=seed, patience=5),
+                    Silent(),
                 )
                 seconds = time.monotonic() - start
                 ratings, probabilities = corpus.validation.ratings, fit.validation_probabilities

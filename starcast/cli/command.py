@@ -7,8 +7,6 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-import psutil
-
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import P, parse
 
@@ -16,27 +14,30 @@ INTERRUPTED = 130  # exit code, as shells have it
 
 
 def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    import psutil  # only here: a mistyped parameter need not wait for it
+
     for child in psutil.Process().children(recursive=True):
         child.kill()
     os._exit(INTERRUPTED)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    # `mlflow run` passes Ctrl-C on as SIGTERM, right behind the SIGINT that the terminal sent: not a second Ctrl-C.
+    # `mlflow run` passes Ctrl-C on as SIGTERM, right after the terminal's SIGINT: that is no second Ctrl-C.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, _end_at_once)
     raise KeyboardInterrupt
 
 
-def command(step: str, model: type[P], run: Callable[[P], object]) -> NoReturn:
-    """Run a step as a command: 0 when done, 2 with one line for the user's mistake, 130 when interrupted.
+def command(step: str, model: type[P], run: Callable[[P], object], about: str | None = None) -> NoReturn:
+    """Run a step as a command and exit: 0 when done, 2 with a line per mistake, 130 when interrupted.
 
-    The first Ctrl-C (or SIGTERM) ends the step in order, a second one at once.
+    The first Ctrl-C (or SIGTERM) ends the step in order, a second one at once. --help prints `about` and the
+    parameters.
     """
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        run(parse(model, sys.argv[1:]))
+        run(parse(model, sys.argv[1:], step, about))
     except UserError as error:
         for line in str(error).splitlines():
             print(f"starcast {step}: {line}", file=sys.stderr)

@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """A mistake outside the code. Its text says what is wrong, where, and what to do; commands exit with code 2."""
+    """A mistake of the user: its text says what is wrong, where and what to do. Commands exit with code 2."""

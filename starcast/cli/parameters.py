@@ -1,23 +1,34 @@
-"""Parameters of the entry points: declared once per step as a pydantic model, read from the command line, checked."""
+"""Parameters of the entry points: a pydantic model per step, read from the command line and checked."""
 
 import argparse
+import inspect
 import json
+import re
 import shlex
-from collections.abc import Container, Mapping, Sequence
-from typing import Annotated, TypeVar
+from collections.abc import Container, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Annotated, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from starcast.cli.errors import UserError
 
 
 class Parameters(BaseModel):
-    """Base of every step's parameters: unknown names are refused, values never change."""
+    """Base of every step's parameters: unknown names are refused, values never change.
+
+    `group` is the heading of a class's own parameters in --help; `common` names those that come first there
+    and that MLproject declares.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    group: ClassVar[str] = "Parameters"
+    common: ClassVar[tuple[str, ...]] = ()
 
     def as_text(self) -> dict[str, str]:
-        """The parameters as `mlflow run` spells them: every value as text."""
+        """Return the parameters as `mlflow run` spells them: every value as text."""
         return {name: _text(value) for name, value in self.model_dump(by_alias=True).items()}
 
 
@@ -26,17 +37,39 @@ T = TypeVar("T")
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
-def split_names(value: object) -> object:
-    """A comma list as a tuple of texts, a number as a tuple of one; anything else as it is."""
+def _split_names(value: object) -> object:
     if isinstance(value, int):
         return (value,)
-    return (
-        tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
-    )
+    if not isinstance(value, str):
+        return value
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+COMMA_LIST = BeforeValidator(_split_names)  # of a tuple: text is split at commas, a number is a tuple of one
+
+
+PLAIN = {
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_parsing": "should be a number",
+    "bool_parsing": "should be true or false",
+}  # instead of pydantic's words
+
+
+def one_of(names: Iterable[str]) -> AfterValidator:
+    """Return the check that a text is one of these names, for choices that are no `Literal`."""
+    choices = tuple(names)
+
+    def check(given: str) -> str:
+        if given not in choices:
+            raise PydanticCustomError("one_of", "should be one of the names", {"choices": choices})
+        return given
+
+    return AfterValidator(check)
 
 
 def distinct(names: tuple[T, ...]) -> tuple[T, ...]:
-    """Names without those given before."""
+    """Return the names without repetitions."""
     return tuple(dict.fromkeys(names))
 
 
@@ -48,58 +81,114 @@ def _text(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def parse(model: type[P], arguments: Sequence[str]) -> P:
-    """Read `--name=value` arguments into `model`.
+def _fields(model: type[Parameters]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def parse(model: type[P], arguments: Sequence[str], step: str = "step", about: str | None = None) -> P:
+    """Read `--name=value` or `--name value` into `model`; `--help` prints `about` and the parameters.
 
     Raises:
         UserError: one line per mistake: an unknown name, a value of the wrong type or out of its range.
     """
-    parser = argparse.ArgumentParser(description=model.__doc__, allow_abbrev=False, exit_on_error=False)
-    fields = {field.alias or name: field for name, field in model.model_fields.items()}
-    for name, field in fields.items():
-        default = _text(field.get_default())
-        text = f"{field.description or ''} (default: {default or 'none'})".replace("%", "%%")
-        parser.add_argument(f"--{name}", default=argparse.SUPPRESS, metavar="VALUE", help=text)
+    fields = _fields(model)
     try:
-        known, unknown = parser.parse_known_args(arguments)
+        known, unknown = _parser(model, step, about).parse_known_args(_joined(arguments, fields))
     except argparse.ArgumentError as error:
-        raise UserError(str(error)) from None
-    names = [
-        argument.lstrip("-").split("=")[0] for argument in unknown if argument.startswith("-")
-    ] or unknown
-    mistakes = [f"unknown parameter {name!r}: choose from {', '.join(fields)}" for name in names]
+        name = str(error.argument_name).lstrip("-")
+        raise UserError(f"parameter {name}: the value is missing; write --{name}=value") from None
+    mistakes = []
+    for argument in unknown:
+        name = argument.lstrip("-").split("=")[0]
+        if argument.startswith("-"):
+            mistakes.append(
+                f"unknown parameter {name!r}{_did_you_mean(name, fields) or ';'} --help lists them"
+            )
+        else:
+            mistakes.append(f"{argument!r} belongs to no parameter; write --name=value")
     try:
         parameters = model.model_validate(vars(known))
     except ValidationError as error:
-        mistakes += [_mistake(e["loc"], e["msg"], e["input"]) for e in error.errors()]
+        mistakes += map(_mistake, error.errors())
     if mistakes:
         raise UserError("\n".join(mistakes))
     return parameters
 
 
-def _mistake(location: tuple[int | str, ...], message: str, given: object) -> str:
-    wanted = message.removeprefix("Value error, ").replace("Input should", "should")
-    return f"parameter {location[0] if location else '?'}: {wanted}, not {given!r}"
+def _joined(arguments: Sequence[str], names: Container[str]) -> list[str]:
+    """Return `--name value`, as MLflow hands on what MLproject does not declare, as `--name=value`.
+
+    The value may begin with a dash, which argparse would take for a name.
+    """
+    joined: list[str] = []
+    for argument in arguments:
+        is_name = argument.startswith("--") and argument[2:].split("=")[0] in names
+        if joined and re.fullmatch(r"--[\w-]+", joined[-1]) and not is_name and argument != "--help":
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _parser(model: type[Parameters], step: str, about: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        usage=f"python -m steps.{step.replace('-', '_')} [--name=value ...]",
+        description=about or model.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
+    groups = {"Common parameters": parser.add_argument_group("Common parameters")} if model.common else {}
+    fields, titles = model.model_fields, dict.fromkeys(model.common, "Common parameters")
+    for owner in model.__mro__:  # the step's own parameters come before those that it shares with others
+        for name in inspect.get_annotations(owner):
+            if name in fields:
+                titles.setdefault(name, getattr(owner, "group", ""))
+    groups = {title: parser.add_argument_group(title) for title in dict.fromkeys(titles.values())}
+    for name, title in titles.items():
+        default = _text(fields[name].get_default()) or "empty"
+        text = f"{fields[name].description} (default: {default})".replace("%", "%%")
+        option = f"--{fields[name].alias or name}"
+        groups[title].add_argument(option, default=argparse.SUPPRESS, metavar="VALUE", help=text)
+    return parser
+
+
+def _mistake(error: ErrorDetails) -> str:
+    """Return a mistake in one line: the parameter, what it should be, what it is, and the nearest choice."""
+    name, given, context = error["loc"][0] if error["loc"] else "?", error["input"], error.get("ctx", {})
+    choices = context.get("choices") or re.findall("'([^']*)'", str(context.get("expected", "")))
+    wanted = PLAIN.get(error["type"]) or error["msg"].removeprefix("Value error, ").replace(
+        "Input should", "should"
+    )
+    if choices:
+        wanted = f"should be one of {', '.join(choices)}"
+    return f"parameter {name}: {wanted}, not {given!r}{_did_you_mean(given, choices)}"
+
+
+def _did_you_mean(given: object, names: Iterable[str]) -> str:
+    near = get_close_matches(str(given).lower(), names, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def parse_logged(model: type[P], values: Mapping[str, str]) -> P:
-    """The parameters of an earlier run, as it logged them; those that it has not are at their defaults.
+    """Return the parameters that an earlier run logged; those that it did not log have their defaults.
+
+    Names that are no parameters any more are left out.
 
     Raises:
-        UserError: they are none that this version takes; says why.
+        UserError: this version does not take a value; says why.
     """
-    fields = {field.alias or name for name, field in model.model_fields.items()}
+    fields = _fields(model)
     try:
         return model.model_validate(
-            {name: _unquoted(value) for name, value in values.items() if name in fields}
+            {name: unquoted(value) for name, value in values.items() if name in fields}
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(_mistake(first["loc"], first["msg"], first["input"])) from None
+        raise UserError(_mistake(error.errors()[0])) from None
 
 
-def _unquoted(value: str) -> str:
-    """A value without the quotes of a shell, in which `mlflow run` logs it where it has to be quoted."""
+def unquoted(value: str) -> str:
+    """Return a logged value without the shell's quotes: `mlflow run` logs what it writes into its command."""
     try:
         parts = shlex.split(value)
     except ValueError:
@@ -108,27 +197,29 @@ def _unquoted(value: str) -> str:
 
 
 def resumed(given: P, earlier_values: Mapping[str, str], free: Container[str]) -> P:
-    """The parameters of an earlier run, as it logged them, to go on with; of those given now, the `free` ones.
+    """Return the parameters of the run to resume; of those given now, the `free` ones are taken instead.
 
     Raises:
-        UserError: another was given that differs (one at its default cannot be told from one not given), or the run's own are
-            none that this version takes.
+        UserError: another parameter was given a value, not its default, that differs from the run's; or this
+            version does not take the run's parameters.
     """
     model = type(given)
     try:
         before = parse_logged(model, earlier_values)
     except UserError as why:
         raise UserError(
-            f"parameter resume: that run was not begun by this version of starcast ({why}): begin a new one"
+            f"parameter resume: that run was made by another version of starcast ({why}); start a new one"
         ) from None
     own, earlier, defaults = given.as_text(), before.as_text(), model().as_text()
     differing = [
-        name for name in own if name not in free and own[name] not in (defaults[name], earlier[name])
+        f"{name} is {earlier[name]}, not {own[name]}"
+        for name in own
+        if name not in free and own[name] not in (defaults[name], earlier[name])
     ]
     if differing:
-        told = "; ".join(f"{name} is {earlier[name]}, not {own[name]}" for name in differing)
         raise UserError(
-            f"parameter resume: that run is another one ({told}): leave these out, or begin a new run"
+            f"parameter resume: that run has other parameters ({'; '.join(differing)}); "
+            "leave these out, or start a new run"
         )
     kept = {name: value for name, value in given.model_dump(by_alias=True).items() if name in free}
     return model.model_validate({**before.model_dump(by_alias=True), **kept})

@@ -4,7 +4,7 @@ from starcast.comparison.figures import cost_figure, curve_systems, curves_figur
 from starcast.comparison.ranking import Comparison, RankedSystem
 from starcast.comparison.systems import System
 from starcast.comparison.tables import lead_table, reviews_text, score_table, settings_table
-from starcast.evaluation.scores import LOWER_IS_BETTER
+from starcast.evaluation.names import LOWER_IS_BETTER
 from starcast.reports.page import Content, Matrices, Picture, Report, Section, Table
 
 SPLITS = {"test": "test", "val": "validation"}

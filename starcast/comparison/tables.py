@@ -6,7 +6,7 @@ import polars as pl
 
 from starcast.comparison.ranking import Comparison, RankedSystem
 from starcast.comparison.systems import differing_settings
-from starcast.evaluation.scores import SCORES
+from starcast.evaluation.names import SCORES
 from starcast.reports.page import Table
 
 SHOWN = ("f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa", "within_one", "auc")

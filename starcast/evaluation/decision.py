@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
+from starcast.evaluation.names import DecisionName
 from starcast.evaluation.scores import matrix_scores
 
-DecisionName = Literal["tuned", "argmax", "expected", "prior_corrected"]
-DECISIONS: tuple[DecisionName, ...] = get_args(DecisionName)
 FACTORS = np.geomspace(0.2, 5, 41)  # tried on one weight at a time
 ROUNDS = 10
 

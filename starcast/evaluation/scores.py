@@ -3,15 +3,6 @@
 import numpy as np
 from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
-PER_RATING = tuple(f"{name}_{rating}" for rating in range(1, 6) for name in ("precision", "recall", "f1"))
-LOWER_IS_BETTER = ("loss", "mae")
-SCORES = (
-    *LOWER_IS_BETTER,
-    *("auc", "accuracy", "f1_weighted", "f1_macro", "precision_weighted", "recall_weighted"),
-    *("harmonic_recall", "within_one", "quadratic_kappa"),
-    *PER_RATING,
-)
-
 
 def count_matrix(ratings: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Confusion matrix of indices 0-4: rows true, columns predicted, counts, shape (5, 5)."""

@@ -10,8 +10,9 @@ import polars as pl
 
 from starcast.cli.progress import clock
 from starcast.evaluation import scores
-from starcast.evaluation.decision import Decision, DecisionData, DecisionName, decide
-from starcast.models.sampling import warning_of
+from starcast.evaluation.decision import Decision, DecisionData, decide
+from starcast.evaluation.names import DecisionName
+from starcast.models.sampling import count_ratings, sampling_note
 from starcast.reports import files
 from starcast.reviews.split import SPLITS
 from starcast.tracking import runs
@@ -68,16 +69,24 @@ class ScoredFit:
     @property
     def kind(self) -> tuple[str, str]:
         """Family and sampling."""
-        return self.job.family, self.job.training.sampling
+        return self.job.spec.family, self.job.spec.options.sampling
 
 
 def fit_all(jobs: Sequence[FitJob], ground: ExperimentData, step: str) -> Iterator[ScoredFit]:
     """Fit one job after the other, with a line for each and the time left."""
     start = time.monotonic()
-    for sampling in filter(warning_of, dict.fromkeys(job.training.sampling for job in jobs)):
-        print(f"{step}: {sampling}{warning_of(sampling)}", flush=True)
+    ratings = ground.train_ratings
+    notes = {
+        _sampled(job): sampling_note(
+            count_ratings(ratings if job.rows is None else ratings[job.rows]), job.spec.options
+        )
+        for job in jobs
+    }
+    for name, note in notes.items():
+        if note:
+            print(f"{step}: {name}{note}", flush=True)
     for number, job in enumerate(jobs, start=1):
-        name = f"{job.family} {job.training.sampling}{_size(job)} seed {job.training.seed}"
+        name = f"{job.spec.family} {_sampled(job)} seed {job.spec.options.seed}"
         print(f"{step}: [{number}/{len(jobs)}] {name}", flush=True)
         fitting = _fit(job, ground, name)
         left = (time.monotonic() - start) / number * (len(jobs) - number)
@@ -89,8 +98,8 @@ def fit_all(jobs: Sequence[FitJob], ground: ExperimentData, step: str) -> Iterat
         yield fitting
 
 
-def _size(job: FitJob) -> str:
-    return "" if job.rows is None else f" {len(job.rows):,} rows"
+def _sampled(job: FitJob) -> str:
+    return job.spec.options.sampling + ("" if job.rows is None else f" {len(job.rows):,} rows")
 
 
 def _main(fitting: ScoredFit, ground: ExperimentData) -> np.ndarray:
@@ -98,9 +107,9 @@ def _main(fitting: ScoredFit, ground: ExperimentData) -> np.ndarray:
 
 
 def _fit(job: FitJob, ground: ExperimentData, name: str) -> ScoredFit:
-    tags = {"family": job.family, "sampling": job.training.sampling, "role": "fit"}
+    tags = {"family": job.spec.family, "sampling": job.spec.options.sampling, "role": "fit"}
     size = {} if job.rows is None else {"train_reviews": len(job.rows)}
-    asked = {"family": job.family, **job.settings, **job.training.logged(), "seed": job.training.seed, **size}
+    asked = {**job.spec.logged(), "seed": job.spec.options.seed, **size}
     with runs.child_run(name, tags, asked) as run_id:
         fitted = fit_alone(job)
         seen = DecisionData(
@@ -147,7 +156,7 @@ def _log_files(fitting: ScoredFit, ground: ExperimentData, decisions: dict[Decis
         for name, rule in decisions.items()
     }
     with runs.artifacts_of_run() as folder:
-        files.write_json(folder / "settings.json", fitting.job.settings)
+        files.write_json(folder / "settings.json", fitting.job.spec.settings)
         files.write_json(folder / "decisions.json", told)
         files.write_class_counts(folder, *fitting.fitted.class_counts)
         files.write_split_files(folder, "test", ratings, predicted)

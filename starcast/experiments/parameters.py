@@ -1,16 +1,16 @@
-"""What the experiments `sampling` and `learning-curve` have in common: families, their settings, repeats, how to fit."""
+"""Parameters of `sampling` and `learning-curve`, and those that the two share."""
 
 import json
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
-from starcast.cli.parameters import distinct, split_names
-from starcast.evaluation.decision import DECISIONS, DecisionName
+from starcast.cli.parameters import COMMA_LIST, distinct
+from starcast.evaluation.names import DecisionName
 from starcast.models.catalogue import FAMILIES
-from starcast.models.family import SAMPLINGS, FitOptions, Sampling, Schedule, Settings
+from starcast.models.family import SAMPLINGS, FitOptions, ModelSpec, Sampling, Schedule
 from starcast.reviews.parameters import DataParameters
-from starcast.workflow.fit_parameters import PATIENCE, TRIAL_EPOCHS, BatchSize, Measure
+from starcast.workflow.fit_parameters import FAMILY_NAMES, TRIAL_EPOCHS, BatchSize, Measure
 from starcast.workflow.search_parameters import Families
 
 
@@ -23,100 +23,100 @@ def _check_settings(text: str) -> str:
         raise ValueError('should be a JSON object of families, e.g. {"gru_1": {"units_1": 32}}')
     unknown = ", ".join(name for name in settings if name not in FAMILIES)
     if unknown:
-        raise ValueError(f"should have the names of families, of which {unknown} is none")
+        raise ValueError(f"should be settings by family; unknown: {unknown}")
     return text
+
+
+DistinctFamilies = Annotated[Families, AfterValidator(distinct)]
 
 
 class ExperimentParameters(DataParameters):
     """The data's parameters, and how families are fitted to be compared."""
 
-    families: Annotated[Families, AfterValidator(distinct)] = Field(
-        ("logistic_regression",), description=f"comma list of {', '.join(FAMILIES)}"
+    group: ClassVar = "Fit"
+    families: DistinctFamilies = Field(
+        ("logistic_regression",), description=f"comma list of families: {FAMILY_NAMES}"
     )
     settings: Annotated[str, AfterValidator(_check_settings)] = Field(
-        "{}", description='JSON by family, e.g. {"gru_1": {"units_1": 32}}; left out is the study\'s best'
+        "{}",
+        description='settings by family as JSON, e.g. {"gru_1": {"units_1": 32}}; others are the study\'s',
     )
-    metric: Measure = Field(
-        "f1_macro", description="the score that is compared, and that the decision tuned aims at"
-    )
-    repeats: int = Field(3, ge=1, le=100, description="fits of each kind, with seeds counted up from seed")
+    metric: Measure = Field("f1_macro", description="score to compare, which decision tuned maximises")
+    repeats: int = Field(3, ge=1, le=100, description="fits of each kind, with the seeds seed, seed + 1, ...")
     schedule: Schedule = Field(
-        "linear", description="learning rate of networks: linear (falls to zero), constant"
+        "linear", description="learning rate of networks: linear (falls to zero over the epochs) or constant"
     )
     epochs: int = Field(
-        TRIAL_EPOCHS, ge=1, le=1_000, description="epochs of a network; the best by validation loss is kept"
+        TRIAL_EPOCHS,
+        ge=1,
+        le=1_000,
+        description="epochs of a network; that of the lowest validation loss is kept",
     )
     batch_size: BatchSize = Field(256, description="reviews per batch of a network")
-    neighbours: int = Field(5, ge=1, le=100, description="of each review, for smote and adasyn")
-    fewer_neighbours: bool = Field(
-        False, description="take fewer where a rating has too few reviews, instead of refusing"
+    neighbours: int = Field(
+        5,
+        ge=1,
+        le=100,
+        description="neighbours of a review in smote and adasyn; fewer where a rating is rare",
     )
 
-    def settings_of(self, family: str) -> Settings:
-        """A family's settings.
+    def spec(self, family: str, sampling: str, repeat: int) -> ModelSpec:
+        """Return what the repeat of that number, from 0, fits of a family.
 
         Raises:
-            UserError: they are not in its space.
+            UserError: the family does not take the sampling, or the settings are not in its space.
         """
-        given = json.loads(self.settings).get(family, {})
-        return FAMILIES[family].check({**FAMILIES[family].published_under(self.schedule), **given})
-
-    def training(self, family: str, sampling: str, repeat: int) -> FitOptions:
-        """How a family is fitted for the repeat of that number, from 0.
-
-        Raises:
-            UserError: the family does not take the sampling.
-        """
-        chosen: Sampling = FAMILIES[family].check_sampling(sampling)
-        epochs = self.epochs if FAMILIES[family].iterative else 1
-        near = self.neighbours, self.fewer_neighbours
-        return FitOptions(chosen, epochs, self.batch_size, self.seed + repeat, PATIENCE, self.schedule, *near)
-
-    def data_parameters(self) -> DataParameters:
-        """The part that preprocessing wants."""
-        return DataParameters(**self.model_dump(include=set(DataParameters.model_fields)))
+        kind, given = FAMILIES[family], json.loads(self.settings).get(family, {})
+        options = FitOptions(
+            sampling=kind.check_sampling(sampling),
+            epochs=self.epochs if kind.iterative else 1,
+            batch_size=self.batch_size,
+            seed=self.seed + repeat,
+            schedule=self.schedule,
+            neighbours=self.neighbours,
+        )
+        return ModelSpec(family, kind.check({**kind.published_under(self.schedule), **given}), options)
 
 
 def _ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(set(sizes)))
 
 
-Sizes = Annotated[
-    tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(split_names), AfterValidator(_ascending)
-]
+Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], COMMA_LIST, AfterValidator(_ascending)]
 
 
 class LearningCurveParameters(ExperimentParameters):
-    """Families over growing, nested samples of the training split, against the whole test split."""
+    """Families over growing, nested samples of the training set, against the whole test set."""
 
-    families: Annotated[Families, AfterValidator(distinct)] = Field(
-        ("logistic_regression", "lstm_1"), description=f"comma list of {', '.join(FAMILIES)}"
+    group: ClassVar = "Learning curve"
+    common: ClassVar = ("data", "families", "sizes", "metric", "repeats", "epochs", "sampling", "seed")
+    families: DistinctFamilies = Field(
+        ("logistic_regression", "lstm_1"), description=f"comma list of families: {FAMILY_NAMES}"
     )
     sizes: Sizes = Field(
         (),
-        description="comma list of reviews to learn from; empty: a 16th of the training split, doubled to all",
+        description="comma list of numbers of training reviews; empty: 1/16, 1/8, 1/4, 1/2 and all of them",
     )
     sampling: Literal["default", Sampling] = Field(
-        "default", description=f"default (the family's study's), {', '.join(get_args(Sampling))}"
+        "default",
+        description="how to balance the ratings of the training set; default: as the family's study did",
     )
-    decision: DecisionName = Field(
-        "tuned", description=f"how probabilities become a star: {', '.join(DECISIONS)}"
-    )
+    decision: DecisionName = Field("tuned", description="how probabilities become a rating")
 
 
-Variants = Annotated[
-    tuple[Sampling, ...], BeforeValidator(split_names), Field(min_length=1), AfterValidator(distinct)
-]
-Decisions = Annotated[
-    tuple[DecisionName, ...], BeforeValidator(split_names), Field(min_length=1), AfterValidator(distinct)
-]
+Variants = Annotated[tuple[Sampling, ...], COMMA_LIST, Field(min_length=1), AfterValidator(distinct)]
+Decisions = Annotated[tuple[DecisionName, ...], COMMA_LIST, Field(min_length=1), AfterValidator(distinct)]
 
 
 class SamplingParameters(ExperimentParameters):
     """Families under every sampling and decision, repeated with seeds, on one split."""
 
-    variants: Variants = Field(SAMPLINGS, description=f"comma list of {', '.join(get_args(Sampling))}")
+    group: ClassVar = "Sampling"
+    common: ClassVar = ("data", "families", "variants", "decisions", "metric", "repeats", "epochs", "seed")
+    variants: Variants = Field(
+        SAMPLINGS, description="comma list of ways to balance the ratings; for networks also adasyn_token_ids"
+    )
     decisions: Decisions = Field(
         ("argmax", "tuned", "expected", "prior_corrected"),
-        description=f"comma list of {', '.join(DECISIONS)}; the first is shown in most detail",
+        description="comma list of ways to make probabilities a rating; the first is reported in most detail",
     )

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from starcast.evaluation import scores
-from starcast.evaluation.decision import DecisionName
 from starcast.evaluation.intervals import auc_interval
+from starcast.evaluation.names import DecisionName
 from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
 from starcast.experiments.fits import ExperimentData, ScoredFit, by_kind
 
@@ -164,7 +164,7 @@ def score_rows(scored: SamplingScores) -> pl.DataFrame:
                 "family": family,
                 "sampling": sampling,
                 "decision": decision,
-                "seed": fitting.job.training.seed,
+                "seed": fitting.job.spec.options.seed,
             }
             cost = {"seconds": fitting.fitted.seconds, "peak_memory_mb": fitting.fitted.peak_memory_mb}
             counts = {

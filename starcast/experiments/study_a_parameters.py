@@ -1,11 +1,12 @@
 """Study A's published figures, its protocol and ours, and the parameters of `study-a`."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from starcast.cli.parameters import Parameters, Seed
+from starcast.workflow.fit_parameters import FAMILY_NAMES
 from starcast.workflow.search_parameters import Families, TuneParameters
 
 STUDY: dict[str, Any] = {
@@ -19,8 +20,8 @@ STUDY: dict[str, Any] = {
     "sampling": "none",
     "decision": "argmax",
 }
-# Where we do otherwise: stop words stay, TPE learns from trials, asha stops weak ones, larger batches, class weights are
-# tried as well, and the decision is fitted on validation.
+# Where we differ: stop words stay, TPE learns from trials, asha prunes weak ones, batches are larger, class
+# weights are tried as well, and the decision is tuned on the validation set.
 OURS: dict[str, Any] = {
     "cleaning": "light",
     "engine": "hyperopt",
@@ -33,7 +34,7 @@ PROTOCOLS = {"study": STUDY, "ours": OURS}
 
 @dataclass(frozen=True)
 class Published:
-    """What the study reports of an architecture: validation AUC of the final fit, test weighted F1, minutes of the search."""
+    """The study's validation AUC of the final fit, weighted F1 on the test set, and minutes of the search."""
 
     validation_auc: float
     test_f1_weighted: float | None
@@ -51,24 +52,29 @@ PUBLISHED = {
 class StudyAParameters(Parameters):
     """Study A's searches and final models, each family in a search of its own."""
 
-    data: str = Field("clothing", description="clothing, or another data set")
-    families: Families = Field(tuple(PUBLISHED), description="comma list of architectures")
-    protocol: Literal["study", "ours"] = Field("study", description="the study's random search, or ours")
-    max_trials: int = Field(50, ge=1, le=100_000, description="trials of each family")
+    group: ClassVar = "Study A"
+    common: ClassVar = ("data", "families", "protocol", "max_trials", "max_epochs", "workers", "seed")
+    data: str = Field("clothing", description="clothing (study A's data), or another data set")
+    families: Families = Field(tuple(PUBLISHED), description=f"comma list of families: {FAMILY_NAMES}")
+    protocol: Literal["study", "ours"] = Field(
+        "study", description="study (its random search) or ours (TPE with pruning)"
+    )
+    max_trials: int = Field(50, ge=1, le=100_000, description="number of trials of each family")
     max_epochs: int = Field(3, ge=1, le=1_000, description="epochs of a trial")
     executions_per_trial: int = Field(
-        1, ge=1, le=100, description="trainings of a trial, with seeds of their own"
+        1, ge=1, le=100, description="fits of a trial, with different seeds; their mean score counts"
     )
     epochs: int = Field(
-        0, ge=0, le=1_000, description="most epochs of a final fit; 0 is a trial's if linear, else 15"
+        0,
+        ge=0,
+        le=1_000,
+        description="maximum epochs of the final fit; 0: as in a trial (ours) or 15, early stopping (study)",
     )
-    workers: int = Field(
-        0, ge=0, le=1_024, description="trials at the same time; 0 is what the machine carries"
-    )
-    seed: Seed = Field(42, description="seed of everything random")
+    workers: int = Field(0, ge=0, le=1_024, description="trials at a time; 0: as many as the machine can run")
+    seed: Seed = Field(42, description="seed of all random numbers")
 
     def search(self, family: str) -> TuneParameters:
-        """The search of one family."""
+        """Return the search of one family."""
         own = self.model_dump(exclude={"families", "protocol"})
         given = {
             "split": "study_a",

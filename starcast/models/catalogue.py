@@ -7,14 +7,3 @@ from starcast.models.recurrent import GRU_1, GRU_2, GRU_4, LSTM_1, LSTM_2
 FAMILIES: dict[str, Family] = {
     family.name: family for family in (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION)
 }
-
-
-def check_name(name: str) -> str:
-    """Return a family's name as it is.
-
-    Raises:
-        ValueError: there is no such family.
-    """
-    if name not in FAMILIES:
-        raise ValueError(f"should be one of {', '.join(FAMILIES)}")
-    return name

@@ -1,19 +1,21 @@
 """What a family of models is: a name, a space of settings, and a way to fit one point of it."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
-import numpy as np
-import polars as pl
-
 from starcast.cli.errors import UserError
-from starcast.models.corpus import Corpus
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # so that parameters are checked without these
+    import numpy as np
+    import polars as pl
+
     from starcast.models.checkpoint import Checkpoints
+    from starcast.models.corpus import Corpus
 
 Value = bool | int | float | str
 Settings = dict[str, Value]
@@ -41,6 +43,9 @@ MAKES_REVIEWS: tuple[Sampling, ...] = (
 )  # between a review and one of its neighbours
 
 
+PATIENCE = 5  # epochs, of study A's final fits
+
+
 class Recorder(Protocol):
     """Where a fit reports to while it runs; picklable, so that it works in another process."""
 
@@ -48,27 +53,29 @@ class Recorder(Protocol):
         """Take the metrics of an epoch (from 1) and the validation probabilities, shape (reviews, 5)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """How to fit, beside the settings: `patience` epochs without a better validation loss end the fit.
+    """How to fit a model, beside its settings.
 
-    Under the schedule `linear` a network's learning rate falls from its setting to zero over the epochs, batch by batch.
-    `neighbours`: of each review, for samplings that make up reviews; fewer where a rating has too few and that is allowed.
-    `precision`: in which a network computes while it is trained; what is saved computes in 32 bits.
+    Attributes:
+        sampling: one of `Sampling`, or `default` where the family is not known yet.
+        epochs: at most; `patience` epochs without a lower validation loss end the fit earlier.
+        schedule: `linear` lets a network's learning rate fall from its setting to zero over the epochs, batch by batch.
+        neighbours: of each review, for samplings that make up reviews; as many as there are where a rating has fewer.
+        precision: in which a network computes while it is trained; a saved network computes in 32 bits.
     """
 
-    sampling: Sampling
+    sampling: str
     epochs: int
     batch_size: int
     seed: int
-    patience: int
+    patience: int = PATIENCE
     schedule: Schedule = "constant"
     neighbours: int = 5
-    fewer_neighbours: bool = False
     precision: Precision = "float32"
 
     def logged(self) -> dict[str, Value]:
-        """What of it is a parameter of a run, beside the settings."""
+        """Return the options that are parameters of a run."""
         logged: dict[str, Value] = {
             "sampling": self.sampling,
             "batch_size": self.batch_size,
@@ -76,7 +83,7 @@ class FitOptions:
             "epochs": self.epochs,
         }
         if self.sampling in MAKES_REVIEWS:
-            logged |= {"neighbours": self.neighbours, "fewer_neighbours": self.fewer_neighbours}
+            logged["neighbours"] = self.neighbours
         if self.precision != "float32":
             logged["precision"] = self.precision
         return logged
@@ -84,17 +91,15 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a model is made by, but for the seed; the sampling `default` is that of the family's study."""
+    """What a model is made from: a family, a point of its space, and how to fit it."""
 
     family: str
     settings: Settings
-    sampling: str
-    batch_size: int
-    schedule: Schedule
-    epochs: int
-    neighbours: int = 5
-    fewer_neighbours: bool = False
-    precision: Precision = "float32"
+    options: FitOptions
+
+    def logged(self) -> dict[str, Value]:
+        """Return all of it that is a parameter of a run."""
+        return {"family": self.family, **self.settings, **self.options.logged()}
 
 
 class FittedModel(Protocol):
@@ -147,7 +152,7 @@ class Family(ABC):
                 return each
         raise UserError(f"sampling {chosen}: not for {self.name}, which takes {', '.join(self.samplings)}")
 
-    def varies(self, sampling: Sampling) -> bool:
+    def varies(self, sampling: str) -> bool:
         """Whether fits with other seeds are other models."""
         return self.iterative or sampling not in ("none", "class_weight", "nearmiss_2")
 
@@ -164,9 +169,9 @@ class Family(ABC):
         self,
         corpus: Corpus,
         settings: Settings,
-        training: FitOptions,
+        options: FitOptions,
         recorder: Recorder,
-        checkpoints: "Checkpoints | None" = None,
+        checkpoints: Checkpoints | None = None,
     ) -> Fit:
         """Fit one point of the space on the training split, watching the validation split.
 
@@ -190,10 +195,16 @@ class Family(ABC):
         return {**self.published, **given}
 
 
-def split_choices(settings: Settings, sampling: str, batch_size: int) -> tuple[Settings, str, int]:
-    """A search may add sampling and batch size to a family's space: settings without them, and the two."""
-    rest = {name: value for name, value in settings.items() if name not in ("sampling", "batch_size")}
-    return rest, str(settings.get("sampling", sampling)), int(settings.get("batch_size", batch_size))
+def without_choices(settings: Settings) -> Settings:
+    """Return settings of a family's space, without the sampling and batch size that a search may add to them."""
+    return {name: value for name, value in settings.items() if name not in ("sampling", "batch_size")}
+
+
+def split_choices(settings: Settings, options: FitOptions) -> tuple[Settings, FitOptions]:
+    """Return settings without the sampling and batch size that a search may add to them, and the options with these."""
+    rest = without_choices(settings)
+    added = {name: value for name, value in settings.items() if name not in rest}
+    return rest, replace(options, **added)  # type: ignore[arg-type]
 
 
 def settings_text(settings: Settings) -> str:

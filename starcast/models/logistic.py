@@ -1,65 +1,17 @@
 """Study B's baseline: logistic regression on TF-IDF of word n-grams."""
 
-from collections.abc import Iterable
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-import polars as pl
-import skops.io
-from scipy import sparse
-from sklearn.linear_model import LogisticRegression
-
-from starcast.models import multinomial
-from starcast.models.corpus import Corpus
-from starcast.models.encoding import Encoding
 from starcast.models.family import Family, Fit, FitOptions, Recorder, Sampling, Schedule, Settings, Space
-from starcast.models.ragged import Sequences
-from starcast.models.sampling import resample
-from starcast.models.vectorizer import NgramVectorizer
-from starcast.reviews.ahead import map_ahead
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # so that parameters are checked without these
     from starcast.models.checkpoint import Checkpoints
-
-NGRAMS, CLASSIFIER = "ngrams.json", "classifier.skops"
-PIECE = 5_000  # reviews that a core answers at once
-
-
-@dataclass(frozen=True)
-class FittedLogistic:
-    """A vectoriser and the classifier that was fitted on its rows."""
-
-    vectorizer: NgramVectorizer
-    classifier: LogisticRegression
-
-    def probabilities(self, texts: pl.Series) -> np.ndarray:
-        """Probabilities of the ratings 1-5 for cleaned texts, shape (reviews, 5); 0 for a rating never seen."""
-        pieces = (texts.slice(begin, PIECE) for begin in range(0, len(texts), PIECE))
-        return _together(map_ahead(lambda piece: self._answer(self.vectorizer.transform(piece)), pieces))
-
-    def probabilities_of(self, encoding: Encoding, texts: Sequences) -> np.ndarray:
-        """The same for encoded texts."""
-        return _together(map(self._answer, self.vectorizer.transform_encoded(encoding, texts)))
-
-    def _answer(self, rows: sparse.csr_matrix) -> np.ndarray:
-        probabilities = np.zeros((rows.shape[0], 5), dtype=np.float32)
-        probabilities[:, self.classifier.classes_] = self.classifier.predict_proba(rows)
-        return probabilities
-
-    def save(self, folder: Path) -> None:
-        """Write `ngrams.json` and `classifier.skops`: loading them runs no code."""
-        self.vectorizer.save(folder / NGRAMS)
-        skops.io.dump(self.classifier, folder / CLASSIFIER)
-
-    def parameters(self) -> int:
-        """Coefficients and intercepts."""
-        return int(self.classifier.coef_.size + self.classifier.intercept_.size)
-
-
-def _together(answers: Iterable[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.empty((0, 5), dtype=np.float32), *answers])
+    from starcast.models.corpus import Corpus
+    from starcast.models.fitted_logistic import FittedLogistic
 
 
 @dataclass(frozen=True)
@@ -85,40 +37,31 @@ class LogisticFamily(Family):
         }
 
     def start(self, schedule: Schedule) -> Settings:
-        """The usual text baseline, words and pairs of words with many features: better than the study's 4,000."""
+        """Return the usual text baseline: words and pairs of words, with more features than the study's 4,000."""
         return {"ngrams": 2, "features": 50_000, "sublinear": False, "c": 1.0}
 
     def fit(
         self,
         corpus: Corpus,
         settings: Settings,
-        training: FitOptions,
+        options: FitOptions,
         recorder: Recorder,
-        checkpoints: "Checkpoints | None" = None,
+        checkpoints: Checkpoints | None = None,
     ) -> Fit:
         """Fit vectoriser and classifier; there is one epoch, after which there is nothing to go on with.
 
         Raises:
             UserError: no training text has a word, or the sampling cannot be done with these reviews.
         """
-        vectorizer = NgramVectorizer(
-            int(settings["ngrams"]), int(settings["features"]), bool(settings["sublinear"])
-        )
-        features, ratings = vectorizer.fit_transform(corpus.encoding, corpus.show), corpus.train.ratings
-        resampled = resample(corpus, training)
-        if resampled:
-            features, ratings = resampled.mixture @ features, resampled.ratings
-        classifier = multinomial.fit(
-            features, ratings, float(settings["c"]), training.sampling == "class_weight", corpus.show
-        )
-        model = FittedLogistic(vectorizer, classifier)
-        probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
-        recorder.epoch(1, {}, probabilities)
-        return Fit(model, probabilities, epochs=1, best_epoch=1, trained_on=ratings)
+        from starcast.models.fitted_logistic import fit_logistic
+
+        return fit_logistic(corpus, settings, options, recorder)
 
     def load(self, folder: Path) -> FittedLogistic:
         """Read what was saved; types that scikit-learn does not bring are refused."""
-        return FittedLogistic(NgramVectorizer.load(folder / NGRAMS), skops.io.load(folder / CLASSIFIER))
+        from starcast.models.fitted_logistic import FittedLogistic
+
+        return FittedLogistic.load(folder)
 
 
 LOGISTIC_REGRESSION = LogisticFamily()

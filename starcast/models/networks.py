@@ -1,29 +1,30 @@
 """Recurrent networks as families: what study A's four and study B's one have in common."""
 
+from __future__ import annotations
+
 import random
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-import polars as pl
-
-from starcast.models.corpus import Corpus
 from starcast.models.family import SAMPLINGS, Family, Fit, FitOptions, Recorder, Schedule, Settings
-from starcast.models.vocabulary import Vocabulary
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # so that parameters are checked without these
     import keras
+    import numpy as np
+    import polars as pl
 
     from starcast.models.checkpoint import Checkpoints
+    from starcast.models.corpus import Corpus
+    from starcast.models.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
 class FittedNetwork:
     """A trained network, not compiled, with the vocabulary it reads through."""
 
-    network: "keras.Model"
+    network: keras.Model
     vocabulary: Vocabulary
 
     def probabilities(self, texts: pl.Series) -> np.ndarray:
@@ -56,10 +57,10 @@ class NetworkFamily(Family):
         return {**self.published, "learning_rate": max(rates)}
 
     @abstractmethod
-    def layers(self, settings: Settings) -> list["keras.Layer"]:
+    def layers(self, settings: Settings) -> list[keras.Layer]:
         """The layers from word indices to five probabilities."""
 
-    def build(self, settings: Settings) -> "keras.Model":
+    def build(self, settings: Settings) -> keras.Model:
         """The untrained network."""
         from starcast.models.backend import keras
 
@@ -69,9 +70,9 @@ class NetworkFamily(Family):
         self,
         corpus: Corpus,
         settings: Settings,
-        training: FitOptions,
+        options: FitOptions,
         recorder: Recorder,
-        checkpoints: "Checkpoints | None" = None,
+        checkpoints: Checkpoints | None = None,
     ) -> Fit:
         """Build and train one network, seeded."""
         from starcast.models.sampling import training_rows
@@ -79,11 +80,11 @@ class NetworkFamily(Family):
 
         # Keras draws the seeds of initial weights and dropouts from here. Its own `set_random_seed` seeds the engine as well,
         # which draws nothing for it, and makes TensorFlow set up every compiled network anew: half a second each.
-        random.seed(training.seed)
+        random.seed(options.seed)
         network = self.build(settings)
-        rows = training_rows(corpus, training)
+        rows = training_rows(corpus, options)
         seen = fit_network(
-            network, corpus, rows, float(settings["learning_rate"]), training, recorder, checkpoints
+            network, corpus, rows, float(settings["learning_rate"]), options, recorder, checkpoints
         )
         model = FittedNetwork(network, corpus.vocabulary)
         return Fit(model, seen.best_probabilities, seen.epochs, seen.best_epoch, rows.ratings)
@@ -91,6 +92,7 @@ class NetworkFamily(Family):
     def load(self, folder: Path) -> FittedNetwork:
         """Read a network; Keras' safe mode refuses code inside the file."""
         from starcast.models.backend import keras
+        from starcast.models.vocabulary import Vocabulary
 
         network = keras.saving.load_model(folder / "network.keras", compile=False, safe_mode=True)
         return FittedNetwork(network, Vocabulary.load(folder / "vocabulary.json"))

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Literal
 
 from starcast.models.family import Sampling, Settings, Space
 from starcast.models.networks import NetworkFamily
-from starcast.models.vocabulary import SIZE
 
 if TYPE_CHECKING:
     import keras
@@ -43,6 +42,7 @@ class StudyANetwork(NetworkFamily):
         Padding is masked, so that a review's answer does not depend on the length of its neighbours in a batch.
         """
         from starcast.models.backend import keras
+        from starcast.models.vocabulary import SIZE
 
         layers = keras.layers
         recurrent = layers.LSTM if self.layer == "LSTM" else layers.GRU
@@ -91,6 +91,7 @@ class StudyBNetwork(NetworkFamily):
     def layers(self, settings: Settings) -> list["keras.Layer"]:
         """Embedding, spatial dropout, LSTM, five probabilities."""
         from starcast.models.backend import keras
+        from starcast.models.vocabulary import SIZE
 
         layers = keras.layers
         return [

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from starcast.evaluation.names import LOWER_IS_BETTER, SCORES
 from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
-from starcast.evaluation.scores import LOWER_IS_BETTER, SCORES, count_matrix
+from starcast.evaluation.scores import count_matrix
 
 # AUC and loss do not follow from the stars that are given, and it is these that go into service.
 METRICS = tuple(name for name in SCORES if name not in ("auc", "loss"))

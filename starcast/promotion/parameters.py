@@ -1,30 +1,22 @@
 """Parameters of `promote`."""
 
+from __future__ import annotations
+
 import json
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
-from starcast.cli.parameters import Parameters, Seed
-from starcast.promotion.gate import METRICS, Limits
-from starcast.tracking import champions
+from starcast.cli.parameters import Parameters, Seed, one_of
+from starcast.evaluation.names import RATING_SCORES
 
-Mode = Literal["disabled", "dry_run", "enabled"]
+if TYPE_CHECKING:
+    from starcast.promotion.gate import Limits
 
-
-def check_metric(name: str) -> str:
-    """Return the name of a score of the stars given.
-
-    Raises:
-        ValueError: there is no such score, or it is one of probabilities.
-    """
-    if name not in METRICS:
-        raise ValueError(f"should be one of {', '.join(METRICS)}")
-    return name
+REASON_LENGTH = 500  # letters
 
 
-def read_thresholds(text: object) -> object:
-    """JSON text as a dictionary of scores; anything else as it is."""
+def _read_json(text: object) -> object:
     if not isinstance(text, str):
         return text
     try:
@@ -33,50 +25,60 @@ def read_thresholds(text: object) -> object:
         raise ValueError(f'should be JSON such as {{"f1_macro": 0.3}} ({error.msg})') from None
 
 
-Metric = Annotated[str, AfterValidator(check_metric)]
-Thresholds = Annotated[dict[Metric, float], BeforeValidator(read_thresholds)]
+Metric = Annotated[str, one_of(RATING_SCORES)]
+Thresholds = Annotated[dict[Metric, float], BeforeValidator(_read_json)]
 
 
 class PromoteParameters(Parameters):
     """Judge a challenger against the champion, and make it the champion if it is better; or roll back."""
 
+    group: ClassVar[str] = "Limits"
+    common: ClassVar[tuple[str, ...]] = ("model", "version", "mode", "metric", "margin", "rollback", "reason")
     model: str = Field(
-        "review-rating", min_length=1, pattern=r"^[^/:@]+$", description="name in the registry"
+        "review-rating", min_length=1, pattern=r"^[^/:@]+$", description="the model's name in the registry"
     )
     version: str = Field(
         "",
         pattern=r"^\d*$",
-        description="the version to promote (empty: the alias challenger), or to roll back to (the last)",
+        description="version to promote (empty: the challenger) or restore (empty: the previous champion)",
     )
-    mode: Mode = Field(
-        "dry_run", description="disabled (nothing), dry_run (a verdict), enabled (the alias moves if won)"
+    mode: Literal["disabled", "dry_run", "enabled"] = Field(
+        "dry_run",
+        description="disabled (does nothing), dry_run (verdict only) or enabled (promotes if better)",
     )
-    metric: Metric = Field("f1_macro", description="the score that decides")
+    metric: Metric = Field("f1_macro", description="score that decides")
     margin: float = Field(
         0.0,
         ge=-1,
         le=5,
-        description="the 95% interval of the improvement must lie above it; below 0: no worse by",
+        description="least improvement, above which the whole 95% confidence interval must lie; below 0: the "
+        "largest accepted loss",
     )
-    recall_drop: float = Field(0.05, ge=0, le=1, description="how much the recall of any one rating may fall")
+    recall_drop: float = Field(
+        0.05, ge=0, le=1, description="largest accepted drop of the recall of any rating"
+    )
     max_latency_ms: float = Field(
-        100.0, ge=0, description="most milliseconds (median) for one review; 0 is no limit"
+        100.0, ge=0, description="largest accepted median milliseconds per review; 0: no limit"
     )
-    max_megabytes: float = Field(500.0, ge=0, description="largest size on disk; 0 is no limit")
+    max_megabytes: float = Field(500.0, ge=0, description="largest accepted size on disk; 0: no limit")
     thresholds: Thresholds = Field(
-        {"f1_macro": 0.3, "within_one": 0.8}, description="JSON: what a first model must reach"
+        {"f1_macro": 0.3, "within_one": 0.8}, description="scores that a first model must reach, as JSON"
     )
     allow_seen: bool = Field(
-        False, description="judge although the champion learned from some of these test reviews"
+        False, description="compare even if the champion was trained on some of these test reviews"
     )
-    trust_model_code: bool = Field(False, description="run the code that another project's model brings")
+    trust_model_code: bool = Field(
+        False, description="run the code that a model of another project brings along"
+    )
     rollback: bool = Field(
-        False, description="put an earlier champion back, whatever the mode; needs a reason"
+        False, description="restore an earlier champion, whatever `mode` says; needs a reason"
     )
-    reason: str = Field("", max_length=champions.LONGEST, description="why; kept in the history")
+    reason: str = Field("", max_length=REASON_LENGTH, description="why, kept in the model's history")
     seed: Seed = Field(42, description="seed of the bootstrap")
 
     def limits(self) -> Limits:
-        """What the challenger must hold."""
+        """Return what the challenger must hold."""
+        from starcast.promotion.gate import Limits  # with NumPy, which a mistyped parameter need not wait for
+
         costs = self.max_latency_ms, self.max_megabytes
         return Limits(self.metric, self.margin, self.recall_drop, *costs, self.thresholds)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from starcast.evaluation.intervals import Intervals, auc_interval, bootstrap_intervals
-from starcast.evaluation.scores import SCORES
+from starcast.evaluation.names import SCORES
 from starcast.tracking.scored_runs import Predictions
 
 TOLERANCE = 0.01

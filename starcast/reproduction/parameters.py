@@ -1,14 +1,17 @@
 """Parameters of `reproduce`."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from starcast.cli.parameters import Parameters
 
 
 class ReproduceParameters(Parameters):
-    """Run a logged run again, with its parameters and the code, data and packages of now, and report what is not the same."""
+    """Run a logged run again, and report what is not the same."""
 
+    group: ClassVar = "Run to reproduce"
     run: str = Field(
         "",
-        description="run id of a step, candidate or trial, or models:/<name>@<alias>; empty: the newest finished candidate",
+        description="run id of step, candidate or trial, or models:/<name>@<alias>; empty: newest candidate",
     )

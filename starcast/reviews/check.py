@@ -4,7 +4,6 @@ Of every row a verdict is kept, one byte, so that a file of any size is judged c
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -12,9 +11,9 @@ import polars as pl
 from starcast.cli.errors import UserError
 from starcast.reviews.hashing import text_hashes
 from starcast.reviews.layouts import Layout
+from starcast.reviews.parameters import OnBadRows
 
 RATINGS = (1, 2, 3, 4, 5)
-OnBadRows = Literal["refuse", "drop"]
 # Fewer members cannot give each of the three splits one (20% test, 30% of the rest validation).
 SMALLEST_CLASS = 5
 # Verdicts beside the ratings 1-5, and what is said of them.

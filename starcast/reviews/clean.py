@@ -4,13 +4,14 @@ import shutil
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from starcast.cli.errors import UserError
+from starcast.reviews.parameters import CleaningName
 
 SPACE, APOSTROPHE = ord(" "), ord("'")
 # What becomes of each byte: letters become small, digits and apostrophes stay, anything else parts words.
@@ -50,7 +51,6 @@ def _drop_outer_apostrophes(letters: np.ndarray, starts: np.ndarray) -> None:
     letters[places[~inside]] = SPACE
 
 
-CleaningName = Literal["light", "study_a"]
 STOP_WORDS = Path(__file__).with_name("stop_words_english.txt")
 # Letters and digits of any script; an apostrophe inside a word stays: "don't" is one word.
 TYPOGRAPHIC_APOSTROPHE = "\u2019"

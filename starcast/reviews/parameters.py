@@ -1,30 +1,45 @@
-"""Which reviews a step works on, and how they are prepared."""
+"""Which reviews a step works on, and how they are checked, cleaned and split."""
+
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from starcast.cli.parameters import Parameters, Seed
-from starcast.reviews import check
-from starcast.reviews.clean import CleaningName
-from starcast.reviews.split import SplitRule
+
+OnBadRows = Literal["refuse", "drop"]
+CleaningName = Literal["light", "study_a"]
+SplitRule = Literal["stratified", "hash", "study_a"]
+WRITTEN = (".csv", ".jsonl", ".parquet")  # endings of the files that can be written
 
 
 class DataParameters(Parameters):
     """Which reviews, and how they are checked, cleaned and split."""
 
+    group: ClassVar = "Data"
     data: str = Field(
-        "sample", description="sample, clothing, or a path: CSV, TSV, JSON lines, Parquet; .gz, .zip, .zst"
+        "sample",
+        description="sample, clothing, or a path to CSV, TSV, JSON lines or Parquet (also .gz, .zip, .zst)",
     )
-    text_column: str = Field("", description="column of the text; recognised in public layouts")
-    rating_column: str = Field("", description="column of the rating; recognised in public layouts")
-    title_column: str = Field("", description="column to put in front of the text; not used unless named")
-    on_bad_rows: check.OnBadRows = Field(
-        "refuse", description="ratings that are not whole numbers 1-5: refuse or drop"
+    text_column: str = Field("", description="column of the text; empty: recognised from the column names")
+    rating_column: str = Field(
+        "", description="column of the rating; empty: recognised from the column names"
     )
-    cleaning: CleaningName = Field("light", description="light (keeps stop words) or study_a")
-    lemmas: bool = Field(False, description="map words to their WordNet lemmas")
+    title_column: str = Field("", description="column of a title to put before the text; empty: no title")
+    on_bad_rows: OnBadRows = Field(
+        "refuse", description="what to do about ratings other than 1-5: refuse the file, or drop these rows"
+    )
+    cleaning: CleaningName = Field(
+        "light", description="light keeps every word; study_a removes stop words, as study A did"
+    )
+    lemmas: bool = Field(False, description="replace words by their WordNet lemmas")
     split: SplitRule = Field(
         "stratified",
-        description="stratified, hash (of each text: stays as reviews are added) or study_a (its counts, duplicates kept)",
+        description="stratified; hash: by each text's hash, stable as reviews are added; "
+        "study_a: the study's counts, duplicates kept",
     )
-    sample_size: int = Field(0, ge=0, description="use a stratified sample of this many reviews; 0 is all")
-    seed: Seed = Field(42, description="seed of everything random")
+    sample_size: int = Field(0, ge=0, description="size of a stratified sample to use; 0: all reviews")
+    seed: Seed = Field(42, description="seed of all random numbers")
+
+    def data_parameters(self) -> "DataParameters":
+        """Return the part that preprocessing needs."""
+        return DataParameters(**self.model_dump(include=set(DataParameters.model_fields)))

@@ -1,7 +1,6 @@
 """Samples of growing size, each within the next, all with the shares of the ratings that the whole has."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -11,6 +10,7 @@ from sklearn.utils import resample
 from starcast.cli.errors import UserError
 from starcast.reviews.check import RATINGS, CheckedRows, check_classes
 from starcast.reviews.hashing import text_hashes, uniform
+from starcast.reviews.parameters import SplitRule
 
 
 def nested_order(ratings: np.ndarray, seed: int) -> np.ndarray:
@@ -41,7 +41,6 @@ def smallest_with_all(ratings: np.ndarray) -> int:
     return int(firsts.max()) + 1
 
 
-SplitRule = Literal["stratified", "hash", "study_a"]
 SPLITS = ("train", "validation", "test")
 LEARNED_FROM = ("train", "validation")  # what a model is fitted on, and what its decision is
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.3

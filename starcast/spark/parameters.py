@@ -1,14 +1,14 @@
 """Where a step works: in processes of this machine, or on Spark."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
 from starcast.cli.parameters import Parameters
 from starcast.reviews.parameters import DataParameters
 
-# What Spark takes: local threads, a standalone cluster (several masters where one stands by), YARN, Kubernetes.
+# What Spark takes: local threads, a standalone cluster (several masters for failover), YARN, Kubernetes.
 MASTER = r"local(\[(\*|[1-9]\d*)(,\d+)?\])?|spark://[^\s,:/]+:\d+(,[^\s,:/]+:\d+)*|yarn|k8s://\S+"
 
 
@@ -24,14 +24,25 @@ Master = Annotated[str, AfterValidator(_check_master)]
 class Executor(Parameters):
     """Parameters of a step that can also work on Spark."""
 
-    executor: Literal["local", "spark"] = Field(
-        "local", description="local (processes of this machine) or spark"
-    )
+    group: ClassVar = "Where it runs"
+    executor: Literal["local", "spark"] = Field("local", description="local (this machine) or spark")
     spark_master: Master = Field(
         "local[*]",
-        description="of executor=spark: local[*], local[2], spark://<host>:<port>, yarn, k8s://<address>",
+        description="with executor=spark: local[*], local[2], spark://<host>:<port>, yarn or k8s://<address>",
     )
 
 
 class PreprocessParameters(DataParameters, Executor):
-    """The same, and where the work is done: it does not change what comes of it."""
+    """The data's parameters, and where the work is done, which does not change its results."""
+
+    group: ClassVar = "Data"
+    common: ClassVar = (
+        "data",
+        "text_column",
+        "rating_column",
+        "title_column",
+        "cleaning",
+        "split",
+        "sample_size",
+        "seed",
+    )

@@ -18,7 +18,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 
 from starcast.cli.errors import UserError
-from starcast.evaluation.scores import LOWER_IS_BETTER, count_matrix
+from starcast.evaluation.scores import count_matrix
+from starcast.evaluation.names import LOWER_IS_BETTER
 from starcast.tracking.server import shown_store
 
 

@@ -8,18 +8,19 @@ import polars as pl
 
 from starcast.cli.progress import WorkLines
 from starcast.evaluation import intervals, scores
-from starcast.evaluation.decision import Decision, DecisionData, DecisionName, decide, decision_text
+from starcast.evaluation.decision import Decision, DecisionData, decide, decision_text
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
-from starcast.models.family import Fit, FitOptions, Settings, settings_text
+from starcast.models.family import Fit, settings_text
 from starcast.models.predictor import Predictor
 from starcast.models.progress import EpochLines
-from starcast.models.sampling import count_ratings, effective_shares, warning_of
+from starcast.models.sampling import count_ratings, effective_shares, sampling_note
 from starcast.reports import figures, files
 from starcast.reviews.parquet import schema_of
 from starcast.reviews.split import SPLITS
 from starcast.tracking import artifacts, packaging, registry, runs, server
 from starcast.tracking.recorder import recorder_of
+from starcast.workflow.fit_parameters import CandidatePlan
 from starcast.workflow.prepare import Prepared
 
 HEADLINE = ("f1_weighted", "f1_macro", "harmonic_recall", "mae")
@@ -37,18 +38,6 @@ class SplitAnswers:
     def matrix(self) -> np.ndarray:
         """Confusion matrix, counts."""
         return scores.count_matrix(self.ratings, self.predicted)
-
-
-@dataclass(frozen=True)
-class CandidatePlan:
-    """What to fit, how to decide (and the measure to tune that for), the name to register it under (empty: none)."""
-
-    family: str
-    settings: Settings
-    training: FitOptions
-    decision: DecisionName
-    decision_metric: str
-    register_as: str
 
 
 @dataclass(frozen=True)
@@ -101,7 +90,7 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candi
     decision = _decide(plan, parts, fitted)
     answers = _answers(parts, fitted, decision)
     scored = _log_scores(answers, fitted.epochs + 1)
-    ends = _intervals(answers["test"], plan.training.seed)
+    ends = _intervals(answers["test"], plan.spec.options.seed)
     _log_files(
         plan,
         answers,
@@ -110,9 +99,11 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candi
     )
     _log_class_counts(parts["train"], fitted)
     uses_title = "title" in schema_of(files["train"])
-    uri = packaging.log_model(Predictor(plan.family, prepared.cleaner, fitted.model, uses_title, decision))
+    uri = packaging.log_model(
+        Predictor(plan.spec.family, prepared.cleaner, fitted.model, uses_title, decision)
+    )
     kept.remove()
-    candidate = Candidate(run_id, plan.family, len(parts["test"].ratings), scored["test"], ends)
+    candidate = Candidate(run_id, plan.spec.family, len(parts["test"].ratings), scored["test"], ends)
     return _describe_and_register(candidate, prepared, plan, uri)
 
 
@@ -123,12 +114,14 @@ def _fit(
     validation: CorpusSplit,
     kept: artifacts.RunCheckpoints,
 ) -> Fit:
-    sampling = f", sampling {plan.training.sampling}{warning_of(plan.training.sampling)}"
-    print(f"fitting the candidate: {plan.family} on {len(train.ratings):,} reviews{sampling}", flush=True)
+    spec, options = plan.spec, plan.spec.options
+    note = sampling_note(count_ratings(train.ratings), options)
+    what = f"{spec.family} on {len(train.ratings):,} reviews, sampling {options.sampling}{note}"
+    print(f"fitting the candidate: {what}", flush=True)
     start = time.monotonic()
-    recorder = EpochLines(recorder_of(run_id, validation.ratings), plan.training.epochs)
+    recorder = EpochLines(recorder_of(run_id, validation.ratings), options.epochs)
     corpus = Corpus(train, validation, show=WorkLines().show)
-    fitted = FAMILIES[plan.family].fit(corpus, plan.settings, plan.training, recorder, kept)
+    fitted = FAMILIES[spec.family].fit(corpus, spec.settings, options, recorder, kept)
     seconds = time.monotonic() - start
     runs.log_metrics(
         {"fit_seconds": seconds, "best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()}
@@ -138,7 +131,7 @@ def _fit(
 
 def _decide(plan: CandidatePlan, parts: dict[str, CorpusSplit], fitted: Fit) -> Decision:
     true_shares = effective_shares(parts["train"].ratings, "none")
-    trained_shares = effective_shares(fitted.trained_on, plan.training.sampling)
+    trained_shares = effective_shares(fitted.trained_on, plan.spec.options.sampling)
     seen = DecisionData(parts["val"].ratings, fitted.validation_probabilities, true_shares, trained_shares)
     return decide(plan.decision, plan.decision_metric, seen)
 
@@ -179,7 +172,7 @@ def _log_files(
     ids: dict[str, pl.DataFrame],
 ) -> None:
     with runs.artifacts_of_run() as folder:
-        files.write_json(folder / "settings.json", plan.settings)
+        files.write_json(folder / "settings.json", plan.spec.settings)
         files.write_json(folder / "intervals_test.json", ends)
         for split, answer in answers.items():
             files.write_split_files(folder, split, answer.ratings, answer.predicted)
@@ -206,20 +199,20 @@ def _describe_and_register(
         "repeat it": f"`mlflow run . -e reproduce -P run={candidate.run_id}`",
         "candidate run": f"{_link(candidate.run_id)}, its [confusion matrix]({matrix})",
         "data": f"{prepared.report['file']}, preprocessed by {_link(prepared.run_id)}",
-        "settings": settings_text(plan.settings),
-        "sampling": plan.training.sampling,
+        "settings": settings_text(plan.spec.settings),
+        "sampling": plan.spec.options.sampling,
         "decision": decision_text(plan.decision, plan.decision_metric),
     }
     description = "\n".join(
         [f"{candidate.summary()}.\n", *(f"- {name}: {fact}" for name, fact in facts.items())]
     )
     runs.describe(
-        description, {"role": "candidate", "family": plan.family, "sampling": plan.training.sampling}
+        description, {"role": "candidate", "family": plan.spec.family, "sampling": plan.spec.options.sampling}
     )
     if not plan.register_as:
         return candidate
     tags = {
-        "family": plan.family,
+        "family": plan.spec.family,
         "data": prepared.report["file"],
         "data_digest": prepared.report["digests"]["file"],
         "test_digest": prepared.report["digests"]["test"],

@@ -1,132 +1,137 @@
 """Parameters of `train`, and how candidates are fitted."""
 
 import json
-from typing import Annotated, Any, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from starcast.cli.errors import UserError
-from starcast.evaluation import scores
-from starcast.evaluation.decision import DecisionName
-from starcast.models.catalogue import FAMILIES, check_name
-from starcast.models.family import FitOptions, ModelSpec, Precision, Sampling, Schedule, Settings
+from starcast.cli.parameters import one_of
+from starcast.evaluation.names import LOWER_IS_BETTER, RATING_SCORES, DecisionName
+from starcast.models.catalogue import FAMILIES
+from starcast.models.family import PATIENCE, FitOptions, ModelSpec, Precision, Sampling, Schedule, Settings
 from starcast.reviews.parameters import DataParameters
-from starcast.workflow.candidate import CandidatePlan
 
-PATIENCE, LONGEST = 5, 15  # epochs, of study A's final fits
+LONGEST = 15  # epochs of study A's final fits
 TRIAL_EPOCHS = 3  # study A's
-
-
-def check_measure(name: str) -> str:
-    """Return the name of a measure that a decision can be tuned for.
-
-    Raises:
-        ValueError: it does not follow from the confusion matrix, or lower is better.
-    """
-    names = [score for score in scores.SCORES if score not in (*scores.LOWER_IS_BETTER, "auc")]
-    if name not in names:
-        raise ValueError(f"should be one of {', '.join(names)}")
-    return name
-
+FAMILY_NAMES = ", ".join(FAMILIES)
 
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]
-Measure = Annotated[str, AfterValidator(check_measure)]
+FamilyName = Annotated[str, one_of(FAMILIES)]
+Measure = Annotated[str, one_of(name for name in RATING_SCORES if name not in LOWER_IS_BETTER)]
+ModelName = Annotated[str, Field(min_length=1, pattern=r"^[^/:@]+$")]
 
 
-class FitParameters(DataParameters):
+@dataclass(frozen=True)
+class CandidatePlan:
+    """What to fit, how to decide (tuned for which score), and the name to register it under (empty: none)."""
+
+    spec: ModelSpec
+    decision: DecisionName
+    decision_metric: str
+    register_as: str
+
+
+class RegistryParameters(DataParameters):
+    """The data, and the name of the model in the registry."""
+
+    group: ClassVar = "Registry"
+    # A field named `register` would be taken for ABCMeta's method.
+    register_model: bool = Field(True, alias="register", description="register the model as challenger")
+    model: ModelName = Field("review-rating", description="the model's name in the registry")
+
+
+class FitParameters(RegistryParameters):
     """The data's parameters, and how candidates are fitted."""
 
+    group: ClassVar = "Fit"
     decision: DecisionName = Field(
         "tuned",
-        description="how probabilities become a star: tuned (weights fitted on validation), argmax, expected (rounded mean), "
-        "prior_corrected (argmax without what sampling did to the probabilities)",
+        description="how probabilities become a rating: argmax, tuned (argmax after weights fitted on the "
+        "validation set), expected (rounded mean), prior_corrected (argmax, the sampling's shift undone)",
     )
-    decision_metric: Measure = Field("f1_macro", description="what tuned aims at")
+    decision_metric: Measure = Field("f1_macro", description="score that decision=tuned maximises")
     schedule: Schedule = Field(
         "linear",
-        description="learning rate of networks: linear (falls to zero over a fit's epochs), constant (study A's)",
+        description="learning rate of networks: linear (falls to zero over the epochs) or constant (study A)",
     )
     precision: Precision = Field(
         "float32",
-        description="in which networks compute while they learn: float32; on GPUs with 16-bit units mixed_bfloat16 (2020 and "
-        "later), mixed_float16 (before)",
+        description="precision in which networks are trained: float32, or on GPUs mixed_bfloat16 (2020 and "
+        "later) or mixed_float16 (older)",
     )
     epochs: int = Field(
         0,
         ge=0,
         le=1_000,
-        description="most epochs of the final fit; 0 is a trial's if linear, else 15 with early stop",
+        description="maximum epochs of the final fit; 0: as in a trial (linear schedule) or 15 with early "
+        "stopping",
     )
-    neighbours: int = Field(5, ge=1, le=100, description="of each review, for smote and adasyn")
-    fewer_neighbours: bool = Field(
-        False, description="take fewer where a rating has too few reviews, instead of refusing"
-    )
-    # A field named `register` would be taken for ABCMeta's method.
-    register_model: bool = Field(True, alias="register", description="register the model as challenger")
-    model: str = Field(
-        "review-rating", min_length=1, pattern=r"^[^/:@]+$", description="name in the registry"
+    neighbours: int = Field(
+        5,
+        ge=1,
+        le=100,
+        description="neighbours of a review in smote and adasyn; fewer where a rating is rare",
     )
 
-    def plan(self, recipe: ModelSpec) -> CandidatePlan:
-        """The candidate to fit; a number of epochs that was asked for goes before the recipe's."""
-        sampling = FAMILIES[recipe.family].check_sampling(recipe.sampling)
-        # A rate that falls over more epochs than a trial's is another rate: only a constant one may just train longer.
-        epochs = self.epochs or (recipe.epochs if recipe.schedule == "linear" else LONGEST)
-        training = FitOptions(
-            sampling,
-            epochs,
-            recipe.batch_size,
-            self.seed,
-            PATIENCE,
-            recipe.schedule,
-            recipe.neighbours,
-            recipe.fewer_neighbours,
-            recipe.precision,
+    def fit_options(self, *, sampling: str, epochs: int, batch_size: int) -> FitOptions:
+        """Return how models are fitted, with what the steps name or search differently."""
+        return FitOptions(
+            sampling=sampling,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=self.seed,
+            schedule=self.schedule,
+            neighbours=self.neighbours,
+            precision=self.precision,
         )
+
+    def plan(self, spec: ModelSpec) -> CandidatePlan:
+        """Return the candidate to fit; a number of epochs that was asked for overrides that of `spec`."""
+        # A falling rate depends on the number of epochs: only under a constant one can a fit be longer.
+        epochs = self.epochs or (spec.options.epochs if spec.options.schedule == "linear" else LONGEST)
+        sampling = FAMILIES[spec.family].check_sampling(spec.options.sampling)
+        options = replace(spec.options, sampling=sampling, epochs=epochs, seed=self.seed, patience=PATIENCE)
         name = self.model if self.register_model else ""
-        return CandidatePlan(
-            recipe.family, recipe.settings, training, self.decision, self.decision_metric, name
-        )
-
-    def data_parameters(self) -> DataParameters:
-        """The part that preprocessing wants."""
-        return DataParameters(**self.model_dump(include=set(DataParameters.model_fields)))
+        return CandidatePlan(replace(spec, options=options), self.decision, self.decision_metric, name)
 
 
 class TrainParameters(FitParameters):
     """One family with given settings, or the best of a search."""
 
+    group: ClassVar = "Model"
+    common: ClassVar = ("data", "family", "settings", "from_run", "sampling", "epochs", "resume")
     sampling: Literal["default", Sampling] = Field(
-        "default", description=f"default (the family's study's), {', '.join(get_args(Sampling))}"
+        "default",
+        description="how to balance the ratings of the training set; default: as the family's study did",
     )
     batch_size: BatchSize = Field(256, description="reviews per batch; study A used 32")
-    family: Annotated[str, AfterValidator(check_name)] = Field(
-        "logistic_regression", description=", ".join(FAMILIES)
-    )
+    family: FamilyName = Field("logistic_regression", description=f"kind of model: {FAMILY_NAMES}")
     settings: str = Field(
-        "{}", description="JSON; left out is the study's best, learning_rate 0.01 if linear"
+        "{}",
+        description='settings as JSON, e.g. {"units_1": 32}; others are the study\'s, with learning rate '
+        "0.01 under the linear schedule",
     )
-    from_run: str = Field("", description="take all of these from this search, trial or candidate")
-    resume: str = Field("", description="go on with this fit after its last epoch: its run id, or latest")
+    from_run: str = Field(
+        "", description="take family, settings and how to fit from this search, trial or candidate (run id)"
+    )
+    resume: str = Field("", description="continue an interrupted fit after its last epoch: run id, or latest")
 
-    def recipe(self) -> ModelSpec:
-        """What was asked for, without a run to take it from."""
+    def spec(self) -> ModelSpec:
+        """Return what was asked for, without a run to take it from."""
         settings = {**FAMILIES[self.family].published_under(self.schedule), **read_settings(self.settings)}
         epochs = self.epochs or TRIAL_EPOCHS
-        near = self.neighbours, self.fewer_neighbours
-        return ModelSpec(
-            self.family,
-            settings,
-            self.sampling,
-            self.batch_size,
-            self.schedule,
-            epochs,
-            *near,
-            self.precision,
-        )
+        options = self.fit_options(sampling=self.sampling, epochs=epochs, batch_size=self.batch_size)
+        return ModelSpec(self.family, settings, options)
 
 
 def read_settings(text: str) -> dict[str, Any]:
+    """Return the settings of a JSON text.
+
+    Raises:
+        UserError: it is no JSON object.
+    """
     try:
         settings: Settings = json.loads(text)
     except json.JSONDecodeError as error:

@@ -1,33 +1,38 @@
 """Parameters of `predict`."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from starcast.reviews import write
+from starcast.reviews.parameters import WRITTEN
 from starcast.spark.parameters import Executor
 
 
 class PredictParameters(Executor):
     """Score a file with a registered model."""
 
+    group: ClassVar = "Files and model"
+    common: ClassVar = ("input", "output", "model")
     input: str = Field(
-        "sample", description="file of reviews (as `data` of preprocess); ratings are not needed"
+        "sample", description="file of reviews, as `data` of preprocess; ratings are not needed"
     )
     output: str = Field(
         "predictions.csv",
-        description="file to write: .csv, .jsonl or .parquet; a folder of such parts on Spark",
+        description="file to write: .csv, .jsonl or .parquet; on Spark a folder of such files",
     )
     model: str = Field(
         "models:/review-rating@challenger", description="models:/<name>@<alias> or models:/<name>/<version>"
     )
-    text_column: str = Field("", description="column of the text; recognised in public layouts")
-    title_column: str = Field("", description="column of the title, for a model trained with one")
-    trust_model_code: bool = Field(False, description="run the code that another project's model brings")
+    text_column: str = Field("", description="column of the text; empty: recognised from the column names")
+    title_column: str = Field("", description="column of the title, for a model trained with titles")
+    trust_model_code: bool = Field(
+        False, description="run the code that a model of another project brings along"
+    )
 
     @field_validator("output")
     @classmethod
     def _known_format(cls, output: str) -> str:
-        if Path(output).suffix.lower() not in write.WRITERS:
-            raise ValueError(f"should end in {', '.join(write.WRITERS)}")
+        if Path(output).suffix.lower() not in WRITTEN:
+            raise ValueError(f"should end in {', '.join(WRITTEN)}")
         return output

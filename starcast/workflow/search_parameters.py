@@ -1,89 +1,82 @@
 """The parameters of a search, and what follows from them: spaces, first points, the objective."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from starcast.cli.parameters import split_names
-from starcast.evaluation import scores
-from starcast.models.catalogue import FAMILIES, check_name
-from starcast.models.family import SAMPLINGS, Sampling, Settings, Space
+from starcast.cli.parameters import COMMA_LIST, one_of
+from starcast.evaluation.names import LOWER_IS_BETTER, SCORES
+from starcast.models.catalogue import FAMILIES
+from starcast.models.family import FitOptions, Sampling, Settings, Space
 from starcast.search.engines import AlgorithmName, Engine, EngineName, PrunerChoice
 from starcast.search.trials import Objective
 from starcast.spark.parameters import Executor, PreprocessParameters
-from starcast.workflow.fit_parameters import TRIAL_EPOCHS, BatchSize, FitParameters
+from starcast.workflow.fit_parameters import FAMILY_NAMES, TRIAL_EPOCHS, BatchSize, FamilyName, FitParameters
 
 SEARCHED = ("none", "class_weight")  # they cost no more than a trial without
 # What a resumed search may do otherwise than it did before: the rest is as it was.
 FREE = ("resume", "workers", "executor", "spark_master", "timeout_minutes", "server_patience_minutes")
 
 
-def _check_objective(name: str) -> str:
-    names = [f"val_{score}" for score in scores.SCORES]
-    if name not in names:
-        raise ValueError(f"should be one of {', '.join(names)}")
-    return name
-
-
-def _check_samplings(names: tuple[str, ...]) -> tuple[str, ...]:
-    known = get_args(Sampling)
-    if names not in (("search",), ("default",)) and not set(names) <= set(known):
-        raise ValueError(f"should be search, default, or a comma list of {', '.join(known)}")
+def _check_alone(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(names) > 1 and {"search", "default"} & set(names):
+        raise ValueError("should be search, default, or a comma list of the others")
     return names
 
 
-Family = Annotated[str, AfterValidator(check_name)]
-Families = Annotated[tuple[Family, ...], BeforeValidator(split_names), Field(min_length=1)]
+Families = Annotated[tuple[FamilyName, ...], COMMA_LIST, Field(min_length=1)]
 Samplings = Annotated[
-    tuple[str, ...], BeforeValidator(split_names), Field(min_length=1), AfterValidator(_check_samplings)
+    tuple[Literal["search", "default", Sampling], ...],
+    COMMA_LIST,
+    Field(min_length=1),
+    AfterValidator(_check_alone),
 ]
-BatchSizes = Annotated[tuple[BatchSize, ...], BeforeValidator(split_names), Field(min_length=1)]
+BatchSizes = Annotated[tuple[BatchSize, ...], COMMA_LIST, Field(min_length=1)]
 
 
 class TuneParameters(FitParameters, Executor):
     """Search one or more families; fit the best once more; register it as challenger."""
 
+    group: ClassVar = "Search"
+    common: ClassVar = ("data", "families", "max_trials", "max_epochs", "engine", "workers", "resume", "seed")
     sampling: Samplings = Field(
         ("search",),
-        description="search (none and class_weight are tried), default (the family's study's), or a comma list, searched if "
-        f"longer than one, of {', '.join(SAMPLINGS)}",
+        description="how to balance the ratings of the training set: search (tries none and class_weight), "
+        "default (as the family's study did), or a comma list to search",
     )
     batch_size: BatchSizes = Field(
         (256,), description="reviews per batch; a comma list is searched; study A used 32"
     )
     families: Families = Field(
-        ("logistic_regression", "gru_1", "lstm_2"), description=f"comma list of {', '.join(FAMILIES)}"
+        ("logistic_regression", "gru_1", "lstm_2"), description=f"comma list of families: {FAMILY_NAMES}"
     )
-    engine: EngineName = Field("hyperopt", description="hyperopt or keras-tuner: what chooses the settings")
+    engine: EngineName = Field("hyperopt", description="what proposes settings: hyperopt or keras-tuner")
     algorithm: AlgorithmName = Field(
         "auto",
         description="hyperopt: tpe (auto), random, anneal; keras-tuner: random (auto), bayesian, hyperband",
     )
     start: Literal["known", "random"] = Field(
-        "known", description="begin where families are known to be good, or anywhere"
+        "known", description="first settings: known (published or known to be good) or random"
     )
-    max_trials: int = Field(12, ge=1, le=100_000, description="trials over all families")
-    max_epochs: int = Field(TRIAL_EPOCHS, ge=1, le=1_000, description="epochs of a trial; study A's 3")
+    max_trials: int = Field(12, ge=1, le=100_000, description="number of trials, all families together")
+    max_epochs: int = Field(TRIAL_EPOCHS, ge=1, le=1_000, description="epochs of a trial; study A used 3")
     executions_per_trial: int = Field(
-        1, ge=1, le=100, description="trainings of a trial, with seeds of their own"
+        1, ge=1, le=100, description="fits of a trial, with different seeds; their mean score counts"
     )
-    objective: Annotated[str, AfterValidator(_check_objective)] = Field(
-        "val_auc", description="val_auc (study A's) or another val_ score"
+    objective: Annotated[str, one_of(f"val_{score}" for score in SCORES)] = Field(
+        "val_auc", description="validation score to optimise; study A used val_auc"
     )
     pruner: PrunerChoice = Field(
-        "auto", description="what stops a trial after an epoch: asha (auto, but with hyperband), median, none"
+        "auto", description="pruning rule: asha, median or none; auto: asha, or none with hyperband"
     )
     workers: int = Field(
-        0,
-        ge=0,
-        le=1_024,
-        description="trials at the same time; 0 is what the machine carries, or the cluster's cores",
+        0, ge=0, le=1_024, description="trials at a time; 0: as many as the machine or the cluster can run"
     )
-    timeout_minutes: float = Field(0, ge=0, description="begin no trial after this; 0 is no limit")
+    timeout_minutes: float = Field(0, ge=0, description="start no trial after so many minutes; 0: no limit")
     server_patience_minutes: float = Field(
-        10, gt=0, description="how long to wait for a tracking server that went away"
+        10, gt=0, description="how long to wait for a tracking server that does not answer"
     )
-    resume: str = Field("", description="go on with this search: its run id, or latest")
+    resume: str = Field("", description="continue an interrupted search: run id, or latest")
 
     @field_validator("algorithm")
     @classmethod
@@ -100,19 +93,25 @@ class TuneParameters(FitParameters, Executor):
         return pruner
 
     def data_parameters(self) -> PreprocessParameters:
-        """The part that preprocessing wants, which works where the search does."""
+        """Return the part that preprocessing needs, which works where the search does."""
         return PreprocessParameters(**self.model_dump(include=set(PreprocessParameters.model_fields)))
 
     def chosen_engine(self) -> Engine:
-        """Engine, algorithm and pruner, `auto` resolved."""
+        """Return engine, algorithm and pruner, with `auto` resolved."""
         return Engine.choose(self.engine, self.algorithm, self.pruner)
 
+    def trial_options(self) -> FitOptions:
+        """Return how trials are fitted unless their settings say otherwise."""
+        return self.fit_options(
+            sampling=self.sampling[0], epochs=self.max_epochs, batch_size=self.batch_size[0]
+        )
+
     def goal(self) -> Objective:
-        """The objective with its direction."""
-        return Objective(self.objective, self.objective.removeprefix("val_") in scores.LOWER_IS_BETTER)
+        """Return the objective with its direction."""
+        return Objective(self.objective, self.objective.removeprefix("val_") in LOWER_IS_BETTER)
 
     def spaces(self) -> dict[str, Space]:
-        """Each family's space, with the sampling and the batch sizes where these are searched."""
+        """Return each family's space, with samplings and batch sizes where these are searched."""
         searched = self.searched_samplings()
         sampling: Space = {"sampling": searched} if searched else {}
         batches: Space = {"batch_size": self.batch_size} if len(self.batch_size) > 1 else {}
@@ -122,13 +121,13 @@ class TuneParameters(FitParameters, Executor):
         }
 
     def searched_samplings(self) -> tuple[str, ...]:
-        """The samplings that are a setting of the search; none where there is but one."""
+        """Return the samplings to search; none where a single one is given."""
         if self.sampling == ("search",):
             return SEARCHED
         return self.sampling if len(self.sampling) > 1 else ()
 
     def samplings_of(self, family: str) -> tuple[Sampling, ...]:
-        """Every sampling that a family may be trained under in this search.
+        """Return every sampling under which a family may be trained in this search.
 
         Raises:
             UserError: the family does not take one of them.
@@ -138,10 +137,10 @@ class TuneParameters(FitParameters, Executor):
         )
 
     def first_points(self) -> list[tuple[str, Settings]]:
-        """Where the search begins; settings left out are drawn.
+        """Return the search's first points, pairs of family and settings; settings left out are drawn.
 
-        Known: each family where it is known to be good, then again under each other sampling, pairs that differ in nothing
-        else. Random: each family once; a random search takes them in turn to its end, so that each has its share.
+        Known: each family where it is known to be good, then again under each other sampling, so that pairs
+        differ in nothing else. Random: each family once; a random search repeats the families to its end.
         """
         if self.start == "random":
             turns = self.max_trials if self.chosen_engine().algorithm == "random" else len(self.families)
@@ -160,4 +159,6 @@ class TuneParameters(FitParameters, Executor):
 
 
 class MainParameters(TuneParameters):
-    """Preprocess, tune, compare, promote (dry run); ends with a judged challenger."""
+    """Preprocess, tune, compare, promote (dry run)."""
+
+    group: ClassVar = "Search"

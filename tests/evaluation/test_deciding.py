@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from starcast.evaluation.decision import (
-    DECISIONS,
     EXPECTED,
     Decision,
     DecisionData,
@@ -14,6 +13,7 @@ from starcast.evaluation.decision import (
     decision_text,
     prior_correction,
 )
+from starcast.evaluation.names import DECISIONS
 from starcast.evaluation.scores import count_matrix, matrix_scores
 
 SHARES = np.array([0.05, 0.07, 0.13, 0.2, 0.55])

@@ -16,15 +16,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from starcast.evaluation.scores import (
-    LOWER_IS_BETTER,
-    SCORES,
-    count_matrix,
-    harmonic_recall,
-    matrix_scores,
-    multilabel_auc,
-    score,
-)
+from starcast.evaluation.names import LOWER_IS_BETTER, SCORES
+from starcast.evaluation.scores import count_matrix, harmonic_recall, matrix_scores, multilabel_auc, score
 
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60).map(
     lambda pairs: np.array(pairs).T

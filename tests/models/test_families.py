@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from starcast.cli.errors import UserError
-from starcast.models.catalogue import FAMILIES, check_name
+from starcast.models.catalogue import FAMILIES
 from starcast.models.family import Schedule, Value
 from starcast.models.networks import NetworkFamily
 
@@ -16,12 +16,6 @@ NAMES = ("lstm_2", "gru_1", "gru_2", "gru_4", "lstm_1", "logistic_regression")
 def test_the_catalogue_lists_each_family_under_its_own_name() -> None:
     assert tuple(FAMILIES) == NAMES
     assert all(family.name == name for name, family in FAMILIES.items())
-
-
-def test_check_name_answers_a_known_name_and_refuses_another() -> None:
-    assert check_name("gru_4") == "gru_4"
-    with pytest.raises(ValueError, match="should be one of lstm_2, gru_1"):
-        check_name("gru_3")
 
 
 @pytest.mark.parametrize(

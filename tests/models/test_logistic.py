@@ -12,7 +12,8 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from starcast.models import logistic
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Fit, FitOptions, Sampling, Value
-from starcast.models.logistic import LOGISTIC_REGRESSION, FittedLogistic
+from starcast.models.fitted_logistic import FittedLogistic
+from starcast.models.logistic import LOGISTIC_REGRESSION
 
 TEXTS = {1: "awful it tore", 2: "poor and dull", 3: "it is okay", 4: "nice and soft", 5: "gorgeous i love it"}
 
@@ -43,7 +44,10 @@ def fit(
 ) -> Fit:
     corpus = Corpus(train, part([1, 3, 5]))
     return LOGISTIC_REGRESSION.fit(
-        corpus, LOGISTIC_REGRESSION.check(given or {}), FitOptions(sampling, 1, 32, seed, 1), Epochs()
+        corpus,
+        LOGISTIC_REGRESSION.check(given or {}),
+        FitOptions(sampling=sampling, epochs=1, batch_size=32, seed=seed, patience=1),
+        Epochs(),
     )
 
 
@@ -76,7 +80,10 @@ def test_ratings_never_seen_have_probability_0() -> None:
 def test_it_reports_one_epoch_with_the_validation_probabilities_it_keeps() -> None:
     corpus, recorder = Corpus(part([1, 3, 5] * 4), part([1, 3, 5, 5])), Epochs()
     fitted = LOGISTIC_REGRESSION.fit(
-        corpus, LOGISTIC_REGRESSION.published, FitOptions("none", 9, 32, 1, 1), recorder
+        corpus,
+        LOGISTIC_REGRESSION.published,
+        FitOptions(sampling="none", epochs=9, batch_size=32, seed=1, patience=1),
+        recorder,
     )
     assert [(epoch, metrics) for epoch, metrics, _ in recorder.seen] == [(1, {})]
     assert (fitted.epochs, fitted.best_epoch) == (1, 1)
@@ -92,7 +99,12 @@ def test_a_fit_tells_how_far_its_work_on_all_reviews_is() -> None:
     corpus = Corpus(
         part([1, 3, 5] * 4), part([1, 3, 5, 5]), show=lambda what, share: told.append((what, share))
     )
-    LOGISTIC_REGRESSION.fit(corpus, LOGISTIC_REGRESSION.published, FitOptions("none", 1, 32, 1, 1), Epochs())
+    LOGISTIC_REGRESSION.fit(
+        corpus,
+        LOGISTIC_REGRESSION.published,
+        FitOptions(sampling="none", epochs=1, batch_size=32, seed=1, patience=1),
+        Epochs(),
+    )
     work = [
         "numbering words",
         "counting 2-grams",

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starcast.evaluation.intervals import bootstrap_intervals
-from starcast.evaluation.scores import SCORES, count_matrix, score
+from starcast.evaluation.scores import count_matrix, score
+from starcast.evaluation.names import SCORES
 from starcast.reproduction.compare import compare_records, kind_of
 from starcast.reproduction.likely_cause import factor
 from starcast.reproduction.noise import SEED, TOLERANCE, split_of

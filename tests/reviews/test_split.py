@@ -10,7 +10,8 @@ from polars.testing import assert_frame_equal
 from starcast.cli.errors import UserError
 from starcast.reviews.check import SMALLEST_CLASS, CheckedRows
 from starcast.reviews.hashing import digest_sum, digest_text, text_hashes
-from starcast.reviews.split import NOWHERE, SPLITS, SplitRule, assign, split_reviews, take_sample
+from starcast.reviews.parameters import SplitRule
+from starcast.reviews.split import NOWHERE, SPLITS, assign, split_reviews, take_sample
 
 COUNTS = st.lists(st.integers(SMALLEST_CLASS, 60), min_size=2, max_size=5)
 RULES = st.sampled_from(["stratified", "hash", "study_a"])

@@ -4,18 +4,15 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import parse, resumed
-from starcast.evaluation.scores import LOWER_IS_BETTER, SCORES
+from starcast.evaluation.names import LOWER_IS_BETTER, SCORES
 from starcast.models.catalogue import FAMILIES
-from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import ModelSpec
 from starcast.search.trial_worker import TrialOptions
 from starcast.search.trials import Proposal, Trial
-from starcast.workflow.search import _check_samplings, still_to_try
+from starcast.workflow.search import _sampling_notes, still_to_try
 from starcast.workflow.search_parameters import FREE, TuneParameters
 
 
@@ -188,27 +185,22 @@ def test_known_points_go_through_every_sampling_by_turns() -> None:
     ]
 
 
-def corpus_of(counts: tuple[int, ...]) -> Corpus:
-    ratings = np.repeat(np.arange(5), counts)
-    part = CorpusSplit(pl.Series("cleaned", ["soft dress"] * len(ratings)), ratings)
-    return Corpus(part, part)
-
-
-def test_a_search_whose_trials_would_want_for_neighbours_is_refused_before_it_begins() -> None:
-    few = corpus_of((9, 9, 4, 9, 20))
+def test_a_search_says_before_it_begins_which_samplings_want_for_neighbours() -> None:
+    few, single = (np.repeat(np.arange(5), counts) for counts in ((9, 9, 4, 9, 20), (9, 9, 1, 9, 20)))
     for searched in ("none,random_under", "none,random_over,nearmiss_2", "search", "default"):
-        _check_samplings(made(f"sampling={searched}"), few)
+        assert _sampling_notes(made(f"sampling={searched}"), single) == []
     for searched in ("smote", "none,smote", "random_under,none,adasyn"):
         parameters = made(f"sampling={searched}", "families=gru_1,logistic_regression")
         with pytest.raises(
-            UserError, match=r"^sampling (smote|adasyn): rating 3 has 4 reviews in the training split"
+            UserError, match=r"^sampling (smote|adasyn): rating 3 has 1 review in the training"
         ):
-            _check_samplings(parameters, few)
-        _check_samplings(parameters, corpus_of((9, 9, 6, 9, 20)))
-    _check_samplings(made("sampling=none,smote", "neighbours=3"), few)
-    _check_samplings(made("sampling=none,smote", "fewer_neighbours=true"), few)
+            _sampling_notes(parameters, single)
+        assert _sampling_notes(parameters, np.repeat(np.arange(5), (9, 9, 6, 9, 20))) == []
+        [note] = _sampling_notes(parameters, few)
+        assert "(3 of 5 neighbours: rating 3 has only 4 reviews in the training split)" in note
+    assert _sampling_notes(made("sampling=none,smote", "neighbours=3"), few) == []
     with pytest.raises(UserError, match="not for logistic_regression"):
-        _check_samplings(made("sampling=adasyn_token_ids"), corpus_of((9,) * 5))
+        _sampling_notes(made("sampling=adasyn_token_ids"), np.repeat(np.arange(5), 9))
 
 
 def test_a_list_of_batch_sizes_is_searched_where_there_are_batches() -> None:
@@ -358,10 +350,8 @@ def test_what_is_still_to_try_leaves_the_first_points_as_they_are() -> None:
 
 def test_the_precision_asked_for_reaches_trials_and_candidates() -> None:
     asked = TuneParameters(precision="mixed_bfloat16", families="gru_1", register="false")
-    trial = TrialOptions(
-        Path(), asked.goal(), "none", 16, "linear", 1, 1, 1, prunes=False, precision=asked.precision
-    )
-    assert trial.training(Proposal(0, "gru_1", {"units_1": 8})).precision == "mixed_bfloat16"
-    assert trial.parameters(Proposal(0, "gru_1", {"units_1": 8}))["precision"] == "mixed_bfloat16"
-    recipe = ModelSpec("gru_1", {"units_1": 8}, "none", 16, "linear", 1, precision=asked.precision)
-    assert asked.plan(recipe).training.precision == "mixed_bfloat16"
+    trials = TrialOptions(Path(), asked.goal(), asked.trial_options(), executions=1, prunes=False)
+    proposal = Proposal(0, "gru_1", {"units_1": 8})
+    assert trials.spec(proposal).options.precision == "mixed_bfloat16"
+    assert trials.parameters(proposal)["precision"] == "mixed_bfloat16"
+    assert asked.plan(trials.spec(proposal)).spec.options.precision == "mixed_bfloat16"

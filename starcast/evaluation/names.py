@@ -1,0 +1,17 @@
+"""The names of scores and decisions, apart from the code that computes them and its heavy packages."""
+
+from typing import Literal, get_args
+
+PER_RATING = tuple(f"{name}_{rating}" for rating in range(1, 6) for name in ("precision", "recall", "f1"))
+LOWER_IS_BETTER = ("loss", "mae")
+SCORES = (
+    *LOWER_IS_BETTER,
+    *("auc", "accuracy", "f1_weighted", "f1_macro", "precision_weighted", "recall_weighted"),
+    *("harmonic_recall", "within_one", "quadratic_kappa"),
+    *PER_RATING,
+)
+# AUC and loss are scores of probabilities; the others follow from the predicted ratings.
+RATING_SCORES = tuple(name for name in SCORES if name not in ("auc", "loss"))
+
+DecisionName = Literal["tuned", "argmax", "expected", "prior_corrected"]
+DECISIONS: tuple[DecisionName, ...] = get_args(DecisionName)

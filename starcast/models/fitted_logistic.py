@@ -1,0 +1,85 @@
+"""A fitted logistic regression on TF-IDF: answers and files."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import skops.io
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+
+from starcast.models import multinomial
+from starcast.models.corpus import Corpus
+from starcast.models.encoding import Encoding
+from starcast.models.family import Fit, FitOptions, Recorder, Settings
+from starcast.models.ragged import Sequences
+from starcast.models.sampling import resample
+from starcast.models.vectorizer import NgramVectorizer
+from starcast.reviews.ahead import map_ahead
+
+NGRAMS, CLASSIFIER = "ngrams.json", "classifier.skops"
+PIECE = 5_000  # reviews that a core answers at once
+
+
+@dataclass(frozen=True)
+class FittedLogistic:
+    """A vectoriser and the classifier that was fitted on its rows."""
+
+    vectorizer: NgramVectorizer
+    classifier: LogisticRegression
+
+    def probabilities(self, texts: pl.Series) -> np.ndarray:
+        """Return probabilities for cleaned texts, shape (reviews, 5); 0 for ratings never seen."""
+        pieces = (texts.slice(begin, PIECE) for begin in range(0, len(texts), PIECE))
+        return _together(map_ahead(lambda piece: self._answer(self.vectorizer.transform(piece)), pieces))
+
+    def probabilities_of(self, encoding: Encoding, texts: Sequences) -> np.ndarray:
+        """The same for encoded texts."""
+        return _together(map(self._answer, self.vectorizer.transform_encoded(encoding, texts)))
+
+    def _answer(self, rows: sparse.csr_matrix) -> np.ndarray:
+        probabilities = np.zeros((rows.shape[0], 5), dtype=np.float32)
+        probabilities[:, self.classifier.classes_] = self.classifier.predict_proba(rows)
+        return probabilities
+
+    def save(self, folder: Path) -> None:
+        """Write `ngrams.json` and `classifier.skops`: loading them runs no code."""
+        self.vectorizer.save(folder / NGRAMS)
+        skops.io.dump(self.classifier, folder / CLASSIFIER)
+
+    @classmethod
+    def load(cls, folder: Path) -> "FittedLogistic":
+        """Read what was saved; types that scikit-learn does not bring are refused."""
+        return cls(NgramVectorizer.load(folder / NGRAMS), skops.io.load(folder / CLASSIFIER))
+
+    def parameters(self) -> int:
+        """Coefficients and intercepts."""
+        return int(self.classifier.coef_.size + self.classifier.intercept_.size)
+
+
+def _together(answers: Iterable[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.empty((0, 5), dtype=np.float32), *answers])
+
+
+def fit_logistic(corpus: Corpus, settings: Settings, options: FitOptions, recorder: Recorder) -> Fit:
+    """Fit vectoriser and classifier.
+
+    Raises:
+        UserError: no training text has a word, or the sampling cannot be done with these reviews.
+    """
+    vectorizer = NgramVectorizer(
+        int(settings["ngrams"]), int(settings["features"]), bool(settings["sublinear"])
+    )
+    features, ratings = vectorizer.fit_transform(corpus.encoding, corpus.show), corpus.train.ratings
+    resampled = resample(corpus, options)
+    if resampled:
+        features, ratings = resampled.mixture @ features, resampled.ratings
+    classifier = multinomial.fit(
+        features, ratings, float(settings["c"]), options.sampling == "class_weight", corpus.show
+    )
+    model = FittedLogistic(vectorizer, classifier)
+    probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
+    recorder.epoch(1, {}, probabilities)
+    return Fit(model, probabilities, epochs=1, best_epoch=1, trained_on=ratings)
