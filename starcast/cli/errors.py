@@ -1,5 +1,27 @@
-"""The one exception that means: the user can mend this."""
+"""Mistakes that the user can mend, and how errors are told: in one line, without secrets."""
+
+import re
+
+SECRETS = (
+    (re.compile(r"(https?://)[^/\s]*@"), r"\1"),
+    # A database's password may hold a slash.
+    (re.compile(r"((?<!http)(?<!https)://)[^/\s:@]*(?::\S*)?@"), r"\1"),
+    (re.compile(r"([?&]\w*(?:password|token|secret)\w*=)[^&\s'\"]*", re.IGNORECASE), r"\1..."),
+)
 
 
 class UserError(Exception):
-    """A mistake of the user: its text says what is wrong, where and what to do. Commands exit with code 2."""
+    """A mistake outside the code: its text says what is wrong, where and what to do. Commands exit with code 2."""
+
+
+def without_secrets(text: str) -> str:
+    """Return a URI, or a text with URIs, without passwords and the names that go with them."""
+    for pattern, instead in SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def first_line(error: BaseException | str, most: int = 200) -> str:
+    """Return the first line of what an error says, without secrets; its type if it says nothing."""
+    said = without_secrets(str(error).strip()).partition("\n")[0].strip() or type(error).__name__
+    return f"{said[:most]}..." if len(said) > most else said

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from starcast.cli.errors import UserError
+from starcast.cli.errors import UserError, first_line
 from starcast.reviews.unpack import check_growth, open_unpacked
 
 ROWS = 1_000  # decoded at once: a row may be of any length
@@ -144,6 +144,5 @@ def _damage_told(name: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        why = f"not readable as parquet ({first})"
+        why = f"not readable as parquet ({first_line(error)})"
         raise UserError(f"{name}: {why}; mend the file, or rename it if it is of another format") from None

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from starcast.cli.errors import UserError
+from starcast.cli.errors import UserError, first_line
 from starcast.reviews.ahead import map_ahead
 from starcast.reviews.rows import TextBlock, end_of_first_row
 
@@ -153,9 +153,8 @@ def _why(block: TextBlock, kind: str, header: bytes, error: BaseException) -> st
             f"not UTF-8: byte 0x{byte:02x} in line {line}; convert it first, e.g. `iconv -f latin1 -t utf-8`"
         )
     found = _broken_object(block) if kind == "jsonl" else _ragged_row(block, kind, header)
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return (
-        f"not readable as {kind} ({found or first}); mend the file, or rename it if it is of another format"
+        f"not readable as {kind} ({found or first_line(error)}); mend the file, or rename it if it is of another format"
     )
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from starcast.cli.errors import UserError
+from starcast.cli.errors import UserError, first_line
 from starcast.search.loop import Done, Event, Failed
 from starcast.search.trials import Proposal
 from starcast.search.workers import GROWTH
@@ -147,7 +147,7 @@ class SparkPool:
             # Where it has reported, the end of its connection says what became of it: its result may have arrived.
             if number not in self._pipes:
                 self._report(
-                    Failed(number, f"its Spark task did not begin: {_first_line(error)}", str(error))
+                    Failed(number, f"its Spark task did not begin: {first_line(error)}", str(error))
                 )
 
     def _listen(self, number: int, pipe: Connection) -> None:
@@ -176,7 +176,3 @@ class SparkPool:
             if isinstance(event, Done | Failed):
                 self._running.pop(event.number, None)
                 self._pipes.pop(event.number, None)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
