@@ -23,8 +23,8 @@ from starcast.tracking.server import shown_store
 def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[str]:
     """The run of an entry point: the one `mlflow run` has begun, else a new one, nested if a step is under way.
 
-    `mlflow run` has logged the parameters already; a run begun here logs them the same way. The run ends FINISHED,
-    KILLED (interrupted) or FAILED (anything else).
+    The run has every parameter, also those at their defaults. It ends FINISHED, KILLED (interrupted) or FAILED
+    (anything else).
 
     Yields:
         The run's id; the run is MLflow's active run.
@@ -33,13 +33,13 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
         UserError: the tracking store is away, refuses the user, or fails.
     """
     _quiet()
-    begun_by_mlflow = "MLFLOW_RUN_ID" in os.environ
     with access.told_in_a_line():
         run = _begin_run()
         with _closed_with_its_status():
             views.introduce_experiment(run.info.experiment_id)
-            if not begun_by_mlflow:
-                mlflow.log_params(dict(parameters))
+            # A parameter is logged once: `mlflow run` has logged what MLproject declares and what it was given.
+            logged = run.data.params
+            mlflow.log_params({name: value for name, value in parameters.items() if name not in logged})
             repeat = lineage.command(step, parameters)
             mlflow.set_tags({MLFLOW_RUN_NAME: name, "step": step, "command": repeat, PROCESS: this_process()})
             lineage.log_code_and_versions()
