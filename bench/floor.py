@@ -70,7 +70,14 @@ def fit(corpus: Corpus, settings: Settings) -> Clock:
 
     fitting.predict = timed
     try:
-        LSTM_2.fit(corpus, settings, FitOptions("none", EPOCHS, BATCH, 42, EPOCHS, "linear"), clock)
+        LSTM_2.fit(
+            corpus,
+            settings,
+            FitOptions(
+                sampling="none", epochs=EPOCHS, batch_size=BATCH, seed=42, patience=EPOCHS, schedule="linear"
+            ),
+            clock,
+        )
     finally:
         fitting.predict = predict
     return clock

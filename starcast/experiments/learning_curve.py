@@ -17,7 +17,7 @@ from starcast.experiments.learning_curve_report import fit_rows, report_of, term
 from starcast.experiments.learning_curves import LearningCurves, Measured, Point, learning_curves
 from starcast.experiments.parameters import LearningCurveParameters
 from starcast.models.catalogue import FAMILIES
-from starcast.models.sampling import check_members, count_ratings
+from starcast.models.sampling import count_ratings, neighbours_taken
 from starcast.reports.page import Report, plain
 from starcast.reviews.split import nested_order, smallest_with_all
 from starcast.tracking import runs, server
@@ -55,11 +55,9 @@ def _jobs(parameters: LearningCurveParameters, ground: ExperimentData) -> list[F
     for size in _sizes(parameters.sizes, ratings):
         for repeat, order in enumerate(orders):
             for family in parameters.families:
-                training = parameters.training(family, parameters.sampling, repeat)
-                check_members(count_ratings(ratings[order[:size]]), training)
-                jobs.append(
-                    FitJob(ground.folder, family, parameters.settings_of(family), training, order[:size])
-                )
+                spec = parameters.spec(family, parameters.sampling, repeat)
+                neighbours_taken(count_ratings(ratings[order[:size]]), spec.options)
+                jobs.append(FitJob(ground.folder, spec, order[:size]))
     return jobs
 
 
@@ -89,8 +87,8 @@ def _measured(fitting: ScoredFit, parameters: LearningCurveParameters, ground: E
     predicted = fitting.predicted[parameters.decision]
     scored = scores.score(ground.test_ratings, fitted.probabilities["test"], predicted)
     reviews, learned_from = (int(counts.sum()) for counts in fitted.class_counts)
-    seed = job.training.seed
-    which = job.family, reviews, seed - parameters.seed, seed, fitting.run_id
+    seed = job.spec.options.seed
+    which = job.spec.family, reviews, seed - parameters.seed, seed, fitting.run_id
     return Measured(
         *which, predicted.astype(np.int8), scored, learned_from, fitted.seconds, fitted.peak_memory_mb
     )

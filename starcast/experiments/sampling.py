@@ -13,7 +13,7 @@ from starcast.experiments.sampling_effects import SamplingScores, score_all, sco
 from starcast.experiments.sampling_report import report_of
 from starcast.models.catalogue import FAMILIES
 from starcast.models.family import Sampling
-from starcast.models.sampling import check_members, count_ratings
+from starcast.models.sampling import count_ratings, neighbours_taken
 from starcast.reports import files
 from starcast.reports.page import Report, plain
 from starcast.tracking import runs, server
@@ -49,10 +49,10 @@ def _jobs(parameters: SamplingParameters, ground: ExperimentData) -> list[FitJob
     for repeat in range(parameters.repeats):
         for family in parameters.families:
             for variant in _taken(parameters, family):
-                training = parameters.training(family, variant, repeat)
-                check_members(counts, training)
+                spec = parameters.spec(family, variant, repeat)
+                neighbours_taken(counts, spec.options)
                 if repeat == 0 or FAMILIES[family].varies(variant):
-                    jobs.append(FitJob(ground.folder, family, parameters.settings_of(family), training))
+                    jobs.append(FitJob(ground.folder, spec))
     return jobs
 
 

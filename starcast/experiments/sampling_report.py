@@ -25,7 +25,7 @@ def report_of(scored: SamplingScores, data: str) -> Report:
     """The report of all systems."""
     answer = [line for family in scored.families for line in _answer(scored, family)]
     once = [system.fittings[0].job for system in scored.systems if len(system.fittings) == 1]
-    if any(FAMILIES[job.family].varies(job.training.sampling) for job in once):
+    if any(FAMILIES[job.spec.family].varies(job.spec.options.sampling) for job in once):
         answer.append(ONE_FIT)
     sections = [
         _scores(scored),

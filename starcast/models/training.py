@@ -122,7 +122,7 @@ def fit_network(
     corpus: Corpus,
     rows: TrainingRows,
     learning_rate: float,
-    training: FitOptions,
+    options: FitOptions,
     recorder: Recorder,
     checkpoints: Checkpoints | None = None,
 ) -> Progress:
@@ -131,31 +131,31 @@ def fit_network(
     One weight per class enters as a weight per review; sparse labels give the same loss as study A's one-hot ones. With
     `checkpoints` every epoch is kept, and a fit that was cut off goes on as if it had not been.
     """
-    compiled = compiled_like(network, learning_rate, rows.mixes, training.precision)
+    compiled = compiled_like(network, learning_rate, rows.mixes, options.precision)
     # What is watched answers as what is saved: single reviews, in 32 bits.
-    unlike = rows.mixes or training.precision != "float32"
+    unlike = rows.mixes or options.precision != "float32"
     answering = compiled_like(network, learning_rate) if unlike else compiled
-    weights = review_weights(rows.ratings, training.sampling)
+    weights = review_weights(rows.ratings, options.sampling)
     batches = TrainingBatches(
-        rows.sequences, rows.ratings, weights, training.batch_size, training.seed, rows.resampled
+        rows.sequences, rows.ratings, weights, options.batch_size, options.seed, rows.resampled
     )
     kept = checkpoints.kept() if checkpoints else None
     progress = load_progress(kept, compiled) if kept else Progress()
     for _ in range(progress.epochs):
         batches.on_epoch_end()  # the draws of the epochs that are done
-    if progress.epochs < training.epochs and (
-        not kept or progress.epochs - progress.best_epoch < training.patience
+    if progress.epochs < options.epochs and (
+        not kept or progress.epochs - progress.best_epoch < options.patience
     ):
         watch: list[keras.callbacks.Callback] = [
-            Validation(answering, corpus, recorder, training.patience, progress, checkpoints),
+            Validation(answering, corpus, recorder, options.patience, progress, checkpoints),
             BatchLines(corpus.show, len(batches)),
         ]
-        if training.schedule == "linear":
-            watch.append(FallingRate(learning_rate, len(batches), training.epochs, progress.epochs))
+        if options.schedule == "linear":
+            watch.append(FallingRate(learning_rate, len(batches), options.epochs, progress.epochs))
         # The batches come shuffled; Keras would shuffle their order once more, by a state that is not kept.
         compiled.fit(
             batches,
-            epochs=training.epochs,
+            epochs=options.epochs,
             initial_epoch=progress.epochs,
             shuffle=False,
             verbose=0,

@@ -13,6 +13,7 @@ from starcast.experiments.study_a_parameters import StudyAParameters
 from starcast.reproduction import rerun_trial
 from starcast.reviews import sources
 from starcast.reviews.parameters import DataParameters
+from starcast.search.trials import Proposal
 from starcast.tracking import history, runs
 from starcast.tracking import repetition as stored
 from starcast.tracking.origin import Origin
@@ -88,15 +89,14 @@ def run_again(origin: Origin, parameters: Parameters, prepared: Prepared, run_id
     tags = origin.tags
     budget = int(tags[BUDGET]) if BUDGET in tags else None
     pruned_after = origin.epochs_run if tags["outcome"] == "pruned" and budget is None else None
-    again = rerun_trial.Again(
-        int(tags["trial_number"]), history.recipe_of(origin.run_id), pruned_after, budget
-    )
-    rerun_trial.train_again(again, parameters, prepared, run_id)
+    spec = history.spec_of(origin.run_id, parameters.seed)
+    proposal = Proposal(int(tags["trial_number"]), spec.family, spec.settings, budget)
+    rerun_trial.train_again(proposal, spec.options, pruned_after, parameters, prepared, run_id)
 
 
 def _candidate(origin: Origin, search: TuneParameters) -> TrainParameters:
     """A fit of the candidate's recipe, with the data, the decision and the seed of its search."""
-    epochs = history.recipe_of(origin.run_id).epochs
+    epochs = history.spec_of(origin.run_id, search.seed).options.epochs
     shared = search.model_dump(by_alias=True, include={*FitParameters.model_fields} - {"epochs"})
     return TrainParameters.model_validate({**shared, "epochs": epochs, "from_run": origin.run_id})
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starcast.cli.errors import UserError
 from starcast.cli.processes import scratch_folder
 from starcast.models.corpus import Corpus
-from starcast.models.family import ModelSpec
+from starcast.models.family import FitOptions
 from starcast.reviews.split import LEARNED_FROM
 from starcast.search.loop import Search
 from starcast.search.progress import say
@@ -18,16 +18,6 @@ from starcast.tracking.trial_log import TrialLog
 from starcast.workflow.prepare import Prepared
 from starcast.workflow.search import WORKER
 from starcast.workflow.search_parameters import TuneParameters
-
-
-@dataclass(frozen=True)
-class Again:
-    """What to train: the trial's number and recipe; the epochs after which it was pruned, or that its algorithm gave it."""
-
-    number: int
-    recipe: ModelSpec
-    pruned_after: int | None
-    budget: int | None
 
 
 @dataclass
@@ -53,43 +43,38 @@ class _StopsAfter(NoPruner):
         return epoch < self.last
 
 
-def train_again(again: Again, parameters: TuneParameters, prepared: Prepared, run_id: str) -> None:
-    """Train it on a run below `run_id`, the active one; `parameters` are those of its search.
+def train_again(
+    proposal: Proposal,
+    options: FitOptions,
+    pruned_after: int | None,
+    parameters: TuneParameters,
+    prepared: Prepared,
+    run_id: str,
+) -> None:
+    """Train a proposal on a run below `run_id`, the active one; `parameters` are those of its search.
+
+    Args:
+        pruned_after: the epoch after which the trial was pruned then, if it was.
 
     Raises:
         UserError: it failed this time.
     """
     prepared.log_inputs(LEARNED_FROM)
     corpus = Corpus.stored(*(prepared.split(name) for name in LEARNED_FROM))
-    recipe, goal = again.recipe, parameters.goal()
-    proposal = Proposal(again.number, recipe.family, recipe.settings, again.budget)
+    goal = parameters.goal()
     workers = min(
         parameters.workers or carried_workers(), parameters.max_trials
     )  # each had its share of the threads
     with scratch_folder() as folder:
         corpus.save(folder)
-        training = TrialOptions(
-            folder,
-            goal,
-            recipe.sampling,
-            recipe.batch_size,
-            recipe.schedule,
-            recipe.epochs,
-            parameters.seed,
-            parameters.executions_per_trial,
-            prunes=again.pruned_after is not None,
-            neighbours=recipe.neighbours,
-            fewer_neighbours=recipe.fewer_neighbours,
-            precision=recipe.precision,
-        )
+        prunes = pruned_after is not None
+        trials = TrialOptions(folder, goal, options, parameters.executions_per_trial, prunes)
         patience = Patience(parameters.server_patience_minutes * 60, say)
-        log = TrialLog(
-            run_id, parameters.engine, training.parameters, corpus.validation.ratings, patience, {}
-        )
-        pruner = NoPruner() if again.pruned_after is None else _StopsAfter(again.pruned_after)
+        log = TrialLog(run_id, parameters.engine, trials.parameters, corpus.validation.ratings, patience, {})
+        pruner = NoPruner() if pruned_after is None else _StopsAfter(pruned_after)
         try:
-            with quick_failures(), WorkerPool(WORKER, training, workers) as pool:
-                [trial] = Search(_One(proposal), pool, pruner, log, goal).run(1, again.number)
+            with quick_failures(), WorkerPool(WORKER, trials, workers) as pool:
+                [trial] = Search(_One(proposal), pool, pruner, log, goal).run(1, proposal.number)
                 log.flush()
         except BaseException:
             log.interrupt()

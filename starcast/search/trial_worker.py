@@ -4,7 +4,7 @@ import math
 import signal
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,7 +16,7 @@ import psutil
 from starcast.evaluation.scores import multilabel_auc, val_scores
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus
-from starcast.models.family import Fit, FitOptions, Precision, Schedule, Value, split_choices
+from starcast.models.family import Fit, FitOptions, ModelSpec, Value, split_choices
 from starcast.models.sampling import count_ratings
 from starcast.search.loop import Done, Epoch, Event, Failed, Result
 from starcast.search.trials import Objective, Proposal
@@ -34,50 +34,36 @@ class PrunedError(Exception):
 class TrialOptions:
     """How the trials of a search are trained; plain values, so that it can be sent to another process.
 
-    `sampling` and `batch_size` hold where they are not among the settings. `prunes`: whether a trial asks, after each epoch
-    but the last, if it goes on. With several `executions` a trial is trained so often, with seeds counted up from `seed`;
-    its first training alone can be pruned.
+    Attributes:
+        folder: of the encoded corpus.
+        options: of a trial whose settings and proposal say nothing else.
+        executions: how often each trial is trained, with seeds counted up; only its first training can be pruned.
+        prunes: whether a trial asks, after each epoch but the last, if it goes on.
     """
 
-    folder: Path  # of the corpus
+    folder: Path
     objective: Objective
-    sampling: str
-    batch_size: int
-    schedule: Schedule
-    epochs: int
-    seed: int
+    options: FitOptions
     executions: int
     prunes: bool
-    neighbours: int = 5
-    fewer_neighbours: bool = False
-    precision: Precision = "float32"
 
-    def training(self, proposal: Proposal, execution: int = 0) -> FitOptions:
-        """How one execution is fitted."""
-        _, sampling, batch_size = split_choices(proposal.settings, self.sampling, self.batch_size)
+    def spec(self, proposal: Proposal, execution: int = 0) -> ModelSpec:
+        """Return what one execution of a trial fits."""
+        settings, options = split_choices(proposal.settings, self.options)
         family = FAMILIES[proposal.family]
-        epochs = (proposal.epochs or self.epochs) if family.iterative else 1
-        return FitOptions(
-            family.check_sampling(sampling),
-            epochs,
-            batch_size,
-            self.seed + execution,
+        epochs = (proposal.epochs or options.epochs) if family.iterative else 1
+        options = replace(
+            options,
+            sampling=family.check_sampling(options.sampling),
+            epochs=epochs,
+            seed=options.seed + execution,
             patience=epochs,
-            schedule=self.schedule,
-            neighbours=self.neighbours,
-            fewer_neighbours=self.fewer_neighbours,
-            precision=self.precision,
         )
+        return ModelSpec(proposal.family, settings, options)
 
     def parameters(self, proposal: Proposal) -> dict[str, Value]:
-        """What a trial's run shows as its parameters."""
-        settings, *_ = split_choices(proposal.settings, self.sampling, self.batch_size)
-        return {
-            "family": proposal.family,
-            **settings,
-            **self.training(proposal).logged(),
-            "executions": self.executions,
-        }
+        """Return what a trial's run shows as its parameters."""
+        return {**self.spec(proposal).logged(), "executions": self.executions}
 
 
 class Reporter:
@@ -110,17 +96,16 @@ class Reporter:
             raise PrunedError
 
 
-def train_trial(training: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: Connection) -> Event:
+def train_trial(trials: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: Connection) -> Event:
     """Train one proposal in all its executions, reporting over the pipe; failures come back as what they are."""
-    reporter = Reporter(pipe, proposal.number, corpus.validation.ratings, training.objective.name)
-    reporter.prunes = training.prunes
-    settings, *_ = split_choices(proposal.settings, training.sampling, training.batch_size)
+    reporter = Reporter(pipe, proposal.number, corpus.validation.ratings, trials.objective.name)
+    reporter.prunes = trials.prunes
     fits = []
     try:
-        for execution in range(training.executions):
-            how = training.training(proposal, execution)
-            reporter.execution, reporter.last_epoch = execution, how.epochs
-            fits.append(FAMILIES[proposal.family].fit(corpus, settings, how, reporter))
+        for execution in range(trials.executions):
+            spec = trials.spec(proposal, execution)
+            reporter.execution, reporter.last_epoch = execution, spec.options.epochs
+            fits.append(FAMILIES[spec.family].fit(corpus, spec.settings, spec.options, reporter))
     except PrunedError:
         return Done(proposal.number, reporter.scores, result=None)
     except Exception as error:  # whatever a model library raises: the trial failed, the search goes on
@@ -155,18 +140,18 @@ def send(pipe: Connection, event: Event) -> None:
 def work(pipe: Connection) -> None:
     """Train what comes over the pipe until the search closes it."""
     try:
-        training: TrialOptions = pipe.recv()
-        corpus = Corpus.open(training.folder)
+        trials: TrialOptions = pipe.recv()
+        corpus = Corpus.open(trials.folder)
         while True:
             proposal: Any = pipe.recv()
-            send(pipe, train_trial(training, corpus, proposal, pipe))
+            send(pipe, train_trial(trials, corpus, proposal, pipe))
     except (EOFError, ConnectionError):
         return
 
 
-def work_on_spark(pipe: Connection, training: TrialOptions, proposal: Proposal, shipped: Path) -> None:
+def work_on_spark(pipe: Connection, trials: TrialOptions, proposal: Proposal, shipped: Path) -> None:
     """Train one proposal on the corpus that was shipped to this executor; its process keeps the corpus open for the next."""
-    send(pipe, train_trial(training, _opened(shipped / training.folder.name), proposal, pipe))
+    send(pipe, train_trial(trials, _opened(shipped / trials.folder.name), proposal, pipe))
 
 
 _opened = lru_cache(maxsize=1)(Corpus.open)

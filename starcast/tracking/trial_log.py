@@ -13,7 +13,7 @@ import numpy as np
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from starcast.models.family import Settings, Value, split_choices
+from starcast.models.family import Settings, Value, without_choices
 from starcast.reports import files
 from starcast.search.loop import Done, Epoch, Failed
 from starcast.search.trials import Proposal, Trial
@@ -28,10 +28,12 @@ FLUSH_SECONDS = 15.0  # after an interrupt, for what is still to be written
 class TrialLog:
     """Watches a search (`starcast.search.loop.Watcher`); every trial becomes a run below its parent.
 
+    `seconds` is the time spent on writing beside the training, `cpu_seconds` what of it training could not use.
+
     Args:
         parent_id: the search's run.
         engine: tag of every trial.
-        parameters: of a proposal, what its run shows.
+        parameters: what a run shows of a proposal.
         ratings: true ratings of the validation split as index 0-4.
         run_ids: trial number to run, of trials that are on the server already.
     """
@@ -50,9 +52,7 @@ class TrialLog:
         self._parent, self._engine, self._parameters, self._ratings = parent_id, engine, parameters, ratings
         self._patience = patience
         self.run_ids = dict(run_ids)
-        self.seconds = self.cpu_seconds = (
-            0.0  # spent on writing beside the training; of them, what training could not use
-        )
+        self.seconds = self.cpu_seconds = 0.0
         self._open: set[int] = set()
         self._error: Exception | None = None
         self._writes: queue.Queue[Write | None] = queue.Queue()
@@ -60,18 +60,18 @@ class TrialLog:
         self._thread.start()
 
     def begin(self, proposal: Proposal) -> None:
-        """A trial begins: its run, with its parameters."""
-        now, parameters = _now(), self._parameters(proposal)
+        """Create the run of a trial, with its parameters."""
+        parameters = self._parameters(proposal)
         self._open.add(proposal.number)
-        self._writes.put(lambda again: self._create(proposal, parameters, now, again))
+        self._writes.put(partial(self._create, proposal, parameters, _now()))
 
     def epoch(self, event: Epoch) -> None:
-        """A trial finished an epoch: all its metrics in one request."""
+        """Log all metrics of an epoch in one request."""
         batch = _metrics(event.metrics, event.epoch)
         self._writes.put(lambda _: self._client.log_batch(self.run_ids[event.number], metrics=batch))
 
     def end(self, trial: Trial, event: Done | Failed) -> None:
-        """A trial ended: outcome, kept scores one step past the last epoch, files, status."""
+        """Log the end of a trial: outcome, kept scores one step past the last epoch, files, status."""
         now, number = _now(), trial.proposal.number
         self._open.discard(number)
         tags = [RunTag("outcome", trial.outcome)] + ([RunTag("reason", trial.reason)] if trial.reason else [])
@@ -82,12 +82,11 @@ class TrialLog:
                 metrics += _metrics(further, epoch)
         self._writes.put(lambda _: self._client.log_batch(self.run_ids[number], metrics=metrics, tags=tags))
         self._writes.put(lambda _: self._log_files(number, trial.proposal.settings, event))
-        self._writes.put(
-            lambda _: self._client.set_terminated(self.run_ids[number], STATUS[trial.outcome], now)
-        )
+        status = STATUS[trial.outcome]
+        self._writes.put(lambda _: self._client.set_terminated(self.run_ids[number], status, now))
 
     def check(self) -> None:
-        """Raise what stopped the writing, if anything did."""
+        """Raise the error that stopped the writing, if one did."""
         if self._error:
             raise self._error
 
@@ -115,10 +114,9 @@ class TrialLog:
             try:
                 self._patience.through(write)
             except ServerGoneError as error:
-                unwritten = f"{self._writes.qsize() + 1} writes are lost with it"
-                self._error = ServerGoneError(
-                    f"{error}; {unwritten}. Go on when it is back: -P resume={self._parent}"
-                )
+                lost = f"{self._writes.qsize() + 1} writes are lost with it"
+                advice = f"Go on when it is back: -P resume={self._parent}"
+                self._error = ServerGoneError(f"{error}; {lost}. {advice}")
                 return
             except Exception as error:  # the search ends with it, at its next look
                 self._error = error
@@ -127,43 +125,40 @@ class TrialLog:
             self.cpu_seconds += time.thread_time() - cpu_began
 
     def _create(self, proposal: Proposal, parameters: Mapping[str, Value], began: int, again: bool) -> None:
+        number = proposal.number
         tags = {
             MLFLOW_PARENT_RUN_ID: self._parent,
-            MLFLOW_RUN_NAME: f"trial {proposal.number:03d} {proposal.family}",
+            MLFLOW_RUN_NAME: f"trial {number:03d} {proposal.family}",
             "family": proposal.family,
             "engine": self._engine,
-            "trial_number": str(proposal.number),
+            "trial_number": str(number),
         }
         if proposal.epochs is not None:
             tags[BUDGET] = str(proposal.epochs)
-        run_id = self._find(proposal.number) if again else None
-        run_id = run_id or self._client.create_run(self._experiment, began, tags).info.run_id
-        self.run_ids[proposal.number] = run_id
-        self._client.log_batch(run_id, params=[Param(name, str(value)) for name, value in parameters.items()])
+        found = []
+        if again:  # the server may have made the run, and died before it said so
+            wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self._parent}' and tags.trial_number = '{number}'"
+            found = self._client.search_runs([self._experiment], wanted)
+        run = found[0] if found else self._client.create_run(self._experiment, began, tags)
+        self.run_ids[number] = run.info.run_id
+        params = [Param(name, str(value)) for name, value in parameters.items()]
+        self._client.log_batch(run.info.run_id, params=params)
 
     def _kill(self, number: int, now: int, _: bool) -> None:
         self._client.set_tag(self.run_ids[number], "outcome", "interrupted")
         self._client.set_terminated(self.run_ids[number], "KILLED", now)
 
-    def _find(self, number: int) -> str | None:
-        # A server that died after it made the run, and before it said so.
-        wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self._parent}' and tags.trial_number = '{number}'"
-        found = self._client.search_runs([self._experiment], wanted)
-        return str(found[0].info.run_id) if found else None
-
     def _log_files(self, number: int, settings: Settings, event: Done | Failed) -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            files.write_json(folder / "settings.json", split_choices(settings, "", 0)[0])
+            files.write_json(folder / "settings.json", without_choices(settings))
             if isinstance(event, Failed):
                 (folder / "traceback.txt").write_text(event.traceback or event.reason, encoding="utf-8")
             elif event.result:
-                predicted = np.concatenate(event.result.predicted)
+                predicted, repeats = np.concatenate(event.result.predicted), len(event.result.predicted)
                 if event.result.class_counts is not None:
                     files.write_class_counts(folder, *event.result.class_counts)
-                files.write_split_files(
-                    folder, "val", np.tile(self._ratings, len(event.result.predicted)), predicted
-                )
+                files.write_split_files(folder, "val", np.tile(self._ratings, repeats), predicted)
             self._client.log_artifacts(self.run_ids[number], temporary)
 
 

@@ -19,7 +19,7 @@ from starcast.cli.progress import WorkLines
 from starcast.evaluation.scores import val_scores
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
-from starcast.models.family import Fit, FitOptions, Settings
+from starcast.models.family import Fit, ModelSpec
 from starcast.models.progress import EpochLines
 from starcast.models.sampling import count_ratings, effective_shares
 from starcast.models.texts import StoredTexts
@@ -33,9 +33,7 @@ class FitJob:
     """What to fit: `folder` holds train, validation and test as Parquet; `rows` of the training split, all unless given."""
 
     folder: Path
-    family: str
-    settings: Settings
-    training: FitOptions
+    spec: ModelSpec
     rows: np.ndarray | None = None
 
 
@@ -90,7 +88,7 @@ def fit_alone(job: FitJob) -> FitResult:
         return _answer(ours.recv(), peak)
     except (EOFError, ConnectionError, psutil.NoSuchProcess):
         raise UserError(
-            f"fitting {job.family}: its process ended with code {process.wait()}; has the memory run out?"
+            f"fitting {job.spec.family}: its process ended with code {process.wait()}; has the memory run out?"
         ) from None
     finally:
         ours.close()
@@ -113,9 +111,9 @@ def fit(job: FitJob) -> FitResult:
     show = WorkLines().show
     corpus = Corpus(CorpusSplit.stored(train, job.rows), CorpusSplit.stored(validation), show=show)
     curve, start = _Curve(corpus.validation.ratings), time.monotonic()
-    family = FAMILIES[job.family]
-    recorder = EpochLines(curve, job.training.epochs) if family.iterative else curve
-    fitted = family.fit(corpus, job.settings, job.training, recorder)
+    family = FAMILIES[job.spec.family]
+    recorder = EpochLines(curve, job.spec.options.epochs) if family.iterative else curve
+    fitted = family.fit(corpus, job.spec.settings, job.spec.options, recorder)
     seconds = time.monotonic() - start
     answers = {
         "val": fitted.validation_probabilities,
@@ -131,7 +129,7 @@ def _fitted(
         answers,
         np.stack([count_ratings(corpus.train.ratings), count_ratings(fit.trained_on)]),
         effective_shares(corpus.train.ratings, "none"),
-        effective_shares(fit.trained_on, job.training.sampling),
+        effective_shares(fit.trained_on, job.spec.options.sampling),
         curve.epochs,
         fit.best_epoch,
         fit.model.parameters(),

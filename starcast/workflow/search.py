@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from starcast.cli.errors import UserError
 from starcast.cli.processes import scratch_folder
 from starcast.models.corpus import Corpus
 from starcast.models.family import ModelSpec, Settings, split_choices
-from starcast.models.sampling import check_members, count_ratings, warning_of
+from starcast.models.sampling import count_ratings, sampling_note
 from starcast.reviews.split import LEARNED_FROM
 from starcast.search.loop import Search
 from starcast.search.progress import TrialLines, say
@@ -31,6 +31,7 @@ from starcast.workflow.prepare import Prepared
 from starcast.workflow.search_parameters import TuneParameters
 
 if TYPE_CHECKING:
+    import numpy as np
     from pyspark.sql import SparkSession
 
 WORKER = "starcast.search.trial_worker"
@@ -51,27 +52,35 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
         return Searched(finished.trials, finished.run_ids)
     prepared.log_inputs(LEARNED_FROM)
     corpus = Corpus.stored(*(prepared.split(name) for name in LEARNED_FROM))
-    _check_samplings(parameters, corpus)
+    notes = _sampling_notes(parameters, corpus.train.ratings)
     with scratch_folder() as scratch, _session(parameters) as session:
         workers = min(
             parameters.workers or (session.sparkContext.defaultParallelism if session else carried_workers()),
             missing,
         )
         _announce(parameters, missing, workers)
+        for note in notes:
+            say(note)
         folder = scratch / "corpus"
         folder.mkdir()
         corpus.save(folder)
-        training = _training(parameters, folder)
+        trials = TrialOptions(
+            folder,
+            parameters.goal(),
+            parameters.trial_options(),
+            parameters.executions_per_trial,
+            prunes=parameters.chosen_engine().pruner != "none",
+        )
         patience = Patience(parameters.server_patience_minutes * 60, say)
         log = TrialLog(
             parent_id,
             parameters.engine,
-            training.parameters,
+            trials.parameters,
             corpus.validation.ratings,
             patience,
             finished.run_ids,
         )
-        pool = _spark_pool(session, training, workers) if session else WorkerPool(WORKER, training, workers)
+        pool = _spark_pool(session, trials, workers) if session else WorkerPool(WORKER, trials, workers)
         return _run(parameters, log, finished, pool)
 
 
@@ -84,19 +93,23 @@ def _session(parameters: TuneParameters) -> AbstractContextManager["SparkSession
     )
 
 
-def _spark_pool(session: "SparkSession", training: TrialOptions, workers: int) -> SparkPool:
-    folder = training.folder
+def _spark_pool(session: "SparkSession", trials: TrialOptions, workers: int) -> SparkPool:
+    folder = trials.folder
     # The folder itself is in the archive: Spark refuses one whose first entry is `./`.
     archive = Path(shutil.make_archive(str(folder), "tar", folder.parent, folder.name))
-    return SparkPool(session, work_on_spark, training, archive, workers)
+    return SparkPool(session, work_on_spark, trials, archive, workers)
 
 
-def _check_samplings(parameters: TuneParameters, corpus: Corpus) -> None:
-    """See that no trial is bound to fail for want of neighbours."""
-    counts, how = count_ratings(corpus.train.ratings), _training(parameters, Path())
-    for family in parameters.families:
-        for sampling in parameters.samplings_of(family):
-            check_members(counts, how.training(Proposal(0, family, {"sampling": sampling})))
+def _sampling_notes(parameters: TuneParameters, ratings: "np.ndarray") -> list[str]:
+    """Return what a user should know of the samplings of a search.
+
+    Raises:
+        UserError: a trial would be bound to fail: a family does not take a sampling, or no review can be made up.
+    """
+    counts, options = count_ratings(ratings), parameters.trial_options()
+    samplings = {name for family in parameters.families for name in parameters.samplings_of(family)}
+    notes = {name: sampling_note(counts, replace(options, sampling=name)) for name in sorted(samplings)}
+    return [f"sampling {name}{note}" for name, note in notes.items() if note]
 
 
 def _announce(parameters: TuneParameters, missing: int, workers: int) -> None:
@@ -104,25 +117,6 @@ def _announce(parameters: TuneParameters, missing: int, workers: int) -> None:
     where = f" on {parameters.spark_master}" if parameters.executor == "spark" else ""
     how = f"{engine.name} {engine.algorithm}, pruner {engine.pruner}, {workers} worker{'s' if workers > 1 else ''}{where}"
     say(f"{missing} trials of {', '.join(parameters.families)} by {how}")
-    for sampling in filter(warning_of, parameters.sampling):
-        say(f"sampling {sampling}{warning_of(sampling)}")
-
-
-def _training(parameters: TuneParameters, folder: Path) -> TrialOptions:
-    return TrialOptions(
-        folder,
-        parameters.goal(),
-        parameters.sampling[0],
-        parameters.batch_size[0],
-        parameters.schedule,
-        parameters.max_epochs,
-        parameters.seed,
-        parameters.executions_per_trial,
-        prunes=parameters.chosen_engine().pruner != "none",
-        neighbours=parameters.neighbours,
-        fewer_neighbours=parameters.fewer_neighbours,
-        precision=parameters.precision,
-    )
 
 
 def _run(
@@ -193,15 +187,9 @@ def _check_best(searched: Searched) -> Proposal:
 
 
 def _fit_best(parameters: TuneParameters, prepared: prepare.Prepared, best: Proposal) -> candidate.Candidate:
-    settings, sampling, batch_size = split_choices(
-        best.settings, parameters.sampling[0], parameters.batch_size[0]
-    )
-    epochs = best.epochs or parameters.max_epochs
-    near = parameters.neighbours, parameters.fewer_neighbours
-    recipe = ModelSpec(
-        best.family, settings, sampling, batch_size, parameters.schedule, epochs, *near, parameters.precision
-    )
-    plan = parameters.plan(recipe)
-    logged = {"family": best.family, **settings, **plan.training.logged()}
+    settings, options = split_choices(best.settings, parameters.trial_options())
+    options = replace(options, epochs=best.epochs or options.epochs)
+    plan = parameters.plan(ModelSpec(best.family, settings, options))
+    logged = plan.spec.logged()
     with runs.child_run(f"candidate {best.family}", {"family": best.family}, logged) as run_id:
         return candidate.fit_candidate(run_id, prepared, plan)

@@ -32,13 +32,13 @@ def train(parameters: TrainParameters) -> candidate.Candidate:
 
 
 def _fit(parameters: TrainParameters, run_id: str) -> candidate.Candidate:
-    recipe = history.recipe_of(parameters.from_run) if parameters.from_run else parameters.recipe()
-    recipe = replace(recipe, epochs=recipe.epochs or TRIAL_EPOCHS)  # 0: a fit that was not asked for a number
-    recipe = replace(recipe, settings=FAMILIES[recipe.family].check(recipe.settings))
-    FAMILIES[recipe.family].check_sampling(recipe.sampling)
+    spec = history.spec_of(parameters.from_run, parameters.seed) if parameters.from_run else parameters.spec()
+    if not spec.options.epochs:  # of a fit that was not asked for a number
+        spec = replace(spec, options=replace(spec.options, epochs=TRIAL_EPOCHS))
+    plan = parameters.plan(replace(spec, settings=FAMILIES[spec.family].check(spec.settings)))
     try:
         prepared = prepare.prepare_once(parameters.data_parameters())
-        fitted = candidate.fit_candidate(run_id, prepared, parameters.plan(recipe))
+        fitted = candidate.fit_candidate(run_id, prepared, plan)
     except KeyboardInterrupt:
         runs.leave_word(f"**Interrupted.** To go on: `mlflow run . -e train -P resume={run_id}`")
         print(f"train: interrupted; go on with: mlflow run . -e train -P resume={run_id}", flush=True)

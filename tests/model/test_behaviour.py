@@ -64,7 +64,7 @@ def learned() -> Learned:
     )
     corpus = Corpus(CorpusSplit.from_table(splits["train"]), CorpusSplit.from_table(splits["validation"]))
     family = FAMILIES["logistic_regression"]
-    training = FitOptions("class_weight", epochs=1, batch_size=128, seed=42, patience=1)
+    training = FitOptions(sampling="class_weight", epochs=1, batch_size=128, seed=42, patience=1)
     fitted = family.fit(corpus, family.check({"ngrams": 2}), training, Silent())
     return Learned(Predictor(family.name, cleaner, fitted.model, uses_title=False), splits["test"])
 

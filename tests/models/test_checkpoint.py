@@ -63,7 +63,13 @@ def fit(
     corpus: Corpus, recorder: Epochs, checkpoints: Folder | None, epochs: int = 5, patience: int = 5
 ) -> Fit:
     return GRU.fit(
-        corpus, SETTINGS, FitOptions("none", epochs, 16, 3, patience, "linear"), recorder, checkpoints
+        corpus,
+        SETTINGS,
+        FitOptions(
+            sampling="none", epochs=epochs, batch_size=16, seed=3, patience=patience, schedule="linear"
+        ),
+        recorder,
+        checkpoints,
     )
 
 

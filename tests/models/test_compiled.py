@@ -18,7 +18,7 @@ from starcast.models.family import Fit, FitOptions, Settings
 from starcast.models.networks import NetworkFamily
 from tests.models.test_networks import Epochs, part
 
-HOW = FitOptions("none", 2, 16, seed=1, patience=2, schedule="linear")
+HOW = FitOptions(sampling="none", epochs=2, batch_size=16, seed=1, patience=2, schedule="linear")
 TRIALS: list[tuple[str, Settings, Settings]] = [
     (
         "gru_1",
@@ -50,7 +50,12 @@ def test_a_trial_does_not_depend_on_those_before_it(
     compiled._compiled.cache_clear()
     fresh, expected = fit(corpus, family, settings)
     compiled._compiled.cache_clear()
-    _, other = fit(corpus, family, before, FitOptions("class_weight", 1, 8, seed=2, patience=1))
+    _, other = fit(
+        corpus,
+        family,
+        before,
+        FitOptions(sampling="class_weight", epochs=1, batch_size=8, seed=2, patience=1),
+    )
     again, seen = fit(corpus, family, settings)
     assert compiled._compiled.cache_info().hits == 1  # else this test would show nothing
     assert other.metrics[0] != expected.metrics[0]

@@ -64,13 +64,13 @@ def corpus() -> Corpus:
 
 @pytest.fixture(scope="module")
 def overfitted(corpus: Corpus) -> tuple[Fit, Epochs]:
-    return fit(FitOptions("none", EPOCHS, 16, seed=1, patience=2), corpus)
+    return fit(FitOptions(sampling="none", epochs=EPOCHS, batch_size=16, seed=1, patience=2), corpus)
 
 
 def test_a_fit_tells_how_much_of_an_epoch_is_done(corpus: Corpus) -> None:
     told: list[tuple[str, float]] = []
     fit(
-        FitOptions("none", 2, 16, seed=1, patience=2),
+        FitOptions(sampling="none", epochs=2, batch_size=16, seed=1, patience=2),
         replace(corpus, show=lambda what, share: told.append((what, share))),
     )
     assert [each for each in told if each[0].startswith("epoch")] == [
@@ -83,7 +83,10 @@ def test_each_family_fits_an_epoch_and_answers_rows_that_sum_to_1(name: str, cor
     family, recorder = FAMILIES[name], Epochs()
     small = {setting: values[0] for setting, values in family.space.items() if setting.startswith("units")}
     fitted = family.fit(
-        corpus, family.check(small), FitOptions(family.sampling, 1, 16, seed=1, patience=1), recorder
+        corpus,
+        family.check(small),
+        FitOptions(sampling=family.sampling, epochs=1, batch_size=16, seed=1, patience=1),
+        recorder,
     )
     # As many as the validation reviews, as long as the longest: a batch of another shape would cost seconds to compile.
     answers = fitted.model.probabilities(
@@ -128,20 +131,22 @@ def test_every_epoch_is_reported_with_its_losses(corpus: Corpus, overfitted: tup
 
 def test_equal_fits_give_equal_metrics(corpus: Corpus, overfitted: tuple[Fit, Epochs]) -> None:
     fitted, recorder = overfitted
-    again, seen = fit(FitOptions("none", EPOCHS, 16, seed=1, patience=2), corpus)
+    again, seen = fit(FitOptions(sampling="none", epochs=EPOCHS, batch_size=16, seed=1, patience=2), corpus)
     assert seen.metrics == recorder.metrics
     assert again.validation_probabilities.tolist() == fitted.validation_probabilities.tolist()
 
 
 def test_another_seed_gives_another_fit(corpus: Corpus, overfitted: tuple[Fit, Epochs]) -> None:
-    _, seen = fit(FitOptions("none", 1, 16, seed=2, patience=1), corpus)
+    _, seen = fit(FitOptions(sampling="none", epochs=1, batch_size=16, seed=2, patience=1), corpus)
     assert seen.metrics[0]["train_loss"] != pytest.approx(overfitted[1].metrics[0]["train_loss"], abs=1e-3)
 
 
 def test_class_weight_takes_probability_from_the_frequent_rating(
     corpus: Corpus, overfitted: tuple[Fit, Epochs]
 ) -> None:
-    _, weighted = fit(FitOptions("class_weight", 2, 16, seed=1, patience=2), corpus)
+    _, weighted = fit(
+        FitOptions(sampling="class_weight", epochs=2, batch_size=16, seed=1, patience=2), corpus
+    )
     plain = overfitted[1]
     for epoch in (0, 1):
         assert weighted.probabilities[epoch][:, 4].mean() < plain.probabilities[epoch][:, 4].mean() - 0.02
@@ -198,13 +203,17 @@ def test_the_file_holds_no_state_of_the_optimizer(overfitted: tuple[Fit, Epochs]
 
 def test_training_that_diverges_says_so(corpus: Corpus) -> None:
     with pytest.raises(FloatingPointError, match="not finite after epoch 1: the learning rate is too high"):
-        fit(FitOptions("none", 3, 16, seed=1, patience=3), corpus, learning_rate=1e38)
+        fit(
+            FitOptions(sampling="none", epochs=3, batch_size=16, seed=1, patience=3),
+            corpus,
+            learning_rate=1e38,
+        )
 
 
 def test_training_that_diverges_late_keeps_its_best_epoch_and_says_so(
     corpus: Corpus, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    how = FitOptions("none", 5, 16, seed=1, patience=5)
+    how = FitOptions(sampling="none", epochs=5, batch_size=16, seed=1, patience=5)
     whole, epochs = fit(how, corpus)
     asked = 0
 
@@ -245,7 +254,7 @@ def test_every_sampling_trains_a_model_of_its_own(family: str, corpus: Corpus) -
     answers: dict[str, np.ndarray] = {}
     for sampling in FAMILIES[family].samplings:
         small = SMALL if family == "gru_1" else {"c": 10.0}
-        how = FitOptions(sampling, 2, 16, seed=1, patience=2, neighbours=3)
+        how = FitOptions(sampling=sampling, epochs=2, batch_size=16, seed=1, patience=2, neighbours=3)
         fitted = FAMILIES[family].fit(corpus, {**FAMILIES[family].published, **small}, how, Epochs())
         probabilities = fitted.model.probabilities(corpus.validation.texts)
         np.testing.assert_allclose(probabilities, fitted.validation_probabilities, atol=1e-6)

@@ -15,7 +15,7 @@ from starcast.models.family import Fit, FitOptions, Precision, Sampling
 from starcast.models.networks import NetworkFamily
 from tests.models.test_networks import Epochs, part
 
-HOW = FitOptions("none", 6, 16, seed=1, patience=6)
+HOW = FitOptions(sampling="none", epochs=6, batch_size=16, seed=1, patience=6)
 SETTINGS = {"units_1": 8, "dropout_1": 0.3, "dropout_2": 0.1, "learning_rate": 0.03}
 MIXED: tuple[Precision, ...] = ("mixed_bfloat16", "mixed_float16")
 

@@ -52,7 +52,10 @@ def predictor(family: str, cleaner: Cleaner, uses_title: bool = False) -> Predic
     part = CorpusSplit(cleaner.clean(pl.Series([RAW[rating] for rating in ratings])), np.array(ratings) - 1)
     given = {"units_1": 8} if family == "gru_1" else {"c": 10.0}
     fitted = FAMILIES[family].fit(
-        Corpus(part, part), FAMILIES[family].check(given), FitOptions("none", 1, 8, 1, 1), Silent()
+        Corpus(part, part),
+        FAMILIES[family].check(given),
+        FitOptions(sampling="none", epochs=1, batch_size=8, seed=1, patience=1),
+        Silent(),
     )
     return Predictor(family, cleaner, fitted.model, uses_title)
 

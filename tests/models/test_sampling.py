@@ -19,14 +19,14 @@ from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import SAMPLINGS, FitOptions, Sampling
 from starcast.models.sampling import (
     Resampled,
-    check_members,
     count_ratings,
     effective_shares,
+    neighbours_taken,
     resample,
     resample_token_ids,
     review_weights,
+    sampling_note,
     training_rows,
-    warning_of,
 )
 
 COUNTS = (8, 12, 20, 30, 60)
@@ -38,7 +38,7 @@ NEED_NEIGHBOURS: tuple[Sampling, ...] = ("smote", "adasyn", "adasyn_token_ids", 
 
 
 def how(sampling: Sampling, seed: int = 1, **more: Any) -> FitOptions:
-    return FitOptions(sampling, 1, 16, seed, patience=1, **more)
+    return FitOptions(sampling=sampling, epochs=1, batch_size=16, seed=seed, patience=1, **more)
 
 
 def part(counts: tuple[int, ...], seed: int = 0) -> CorpusSplit:
@@ -256,8 +256,7 @@ def counts_with(rarest: int) -> np.ndarray:
 
 @pytest.mark.parametrize("sampling", ["none", "class_weight", "random_under", "random_over"])
 def test_one_review_of_a_rating_is_enough_where_no_neighbours_are_asked(sampling: Sampling) -> None:
-    for fewer in (False, True):
-        check_members(counts_with(1), how(sampling, fewer_neighbours=fewer))
+    neighbours_taken(counts_with(1), how(sampling))
     resampled = resample(corpus_in(*dense(0, (1, 4, 6, 8, 10))), how(sampling))
     if resampled:
         expected = 1 if sampling == "random_under" else 10
@@ -265,78 +264,48 @@ def test_one_review_of_a_rating_is_enough_where_no_neighbours_are_asked(sampling
 
 
 @pytest.mark.parametrize(
-    ("sampling", "members", "says"),
-    [
-        ("smote", 1, "rating 3 has 1 review in the training split, at least 6 are needed for 5 neighbours"),
-        ("smote", 5, "rating 3 has 5 reviews in the training split, at least 6 are needed for 5 neighbours"),
-        ("adasyn", 2, "rating 3 has 2 reviews in the training split, at least 6 are needed for 5 neighbours"),
-        (
-            "adasyn_token_ids",
-            3,
-            "rating 3 has 3 reviews in the training split, at least 6 are needed for 5 neighbours",
-        ),
-        (
-            "nearmiss_2",
-            1,
-            "rating 3 has 1 review in the training split, at least 3 are needed for 3 neighbours",
-        ),
-        (
-            "nearmiss_2",
-            2,
-            "rating 3 has 2 reviews in the training split, at least 3 are needed for 3 neighbours",
-        ),
-    ],
-)
-def test_too_few_reviews_of_a_rating_are_refused_with_what_to_do(
-    sampling: Sampling, members: int, says: str
-) -> None:
-    with pytest.raises(UserError) as refused:
-        check_members(counts_with(members), how(sampling))
-    ways = "add reviews of it, choose random_over, or pass fewer_neighbours=true"
-    assert str(refused.value) == f"sampling {sampling}: {says}; {ways}"
-
-
-@pytest.mark.parametrize(
-    ("sampling", "members", "neighbours"),
-    [("smote", 6, 5), ("smote", 100, 5), ("adasyn", 6, 5), ("nearmiss_2", 3, 3), ("nearmiss_2", 100, 3)],
-)
-def test_just_enough_reviews_are_taken(sampling: Sampling, members: int, neighbours: int) -> None:
-    for fewer in (False, True):
-        assert check_members(counts_with(members), how(sampling, fewer_neighbours=fewer)) == neighbours
-
-
-@pytest.mark.parametrize(
     ("sampling", "members", "neighbours"),
     [
         ("smote", 2, 1),
         ("smote", 3, 2),
+        ("smote", 6, 5),
+        ("smote", 100, 5),
         ("adasyn", 2, 1),
+        ("adasyn", 6, 5),
         ("adasyn_token_ids", 3, 2),
         ("nearmiss_2", 1, 1),
         ("nearmiss_2", 2, 2),
+        ("nearmiss_2", 100, 3),
     ],
 )
-def test_fewer_neighbours_are_taken_where_that_is_allowed(
+def test_as_many_neighbours_are_taken_as_a_rating_has(
     sampling: Sampling, members: int, neighbours: int
 ) -> None:
-    training = how(sampling, fewer_neighbours=True)
-    assert check_members(counts_with(members), training) == neighbours
-    if sampling != "adasyn_token_ids":
+    options = how(sampling)
+    assert neighbours_taken(counts_with(members), options) == neighbours
+    if sampling != "adasyn_token_ids" and members < 10:
         made = corpus_in(*dense(0, (30, 20, members, 12, 40)))
-        assert count_ratings(resampled_of(made, training).ratings).min() >= members
+        assert count_ratings(resampled_of(made, options).ratings).min() >= members
 
 
 @pytest.mark.parametrize("sampling", ["smote", "adasyn", "adasyn_token_ids"])
 def test_a_single_review_has_no_neighbour_of_its_rating(sampling: Sampling) -> None:
     with pytest.raises(UserError) as refused:
-        check_members(counts_with(1), how(sampling, fewer_neighbours=True))
-    says = "rating 3 has 1 review in the training split, at least 2 are needed for 1 neighbour"
-    assert str(refused.value) == f"sampling {sampling}: {says}; add reviews of it, choose random_over"
+        neighbours_taken(counts_with(1), how(sampling))
+    says = "rating 3 has 1 review in the training split, at least 2 are needed"
+    assert str(refused.value) == f"sampling {sampling}: {says}; add reviews of it or choose random_over"
+
+
+def test_fewer_neighbours_than_asked_for_are_told() -> None:
+    told = " (3 of 5 neighbours: rating 3 has only 4 reviews in the training split)"
+    assert sampling_note(counts_with(4), how("smote")) == told
+    assert not sampling_note(counts_with(6), how("smote"))
+    assert not sampling_note(counts_with(1), how("nearmiss_2"))
 
 
 @pytest.mark.parametrize("sampling", NEED_NEIGHBOURS)
 def test_a_rating_without_reviews_is_not_missed(sampling: Sampling) -> None:
-    check_members(np.array([0, 10, 20, 0, 30]), how(sampling))
+    neighbours_taken(np.array([0, 10, 20, 0, 30]), how(sampling))
 
 
 @pytest.mark.parametrize("sampling", ["smote", "adasyn", "nearmiss_2"])
@@ -346,11 +315,11 @@ def test_too_few_reviews_are_refused_when_it_comes_to_sampling(sampling: Samplin
 
 
 def test_more_neighbours_need_more_reviews() -> None:
-    assert check_members(counts_with(11), how("smote", neighbours=10)) == 10
+    assert neighbours_taken(counts_with(11), how("smote", neighbours=10)) == 10
     with pytest.raises(
         UserError, match="has 10 reviews in the training split, at least 11 are needed for 10 neighbours"
     ):
-        check_members(counts_with(10), how("smote", neighbours=10))
+        neighbours_taken(counts_with(10), how("smote", neighbours=10))
 
 
 def test_ratings_that_lie_apart_have_no_border_for_adasyn() -> None:
@@ -414,8 +383,8 @@ def test_adasyn_on_word_numbers_is_for_networks_and_comes_with_a_warning() -> No
     ):
         FAMILIES["logistic_regression"].check_sampling("adasyn_token_ids")
     assert FAMILIES["gru_1"].check_sampling("adasyn_token_ids") == "adasyn_token_ids"
-    assert "WARNING" in warning_of("adasyn_token_ids")
-    assert not any(map(warning_of, SAMPLINGS))
+    assert "WARNING" in sampling_note(counts_with(30), how("adasyn_token_ids"))
+    assert not any(sampling_note(counts_with(30), how(sampling)) for sampling in SAMPLINGS)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -428,6 +397,6 @@ def test_every_family_takes_every_other_sampling_and_no_unknown_one(family: str)
 
 @pytest.mark.parametrize("sampling", [*SAMPLINGS, "adasyn_token_ids"])
 def test_neighbours_are_parameters_where_reviews_are_made_up(sampling: Sampling) -> None:
-    logged = how(sampling, neighbours=3, fewer_neighbours=True).logged()
+    logged = how(sampling, neighbours=3).logged()
     assert logged["sampling"] == sampling
     assert ("neighbours" in logged) == (sampling in ("smote", "adasyn", "adasyn_token_ids"))

@@ -35,14 +35,24 @@ def rates(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_constant_rate_stays(corpus: Corpus, rates: list[float]) -> None:
-    FAMILIES["gru_1"].fit(corpus, SETTINGS, FitOptions("none", 2, 16, 1, 2, "constant"), Epochs())
+    FAMILIES["gru_1"].fit(
+        corpus,
+        SETTINGS,
+        FitOptions(sampling="none", epochs=2, batch_size=16, seed=1, patience=2, schedule="constant"),
+        Epochs(),
+    )
     assert rates == pytest.approx([0.1] * 6)
 
 
 def test_a_linear_rate_falls_batch_by_batch_and_would_be_zero_after_the_last(
     corpus: Corpus, rates: list[float]
 ) -> None:
-    FAMILIES["gru_1"].fit(corpus, SETTINGS, FitOptions("none", 2, 16, 1, 2, "linear"), Epochs())
+    FAMILIES["gru_1"].fit(
+        corpus,
+        SETTINGS,
+        FitOptions(sampling="none", epochs=2, batch_size=16, seed=1, patience=2, schedule="linear"),
+        Epochs(),
+    )
     assert rates == pytest.approx(0.1 * np.arange(6, 0, -1) / 6)
 
 

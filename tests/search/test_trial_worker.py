@@ -27,11 +27,7 @@ CORPUS = Corpus(CorpusSplit(TEXTS, RATINGS), CorpusSplit(TEXTS, RATINGS))
 TRAINING = TrialOptions(
     Path("unused"),
     Objective("val_auc", lower_is_better=False),
-    "none",
-    128,
-    "linear",
-    epochs=3,
-    seed=42,
+    FitOptions(sampling="none", epochs=3, batch_size=128, seed=42, schedule="linear"),
     executions=1,
     prunes=True,
 )
@@ -60,14 +56,14 @@ class FakeFamily:
     def check_sampling(self, sampling: str) -> str:
         return self.sampling if sampling == "default" else sampling
 
-    def fit(self, corpus: Corpus, settings: Settings, training: FitOptions, recorder: Recorder) -> Fit:
-        self.fitted.append((settings, training))
-        for epoch in range(1, training.epochs + 1):
+    def fit(self, corpus: Corpus, settings: Settings, options: FitOptions, recorder: Recorder) -> Fit:
+        self.fitted.append((settings, options))
+        for epoch in range(1, options.epochs + 1):
             if self.error and epoch >= self.raises_at:
                 raise self.error
-            recorder.epoch(epoch, {"train_loss": 1 / epoch}, probabilities(training.seed, epoch))
+            recorder.epoch(epoch, {"train_loss": 1 / epoch}, probabilities(options.seed, epoch))
         model = SimpleNamespace(parameters=lambda: 7)
-        return Fit(model, probabilities(training.seed), training.epochs, training.seed % 10, self.rows)
+        return Fit(model, probabilities(options.seed), options.epochs, options.seed % 10, self.rows)
 
 
 @pytest.fixture
@@ -253,10 +249,10 @@ def test_the_first_execution_alone_can_be_stopped(family: FakeFamily, pipe: tupl
 def test_a_failure_of_a_further_execution_is_the_trial_s(family: FakeFamily, pipe: tuple) -> None:
     first = family.fit
 
-    def fit(corpus: Corpus, settings: Settings, training: FitOptions, recorder: Recorder) -> Fit:
-        if training.seed == 43:
+    def fit(corpus: Corpus, settings: Settings, options: FitOptions, recorder: Recorder) -> Fit:
+        if options.seed == 43:
             raise ValueError("the second one")
-        return first(corpus, settings, training, recorder)
+        return first(corpus, settings, options, recorder)
 
     family.fit = fit  # type: ignore[method-assign]
     ended, epochs, _ = train(replace(TRAINING, executions=2), pipe, True, True)
@@ -270,7 +266,8 @@ def test_sampling_and_batch_size_of_the_settings_go_before_those_of_the_search(
 ) -> None:
     proposal = Proposal(1, "fake", {"x": 1, "sampling": "class_weight", "batch_size": 32})
     train(TRAINING, pipe, True, True, proposal=proposal)
-    assert family.fitted == [({"x": 1}, FitOptions("class_weight", 3, 32, 42, patience=3, schedule="linear"))]
+    options = replace(TRAINING.options, sampling="class_weight", batch_size=32, patience=3)
+    assert family.fitted == [({"x": 1}, options)]
 
 
 @pytest.mark.parametrize(
@@ -279,13 +276,13 @@ def test_sampling_and_batch_size_of_the_settings_go_before_those_of_the_search(
 def test_the_search_s_sampling_holds_elsewhere_and_default_is_the_family_s(
     family: FakeFamily, sampling: str, meant: str
 ) -> None:
-    how = replace(TRAINING, sampling=sampling).training(Proposal(1, "fake", {}))
-    assert (how.sampling, how.batch_size, how.schedule, how.epochs, how.seed) == (meant, 128, "linear", 3, 42)
+    trials = replace(TRAINING, options=replace(TRAINING.options, sampling=sampling))
+    assert trials.spec(Proposal(1, "fake", {})).options == replace(trials.options, sampling=meant, patience=3)
 
 
 def test_a_family_without_epochs_is_fitted_in_one(family: FakeFamily) -> None:
     family.iterative = False
-    assert TRAINING.training(Proposal(1, "fake", {}, epochs=2)).epochs == 1
+    assert TRAINING.spec(Proposal(1, "fake", {}, epochs=2)).options.epochs == 1
 
 
 def test_parameters_are_family_settings_and_how_they_were_fitted(family: FakeFamily) -> None:

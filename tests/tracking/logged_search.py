@@ -24,8 +24,7 @@ def parameters(**given: object) -> TuneParameters:
 
 
 def training(asked: TuneParameters) -> TrialOptions:
-    how = (asked.sampling[0], asked.batch_size[0], asked.schedule, asked.max_epochs, asked.seed)
-    return TrialOptions(Path(), asked.goal(), *how, executions=1, prunes=True)
+    return TrialOptions(Path(), asked.goal(), asked.trial_options(), executions=1, prunes=True)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.scores import val_scores
-from starcast.models.family import FitOptions
+from starcast.models.family import FitOptions, ModelSpec
 from starcast.workflow import fit_process
 from starcast.workflow.fit_process import FitJob, FitResult, fit, fit_alone
 
@@ -36,9 +36,13 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> FitJob:
     counts = {"train": (6, 8, 10, 12, 24), "validation": (3,) * 5, "test": (4, 3, 3, 3, 6)}
     for seed, (split, reviews) in enumerate(counts.items()):
         table(reviews, seed).write_parquet(folder / f"{split}.parquet")
-    return FitJob(
-        folder, "logistic_regression", SETTINGS, FitOptions("random_over", 1, 16, seed=3, patience=1)
-    )
+    options = FitOptions(sampling="random_over", epochs=1, batch_size=16, seed=3)
+    return FitJob(folder, ModelSpec("logistic_regression", SETTINGS, options))
+
+
+def sampled(job: FitJob, sampling: str, rows: np.ndarray | None = None) -> FitJob:
+    options = replace(job.spec.options, sampling=sampling)
+    return replace(job, spec=replace(job.spec, options=options), rows=rows)
 
 
 @pytest.fixture
@@ -91,25 +95,27 @@ def test_what_came_of_a_fit_is_told(job: FitJob) -> None:
     assert (len(fitted.curve), fitted.best_epoch) == (1, 1)
     ratings = pl.read_parquet(job.folder / "validation.parquet")["rating"].to_numpy() - 1
     assert fitted.curve[0] == val_scores(ratings, fitted.probabilities["val"])
-    weighted = fit(replace(job, training=replace(job.training, sampling="class_weight")))
+    weighted = fit(sampled(job, "class_weight"))
     assert weighted.class_counts.tolist() == [[6, 8, 10, 12, 24]] * 2
     assert weighted.trained_shares == pytest.approx([0.2] * 5)
 
 
 def test_rows_of_the_training_split_are_those_asked_for(job: FitJob) -> None:
     rows = np.arange(0, 60, 2)
-    fitted = fit(replace(job, rows=rows, training=replace(job.training, sampling="none")))
+    fitted = fit(sampled(job, "none", rows))
     kept = pl.read_parquet(job.folder / "train.parquet")[rows]["rating"].to_numpy() - 1
     assert fitted.class_counts.tolist() == [np.bincount(kept, minlength=5).tolist()] * 2
     assert fitted.probabilities["test"].shape == (19, 5)
 
 
 def test_a_mistake_of_the_user_crosses_the_pipe(job: FitJob, started: list[psutil.Popen]) -> None:
+    ratings = pl.read_parquet(job.folder / "train.parquet")["rating"].to_numpy()
+    rows = np.append(np.flatnonzero(ratings > 1), np.flatnonzero(ratings == 1)[:1])
     with pytest.raises(
         UserError,
-        match=r"^sampling smote: rating 1 has 6 reviews in the training split, at least 8 are needed",
+        match=r"^sampling smote: rating 1 has 1 review in the training split, at least 2 are needed",
     ):
-        fit_alone(replace(job, training=replace(job.training, sampling="smote", neighbours=7)))
+        fit_alone(sampled(job, "smote", rows))
     assert_gone(started)
 
 

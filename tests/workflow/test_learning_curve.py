@@ -122,14 +122,16 @@ def test_samples_are_nested_stratified_and_drawn_anew_in_every_repeat(
     store: mlflow.MlflowClient, reviews_file: Path
 ) -> None:
     jobs, train = jobs_of(parameters(reviews_file, families="logistic_regression,gru_1"))
-    assert [(len(job.rows), job.training.seed, job.family) for job in jobs if job.rows is not None] == [
+    assert [
+        (len(job.rows), job.spec.options.seed, job.spec.family) for job in jobs if job.rows is not None
+    ] == [
         (size, 42 + repeat, family)
         for size in SIZES
         for repeat in range(2)
         for family in ("logistic_regression", "gru_1")
     ]
     rows = {
-        (len(job.rows), job.training.seed): set(job.rows.tolist()) for job in jobs if job.rows is not None
+        (len(job.rows), job.spec.options.seed): set(job.rows.tolist()) for job in jobs if job.rows is not None
     }
     for seed in (42, 43):
         assert rows[40, seed] < rows[80, seed] < rows[168, seed] == set(range(train.height))

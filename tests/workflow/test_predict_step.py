@@ -56,7 +56,12 @@ def predictor() -> Predictor:
     cleaner, reviews = Cleaner.create("light"), make_reviews(300)
     part = CorpusSplit(cleaner.clean(reviews["text"]), reviews["rating"].to_numpy() - 1)
     family = FAMILIES["logistic_regression"]
-    fitted = family.fit(Corpus(part, part), family.published, FitOptions("none", 1, 8, 1, 1), Silent())
+    fitted = family.fit(
+        Corpus(part, part),
+        family.published,
+        FitOptions(sampling="none", epochs=1, batch_size=8, seed=1, patience=1),
+        Silent(),
+    )
     return Predictor(family.name, cleaner, fitted.model, uses_title=False)
 
 

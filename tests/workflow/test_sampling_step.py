@@ -161,7 +161,6 @@ def test_a_wrong_parameter_is_one_clear_line(given: dict[str, str], expected: st
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"variants": "none,smote", "neighbours": 60}, "sampling smote: rating 3 has 13 reviews"),
         (
             {"variants": "adasyn_token_ids"},
             "sampling adasyn_token_ids: not for logistic_regression, which takes none",
