@@ -1,4 +1,4 @@
-"""The engines of a search and their algorithms: which go together, and what each means."""
+"""Search engines, their algorithms and pruners: which go together, and what `auto` means."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ ALGORITHMS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine with one of its algorithms and a pruner."""
+    """A search engine with one of its algorithms and a pruner."""
 
     name: EngineName
     algorithm: str
@@ -27,7 +27,8 @@ class Engine:
 
     @classmethod
     def choose(cls, engine: EngineName, algorithm: AlgorithmName, pruner: PrunerChoice) -> "Engine":
-        """Resolve `auto`: the engine's first algorithm; asha, but for hyperband, which stops trials itself.
+        """Resolve `auto`: the engine's first algorithm; the pruner asha, or none with hyperband, which stops
+        trials itself.
 
         Raises:
             ValueError: an algorithm of the other engine, or a pruner beside hyperband.
@@ -56,7 +57,10 @@ class Engine:
         seed: Sequence[int],
         first: Sequence[tuple[str, Settings]],
     ) -> Proposals:
-        """Its source of settings; the package is imported where it is used, since each takes seconds."""
+        """Return the engine's source of settings.
+
+        Its package takes seconds to import, so it is imported here.
+        """
         if self.name == "hyperopt":
             from starcast.search.hyperopt_proposals import HyperoptProposals
 

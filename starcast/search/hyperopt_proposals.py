@@ -1,4 +1,4 @@
-"""Ask hyperopt for the next settings, tell it what came of them."""
+"""Settings proposed by hyperopt."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -11,19 +11,19 @@ from hyperopt import hp
 from starcast.models.family import Settings, Space
 from starcast.search.trials import Proposal, Trial, from_worst_to_best
 
-# TPE takes the best of this many draws per setting. hyperopt's 24 would hold every choice of these small sets each time,
-# and so propose one point for ever, whatever the seed.
+# TPE takes the best of this many draws per setting. hyperopt's default of 24 would contain every choice of
+# these small sets each time, and so propose the same point for ever, whatever the seed.
 EI_CANDIDATES = 4
-REDRAWS = 200  # attempts to find settings not tried before; a small space may have none left
+REDRAWS = 200  # attempts to find settings not tried before: a small space may have none left
 Point = tuple[str, Settings]
 
 
 class HyperoptProposals:
     """One search over several families: the family is the first choice, its settings hang below it.
 
-    The points of `first` come first, each a family and settings of it; settings left out are drawn at random. TPE starts to
-    model after a third of the trials (at least 5, at most hyperopt's own 20), since a short search would else be random
-    to its end.
+    The points of `first` (family, settings) are proposed first; settings left out are drawn at random. TPE
+    starts to model after a third of the trials (at least 5, at most hyperopt's default of 20): otherwise a
+    short search would be random to its end.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class HyperoptProposals:
         }[algorithm]
 
     def ask(self, number: int) -> Proposal:
-        """The next settings to try; a space of which all is tried is answered with repeats."""
+        """Propose the next settings; once the whole space has been tried, settings repeat."""
         if self._first:
             document = self._given(*self._first.pop(0), self._tried)
         else:
@@ -60,7 +60,7 @@ class HyperoptProposals:
         return Proposal(number, *self._point(document))
 
     def tell(self, trial: Trial) -> None:
-        """Take a finished trial; of all trials hyperopt then holds losses that have the right order, which is all it reads."""
+        """Learn from a finished trial. hyperopt is told ranks as losses: it uses nothing but their order."""
         number = trial.proposal.number
         if number not in self._numbered:
             self._begin(number, self._given(trial.proposal.family, trial.proposal.settings, ()))
@@ -98,8 +98,8 @@ class HyperoptProposals:
         return document
 
     def _draw_until(self, suggest: Any, accept: Callable[[Point], bool]) -> dict[str, Any]:
-        # An equal seed gives a repeated proposal an equal score: it would be a trial thrown away. An algorithm that has
-        # settled on points it knows is helped by chance.
+        # An equal seed gives a repeated proposal an equal score: it would be a trial thrown away. An
+        # algorithm that has settled on points it knows is helped by chance.
         for source in (suggest, hyperopt.rand.suggest):
             for _ in range(REDRAWS):
                 document = self._draw(source)

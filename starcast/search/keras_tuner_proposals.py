@@ -1,6 +1,7 @@
-"""Ask one of Keras Tuner's oracles for the next settings, tell it what came of them.
+"""Settings proposed by one of Keras Tuner's oracles.
 
-An oracle is the part of Keras Tuner that chooses; its tuners, which train and write to folders, are not used.
+An oracle is the part of Keras Tuner that chooses settings; its tuners, which train and write to folders, are
+not used.
 """
 
 import tempfile
@@ -16,7 +17,7 @@ from starcast.models.family import Settings, Space
 from starcast.search.trials import Proposal, Trial, ranked
 
 SCORE = keras_tuner.Objective("score", "max")
-FACTOR = 3  # hyperband: of the trials of a round, one in so many is trained again, so many times longer
+FACTOR = 3  # hyperband: one in three trials of a round is trained again, three times longer
 REDRAWS = 200  # attempts to draw settings of one family
 Point = tuple[str, Settings]
 
@@ -24,7 +25,7 @@ Point = tuple[str, Settings]
 class KerasTunerProposals:
     """One search over several families, the family being the first choice.
 
-    The points of `first` come first, each a family and settings of it; settings left out are drawn at random.
+    The points of `first` (family, settings) are proposed first; settings left out are drawn at random.
     """
 
     def __init__(
@@ -51,7 +52,10 @@ class KerasTunerProposals:
         self._told: list[Trial] = []
 
     def ask(self, number: int) -> Proposal | None:
-        """The next settings to try; none if hyperband waits for running trials, or every point has been tried."""
+        """Propose the next settings.
+
+        None if hyperband waits for running trials or every point has been tried.
+        """
         if self._first:
             family, settings = self._first.pop(0)
             given = self._insert(number, family, settings)
@@ -65,7 +69,7 @@ class KerasTunerProposals:
         return Proposal(number, *_point(trial), epochs=None if epochs == self._max_epochs else epochs)
 
     def tell(self, trial: Trial) -> None:
-        """Take a finished trial; a failed one is kept as failed, so that it is not tried again."""
+        """Learn from a finished trial; a failed one is recorded as failed, so that it is not tried again."""
         number = trial.proposal.number
         if number not in self._numbered:
             self._insert(number, trial.proposal.family, trial.proposal.settings)
@@ -78,14 +82,17 @@ class KerasTunerProposals:
         self._oracle.end_trial(kept)
 
     def _is_new(self, trial: TunerTrial) -> bool:
-        """Make a trial that repeats another one a random one, if there are points left; else take it back."""
+        """Replace a repeated point by a random one, if any are left.
+
+        Else withdraw the trial and return False.
+        """
         if self._repeats or _point(trial) not in map(_point, self._numbered.values()):
             return True
         drawn = self._oracle._random_values()
         if drawn:
             trial.hyperparameters.values = drawn
             self._oracle._id_to_hash[trial.trial_id] = (
-                None  # the point it had stays tried: another trial has it
+                None  # its former point stays tried: another trial has it
             )
             self._oracle._record_values(trial)
             return True
@@ -96,8 +103,9 @@ class KerasTunerProposals:
         return False
 
     def _score(self, trial: Trial) -> float | None:
-        # A pruned trial's score is of an earlier epoch: an oracle, which has no word for that, is told the worst final
-        # score instead, unless its own is lower still. Hyperband's own short rounds it compares among themselves.
+        # A pruned trial's score is of an earlier epoch, which an oracle cannot express: it is told the worst
+        # final score instead, unless the trial's own is lower. Hyperband compares its short rounds only with
+        # each other.
         if trial.outcome != "pruned" or trial.proposal.epochs is not None or trial.score is None:
             return trial.score
         return min([trial.score, *(score for score, _ in ranked(self._told))])
@@ -136,7 +144,7 @@ def _hyperparameters(spaces: Mapping[str, Space]) -> keras_tuner.HyperParameters
 def _make_oracle(
     algorithm: str, hyperparameters: keras_tuner.HyperParameters, max_trials: int, seed: int, max_epochs: int
 ) -> keras_tuner.Oracle:
-    # A failed trial does not end a search, however many there are in a row.
+    # Failed trials never end a search, however many fail in a row.
     common: dict[str, Any] = {
         "objective": SCORE,
         "seed": seed,
@@ -157,7 +165,7 @@ def _make_oracle(
 
 
 def _worker(number: int) -> str:
-    return f"trial {number}"  # to an oracle every trial has a worker of its own
+    return f"trial {number}"  # an oracle sees every trial as a worker of its own
 
 
 def _point(trial: TunerTrial) -> Point:

@@ -1,4 +1,4 @@
-"""The crank of a search: propose, train on whichever worker is idle, prune, tell, until trials or time are used up."""
+"""The loop of a search: propose, train on an idle worker, prune, tell, until trials or time are used up."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ LOOK_EVERY = 1.0  # seconds between looks at the tracking server while every wor
 
 @dataclass(frozen=True)
 class Epoch:
-    """A trial finished an epoch (from 1) and, unless it is the last, waits to hear whether it goes on."""
+    """A trial finished an epoch (from 1) and, if `waits`, waits to hear whether it goes on."""
 
     number: int
     epoch: int
@@ -25,9 +25,11 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run keeps of a trial trained to its end: chosen ratings (index 0-4) per execution, facts, further curves.
+    """What is logged of a trial trained to its end.
 
-    `class_counts`: rows of the training split per rating 1-5, before and after sampling, shape (2, 5).
+    `predicted`: ratings (index 0-4) of the validation set, one array per execution; `further_curves`: those
+    of the executions after the first; `class_counts`: training rows per rating before and after sampling,
+    shape (2, 5).
     """
 
     predicted: list[np.ndarray]
@@ -38,7 +40,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Done:
-    """A trial was trained to its end, or stopped as it was told: then it has no result."""
+    """A trial was trained to its end, or was stopped as told and then has no result."""
 
     number: int
     metrics: Mapping[str, float]
@@ -47,7 +49,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """A trial raised, or its process ended."""
+    """A trial raised an error, or its process ended."""
 
     number: int
     reason: str
@@ -61,32 +63,32 @@ class Pool(Protocol):
     """Where trials are trained."""
 
     def idle(self) -> bool:
-        """Whether another trial can begin now."""
+        """Return whether another trial can begin now."""
 
     def begin(self, proposal: Proposal) -> None:
-        """Train a proposal on an idle worker."""
+        """Start training a proposal on an idle worker."""
 
     def wait(self, seconds: float) -> Event | None:
-        """The next thing that happens, or none within this time."""
+        """Return the next event, or None if there is none within this time."""
 
     def answer(self, number: int, goes_on: bool) -> None:
         """Tell a waiting trial whether it goes on."""
 
 
 class Watcher(Protocol):
-    """Takes note of what happens, without making the search wait."""
+    """Records what happens, without making the search wait."""
 
     def begin(self, proposal: Proposal) -> None:
-        """A trial begins."""
+        """Record that a trial begins."""
 
     def epoch(self, event: Epoch) -> None:
-        """A trial finished an epoch."""
+        """Record a finished epoch."""
 
     def end(self, trial: Trial, event: Done | Failed) -> None:
-        """A trial ended."""
+        """Record how a trial ended."""
 
     def check(self) -> None:
-        """Raise what has gone wrong with taking note, if anything has."""
+        """Raise the error of an earlier record, if there was one."""
 
 
 @dataclass
@@ -97,7 +99,7 @@ class _Running:
 
 
 class Search:
-    """One search: `proposals` says what to train, `pool` trains it, `pruner` stops it, `watcher` takes note.
+    """One search: `proposals` chooses settings, `pool` trains them, `pruner` stops trials, `watcher` records.
 
     `age`: seconds since the search began in another process.
     """
@@ -119,8 +121,8 @@ class Search:
     def run(self, trials: int, first_number: int = 1, timeout_seconds: float = 0) -> Iterator[Trial]:
         """Run this many trials, numbered from `first_number`, and yield each when it has ended.
 
-        No trial but the first begins once `timeout_seconds` have passed (0: no limit). A trial that fails does not end the
-        search; an interrupt, or an error of the watcher, passes through.
+        No trial but the first begins after `timeout_seconds` (0: no limit). A failed trial does not end the
+        search; an interrupt or an error of the watcher does.
         """
         number, last = first_number, first_number + trials - 1
         while True:

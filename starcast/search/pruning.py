@@ -1,4 +1,4 @@
-"""When to stop a trial: its objective after an epoch against that of its siblings, trials of the same family."""
+"""Pruning: whether a trial goes on after an epoch, compared with trials of the same family (its siblings)."""
 
 from collections import defaultdict
 from statistics import median
@@ -8,74 +8,78 @@ from starcast.search.trials import Trial
 
 PrunerName = Literal["none", "median", "asha"]
 STARTUP = 5  # siblings the median needs
-REDUCTION = 4  # of the trials that reach a rung, one in so many goes on
+REDUCTION = 4  # one in four of the trials that reach a rung goes on
 
 
 class Pruner(Protocol):
-    """Watches the objective of all trials, higher is better."""
+    """Decides from the scores of all trials; higher is better."""
 
     def goes_on(self, number: int, family: str, epoch: int, score: float) -> bool:
-        """Take a trial's objective after an epoch (from 1) and say whether it is worth another."""
+        """Record a trial's score after an epoch (from 1) and return whether it is worth another epoch."""
 
     def learn(self, trial: Trial) -> None:
-        """Take the curve of a trial of an earlier process."""
+        """Record the curve of a trial of an earlier process."""
 
 
 class Siblings:
-    """The best objective of each trial up to each epoch, by family: families differ in how fast they learn."""
+    """The best score of each trial up to each epoch, by family: families differ in how fast they learn."""
 
     def __init__(self) -> None:
         self._best: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
 
     def note(self, number: int, family: str, epoch: int, score: float) -> float:
-        """Keep a score; returns the trial's best up to this epoch."""
+        """Record a score and return the trial's best up to this epoch."""
         best = max(score, self._best[family, epoch - 1].get(number, score))
         self._best[family, epoch][number] = best
         return best
 
     def learn(self, trial: Trial) -> None:
-        """Keep a whole curve."""
+        """Record a whole curve."""
         for epoch, score in enumerate(trial.curve, start=1):
             self.note(trial.proposal.number, trial.proposal.family, epoch, score)
 
     def others(self, number: int, family: str, epoch: int) -> list[float]:
-        """The bests of the other trials that reached this epoch."""
+        """Return the best scores of the other trials that reached this epoch."""
         return [best for sibling, best in self._best[family, epoch].items() if sibling != number]
 
 
 class NoPruner:
-    """Every trial runs to its end."""
+    """Lets every trial run to its end."""
 
     def goes_on(self, number: int, family: str, epoch: int, score: float) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def learn(self, trial: Trial) -> None:
-        """Nothing to learn."""
+        """Ignore the trial."""
 
 
 class MedianPruner(Siblings):
-    """Stops a trial whose best is below the median of its siblings' at the same epoch.
+    """Stops a trial whose best score is below the median of its siblings' at the same epoch.
 
     Golovin et al., Google Vizier: a service for black-box optimization, KDD 2017 (the median stopping rule).
     """
 
     def goes_on(self, number: int, family: str, epoch: int, score: float) -> bool:
-        """Whether the trial is in the better half, or has too few siblings to say."""
+        """Return whether the trial is in the better half, or has too few siblings to tell."""
         best = self.note(number, family, epoch, score)
         others = self.others(number, family, epoch)
         return len(others) < STARTUP or best >= median(others)
 
 
 class AshaPruner(Siblings):
-    """Asynchronous successive halving: of the trials that reached a rung, the best quarter goes on.
+    """Asynchronous successive halving: the best quarter of the trials that reached a rung goes on.
 
-    Li et al., A system for massively parallel hyperparameter tuning, MLSys 2020, in the form that stops and never pauses.
-    Rungs are epochs 1, 2, 4, 8 ...: closer than the paper's powers of 4, since a trial has few epochs.
+    Li et al., A system for massively parallel hyperparameter tuning, MLSys 2020, in the form that stops and
+    never pauses. Rungs are epochs 1, 2, 4, 8 ...: closer than the paper's powers of 4, since a trial has few
+    epochs.
     """
 
     def goes_on(self, number: int, family: str, epoch: int, score: float) -> bool:
-        """Whether the trial is in the best quarter of this rung so far; with fewer than four, whether it is the best."""
+        """Return whether the trial is in the best quarter of its rung.
+
+        Among fewer than four, whether it is the best.
+        """
         best = self.note(number, family, epoch, score)
         if epoch & (epoch - 1):
             return True  # not a rung
@@ -85,6 +89,6 @@ class AshaPruner(Siblings):
 
 
 def make_pruner(name: PrunerName) -> Pruner:
-    """The pruner of a name."""
+    """Return a new pruner by its name."""
     pruners: dict[str, type[Pruner]] = {"none": NoPruner, "median": MedianPruner, "asha": AshaPruner}
     return pruners[name]()

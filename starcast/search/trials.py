@@ -1,4 +1,4 @@
-"""What a search optimises, whichever way is better."""
+"""The vocabulary of a search: objective, proposal, trial."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -8,13 +8,13 @@ from starcast.models.family import Settings
 
 @dataclass(frozen=True)
 class Objective:
-    """A validation metric; inside a search, a score is always better when higher."""
+    """A validation metric to optimise; inside a search a score is always better when higher."""
 
     name: str
     lower_is_better: bool
 
     def score(self, value: float) -> float:
-        """The metric's value as a score; of a score, the metric's value."""
+        """Convert a metric's value to a score, or a score back to the metric's value."""
         return -value if self.lower_is_better else value
 
 
@@ -23,7 +23,10 @@ Outcome = Literal["complete", "pruned", "failed"]
 
 @dataclass(frozen=True)
 class Proposal:
-    """What to train in one trial; `number` counts from 1. `epochs`: fewer than the search's, where its algorithm says so."""
+    """What one trial trains.
+
+    `number` counts from 1; `epochs` is set where the algorithm asks for fewer than the search's.
+    """
 
     number: int
     family: str
@@ -35,8 +38,8 @@ class Proposal:
 class Trial:
     """One finished trial.
 
-    `curve` holds the objective after each epoch, higher is better; `score` that of the weights kept, absent where the
-    trial failed. A pruned trial's score is the one at the epoch it reached, and no measure of the settings' worth.
+    `curve` holds the score after each epoch; `score` is that of the weights kept, None where the trial
+    failed. A pruned trial's score is that of the last epoch it reached, which says little about its settings.
     """
 
     proposal: Proposal
@@ -52,14 +55,17 @@ class Proposals(Protocol):
     """A source of settings that learns from trials."""
 
     def ask(self, number: int) -> Proposal | None:
-        """Settings for trial `number`; none where they depend on trials that still run, or all have been tried."""
+        """Propose settings for trial `number`.
+
+        None if they depend on running trials or all have been tried.
+        """
 
     def tell(self, trial: Trial) -> None:
-        """Take a finished trial, whether this source proposed it or an earlier process did."""
+        """Learn from a finished trial, whether this source or an earlier process proposed it."""
 
 
 def ranked(trials: list[Trial]) -> list[tuple[float, Trial]]:
-    """The complete trials with their scores, best first, the earlier of equals first."""
+    """Return the complete trials with their scores, best first; of equal ones the earlier first."""
     complete = [
         (trial.score, trial) for trial in trials if trial.outcome == "complete" and trial.score is not None
     ]
@@ -67,15 +73,15 @@ def ranked(trials: list[Trial]) -> list[tuple[float, Trial]]:
 
 
 def best_of(trials: list[Trial]) -> Trial | None:
-    """The best complete trial; none if there is no complete one."""
+    """Return the best complete trial, or None."""
     return next((trial for _, trial in ranked(trials)), None)
 
 
 def from_worst_to_best(trials: list[Trial]) -> list[Trial]:
-    """Trials with a score, in the order in which a search should learn from them.
+    """Return the trials that have a score in the order in which a search should rank them.
 
-    A pruned trial stands below every complete one, whatever its score, since that score is of an earlier epoch; pruned
-    ones are ordered by the epoch reached, then by their score there (as Optuna's TPE orders them).
+    Every pruned trial ranks below every complete one, because its score is of an earlier epoch; pruned trials
+    are ordered by the epoch reached, then by their score there (as in Optuna's TPE).
     """
     scored = [
         (trial.outcome == "complete", len(trial.curve), trial.score, trial)

@@ -1,4 +1,7 @@
-"""Processes that train trials: started once, fed over a pipe, recycled before their memory grows, replaced if they die."""
+"""Worker processes that train trials.
+
+Fed over a pipe, recycled before their memory grows, replaced if they die.
+"""
 
 import os
 import shutil
@@ -19,8 +22,8 @@ import psutil
 from starcast.search.loop import Done, Event, Failed
 from starcast.search.trials import Proposal
 
-MEMORY_OF_ONE = 2e9  # bytes a worker with TensorFlow and a corpus may come to
-GROWTH = 1e9  # bytes it may grow beyond what it held after its first trial; the compiled networks it keeps take most of them
+MEMORY_OF_ONE = 2e9  # bytes that a worker with TensorFlow and a corpus may need
+GROWTH = 1e9  # bytes a worker may grow after its first trial, mostly for the compiled networks that it keeps
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
@@ -28,27 +31,30 @@ THREAD_VARIABLES = (
 
 
 def gpus() -> list[str]:
-    """The GPUs that this process may use."""
+    """List the GPUs that this process may use."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         named = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
         return list(takewhile(lambda name: name not in ("", "-1"), named))  # as CUDA reads it
     if not shutil.which("nvidia-smi"):
         return []
     listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False)
-    found = (
-        listed.stdout.splitlines() if listed.returncode == 0 else []
-    )  # a driver may be installed without a card
-    return [str(number) for number, _ in enumerate(found)]
+    # Without a card the driver's tool, where it is installed, fails.
+    return (
+        [str(number) for number in range(len(listed.stdout.splitlines()))] if listed.returncode == 0 else []
+    )
 
 
 def carried_workers() -> int:
-    """How many workers this machine carries: one per GPU, else one per core as far as the free memory goes."""
+    """Return how many workers this machine carries.
+
+    One per GPU, else one per core that free memory allows.
+    """
     cores = len(os.sched_getaffinity(0))
     return len(gpus()) or max(1, min(cores, int(psutil.virtual_memory().available // MEMORY_OF_ONE)))
 
 
 def environments(workers: int) -> list[dict[str, str]]:
-    """What each worker finds in its environment: its share of the cores, its GPU."""
+    """Return the environment variables of each worker: its share of the cores, its GPU."""
     threads = str(max(1, len(os.sched_getaffinity(0)) // workers))
     own, cards = dict.fromkeys(THREAD_VARIABLES, threads), gpus()
     return [{**own, "CUDA_VISIBLE_DEVICES": cards[i % len(cards)]} if cards else own for i in range(workers)]
@@ -56,7 +62,7 @@ def environments(workers: int) -> list[dict[str, str]]:
 
 @dataclass
 class _Worker:
-    """One process, its end of the pipe, the trial it trains, its memory after the first trial (bytes)."""
+    """A process, our end of its pipe, the trial it trains, its memory after the first trial (bytes)."""
 
     process: subprocess.Popen
     pipe: Connection
@@ -67,10 +73,10 @@ class _Worker:
 
 @dataclass
 class WorkerPool:
-    """Runs `python -m module <pipe>` in so many processes; a context that ends them.
+    """A context that runs `python -m module <pipe>` in `workers` processes and ends them.
 
-    A worker receives `setup`, then proposals; it sends pairs of an event (`starcast.search.loop`) and the bytes of memory it
-    holds. A worker that ends on its own is a failed trial, and is replaced.
+    A worker receives `setup`, then proposals; it sends pairs of an event (`starcast.search.loop`) and its
+    memory in bytes. A worker that ends by itself is a failed trial, and is replaced.
     """
 
     module: str
@@ -90,11 +96,11 @@ class WorkerPool:
             _kill(worker)
 
     def idle(self) -> bool:
-        """Whether a worker waits for a trial."""
+        """Return whether a worker waits for a trial."""
         return any(worker.number is None for worker in self._workers)
 
     def begin(self, proposal: Proposal) -> None:
-        """Hand a proposal to an idle worker."""
+        """Send a proposal to an idle worker."""
         worker = next(worker for worker in self._workers if worker.number is None)
         worker.number = proposal.number
         with suppress(BrokenPipeError):  # it has died: `wait` says so
@@ -106,7 +112,7 @@ class WorkerPool:
             self._of(number).pipe.send(goes_on)
 
     def wait(self, seconds: float) -> Event | None:
-        """The next event of any worker, or none within this time."""
+        """Return the next event of any worker, or None if there is none within this time."""
         if not self._events:
             busy = {worker.pipe: worker for worker in self._workers if worker.number is not None}
             for pipe in wait(list(busy), seconds):
@@ -135,12 +141,10 @@ class WorkerPool:
         assert number is not None, "only workers that train are listened to"
         _kill(worker)
         self._workers[self._workers.index(worker)] = self._start(worker.environment)
-        ended = (
-            f"was killed by signal {-code}, by the system if memory ran out"
-            if code < 0
-            else f"ended with exit code {code}"
+        killed = f"was killed by signal {-code} (by the system, if memory ran out)"
+        return Failed(
+            number, f"the worker process {killed if code < 0 else f'ended with exit code {code}'}", ""
         )
-        return Failed(number, f"the worker process {ended}", "")
 
     def _of(self, number: int) -> _Worker:
         return next(worker for worker in self._workers if worker.number == number)

@@ -142,7 +142,7 @@ def test_a_process_that_holds_more_after_a_trial_but_not_too_much_stays(two: Wor
     ("how", "reason"),
     [
         ("exit", "the worker process ended with exit code 7"),
-        ("kill", "the worker process was killed by signal 9, by the system if memory ran out"),
+        ("kill", "the worker process was killed by signal 9 (by the system, if memory ran out)"),
         ("half", "the worker process ended with exit code 7"),
     ],
 )
