@@ -1,4 +1,4 @@
-"""Jobs on Spark, with their progress as plain lines, and the mistakes that their tasks tell."""
+"""Run jobs on Spark, with their progress as plain lines and their errors as one line."""
 
 import re
 import time
@@ -19,12 +19,13 @@ LOOK_EVERY = 0.5  # seconds
 
 
 def run_jobs(context: "SparkContext", work: Callable[[], T]) -> T:
-    """What `work` gives, which runs jobs; every few seconds a line says how many of their tasks are done.
+    """Call `work`, which runs jobs, and return its result; a line every few seconds says how many tasks are
+    done.
 
     Raises:
-        UserError: what a task said to be the user's mistake, or why Spark gave up.
+        UserError: a task raised one, or Spark gave up.
     """
-    lines, pool = TaskLines(context), ThreadPoolExecutor(1, "jobs")  # so that this thread hears of Ctrl-C
+    lines, pool = TaskLines(context), ThreadPoolExecutor(1, "jobs")  # so that this thread receives Ctrl-C
     running = pool.submit(work)
     try:
         while not running.done():
@@ -43,7 +44,7 @@ def run_jobs(context: "SparkContext", work: Callable[[], T]) -> T:
 
 
 def _mistake(error: Exception) -> str:
-    """What is not a fault of the code: empty if a task, or this process, raised something else."""
+    """Return the line for a user's mistake or a failure of Spark; empty for any other error."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
@@ -57,14 +58,14 @@ def _mistake(error: Exception) -> str:
 
 
 class TaskLines:
-    """Prints, every few seconds, how many tasks are done, and how long the rest may take."""
+    """Prints every few seconds how many tasks are done and how long the rest may take."""
 
     def __init__(self, context: "SparkContext") -> None:
         self._tracker, self._start = context.statusTracker(), time.monotonic()
         self._printed = self._start
 
     def show(self) -> None:
-        """Print, if it is time to."""
+        """Print a line, if the last one is old enough."""
         now = time.monotonic()
         if now - self._printed < EVERY:
             return

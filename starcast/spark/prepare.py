@@ -1,7 +1,8 @@
-"""A file of reviews becomes three splits, on Spark: executors judge the rows, the driver places them, executors write.
+"""Turn a file of reviews into three splits on Spark: executors check rows, the driver draws splits, executors
+write.
 
-What the driver holds of a row is 10 bytes. Parts of the splits go from the executors to the run's artifacts; a task that is
-done again, after its executor died, writes the same parts again.
+The driver holds 10 bytes per row. Executors upload parts of the splits to the run's artifacts; a task that is
+repeated after its executor died uploads the same parts again.
 """
 
 import pickle
@@ -40,10 +41,10 @@ JUDGED, WRITTEN = "part int, judged binary", "facts binary"
 
 
 def prepare_on_spark(parameters: PreprocessParameters, file: Path, cleaner: Cleaner) -> PreparedFiles:
-    """What `prepare_here` does, with the same rows in the same splits.
+    """Do what `prepare_here` does, with the same rows in the same splits.
 
     Raises:
-        UserError: as there; Spark does not start or fails; executors do not see the file, or not the run's artifacts.
+        UserError: as there; or Spark fails, or executors reach neither the file nor the run's artifacts.
     """
     first = next(read_chunks(file)).table
     layout = layouts.recognise(
@@ -60,7 +61,7 @@ def prepare_on_spark(parameters: PreprocessParameters, file: Path, cleaner: Clea
         written = run_jobs(session.sparkContext, writing.collect)
     facts = SplitFacts.total(pickle.loads(row["facts"]) for row in written)
     if facts.counts.sum() != (places.assigned >= 0).sum():
-        raise UserError(f"{file.name}: has changed while it was read; run it again")
+        raise UserError(f"{file.name}: changed while it was read; run the command again")
     uploads.check(
         {
             f"splits/{name}.parquet": int((counts > 0).any())
@@ -71,13 +72,13 @@ def prepare_on_spark(parameters: PreprocessParameters, file: Path, cleaner: Clea
 
 
 def _columns_of(table: "DataFrame", names: list[str], layout: Layout) -> "DataFrame":
-    """The columns that matter, under their own names."""
+    """Select the columns that are used, under their own names."""
     wanted = list(dict.fromkeys(filter(None, (layout.text, layout.rating, layout.title))))
     return table.select([table[table.columns[names.index(name)]].alias(name) for name in wanted])
 
 
 def _in_order(told: list[tuple[int, CheckedRows]]) -> tuple[list[CheckedRows], dict[int, int]]:
-    """The verdicts in the order of the file's rows, and the number of the first row of each partition."""
+    """Return the verdicts in file order, and the number of each partition's first row."""
     told.sort(key=lambda each: each[0])  # within a partition they came in order
     ends = list(accumulate((len(each.verdicts) for _, each in told), initial=0))
     begins: dict[int, int] = {}
@@ -106,7 +107,7 @@ def _partition() -> int:
 
 @dataclass(frozen=True)
 class _Judging:
-    """The verdicts on a partition's rows, in an executor."""
+    """Checks a partition's rows in an executor."""
 
     layout: Layout
 
@@ -121,7 +122,7 @@ class _Judging:
 
 @dataclass(frozen=True)
 class _Writing:
-    """Cleans a partition's rows and hands its part of each split to the run's artifacts, in an executor."""
+    """Cleans a partition's rows in an executor and uploads its part of each split to the run."""
 
     layout: Layout
     cleaner: Cleaner

@@ -1,6 +1,7 @@
-"""A file of reviews as a Spark DataFrame: the same rows, in the same order, as `starcast.reviews.stream` reads them.
+"""Read a file of reviews as a Spark DataFrame: the same rows in the same order as without Spark.
 
-Text is parsed by the same code as without Spark, in the executors: Spark's own CSV reader drops empty lines and long rows.
+Executors parse text with the same code as without Spark: Spark's own CSV reader drops empty lines and long
+rows.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,23 +24,20 @@ if TYPE_CHECKING:
     from pyspark import TaskContext
     from pyspark.sql import DataFrame, SparkSession
 
-PART = 8 * 2**20  # bytes of text that one task is handed
-PACKED_TIMES = 3  # text is at least so much more, unpacked
-# For a session that reads: as many tasks, with the same rows, however many executors there are at the time.
+PART = 8 * 2**20  # bytes of text per task
+PACKED_TIMES = 3  # text unpacks to at least this many times its size
+# So that tasks get the same rows however many executors there are.
 SETTINGS = {"spark.sql.files.maxPartitionBytes": str(PART), "spark.sql.files.minPartitionNum": "1"}
-PATTERN = frozenset(
-    "*?[]{}\\"
-)  # Spark takes paths with these for patterns, and passes over names that begin with _ or .
-SPLITTABLE = ("tsv", "jsonl")  # a line is a row, wherever a task begins to read
+PATTERN = frozenset("*?[]{}\\")  # Spark reads these as patterns, and skips names that begin with _ or .
+SPLITTABLE = ("tsv", "jsonl")  # every line is a row, so a task can begin anywhere
 
 
 def read_reviews(session: "SparkSession", file: Path, columns: list[str]) -> "DataFrame":
-    """The rows of a file, with its columns named `c0`, `c1`, ... in the order of `columns`, since Spark takes not every name.
-
-    A task reads or is handed some of them; partitions in their order hold the rows in theirs.
+    """Return a file's rows in order over the partitions, with columns `c0`, `c1`, ... since Spark refuses
+    some names.
 
     Raises:
-        UserError: packed Parquet, or Parquet with a name that Spark does not take.
+        UserError: compressed Parquet, or Parquet with a name that Spark refuses.
     """
     kind, compression = kind_of(file)
     file = file.absolute()  # executors work in folders of their own
@@ -74,7 +72,7 @@ def _read_lines(session: "SparkSession", file: Path, kind: str, columns: list[st
 
 
 def _lines_before_rows(file: Path, kind: str) -> int:
-    """How many lines stand before the first row: the header, where there is one, and empty lines before it."""
+    """Count the lines before the first row: the header, if there is one, and empty lines before it."""
     with file.open("rb") as opened:
         empty = next(n for n, line in enumerate(opened) if line.removeprefix(BYTE_ORDER_MARK).strip(b"\r\n"))
     return empty + (kind == "tsv")
@@ -82,7 +80,7 @@ def _lines_before_rows(file: Path, kind: str) -> int:
 
 @dataclass(frozen=True)
 class _Lines:
-    """Lines become rows, in an executor."""
+    """Parses lines into rows in an executor."""
 
     name: str
     kind: str
@@ -113,7 +111,7 @@ class _Lines:
 
 
 def _read_in_one_task(session: "SparkSession", file: Path, columns: list[str]) -> "DataFrame":
-    """What only one task can read, since rows begin anywhere: handed on to as many as its size is worth."""
+    """Read in one task what cannot be split, and hand the rows on to as many tasks as the file is large."""
     parts = max(1, file.stat().st_size * (PACKED_TIMES if kind_of(file)[1] else 1) // PART)
     reading = session.range(1, numPartitions=1).mapInArrow(
         _WholeFile(file, parts), _schema(columns, ", part int, row long")
@@ -123,7 +121,10 @@ def _read_in_one_task(session: "SparkSession", file: Path, columns: list[str]) -
 
 @dataclass(frozen=True)
 class _WholeFile:
-    """A file becomes rows, with their numbers and the part of the file (from 0) that they are in."""
+    """Reads a whole file in an executor.
+
+    Rows with their number and the part of the file (from 0) they are in.
+    """
 
     file: Path
     parts: int
@@ -145,7 +146,7 @@ def _as_batches(table: pl.DataFrame, *more: "pl.Expr | pl.Series") -> Iterator[p
         *more
     )
     arrow = numbered.to_arrow(compat_level=pl.CompatLevel.oldest())
-    # Polars writes large strings, Spark expects plain ones.
+    # Polars writes large strings, Spark expects normal ones.
     fields = [
         pa.field(f.name, pa.string() if pa.types.is_large_string(f.type) else f.type) for f in arrow.schema
     ]

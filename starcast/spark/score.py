@@ -1,4 +1,4 @@
-"""Reviews scored on Spark: read, answered and written by its executors, each partition into a part file."""
+"""Score reviews on Spark: executors read, predict and write, each partition into a part file."""
 
 import time
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Reviews:
 
 
 def score_on_spark(master: str, reviews: Reviews, loaded: LoadedModel, output: Path) -> ScoringSummary:
-    """Score a file into the folder `output`, in the format of its ending, replacing an earlier one.
+    """Score a file into the folder `output`, in the format of its ending; an earlier one is replaced.
 
     Raises:
         UserError: Spark does not start or fails, or its executors do not see the files of this machine.
@@ -50,7 +50,7 @@ def score_on_spark(master: str, reviews: Reviews, loaded: LoadedModel, output: P
             part = parts / row["part"]
             if not part.is_file() or part.stat().st_size != row["bytes"]:
                 raise UserError(
-                    f"output {output}: what executors wrote is not here; name a folder that all machines share"
+                    f"output {output}: what the executors wrote is not here; name a folder that all machines share"
                 )
     rows = sum(row["rows"] for row in written)
     return ScoringSummary(
@@ -59,7 +59,7 @@ def score_on_spark(master: str, reviews: Reviews, loaded: LoadedModel, output: P
 
 
 def _answered(session: "SparkSession", reviews: Reviews, loaded: LoadedModel, scratch: Path) -> "DataFrame":
-    """All columns, and behind them the model's answers."""
+    """Return all columns followed by the model's answers."""
     from pyspark.sql import functions
 
     table = read_reviews(session, reviews.file, list(reviews.columns))

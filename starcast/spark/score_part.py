@@ -1,4 +1,7 @@
-"""Scored reviews become part files, in the executors, whose Python processes import this module: it imports little."""
+"""Write scored reviews to part files, in the executors.
+
+Their Python processes import this module, so it imports little.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ WRITTEN = "part string, bytes long, rows long, stars double"
 
 @dataclass(frozen=True)
 class ScoredPart:
-    """Writes a partition to a file, in an executor; gives the file's name and bytes, the rows and the sum of their stars."""
+    """Writes a partition to a file in an executor, and yields its name, bytes, rows and the sum of its stars."""
 
     folder: Path
     suffix: str

@@ -1,4 +1,4 @@
-"""Spark, started and stopped by a step: PySpark is optional and imported here alone, mistakes are told in a line."""
+"""A Spark session, started and stopped by a step; what keeps Spark from starting is one line."""
 
 import os
 import re
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PROJECT = Path(__file__).parents[2]
-ANSWERS_WITHIN = 5.0  # seconds, of a master
-EXECUTORS_WITHIN = 60.0  # seconds until the first of them is there
-ENDS_WITHIN = 20.0  # seconds, of the driver's Java process
+ANSWERS_WITHIN = 5.0  # seconds for a master to answer
+EXECUTORS_WITHIN = 60.0  # seconds for the first executor to come
+ENDS_WITHIN = 20.0  # seconds for the driver's Java process to end
 LOGGING = Path(__file__).with_name("log4j2.properties")
 QUIET = {
     "spark.log.level": "ERROR",
@@ -35,26 +35,25 @@ QUIET = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.caseSensitive": "true",  # as the names of columns are elsewhere
 }
-LOCAL = {
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-}  # whatever the machine's name resolves to
+# Whatever the machine's name resolves to.
+LOCAL = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
 @contextmanager
 def spark_session(master: str, name: str, settings: Mapping[str, str]) -> Iterator["SparkSession"]:
-    """A session on a master, stopped with its Java process when the block ends.
+    """Start a session on a master; it is stopped, with its Java process, when the block ends.
 
-    Executors use this interpreter (unless PYSPARK_PYTHON is set) and import `starcast` from the project's folder; each of their
-    Python processes works with as many threads as its task has cores. What is not in `settings` is as spark-defaults.conf says.
+    Executors use this interpreter (unless PYSPARK_PYTHON is set) and import `starcast` from the project's
+    folder; each Python process uses as many threads as its task has cores. `settings` override
+    spark-defaults.conf.
 
     Raises:
-        UserError: `check_spark` says why, Spark did not start, or no executor came.
+        UserError: `check_spark` failed, Spark did not start, or no executor came.
     """
     check_spark(master)
-    interrupt = signal.getsignal(signal.SIGINT)  # PySpark puts its own in its place
+    interrupt = signal.getsignal(signal.SIGINT)  # PySpark installs its own
     with _interpreter(), warnings.catch_warnings():
-        # Of pandas 3, which PySpark's own pandas API does not know yet: nothing of that is used here.
+        # About pandas 3, which PySpark's pandas API does not support yet: that API is not used here.
         warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
         session = _start(master, name, settings)
         try:
@@ -66,7 +65,7 @@ def spark_session(master: str, name: str, settings: Mapping[str, str]) -> Iterat
 
 
 def check_spark(master: str) -> None:
-    """See that Spark can be started and its master answers.
+    """Check that Spark can be started and its master answers.
 
     Raises:
         UserError: PySpark or Java is missing, or the master of a standalone cluster does not answer.
@@ -77,9 +76,7 @@ def check_spark(master: str) -> None:
         )
     home = os.environ.get("JAVA_HOME", "")
     if home and not shutil.which(Path(home) / "bin" / "java"):
-        raise UserError(
-            f"executor=spark: JAVA_HOME is {home}, which holds no bin/java; correct it, or unset it"
-        )
+        raise UserError(f"executor=spark: JAVA_HOME is {home}, which has no bin/java; correct it or unset it")
     if not home and not shutil.which("java"):
         raise UserError(
             "executor=spark: Java is missing: no `java` on PATH, no JAVA_HOME; install Java 17 or newer"
@@ -88,12 +85,12 @@ def check_spark(master: str) -> None:
     whys = [_why_away(host, int(port)) for host, port in masters]
     if whys and all(whys):
         raise UserError(
-            f"spark_master {master}: does not answer ({whys[0]}); see that it runs, or correct the address"
+            f"spark_master {master}: does not answer ({whys[0]}); start it, or correct the address"
         )
 
 
 def _why_away(host: str, port: int) -> str:
-    """Why nothing answers there; empty if something does."""
+    """Return why nothing answers at an address; empty if something does."""
     try:
         socket.create_connection((host, port), ANSWERS_WITHIN).close()
     except (OSError, OverflowError) as error:
@@ -103,7 +100,7 @@ def _why_away(host: str, port: int) -> str:
 
 @contextmanager
 def _interpreter() -> Iterator[None]:
-    """This interpreter for driver and executors, unless the user has named another."""
+    """Use this interpreter for driver and executors, unless the user has named another."""
     set_here = [name for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON") if name not in os.environ]
     os.environ.update(dict.fromkeys(set_here, sys.executable))
     try:
@@ -129,7 +126,10 @@ def _start(master: str, name: str, settings: Mapping[str, str]) -> "SparkSession
 
 
 def reason_of(error: Exception) -> str:
-    """The line of an error that says what went wrong: of Java's, behind the name of the exception."""
+    """Return the line of an error that says what went wrong.
+
+    The first that names a Java exception, if any.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return next(
         (line for line in lines if line.startswith(("java.", "org."))),
@@ -152,25 +152,25 @@ def _prepare(context: "SparkContext") -> None:
 
 
 def _await_executor(context: "SparkContext") -> None:
-    """Wait for the first executor: without one, jobs wait for ever."""
+    """Wait for the first executor: without one, jobs would wait forever."""
     end = time.monotonic() + EXECUTORS_WITHIN
-    while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # the driver is listed too
+    while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # the driver counts too
         if time.monotonic() > end:
             raise UserError(
-                f"spark_master {context.master}: no executor came within {EXECUTORS_WITHIN:.0f} s; see that the cluster has "
-                "workers with free cores, and memory for spark.executor.memory"
+                f"spark_master {context.master}: no executor came within {EXECUTORS_WITHIN:.0f} s; the cluster needs workers "
+                "with free cores, and memory for spark.executor.memory"
             )
         time.sleep(0.2)
 
 
 def _stop(session: "SparkSession") -> None:
-    with suppress(Exception):  # where Java is gone already
+    with suppress(Exception):  # Java may be gone already
         session.stop()
     _end_java()
 
 
 def _end_java() -> None:
-    """End the Java process, which would outlive the session, with its settings and its memory."""
+    """End the Java process, which would outlive the session and keep its settings and memory."""
     from pyspark import SparkContext
 
     gateway = SparkContext._gateway
@@ -179,7 +179,7 @@ def _end_java() -> None:
     SparkContext._gateway = SparkContext._jvm = None
     with suppress(Exception):
         gateway.shutdown()
-    gateway.proc.stdin.close()  # what its end waits for
+    gateway.proc.stdin.close()  # it ends when this is closed
     try:
         gateway.proc.wait(ENDS_WITHIN)
     except subprocess.TimeoutExpired:

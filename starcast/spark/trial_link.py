@@ -1,4 +1,4 @@
-"""Where trials that are trained elsewhere report: a server in the search's process, an authenticated connection per trial."""
+"""How remote trials report: a server in the search's process with an authenticated connection per trial."""
 
 import socket
 import socketserver
@@ -11,13 +11,13 @@ from multiprocessing.connection import Client, Connection, answer_challenge, del
 from secrets import token_bytes
 from typing import Any
 
-# A machine that is gone without a word is noticed after a minute.
+# A machine that disappears is noticed after a minute.
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where the search listens, and the key that it shares with those who may report."""
+    """Where the search listens, and the key shared with those who may report."""
 
     host: str
     port: int
@@ -25,16 +25,16 @@ class Address:
 
     @contextmanager
     def connected(self, number: int) -> Iterator[Connection]:
-        """A connection of a trial to its search, which answers first."""
+        """Connect a trial to its search, which sends first."""
         with Client((self.host, self.port), authkey=self.key) as pipe:
             pipe.send(number)
             yield pipe
 
 
 class Link(socketserver.ThreadingTCPServer):
-    """Listens on a free port of `host`; a context that closes it.
+    """A context that listens on a free port of `host`.
 
-    `serve` is called with each trial's number and connection, in a thread of its own.
+    `serve` is called with each trial's number and connection in a thread of its own.
     """
 
     daemon_threads = True
@@ -46,11 +46,11 @@ class Link(socketserver.ThreadingTCPServer):
         threading.Thread(target=self.serve_forever, args=(0.1,), name="link", daemon=True).start()
 
     def address(self, host: str) -> Address:
-        """The address by which others reach this process."""
+        """Return the address at which others reach this process."""
         return Address(host, self.server_address[1], self._key)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Let in who knows the key, and serve him."""
+        """Authenticate a client by the key and serve it."""
         request.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in KEEPALIVE:
             request.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,7 +1,9 @@
 """Trials on Spark: each is a job of one task, which reports to the search over a connection of its own.
 
-hyperopt's SparkTrials dispatches in the same way, but its tasks leave their partition unread, for which Spark throws the Python
-process away: every trial would import its libraries and open the data anew. It also looks for trials once a second only.
+hyperopt's SparkTrials dispatches in the same way, but its tasks leave their partition unread, so Spark
+discards the Python
+process: every trial would import its libraries and open the data anew. It also polls for trials only once a
+    second.
 """
 
 import queue
@@ -26,15 +28,16 @@ from starcast.spark.trial_link import Address, Link
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Trains one proposal as a setup says, with the shipped data in a folder, and sends what a worker sends (`starcast.search.workers`).
+# Trains one proposal with the data shipped to a folder, and sends what a worker sends
+# (`starcast.search.workers`).
 Work = Callable[[Connection, Any, Proposal, Path], None]
 DATA = "starcast-data"  # where Spark unpacks the archive on an executor
-DIED = "its executor ended, or is cut off; Spark's logs say why"
+DIED = "its executor ended or is cut off; Spark's logs say why"
 
 
 @dataclass(frozen=True)
 class Task:
-    """What an executor runs for a trial, once; a task that Spark repeats is told that it is not wanted."""
+    """What an executor runs for a trial, once; a task that Spark repeats is told that it is not needed."""
 
     search: Address
     work: Work
@@ -62,16 +65,16 @@ def _has_grown() -> bool:
 
 
 class SparkPool:
-    """Runs `work` on a session's executors, `workers` trials at a time; a context that ends them.
+    """A context that runs `work` on a session's executors, `workers` trials at a time, and ends them.
 
-    `archive` (of a folder) is shipped once to each executor. A task that ends without a result is a failed trial. In the
-    order of calls and events it is to the search what a `WorkerPool` is.
+    `archive` (of a folder) is shipped once to each executor. A task that ends without a result is a failed
+    trial. The search uses it exactly like a `WorkerPool`.
     """
 
     def __init__(self, session: "SparkSession", work: Work, setup: Any, archive: Path, workers: int) -> None:
         self._context, self._work, self._setup, self._archive = session.sparkContext, work, setup, archive
         self._workers = workers
-        self._busy: set[int] = set()  # trials whose end the search has not been told
+        self._busy: set[int] = set()  # trials whose end the search has not seen
         self._lock = threading.Lock()
         self._running: dict[int, Proposal] = {}
         self._pipes: dict[int, Connection] = {}
@@ -92,17 +95,17 @@ class SparkPool:
     ) -> None:
         with self._lock:
             self._running.clear()
-        with suppress(Exception):  # where Spark is gone already
+        with suppress(Exception):  # Spark may be gone already
             self._context.cancelAllJobs()
         self._jobs.shutdown(wait=False, cancel_futures=True)
         self._stack.close()
 
     def idle(self) -> bool:
-        """Whether another trial can begin."""
+        """Return whether another trial can begin."""
         return len(self._busy) < self._workers
 
     def begin(self, proposal: Proposal) -> None:
-        """Hand a proposal to Spark, which trains it as soon as it has a core.
+        """Submit a proposal to Spark, which trains it as soon as it has a core.
 
         Raises:
             UserError: Spark has given up.
@@ -118,7 +121,7 @@ class SparkPool:
             self._pipes[number].send(goes_on)
 
     def wait(self, seconds: float) -> Event | None:
-        """The next event of any trial, or none within this time.
+        """Return the next event of any trial, or None if there is none within this time.
 
         Raises:
             UserError: Spark has given up, as it does some time after its master went away.
@@ -137,28 +140,26 @@ class SparkPool:
     def _check(self) -> None:
         if self._context._jsc.sc().isStopped():
             raise UserError(
-                "Spark has stopped: its master is gone, or has ended the application; go on when it is back"
+                "Spark has stopped: its master is gone or has ended the application; resume when it is back"
             )
 
     def _run(self, number: int) -> None:
         try:
             self._context.parallelize([number], 1).foreachPartition(self._task)
-        except Exception as error:  # whatever Java says
-            # Where it has reported, the end of its connection says what became of it: its result may have arrived.
+        except Exception as error:  # anything Java raises
+            # A trial that has reported ends with its connection: its result may have arrived already.
             if number not in self._pipes:
-                self._report(
-                    Failed(number, f"its Spark task did not begin: {first_line(error)}", str(error))
-                )
+                self._report(Failed(number, f"its Spark task did not begin: {first_line(error)}", str(error)))
 
     def _listen(self, number: int, pipe: Connection) -> None:
-        """Hand a task its proposal, and pass on what it reports until it ends."""
+        """Send a task its proposal, and pass on what it reports until it ends."""
         with self._lock:
             proposal, is_first = self._running.get(number), number not in self._pipes
             if proposal and is_first:
                 self._pipes[number] = pipe
         if not proposal or not is_first:
             pipe.send(None)
-            self._report(Failed(number, DIED, ""))  # Spark has repeated its task, so the first is lost
+            self._report(Failed(number, DIED, ""))  # Spark repeated the task, so the first one is lost
             return
         try:
             pipe.send((self._setup, proposal))
@@ -169,7 +170,7 @@ class SparkPool:
             self._report(Failed(number, DIED, ""))
 
     def _report(self, event: Event) -> None:
-        """Tell the search, unless the trial has ended for it."""
+        """Pass an event to the search, unless it has seen the trial's end."""
         with self._lock:
             if event.number in self._running:
                 self._events.put(event)

@@ -127,7 +127,7 @@ def test_a_worker_that_is_killed_is_a_failed_trial_and_the_search_goes_on(
     assert sorted(run.data.tags["outcome"] for run in trials.values()) == ["complete"] * 3 + ["failed"]
     [failed] = [run for run in trials.values() if run.data.tags["outcome"] == "failed"]
     assert failed.info.status == "FAILED"
-    assert failed.data.tags["reason"] == "its executor ended, or is cut off; Spark's logs say why"
+    assert failed.data.tags["reason"] == "its executor ended or is cut off; Spark's logs say why"
     assert sorted(trials) == [1, 2, 3, 4]
     assert "RUNNING" not in statuses(client)
     assert "2 workers on spark://" in capsys.readouterr().out
