@@ -180,7 +180,8 @@ def test_help_lists_every_entry_point_and_builds_nothing(tmp_path: Path) -> None
         shutil.copy(PROJECT / name, tmp_path)
     done = started(tmp_path, "--help")
     assert done.returncode == 0, done.stderr
-    for name in [*yaml.safe_load((PROJECT / "MLproject").read_text())["entry_points"], "ui"]:
+    declared = yaml.safe_load((PROJECT / "MLproject").read_text())["entry_points"]
+    for name in {name.replace("_", "-") for name in (*declared, "ui")}:
         assert re.search(rf"^  {name} +\w.{{15}}", done.stdout, re.MULTILINE), f"{name} is not explained"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["MLproject", "run.py"]
 
