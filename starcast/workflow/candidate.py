@@ -1,4 +1,4 @@
-"""The model a search ends with: fitted once more, evaluated on all three splits, packaged, registered."""
+"""The candidate: a model fitted, evaluated on all three splits, packaged and registered."""
 
 import time
 from dataclasses import dataclass, replace
@@ -28,7 +28,10 @@ HEADLINE = ("f1_weighted", "f1_macro", "harmonic_recall", "mae")
 
 @dataclass(frozen=True)
 class SplitAnswers:
-    """What a model says of a split: true and chosen ratings as index 0-4, probabilities of shape (reviews, 5)."""
+    """A model's predictions for a split.
+
+    True and predicted ratings (index 0-4), probabilities of shape (reviews, 5).
+    """
 
     ratings: np.ndarray
     predicted: np.ndarray
@@ -36,13 +39,13 @@ class SplitAnswers:
 
     @property
     def matrix(self) -> np.ndarray:
-        """Confusion matrix, counts."""
+        """Return the confusion matrix, counts, shape (5, 5)."""
         return scores.count_matrix(self.ratings, self.predicted)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a candidate scored on the test split, and its place in the registry, if it has one."""
+    """A candidate's test scores with 95% confidence intervals, and its registered version, if any."""
 
     run_id: str
     family: str
@@ -52,7 +55,7 @@ class Candidate:
     registered: registry.Version | None = None
 
     def summary(self) -> str:
-        """The main test scores with their 95% intervals, on how many reviews."""
+        """Return the main test scores with their 95% confidence intervals as a sentence."""
         shown = []
         for name in HEADLINE:
             low, high = self.intervals[name]
@@ -60,7 +63,7 @@ class Candidate:
         return f"{self.family} on {self.reviews:,} test reviews: {', '.join(shown)}; 95% bootstrap intervals"
 
     def lines(self) -> list[str]:
-        """What to tell the user, ending with what to do next."""
+        """Return what to tell the user, ending with the next commands."""
         if self.registered is None:
             return [self.summary(), f"candidate run {self.run_id}, not registered"]
         name, version = self.registered.name, self.registered.version
@@ -72,38 +75,31 @@ class Candidate:
         ]
 
     def next_command(self) -> str:
-        """What to do with the model; without a place in the registry, how to get one."""
+        """Return the command that uses the model; where it is not registered, the one that registers it."""
         if self.registered is None:
             return f"mlflow run . -e train -P from_run={self.run_id} -P register=true"
         return f"mlflow run . -e predict -P model=models:/{self.registered.name}@{registry.CHALLENGER} -P input=<file>"
 
 
 def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candidate:
-    """Fit a candidate on the active run, log everything about it, register it if the plan says so."""
+    """Fit a candidate on the active run, log everything about it, and register it if the plan says so."""
     prepared.log_inputs(SPLITS)
-    files = {
-        short: prepared.split(name) for short, name in zip(("train", "val", "test"), SPLITS, strict=True)
-    }
-    parts = {split: CorpusSplit.stored(file) for split, file in files.items()}
-    kept = artifacts.RunCheckpoints(run_id)
-    fitted = _fit(run_id, plan, parts["train"], parts["val"], kept)
-    decision = _decide(plan, parts, fitted)
-    answers = _answers(parts, fitted, decision)
+    stored = dict(zip(("train", "val", "test"), map(prepared.split, SPLITS), strict=True))
+    splits = {name: CorpusSplit.stored(file) for name, file in stored.items()}
+    checkpoints, family, seed = artifacts.RunCheckpoints(run_id), plan.spec.family, plan.spec.options.seed
+    fitted = _fit(run_id, plan, splits["train"], splits["val"], checkpoints)
+    decision = _decide(plan, splits, fitted)
+    answers = _answers(splits, fitted, decision)
     scored = _log_scores(answers, fitted.epochs + 1)
-    ends = _intervals(answers["test"], plan.spec.options.seed)
-    _log_files(
-        plan,
-        answers,
-        ends,
-        {split: pl.read_parquet(file, columns=["review_id"]) for split, file in files.items()},
-    )
-    _log_class_counts(parts["train"], fitted)
-    uses_title = "title" in schema_of(files["train"])
-    uri = packaging.log_model(
-        Predictor(plan.spec.family, prepared.cleaner, fitted.model, uses_title, decision)
-    )
-    kept.remove()
-    candidate = Candidate(run_id, plan.spec.family, len(parts["test"].ratings), scored["test"], ends)
+    test = answers["test"]
+    auc = intervals.auc_interval(test.ratings, [test.probabilities], seed)
+    ends = {**intervals.bootstrap_intervals(test.matrix, seed), "auc": (auc.low, auc.high)}
+    ids = {name: pl.read_parquet(file, columns=["review_id"]) for name, file in stored.items()}
+    _log_files(plan, answers, ends, ids, (splits["train"].ratings, fitted.trained_on))
+    uses_title = "title" in schema_of(stored["train"])
+    uri = packaging.log_model(Predictor(family, prepared.cleaner, fitted.model, uses_title, decision))
+    checkpoints.remove()
+    candidate = Candidate(run_id, family, len(test.ratings), scored["test"], ends)
     return _describe_and_register(candidate, prepared, plan, uri)
 
 
@@ -112,7 +108,7 @@ def _fit(
     plan: CandidatePlan,
     train: CorpusSplit,
     validation: CorpusSplit,
-    kept: artifacts.RunCheckpoints,
+    checkpoints: artifacts.RunCheckpoints,
 ) -> Fit:
     spec, options = plan.spec, plan.spec.options
     note = sampling_note(count_ratings(train.ratings), options)
@@ -121,48 +117,41 @@ def _fit(
     start = time.monotonic()
     recorder = EpochLines(recorder_of(run_id, validation.ratings), options.epochs)
     corpus = Corpus(train, validation, show=WorkLines().show)
-    fitted = FAMILIES[spec.family].fit(corpus, spec.settings, options, recorder, kept)
-    seconds = time.monotonic() - start
-    runs.log_metrics(
-        {"fit_seconds": seconds, "best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()}
-    )
+    fitted = FAMILIES[spec.family].fit(corpus, spec.settings, options, recorder, checkpoints)
+    facts = {"best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()}
+    runs.log_metrics({"fit_seconds": time.monotonic() - start, **facts})
     return fitted
 
 
-def _decide(plan: CandidatePlan, parts: dict[str, CorpusSplit], fitted: Fit) -> Decision:
-    true_shares = effective_shares(parts["train"].ratings, "none")
+def _decide(plan: CandidatePlan, splits: dict[str, CorpusSplit], fitted: Fit) -> Decision:
+    true_shares = effective_shares(splits["train"].ratings, "none")
     trained_shares = effective_shares(fitted.trained_on, plan.spec.options.sampling)
-    seen = DecisionData(parts["val"].ratings, fitted.validation_probabilities, true_shares, trained_shares)
+    seen = DecisionData(splits["val"].ratings, fitted.validation_probabilities, true_shares, trained_shares)
     return decide(plan.decision, plan.decision_metric, seen)
 
 
-def _answers(parts: dict[str, CorpusSplit], fitted: Fit, decision: Decision) -> dict[str, SplitAnswers]:
-    show = WorkLines().show
-    probabilities = {split: answers_of(fitted.model, parts[split].texts, show) for split in ("train", "test")}
-    probabilities["val"] = fitted.validation_probabilities
-    predicted = {split: decision.choose(values) for split, values in probabilities.items()}
-    return {
-        split: SplitAnswers(part.ratings, predicted[split], probabilities[split])
-        for split, part in parts.items()
-    }
+def _answers(splits: dict[str, CorpusSplit], fitted: Fit, decision: Decision) -> dict[str, SplitAnswers]:
+    show, answers = WorkLines().show, {}
+    for name, split in splits.items():
+        of_validation = name == "val"  # known since the fit
+        values = (
+            fitted.validation_probabilities if of_validation else answers_of(fitted.model, split.texts, show)
+        )
+        answers[name] = SplitAnswers(split.ratings, decision.choose(values), values)
+    return answers
 
 
 def _log_scores(answers: dict[str, SplitAnswers], step: int) -> dict[str, dict[str, float]]:
-    # One step past the last epoch: the model as it was kept, which is that of the best epoch, with its decision.
-    scored = {
-        split: scores.score(answer.ratings, answer.probabilities, answer.predicted)
-        for split, answer in answers.items()
-    }
+    """Log the scores of the model as kept (that of the best epoch, with its decision) one step past the last
+    epoch.
+    """
+    scored = {}
     for split, answer in answers.items():
+        scored[split] = scores.score(answer.ratings, answer.probabilities, answer.predicted)
         runs.log_metrics({f"{split}_{name}": value for name, value in scored[split].items()}, step)
         most_probable = scores.score(answer.ratings, answer.probabilities)
         runs.log_metrics({f"{split}_argmax_{name}": most_probable[name] for name in HEADLINE})
     return scored
-
-
-def _intervals(test: SplitAnswers, seed: int) -> intervals.Intervals:
-    auc = intervals.auc_interval(test.ratings, [test.probabilities], seed)
-    return {**intervals.bootstrap_intervals(test.matrix, seed), "auc": (auc.low, auc.high)}
 
 
 def _log_files(
@@ -170,8 +159,15 @@ def _log_files(
     answers: dict[str, SplitAnswers],
     ends: intervals.Intervals,
     ids: dict[str, pl.DataFrame],
+    trained: tuple[np.ndarray, np.ndarray],
 ) -> None:
+    """Log what people look at.
+
+    `trained`: ratings of the training set before and after sampling (index 0-4).
+    """
+    runs.log_metrics({"rows_used": len(trained[1])})
     with runs.artifacts_of_run() as folder:
+        files.write_class_counts(folder, *map(count_ratings, trained))
         files.write_json(folder / "settings.json", plan.spec.settings)
         files.write_json(folder / "intervals_test.json", ends)
         for split, answer in answers.items():
@@ -180,15 +176,9 @@ def _log_files(
                 folder, split, ids[split]["review_id"], answer.ratings, answer.predicted, answer.probabilities
             )
         matrices = {split: answers[split].matrix for split in ("train", "val")}
-        figures.confusion_figure(matrices).savefig(folder / "confusion_matrices_train_val.png", dpi=90)
+        figures.confusion_picture(matrices).save(folder / "confusion_matrices_train_val.png")
         shares = {split: (answers[split].ratings, answers[split].predicted) for split in ("val", "test")}
-        figures.share_figure(shares).savefig(folder / "rating_shares.png", dpi=90)
-
-
-def _log_class_counts(train: CorpusSplit, fitted: Fit) -> None:
-    runs.log_metrics({"rows_used": len(fitted.trained_on)})
-    with runs.artifacts_of_run() as folder:
-        files.write_class_counts(folder, count_ratings(train.ratings), count_ratings(fitted.trained_on))
+        figures.share_picture(shares).save(folder / "rating_shares.png")
 
 
 def _describe_and_register(
@@ -203,12 +193,9 @@ def _describe_and_register(
         "sampling": plan.spec.options.sampling,
         "decision": decision_text(plan.decision, plan.decision_metric),
     }
-    description = "\n".join(
-        [f"{candidate.summary()}.\n", *(f"- {name}: {fact}" for name, fact in facts.items())]
-    )
-    runs.describe(
-        description, {"role": "candidate", "family": plan.spec.family, "sampling": plan.spec.options.sampling}
-    )
+    lines = [f"{candidate.summary()}.\n", *(f"- {name}: {fact}" for name, fact in facts.items())]
+    description, kind = "\n".join(lines), {"family": plan.spec.family, "sampling": plan.spec.options.sampling}
+    runs.describe(description, {"role": "candidate", **kind})
     if not plan.register_as:
         return candidate
     tags = {
@@ -218,9 +205,8 @@ def _describe_and_register(
         "test_digest": prepared.report["digests"]["test"],
         **{f"test_{name}": f"{candidate.test[name]:.4f}" for name in HEADLINE},
     }
-    return replace(
-        candidate, registered=registry.register_challenger(uri, plan.register_as, description, tags)
-    )
+    version = registry.register_challenger(uri, plan.register_as, description, tags)
+    return replace(candidate, registered=version)
 
 
 def _link(run_id: str) -> str:

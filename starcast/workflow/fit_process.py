@@ -1,7 +1,4 @@
-"""One fit in a process of its own: what it answers on validation and test, its time and its peak memory.
-
-Experiments that compare fits use it.
-"""
+"""Fit in a process of its own, so that time and peak memory are the fit's own."""
 
 import os
 import sys
@@ -19,7 +16,7 @@ from starcast.cli.progress import WorkLines
 from starcast.evaluation.scores import val_scores
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
-from starcast.models.family import Fit, ModelSpec
+from starcast.models.family import ModelSpec
 from starcast.models.progress import EpochLines
 from starcast.models.sampling import count_ratings, effective_shares
 from starcast.models.texts import StoredTexts
@@ -30,7 +27,10 @@ LOOK_EVERY = 0.05  # seconds between looks at the memory of a fit
 
 @dataclass(frozen=True)
 class FitJob:
-    """What to fit: `folder` holds train, validation and test as Parquet; `rows` of the training split, all unless given."""
+    """What to fit: `folder` holds the splits as Parquet.
+
+    `rows` selects rows of the training set (default: all).
+    """
 
     folder: Path
     spec: ModelSpec
@@ -39,11 +39,16 @@ class FitJob:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What came of a fit.
+    """The result of a fit.
 
-    `probabilities` of `val` and `test`, shape (reviews, 5); `class_counts` of the training rows before and after sampling,
-    shape (2, 5); the ratings' `true_shares` and those `trained_shares` learned from, weights included; metrics per epoch;
-    `seconds` of encoding, sampling and fitting; `peak_memory_mb` of the whole process, libraries included.
+    Attributes:
+        probabilities: for `val` and `test`, shape (reviews, 5).
+        class_counts: training rows per rating before and after sampling, shape (2, 5).
+        true_shares, trained_shares: shares of the ratings in the training set, and as trained on, weights
+        included.
+        curve: metrics per epoch.
+        seconds: of encoding, sampling and fitting.
+        peak_memory_mb: of the whole process, libraries included.
     """
 
     probabilities: dict[str, np.ndarray]
@@ -59,7 +64,7 @@ class FitResult:
 
 @dataclass
 class _Curve:
-    """A recorder that keeps the metrics of epochs, with every score of the validation ratings (index 0-4)."""
+    """A recorder that keeps each epoch's metrics and scores on the validation ratings (index 0-4)."""
 
     ratings: np.ndarray
     epochs: list[dict[str, float]] = field(default_factory=list)
@@ -69,11 +74,11 @@ class _Curve:
 
 
 def fit_alone(job: FitJob) -> FitResult:
-    """Fit in a new process, which ends before this returns or raises.
+    """Fit in a new process, which has ended when this returns or raises.
 
     Raises:
-        UserError: the job cannot be done with these reviews, or the process was killed.
-        RuntimeError: anything else that went wrong in it, with its traceback.
+        UserError: the job is impossible with these reviews, or the process was killed.
+        RuntimeError: any other error in the process, with its traceback.
     """
     ours, theirs = Pipe()
     command = [sys.executable, "-m", "starcast.workflow.fit_worker", str(theirs.fileno())]
@@ -85,19 +90,16 @@ def fit_alone(job: FitJob) -> FitResult:
         ours.send(job)
         while not ours.poll(LOOK_EVERY):
             peak = max(peak, process.memory_info().rss)
-        return _answer(ours.recv(), peak)
+        received: FitResult | UserError | str = ours.recv()
     except (EOFError, ConnectionError, psutil.NoSuchProcess):
         raise UserError(
-            f"fitting {job.spec.family}: its process ended with code {process.wait()}; has the memory run out?"
+            f"fitting {job.spec.family}: its process ended with code {process.wait()}; did memory run out?"
         ) from None
     finally:
         ours.close()
-        with suppress(psutil.NoSuchProcess):  # where it has ended and was waited for
+        with suppress(psutil.NoSuchProcess):  # it may have ended and been waited for
             process.kill()
         process.wait()
-
-
-def _answer(received: FitResult | UserError | str, peak: int) -> FitResult:
     if isinstance(received, UserError):
         raise received
     if isinstance(received, str):
@@ -115,23 +117,14 @@ def fit(job: FitJob) -> FitResult:
     recorder = EpochLines(curve, job.spec.options.epochs) if family.iterative else curve
     fitted = family.fit(corpus, job.spec.settings, job.spec.options, recorder)
     seconds = time.monotonic() - start
-    answers = {
-        "val": fitted.validation_probabilities,
-        "test": answers_of(fitted.model, StoredTexts(test), show),
-    }
-    return _fitted(job, corpus, fitted, answers, curve, seconds)
-
-
-def _fitted(
-    job: FitJob, corpus: Corpus, fit: Fit, answers: dict[str, np.ndarray], curve: _Curve, seconds: float
-) -> FitResult:
+    tested, ratings = answers_of(fitted.model, StoredTexts(test), show), corpus.train.ratings
     return FitResult(
-        answers,
-        np.stack([count_ratings(corpus.train.ratings), count_ratings(fit.trained_on)]),
-        effective_shares(corpus.train.ratings, "none"),
-        effective_shares(fit.trained_on, job.spec.options.sampling),
-        curve.epochs,
-        fit.best_epoch,
-        fit.model.parameters(),
-        seconds,
+        probabilities={"val": fitted.validation_probabilities, "test": tested},
+        class_counts=np.stack([count_ratings(ratings), count_ratings(fitted.trained_on)]),
+        true_shares=effective_shares(ratings, "none"),
+        trained_shares=effective_shares(fitted.trained_on, job.spec.options.sampling),
+        curve=curve.epochs,
+        best_epoch=fitted.best_epoch,
+        parameters=fitted.model.parameters(),
+        seconds=seconds,
     )

@@ -1,7 +1,4 @@
-"""The main job on one data set: preprocess, search, compare the trials, and a verdict on the candidate (dry run).
-
-mlflow run . -P data=clothing
-"""
+"""The main job on one data set: preprocess, search, compare the trials, judge the candidate (dry run)."""
 
 from pathlib import Path
 
@@ -17,7 +14,7 @@ from starcast.workflow.tune import tune
 
 
 def run_main(parameters: MainParameters) -> candidate.Candidate:
-    """Run the steps as children of one run."""
+    """Run the steps as children of one run and return the candidate."""
     with runs.step_run("main", parameters.as_text(), f"main {Path(parameters.data).name}"):
         fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)))
         trials = f"tags.`mlflow.parentRunId` = '{runs.parent_of(fitted.run_id)}'"
@@ -30,7 +27,7 @@ def run_main(parameters: MainParameters) -> candidate.Candidate:
 
 
 def _verdict(model: str, version: str) -> str:
-    """What a dry run of `promote` says; that it cannot judge does not undo the search."""
+    """Return the sentence of a dry run of `promote`; a search stands even if no verdict is possible."""
     try:
         return promote(PromoteParameters.model_validate({"model": model, "version": version})).sentence
     except UserError as error:

@@ -1,7 +1,4 @@
-"""File -> checked, cleaned, split reviews as Parquet, with study A's exploration figures.
-
-mlflow run . -e preprocess -P data=clothing
-"""
+"""Turn a file into checked, cleaned, split reviews as Parquet, with study A's exploration figures."""
 
 import json
 from collections.abc import Sequence
@@ -10,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from starcast.cli.errors import UserError
+from starcast.reports import exploration
 from starcast.reports.files import write_json
 from starcast.reviews import check, clean, describe, sources
 from starcast.reviews.parameters import DataParameters
@@ -23,7 +21,7 @@ from starcast.spark.session import check_spark
 from starcast.tracking import lineage, reuse, runs
 from starcast.tracking.artifacts import fetch
 
-PREPARED = "prepared_run_id"  # tag of a run that uses splits
+PREPARED = "prepared_run_id"  # tag of a run that uses the splits of another
 
 
 @dataclass(frozen=True)
@@ -36,24 +34,22 @@ class Prepared:
     cleaner: clean.Cleaner
 
     def split(self, name: str) -> Path:
-        """The Parquet file of a split, or a folder of its parts.
+        """Return the Parquet file of a split, or the folder of its parts.
 
-        Its columns are `review_id`, `text`, `rating`, `cleaned` and, where it is used, `title`.
+        Columns: `review_id`, `text`, `rating`, `cleaned` and, if a title is used, `title`.
         """
         return fetch(self.run_id, f"splits/{name}.parquet")
 
     def log_inputs(self, names: Sequence[str]) -> None:
-        """Name splits, with their digests, as inputs of the active run."""
+        """Log splits, with their digests, as inputs of the active run."""
         for name in names:
-            rows, source = sum(self.report["counts"][name]), f"runs:/{self.run_id}/splits/{name}.parquet"
-            digest = self.report["digests"][name]
-            lineage.log_dataset(
-                schema_of(self.split(name)), rows, f"{self.report['file']} {name}", digest, source, name
-            )
+            rows, digest = sum(self.report["counts"][name]), self.report["digests"][name]
+            source, title = f"runs:/{self.run_id}/splits/{name}.parquet", f"{self.report['file']} {name}"
+            lineage.log_dataset(schema_of(self.split(name)), rows, title, digest, source, name)
 
 
 def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:
-    """Preprocess as a step of its own or, unless `anew`, point to the finished run that did the same before."""
+    """Preprocess as a step of its own or, unless `anew`, reuse the finished run that did the same before."""
     if _on_spark(parameters):
         check_spark(parameters.spark_master)
     name = f"preprocess {Path(parameters.data).name}"
@@ -75,12 +71,11 @@ def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:
 
 
 def prepare_once(parameters: DataParameters) -> Prepared:
-    """Preprocess for the active run or, where it or one above it has begun before, take the splits that one began with.
-
-    The raw file need not be on this machine then.
+    """Preprocess for the active run; a continued run keeps the splits it began with, even without the raw
+    file.
 
     Raises:
-        UserError: the file is here, and has changed since.
+        UserError: the file is here and has changed since.
     """
     finished = runs.tag_of_active_or_above(PREPARED)
     if finished is None:
@@ -93,7 +88,7 @@ def prepare_once(parameters: DataParameters) -> Prepared:
     except UserError:
         return prepared
     if digest != prepared.report["digests"]["file"]:
-        raise UserError(f"data {parameters.data}: not the file that this run began with; begin a new one")
+        raise UserError(f"data {parameters.data}: not the file that this run began with; start a new run")
     return prepared
 
 
@@ -103,6 +98,7 @@ def _inputs(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) -> d
 
 
 def _code() -> list[Path]:
+    """List the source files that a preprocessing depends on."""
     return [Path(__file__), *Path(check.__file__).parent.glob("*.py")]
 
 
@@ -112,25 +108,19 @@ def _load(run_id: str, cleaner: clean.Cleaner) -> Prepared:
 
 
 def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) -> dict[str, Any]:
-    found = (
-        prepare_on_spark(parameters, file, cleaner)
-        if _on_spark(parameters)
-        else _prepare_here(parameters, file, cleaner)
-    )
+    if _on_spark(parameters):
+        found = prepare_on_spark(parameters, file, cleaner)
+    else:
+        with runs.artifacts_of_run("splits") as folder:
+            found = prepare_here(parameters, file, cleaner, folder)
     report = _report(file, found)
     with runs.artifacts_of_run() as folder:
         _write_figures(folder, report, found.facts)
-    lineage.log_dataset(
-        found.schema, found.checked.read, file.name, report["digests"]["file"], str(file), "raw"
-    )
+    digest = report["digests"]["file"]
+    lineage.log_dataset(found.schema, found.checked.read, file.name, digest, str(file), "raw")
     reviews = {f"reviews_{name}": sum(counts) for name, counts in report["counts"].items()}
     runs.log_metrics({"reviews": sum(reviews.values()), **reviews})
     return report
-
-
-def _prepare_here(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) -> PreparedFiles:
-    with runs.artifacts_of_run("splits") as folder:
-        return prepare_here(parameters, file, cleaner, folder)
 
 
 def _on_spark(parameters: DataParameters) -> TypeGuard[PreprocessParameters]:
@@ -144,13 +134,8 @@ def _report(file: Path, found: PreparedFiles) -> dict[str, Any]:
         shares = " / ".join(f"{rows / sum(reviews):.1%}" for rows in reviews)
         lines.append(f"{name}: {sum(reviews):,} reviews; shares of 1-5 stars {shares}")
     digests = {"file": file_digest(file), **found.facts.digest_texts()}
-    return {
-        "file": file.name,
-        "lines": lines,
-        "dropped": found.checked.dropped,
-        "counts": counts,
-        "digests": digests,
-    }
+    dropped = found.checked.dropped
+    return {"file": file.name, "lines": lines, "dropped": dropped, "counts": counts, "digests": digests}
 
 
 def _write_figures(folder: Path, report: dict[str, Any], facts: SplitFacts) -> None:
@@ -158,9 +143,9 @@ def _write_figures(folder: Path, report: dict[str, Any], facts: SplitFacts) -> N
     summaries = {when: describe.length_summary(table) for when, table in lengths.items()}
     write_json(folder / "report.json", {**report, "length_in_characters": summaries})
     for when, table in lengths.items():
-        figure = describe.length_figure(table, f"Length of reviews {when} cleaning")
-        figure.savefig(folder / f"length_{when}_cleaning.png", dpi=90)
-    describe.share_figure(report["counts"]).savefig(folder / "rating_shares.png", dpi=90)
+        picture = exploration.length_picture(table, f"Length of reviews {when} cleaning")
+        picture.save(folder / f"length_{when}_cleaning.png")
+    exploration.split_picture(report["counts"]).save(folder / "rating_shares.png")
 
 
 def _show(prepared: Prepared, what: str) -> None:

@@ -1,4 +1,4 @@
-"""One search put together: data, engine, pruner, workers, and the log of its trials."""
+"""A search: data, engine, pruner, workers and the log of its trials put together; then a fit of the best."""
 
 import shutil
 import time
@@ -39,14 +39,14 @@ WORKER = "starcast.search.trial_worker"
 
 @dataclass(frozen=True)
 class Searched:
-    """All trials of a search, also those of earlier processes, and their runs by number."""
+    """All trials of a search, those of earlier processes included, and their run ids by number."""
 
     trials: list[Trial]
     run_ids: dict[int, str]
 
 
 def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finished: Finished) -> Searched:
-    """Run the trials that are still to do, below the active run, which is the parent."""
+    """Run the trials that are still missing, below the active run, which is the parent."""
     missing = parameters.max_trials - len(finished.trials)
     if missing <= 0:
         return Searched(finished.trials, finished.run_ids)
@@ -54,10 +54,8 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
     corpus = Corpus.stored(*(prepared.split(name) for name in LEARNED_FROM))
     notes = _sampling_notes(parameters, corpus.train.ratings)
     with scratch_folder() as scratch, _session(parameters) as session:
-        workers = min(
-            parameters.workers or (session.sparkContext.defaultParallelism if session else carried_workers()),
-            missing,
-        )
+        carried = session.sparkContext.defaultParallelism if session else carried_workers()
+        workers = min(parameters.workers or carried, missing)
         _announce(parameters, missing, workers)
         for note in notes:
             say(note)
@@ -72,14 +70,8 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
             prunes=parameters.chosen_engine().pruner != "none",
         )
         patience = Patience(parameters.server_patience_minutes * 60, say)
-        log = TrialLog(
-            parent_id,
-            parameters.engine,
-            trials.parameters,
-            corpus.validation.ratings,
-            patience,
-            finished.run_ids,
-        )
+        ratings, earlier = corpus.validation.ratings, finished.run_ids
+        log = TrialLog(parent_id, parameters.engine, trials.parameters, ratings, patience, earlier)
         pool = _spark_pool(session, trials, workers) if session else WorkerPool(WORKER, trials, workers)
         return _run(parameters, log, finished, pool)
 
@@ -87,10 +79,8 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
 def _session(parameters: TuneParameters) -> AbstractContextManager["SparkSession | None"]:
     if parameters.executor == "local":
         return nullcontext()
-    # A task that runs twice would be two trainings of one trial.
-    return spark_session(
-        parameters.spark_master, f"starcast {parameters.data}", {"spark.speculation": "false"}
-    )
+    once = {"spark.speculation": "false"}  # a task run twice would be two trainings of one trial
+    return spark_session(parameters.spark_master, f"starcast {parameters.data}", once)
 
 
 def _spark_pool(session: "SparkSession", trials: TrialOptions, workers: int) -> SparkPool:
@@ -104,7 +94,8 @@ def _sampling_notes(parameters: TuneParameters, ratings: "np.ndarray") -> list[s
     """Return what a user should know of the samplings of a search.
 
     Raises:
-        UserError: a trial would be bound to fail: a family does not take a sampling, or no review can be made up.
+        UserError: a trial would be bound to fail: a family does not take a sampling, or no review can be made
+            up.
     """
     counts, options = count_ratings(ratings), parameters.trial_options()
     samplings = {name for family in parameters.families for name in parameters.samplings_of(family)}
@@ -115,15 +106,16 @@ def _sampling_notes(parameters: TuneParameters, ratings: "np.ndarray") -> list[s
 def _announce(parameters: TuneParameters, missing: int, workers: int) -> None:
     engine = parameters.chosen_engine()
     where = f" on {parameters.spark_master}" if parameters.executor == "spark" else ""
-    how = f"{engine.name} {engine.algorithm}, pruner {engine.pruner}, {workers} worker{'s' if workers > 1 else ''}{where}"
-    say(f"{missing} trials of {', '.join(parameters.families)} by {how}")
+    how = f"{engine.name} {engine.algorithm}, pruner {engine.pruner}"
+    at_once = f"{workers} worker{'s' if workers > 1 else ''}{where}"
+    say(f"{missing} trials of {', '.join(parameters.families)} by {how}, {at_once}")
 
 
 def _run(
     parameters: TuneParameters, log: TrialLog, finished: Finished, where: WorkerPool | SparkPool
 ) -> Searched:
     start, goal, engine = time.monotonic(), parameters.goal(), parameters.chosen_engine()
-    # Draws that no earlier process made: an equal seed would replay the ones it did.
+    # An equal seed would replay the draws of an earlier process.
     seed = (parameters.seed, len(finished.trials)) if finished.trials else (parameters.seed,)
     first = still_to_try(parameters.first_points(), finished.trials)
     proposals = engine.proposals(
@@ -145,48 +137,41 @@ def _run(
     except BaseException:
         log.interrupt()
         raise
-    seconds = {
-        "search_seconds": time.monotonic() - start,
-        "tracking_seconds": log.seconds,
-        "tracking_cpu_seconds": log.cpu_seconds,
-    }
-    runs.log_metrics(seconds)
+    tracking = {"tracking_seconds": log.seconds, "tracking_cpu_seconds": log.cpu_seconds}
+    runs.log_metrics({"search_seconds": time.monotonic() - start, **tracking})
     return Searched(trials, log.run_ids)
 
 
 def still_to_try(first: Sequence[tuple[str, Settings]], done: Sequence[Trial]) -> list[tuple[str, Settings]]:
-    """The first points without those that trials were made of."""
+    """Return the first points that no trial was made from; each trial accounts for one point."""
     left = list(first)
-    for trial in done:
-        made_of = (
-            (f, s)
-            for f, s in left
-            if f == trial.proposal.family and s.items() <= trial.proposal.settings.items()
-        )
-        point = next(made_of, None)
-        if point:
-            left.remove(point)
+    for tried in (trial.proposal for trial in done):
+        for family, settings in left:
+            if family == tried.family and settings.items() <= tried.settings.items():
+                left.remove((family, settings))
+                break
     return left
 
 
-def _check_best(searched: Searched) -> Proposal:
+def check_best(searched: Searched) -> Proposal:
+    """Return what the best complete trial was made from.
+
+    Raises:
+        UserError: no trial is complete.
+    """
     best = best_of(searched.trials)
     if best:
         return best.proposal
     failed = [trial for trial in searched.trials if trial.outcome == "failed"]
     if failed:
-        what = (
-            f"all {len(failed)} trials failed"
-            if len(failed) == len(searched.trials)
-            else "no trial is complete"
-        )
-        raise UserError(f"{what}, the last failure being {failed[-1].reason}; see its traceback.txt")
-    raise UserError(
-        f"none of {len(searched.trials)} trials is complete: raise max_trials, or use pruner=none"
-    )
+        all_failed = len(failed) == len(searched.trials)
+        what = f"all {len(failed)} trials failed" if all_failed else "no trial is complete"
+        raise UserError(f"{what}; the last failure: {failed[-1].reason} (see its traceback.txt)")
+    raise UserError(f"none of {len(searched.trials)} trials is complete: raise max_trials or use pruner=none")
 
 
-def _fit_best(parameters: TuneParameters, prepared: prepare.Prepared, best: Proposal) -> candidate.Candidate:
+def fit_best(parameters: TuneParameters, prepared: prepare.Prepared, best: Proposal) -> candidate.Candidate:
+    """Fit a search's best settings once more, on a child run of the active one, as the candidate."""
     settings, options = split_choices(best.settings, parameters.trial_options())
     options = replace(options, epochs=best.epochs or options.epochs)
     plan = parameters.plan(ModelSpec(best.family, settings, options))

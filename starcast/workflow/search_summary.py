@@ -1,4 +1,4 @@
-"""What a search leaves on its own run: best settings, counts, figures, a table of its trials, a description."""
+"""Log a search's results on its own run: best settings, counts, figures, a table of trials, a description."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ DPI = 90
 
 
 def log_search(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> None:
-    """Log the outcome of the trials on the active run; at least one of them is complete."""
+    """Log the results of the trials on the active run; at least one trial is complete."""
     best, table = best_of(trials), table_of(objective, trials, run_ids)
     assert best is not None
     assert best.score is not None
     counts = Counter(trial.outcome for trial in trials)
     epochs = sum(len(trial.curve) for trial in trials)
-    # Under the children's own name of the metric: in the UI's table the parent's row then shows the best of them.
+    # Also under the children's name of the metric: the UI's table then shows the best in the parent's row.
     value = objective.score(best.score)
     runs.log_metrics({objective.name: value, f"best_{objective.name}": value, "epochs_run": epochs})
     runs.log_metrics({f"trials_{outcome}": counts[outcome] for outcome in get_args(Outcome)})
@@ -38,7 +38,7 @@ def log_search(objective: Objective, trials: list[Trial], run_ids: Mapping[int, 
         "best_family": best.proposal.family,
         "best_settings": settings_text(best.proposal.settings),
     }
-    runs.describe(f"Search done, the candidate is being fitted.\n\n{_top(objective, table)}", tags)
+    runs.describe(f"The search is done; the candidate is being fitted.\n\n{_top(objective, table)}", tags)
 
 
 def _log_files(objective: Objective, best: Trial, table: pl.DataFrame) -> None:
@@ -50,9 +50,8 @@ def _log_files(objective: Objective, best: Trial, table: pl.DataFrame) -> None:
         "setting_importance.png": importance_figure(importance, left_out(table, lower)),
     }
     with runs.artifacts_of_run() as folder:
-        files.write_json(
-            folder / "best_settings.json", {"family": best.proposal.family, **best.proposal.settings}
-        )
+        chosen = {"family": best.proposal.family, **best.proposal.settings}
+        files.write_json(folder / "best_settings.json", chosen)
         table.write_csv(folder / "trials.csv")
         importance.write_csv(folder / "setting_importance.csv")
         for file, figure in figures.items():
@@ -62,15 +61,16 @@ def _log_files(objective: Objective, best: Trial, table: pl.DataFrame) -> None:
 def describe_search(
     name: str, objective: Objective, trials: list[Trial], run_ids: Mapping[int, str], fitted: Candidate
 ) -> str:
-    """Describe the finished search, its candidate included, on the active run; its name says which trial is best.
+    """Describe the finished search and its candidate on the active run, and name the run after the best
+    trial.
 
     Returns:
-        The page of its trials, within the UI.
+        The address of the view of its trials, within the UI.
     """
     best = best_of(trials)
     assert best is not None
     assert best.score is not None
-    # The UI's table shows names before it shows any metric, and of a name its beginning: it says which child is best.
+    # The UI's table shows the beginning of a name before any metric: it names the best child.
     score = f"{objective.name} {objective.score(best.score):.4f}"
     runs.rename_active(f"best trial {best.proposal.number:03d}, {score}: {name}")
     settings = dict.fromkeys(
@@ -78,10 +78,11 @@ def describe_search(
     )
     page = views.save_search_view(objective.name, objective.lower_is_better, list(settings))
     table, run_id = table_of(objective, trials, run_ids), run_ids[best.proposal.number]
-    # The UI shows the first lines of a description, the rest on a click: what leads further comes first.
+    # The UI shows only the first lines of a description until a click: links come first.
+    trial, candidate = server.page_within(run_id), server.page_within(fitted.run_id)
     parts = [
-        f"**Best: [trial {best.proposal.number}]({server.page_within(run_id)})**, {score}, of {outcome_text(table)}; its "
-        f"settings fitted once more: the [candidate]({server.page_within(fitted.run_id)}). [All trials, best first]({page}).",
+        f"**Best: [trial {best.proposal.number}]({trial})**, {score}, of {outcome_text(table)}; its settings fitted "
+        f"once more: the [candidate]({candidate}). [All trials, best first]({page}).",
         f"Candidate: {fitted.summary()}.",
         f"Next: `{fitted.next_command()}`",
         f"The best trial's settings once more: `mlflow run . -e train -P from_run={run_id}`",
@@ -92,7 +93,7 @@ def describe_search(
 
 
 def table_of(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> pl.DataFrame:
-    """All trials as a table."""
+    """Return all trials as a table."""
     return trial_table(
         TrialRecord(
             trial.proposal.number,

@@ -1,7 +1,5 @@
-"""Search over one or more families; the best is fitted once more, evaluated on the test split, registered as challenger.
-
-mlflow run . -e tune -P data=clothing -P families=logistic_regression,gru_1,lstm_2 -P max_trials=12
-mlflow run . -e tune -P resume=latest
+"""Search families and settings, fit the best once more, evaluate it on the test set, register it as
+challenger.
 """
 
 from pathlib import Path
@@ -12,13 +10,13 @@ from starcast.spark.session import check_spark
 from starcast.tracking import resumption, runs, server
 from starcast.tracking.resumption import Finished
 from starcast.workflow import candidate, prepare
-from starcast.workflow.search import _check_best, _fit_best, search
+from starcast.workflow.search import check_best, fit_best, search
 from starcast.workflow.search_parameters import FREE, TuneParameters
 from starcast.workflow.search_summary import describe_search, log_search
 
 
 def tune(parameters: TuneParameters) -> candidate.Candidate:
-    """Run the search, or go on with one, and end with a candidate.
+    """Run a search, or continue one, and return its candidate.
 
     Raises:
         UserError: every trial failed, there is nothing to resume, or Spark cannot be started.
@@ -33,25 +31,20 @@ def tune(parameters: TuneParameters) -> candidate.Candidate:
 
 
 def _name(parameters: TuneParameters) -> str:
-    families = (
-        f"{len(parameters.families)} families"
-        if len(parameters.families) > 2
-        else ", ".join(parameters.families)
-    )
+    few = len(parameters.families) <= 2
+    families = ", ".join(parameters.families) if few else f"{len(parameters.families)} families"
     return f"tune {families} on {Path(parameters.data).name}, {parameters.max_trials} trials"
 
 
 def _resume(given: TuneParameters) -> candidate.Candidate:
     parent = resumption.find_unfinished("tune", given.resume)
     parameters = resumed(given, parent.data.params, FREE)
-    runs.describe(f"Went on with search {parent.info.run_id}.", {"resumed_run_id": parent.info.run_id})
+    runs.describe(f"Continued search {parent.info.run_id}.", {"resumed_run_id": parent.info.run_id})
     resumption.close_abandoned(keep=parent.info.run_id)
     with runs.reopened_run(parent.info.run_id):
         finished = resumption.read_search(parent, parameters.spaces(), parameters.goal())
         done, total = len(finished.trials), parameters.max_trials
-        say(
-            f"going on with search {parent.info.run_id} of {parameters.data}: {done} of {total} trials are done"
-        )
+        say(f"continuing search {parent.info.run_id} of {parameters.data}: {done} of {total} trials are done")
         return _search_and_fit(parameters, parent.info.run_id, finished)
 
 
@@ -61,9 +54,9 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
     try:
         prepared = prepare.prepare_once(parameters.data_parameters())
         searched = search(parameters, prepared, run_id, finished)
-        best = _check_best(searched)
+        best = check_best(searched)
         log_search(goal, searched.trials, searched.run_ids)
-        fitted = _fit_best(parameters, prepared, best)
+        fitted = fit_best(parameters, prepared, best)
     except KeyboardInterrupt:
         runs.leave_word(
             f"**Interrupted.** To go on with this search: `mlflow run . -e tune -P resume={run_id}`"

@@ -147,7 +147,7 @@ def test_a_process_that_ends_without_an_answer_is_named(
         fit_alone(job)
     assert (
         str(refused.value)
-        == f"fitting logistic_regression: its process ended with code {code}; has the memory run out?"
+        == f"fitting logistic_regression: its process ended with code {code}; did memory run out?"
     )
     assert_gone(started)
 
@@ -178,7 +178,7 @@ def test_a_process_killed_in_the_middle_is_named_and_leaves_nothing(
     monkeypatch.setattr(fit_process.psutil, "Popen", popen)
     with pytest.raises(
         UserError,
-        match=r"^fitting logistic_regression: its process ended with code -9; has the memory run out",
+        match=r"^fitting logistic_regression: its process ended with code -9; did memory run out",
     ):
         fit_alone(job)
     assert_gone(started)

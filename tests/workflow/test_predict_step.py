@@ -156,7 +156,7 @@ def test_the_run_says_what_was_read(
     assert [column["name"] for column in json.loads(dataset.schema)["mlflow_colspec"]] == ["id", "text"]
     said = capsys.readouterr().out
     assert "predict: 2 reviews scored by review-rating version 1" in said
-    assert f"predict: look into {tmp_path / 'out.csv'}" in said
+    assert f"predict: output: {tmp_path / 'out.csv'}" in said
 
 
 def test_progress_says_how_many_how_fast_and_how_long(
@@ -177,7 +177,7 @@ def test_a_column_that_would_be_overwritten_is_refused(
     model: mlflow.MlflowClient, tmp_path: Path, column: str
 ) -> None:
     (tmp_path / "in.csv").write_text(f"text,{column}\nfine,mine\n")
-    assert f"has a column {column!r} already" in refusal(tmp_path / "in.csv", tmp_path / "out.csv")
+    assert f"already has a column {column!r}" in refusal(tmp_path / "in.csv", tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
 
 

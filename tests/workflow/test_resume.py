@@ -158,7 +158,7 @@ def test_a_killed_search_leaves_what_had_ended(
     client: mlflow.MlflowClient, interrupted: Watched, killed: Watched
 ) -> None:
     run_id = interrupted.search_id()
-    assert "going on with search" in killed.output
+    assert "continuing search" in killed.output
     assert len(ended_trials(client, run_id)) >= 2
 
 
@@ -181,7 +181,7 @@ def test_a_resumed_search_ends_with_all_its_trials(
     search, before = finished
     run_id = interrupted.search_id()
     assert (
-        f"going on with search {run_id} of reviews.csv: {len(before)} of {TRIALS} trials are done"
+        f"continuing search {run_id} of reviews.csv: {len(before)} of {TRIALS} trials are done"
         in search.output
     )
     assert_is_done(client, run_id, TRIALS)

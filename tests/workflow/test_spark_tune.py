@@ -155,7 +155,7 @@ def test_interrupted_on_spark_it_is_gone_on_with_elsewhere(
     assert parent.info.status == "KILLED"
     assert "RUNNING" not in statuses(client)
     tune(TuneParameters(resume="latest"))  # where it goes on is not a part of the search
-    assert "going on with search" in capsys.readouterr().out
+    assert "continuing search" in capsys.readouterr().out
     outcomes = [run.data.tags["outcome"] for run in trials_of(client, parent.info.run_id).values()]
     assert outcomes.count("complete") == 5
     assert set(statuses(client)) <= {"FINISHED", "KILLED"}
