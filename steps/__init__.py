@@ -1,1 +1,1 @@
-"""starcast: learn a review's 1-5 stars from its text. One file per entry point, one package per room of the house."""
+"""The entry points, one file each: they are run, and imported by nothing."""

@@ -1,7 +1,10 @@
-"""Runs of an experiment -> a report: which is best, by how much, beyond chance or not.
+"""Compare scored runs: which is best, by how much, and is the difference statistically significant?
 
-mlflow run . -e compare
-mlflow run . -e compare -P split=val -P by=family -P metric=f1_weighted
+In: the candidates or trials of one experiment or several, filtered with MLflow's words.
+Out: a run with a report: scores with intervals, paired differences, confusion matrices, curves and cost.
+
+    python3 run.py compare
+    python3 run.py compare -P by=family -P metric=f1_weighted -P split=val
 """
 
 from starcast.cli.command import command
@@ -9,11 +12,11 @@ from starcast.comparison.parameters import CompareParameters
 
 
 def run(parameters: CompareParameters) -> None:
-    """Do the step, whose packages are imported only when its parameters are known to be right."""
+    """Import what the step works with, now that its parameters are checked, and run it."""
     from starcast.comparison.compare import compare_runs
 
     compare_runs(parameters)
 
 
 if __name__ == "__main__":
-    command("compare", CompareParameters, run)
+    command("compare", CompareParameters, run, __doc__)

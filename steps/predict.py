@@ -1,9 +1,10 @@
-"""Score a file of reviews with a registered model: all its columns, then stars, probabilities and the model's version.
+"""Rate a file of reviews with a registered model, chunk by chunk, so that it may be larger than memory.
 
-mlflow run . -e predict -P input=reviews.csv -P output=scored.csv
-mlflow run . -e predict -P input=reviews.csv -P output=scored.csv -P executor=spark -P spark_master=spark://host:7077
+In: a file of reviews and a registered model.
+Out: a file with all its columns and, for each review, the rating, its probabilities and the model's version.
 
-The file is read, scored and written chunk by chunk, so that it may be larger than memory.
+    python3 run.py predict -P input=reviews.csv -P output=scored.csv
+    python3 run.py predict -P input=reviews.csv -P output=scored -P executor=spark -P spark_master=spark://host:7077
 """
 
 from starcast.cli.command import command
@@ -11,11 +12,11 @@ from starcast.workflow.predict_parameters import PredictParameters
 
 
 def run(parameters: PredictParameters) -> None:
-    """Do the step, whose packages are imported only when its parameters are known to be right."""
+    """Import what the step works with, now that its parameters are checked, and run it."""
     from starcast.workflow.predict import predict
 
     predict(parameters)
 
 
 if __name__ == "__main__":
-    command("predict", PredictParameters, run)
+    command("predict", PredictParameters, run, __doc__)

@@ -1,6 +1,10 @@
-"""File -> checked, cleaned, split reviews as Parquet, with study A's exploration figures.
+"""Check, clean and split a file of reviews.
 
-mlflow run . -e preprocess -P data=clothing
+In: a data set: `sample`, `clothing`, or a CSV, TSV, JSON lines or Parquet file.
+Out: a run with the training, validation and test sets as Parquet, a report of what was dropped, and figures.
+
+    python3 run.py preprocess -P data=clothing
+    python3 run.py preprocess -P data=reviews.csv -P text_column=body -P rating_column=stars
 """
 
 from starcast.cli.command import command
@@ -8,11 +12,11 @@ from starcast.spark.parameters import PreprocessParameters
 
 
 def run(parameters: PreprocessParameters) -> None:
-    """Do the step, whose packages are imported only when its parameters are known to be right."""
+    """Import what the step works with, now that its parameters are checked, and run it."""
     from starcast.workflow.prepare import preprocess
 
     preprocess(parameters)
 
 
 if __name__ == "__main__":
-    command("preprocess", PreprocessParameters, run)
+    command("preprocess", PreprocessParameters, run, __doc__)

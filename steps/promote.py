@@ -1,8 +1,11 @@
-"""Challenger against champion on the same reviews -> a verdict; the better one goes into service, or back out of it.
+"""Decide whether the challenger replaces the champion in service, or restore an earlier champion.
 
-mlflow run . -e promote
-mlflow run . -e promote -P mode=enabled
-mlflow run . -e promote -P rollback=true -P reason="one-star reviews rated 5 since Monday"
+In: a registered model; the challenger and the champion are evaluated on the same test reviews.
+Out: a run with the verdict and its report; with mode=enabled a better challenger becomes the champion.
+
+    python3 run.py promote
+    python3 run.py promote -P mode=enabled
+    python3 run.py promote -P rollback=true -P reason="one-star reviews rated 5 since Monday"
 """
 
 from starcast.cli.command import command
@@ -10,11 +13,11 @@ from starcast.promotion.parameters import PromoteParameters
 
 
 def run(parameters: PromoteParameters) -> None:
-    """Do the step, whose packages are imported only when its parameters are known to be right."""
+    """Import what the step works with, now that its parameters are checked, and run it."""
     from starcast.promotion.promote import promote
 
     promote(parameters)
 
 
 if __name__ == "__main__":
-    command("promote", PromoteParameters, run)
+    command("promote", PromoteParameters, run, __doc__)

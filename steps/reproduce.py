@@ -1,7 +1,10 @@
-"""A logged run made again, and held against what it was: equal, within noise, or different, and why.
+"""Run a logged run again and compare the results: equal, within noise, or different, and why.
 
-mlflow run . -e reproduce -P run=<run id>
-mlflow run . -e reproduce -P run=models:/review-rating@champion
+In: a run of a step, a candidate or a trial, or a version of a registered model.
+Out: a run with a report: the metrics that differ, and what changed in code, data and packages.
+
+    python3 run.py reproduce -P run=<run id>
+    python3 run.py reproduce -P run=models:/review-rating@champion
 """
 
 from starcast.cli.command import command
@@ -9,11 +12,11 @@ from starcast.reproduction.parameters import ReproduceParameters
 
 
 def run(parameters: ReproduceParameters) -> None:
-    """Do the step, whose packages are imported only when its parameters are known to be right."""
+    """Import what the step works with, now that its parameters are checked, and run it."""
     from starcast.reproduction.reproduce import reproduce
 
     reproduce(parameters)
 
 
 if __name__ == "__main__":
-    command("reproduce", ReproduceParameters, run)
+    command("reproduce", ReproduceParameters, run, __doc__)

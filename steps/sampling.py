@@ -1,7 +1,10 @@
-"""Every answer to uneven classes, side by side: samplings x decisions, several fits of each on one split, one report.
+"""Compare answers to class imbalance: every sampling with every decision, fitted several times on one split.
 
-mlflow run . -e sampling -P data=clothing
-mlflow run . -e sampling -P families=logistic_regression,lstm_1 -P variants=none,class_weight,smote -P repeats=5
+In: a data set, families, samplings and decisions.
+Out: a run with a report of what helped and what made no significant difference; a child run per fit.
+
+    python3 run.py sampling -P data=clothing
+    python3 run.py sampling -P families=logistic_regression,lstm_1 -P variants=none,smote -P repeats=5
 """
 
 from starcast.cli.command import command
@@ -9,11 +12,11 @@ from starcast.experiments.parameters import SamplingParameters
 
 
 def run(parameters: SamplingParameters) -> None:
-    """Do the step, whose packages are imported only when its parameters are known to be right."""
+    """Import what the step works with, now that its parameters are checked, and run it."""
     from starcast.experiments.sampling import run_sampling
 
     run_sampling(parameters)
 
 
 if __name__ == "__main__":
-    command("sampling", SamplingParameters, run)
+    command("sampling", SamplingParameters, run, __doc__)

@@ -1,7 +1,10 @@
-"""Study A whole: a search for each of its four recurrent networks, their final models, its figures beside ours.
+"""Repeat study A: a search for each of its four recurrent networks, and their final models.
 
-mlflow run . -e study-a
-mlflow run . -e study-a -P protocol=ours -P families=lstm_2
+In: study A's reviews (`clothing`, downloaded on first use), its protocol or ours.
+Out: a run with the study's published figures beside ours; below it a search and a candidate per network.
+
+    python3 run.py study-a
+    python3 run.py study-a -P protocol=ours -P families=lstm_2
 """
 
 from starcast.cli.command import command
@@ -9,11 +12,11 @@ from starcast.experiments.study_a_parameters import StudyAParameters
 
 
 def run(parameters: StudyAParameters) -> None:
-    """Do the step, whose packages are imported only when its parameters are known to be right."""
+    """Import what the step works with, now that its parameters are checked, and run it."""
     from starcast.experiments.study_a import run_study_a
 
     run_study_a(parameters)
 
 
 if __name__ == "__main__":
-    command("study-a", StudyAParameters, run)
+    command("study-a", StudyAParameters, run, __doc__)

@@ -1,7 +1,11 @@
-"""Search over one or more families; the best is fitted once more, evaluated on the test split, registered as challenger.
+"""Search families and settings, and fit the best once more.
 
-mlflow run . -e tune -P data=clothing -P families=logistic_regression,gru_1,lstm_2 -P max_trials=12
-mlflow run . -e tune -P resume=latest
+In: a data set, the families to search, and the number of trials.
+Out: a run of the search with a child run per trial; a candidate run with the best model, evaluated on the
+test set; a version of the registered model, alias challenger.
+
+    python3 run.py tune -P data=clothing -P families=logistic_regression,gru_1,lstm_2 -P max_trials=12
+    python3 run.py tune -P resume=latest
 """
 
 from starcast.cli.command import command
@@ -9,11 +13,11 @@ from starcast.workflow.search_parameters import TuneParameters
 
 
 def run(parameters: TuneParameters) -> None:
-    """Do the step, whose packages are imported only when its parameters are known to be right."""
+    """Import what the step works with, now that its parameters are checked, and run it."""
     from starcast.workflow.tune import tune
 
     tune(parameters)
 
 
 if __name__ == "__main__":
-    command("tune", TuneParameters, run)
+    command("tune", TuneParameters, run, __doc__)

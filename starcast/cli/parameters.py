@@ -132,7 +132,8 @@ def _joined(arguments: Sequence[str], names: Container[str]) -> list[str]:
 
 def _parser(model: type[Parameters], step: str, about: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        usage=f"python -m steps.{step.replace('-', '_')} [--name=value ...]",
+        prog=f"python3 run.py {step}",
+        usage=f"%(prog)s -P name=value ...\n       python -m steps.{step.replace('-', '_')} --name=value ...",
         description=about or model.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -147,7 +148,7 @@ def _parser(model: type[Parameters], step: str, about: str | None) -> argparse.A
     groups = {title: parser.add_argument_group(title) for title in dict.fromkeys(titles.values())}
     for name, title in titles.items():
         default = _text(fields[name].get_default()) or "empty"
-        text = f"{fields[name].description} (default: {default})".replace("%", "%%")
+        text = f"{fields[name].description or ''} (default: {default})".replace("%", "%%")
         option = f"--{fields[name].alias or name}"
         groups[title].add_argument(option, default=argparse.SUPPRESS, metavar="VALUE", help=text)
     return parser

@@ -12,6 +12,7 @@ class CompareParameters(Parameters):
     """Report over scored runs of an experiment: tables, confusion matrices, intervals, paired differences."""
 
     group: ClassVar = "Runs to compare"
+    common: ClassVar = ("experiment", "filter", "by", "metric")
     experiment: Annotated[tuple[str, ...], COMMA_LIST] = Field(
         (), description="comma list of experiments; empty: the current one"
     )

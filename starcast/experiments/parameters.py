@@ -1,29 +1,27 @@
 """Parameters of `sampling` and `learning-curve`, and those that the two share."""
 
 import json
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from starcast.cli.parameters import COMMA_LIST, distinct
 from starcast.evaluation.names import DecisionName
 from starcast.models.catalogue import FAMILIES
 from starcast.models.family import SAMPLINGS, FitOptions, ModelSpec, Sampling, Schedule
 from starcast.reviews.parameters import DataParameters
-from starcast.workflow.fit_parameters import FAMILY_NAMES, TRIAL_EPOCHS, BatchSize, Measure
+from starcast.workflow.fit_parameters import FAMILY_NAMES, TRIAL_EPOCHS, BatchSize, Measure, json_object
 from starcast.workflow.search_parameters import Families
 
 
 def _check_settings(text: str) -> str:
-    try:
-        settings = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"should be JSON ({error})") from None
-    if not isinstance(settings, dict) or not all(isinstance(value, dict) for value in settings.values()):
-        raise ValueError('should be a JSON object of families, e.g. {"gru_1": {"units_1": 32}}')
+    settings = json_object(text)
+    if not all(isinstance(value, dict) for value in settings.values()):
+        raise ValueError('should be JSON by family, e.g. {"gru_1": {"units_1": 32}}')
     unknown = ", ".join(name for name in settings if name not in FAMILIES)
     if unknown:
-        raise ValueError(f"should be settings by family; unknown: {unknown}")
+        raise ValueError(f"should be JSON by family; no such family: {unknown}")
     return text
 
 
@@ -60,6 +58,17 @@ class ExperimentParameters(DataParameters):
         description="neighbours of a review in smote and adasyn; fewer where a rating is rare",
     )
 
+    @model_validator(mode="after")
+    def _check_families(self) -> Self:
+        for family in self.families:
+            for sampling in self.samplings_of(family):
+                self.spec(family, sampling, 0)
+        return self
+
+    def samplings_of(self, family: str) -> Sequence[str]:
+        """Return the samplings under which a family is fitted."""
+        raise NotImplementedError
+
     def spec(self, family: str, sampling: str, repeat: int) -> ModelSpec:
         """Return what the repeat of that number, from 0, fits of a family.
 
@@ -89,7 +98,7 @@ class LearningCurveParameters(ExperimentParameters):
     """Families over growing, nested samples of the training set, against the whole test set."""
 
     group: ClassVar = "Learning curve"
-    common: ClassVar = ("data", "families", "sizes", "metric", "repeats", "epochs", "sampling", "seed")
+    common: ClassVar = ("data", "families", "sizes", "repeats")
     families: DistinctFamilies = Field(
         ("logistic_regression", "lstm_1"), description=f"comma list of families: {FAMILY_NAMES}"
     )
@@ -103,6 +112,10 @@ class LearningCurveParameters(ExperimentParameters):
     )
     decision: DecisionName = Field("tuned", description="how probabilities become a rating")
 
+    def samplings_of(self, family: str) -> Sequence[str]:
+        """Return the one sampling, which every family has to take."""
+        return (self.sampling,)
+
 
 Variants = Annotated[tuple[Sampling, ...], COMMA_LIST, Field(min_length=1), AfterValidator(distinct)]
 Decisions = Annotated[tuple[DecisionName, ...], COMMA_LIST, Field(min_length=1), AfterValidator(distinct)]
@@ -112,7 +125,7 @@ class SamplingParameters(ExperimentParameters):
     """Families under every sampling and decision, repeated with seeds, on one split."""
 
     group: ClassVar = "Sampling"
-    common: ClassVar = ("data", "families", "variants", "decisions", "metric", "repeats", "epochs", "seed")
+    common: ClassVar = ("data", "families", "variants", "repeats")
     variants: Variants = Field(
         SAMPLINGS, description="comma list of ways to balance the ratings; for networks also adasyn_token_ids"
     )
@@ -120,3 +133,9 @@ class SamplingParameters(ExperimentParameters):
         ("argmax", "tuned", "expected", "prior_corrected"),
         description="comma list of ways to make probabilities a rating; the first is reported in most detail",
     )
+
+    def samplings_of(self, family: str) -> Sequence[str]:
+        """Return the variants; beside other families, without those that this one does not take."""
+        if len(self.families) == 1:
+            return self.variants
+        return [variant for variant in self.variants if variant in FAMILIES[family].samplings]

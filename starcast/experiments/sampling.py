@@ -12,7 +12,6 @@ from starcast.experiments.parameters import SamplingParameters
 from starcast.experiments.sampling_effects import SamplingScores, score_all, score_rows
 from starcast.experiments.sampling_report import report_of
 from starcast.models.catalogue import FAMILIES
-from starcast.models.family import Sampling
 from starcast.models.sampling import count_ratings, neighbours_taken
 from starcast.reports import files
 from starcast.reports.page import Report, plain
@@ -48,19 +47,12 @@ def _jobs(parameters: SamplingParameters, ground: ExperimentData) -> list[FitJob
     jobs = []
     for repeat in range(parameters.repeats):
         for family in parameters.families:
-            for variant in _taken(parameters, family):
+            for variant in parameters.samplings_of(family):
                 spec = parameters.spec(family, variant, repeat)
                 neighbours_taken(counts, spec.options)
                 if repeat == 0 or FAMILIES[family].varies(variant):
                     jobs.append(FitJob(ground.folder, spec))
     return jobs
-
-
-def _taken(parameters: SamplingParameters, family: str) -> list[Sampling]:
-    """The variants for a family: beside others, one that is for networks only is left out where a family does not take it."""
-    if len(parameters.families) == 1:
-        return list(parameters.variants)
-    return [variant for variant in parameters.variants if variant in FAMILIES[family].samplings]
 
 
 def _best(scored: SamplingScores) -> str:

@@ -53,7 +53,7 @@ class StudyAParameters(Parameters):
     """Study A's searches and final models, each family in a search of its own."""
 
     group: ClassVar = "Study A"
-    common: ClassVar = ("data", "families", "protocol", "max_trials", "max_epochs", "workers", "seed")
+    common: ClassVar = ("families", "protocol", "max_trials")
     data: str = Field("clothing", description="clothing (study A's data), or another data set")
     families: Families = Field(tuple(PUBLISHED), description=f"comma list of families: {FAMILY_NAMES}")
     protocol: Literal["study", "ours"] = Field(

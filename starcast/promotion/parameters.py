@@ -33,7 +33,7 @@ class PromoteParameters(Parameters):
     """Judge a challenger against the champion, and make it the champion if it is better; or roll back."""
 
     group: ClassVar[str] = "Limits"
-    common: ClassVar[tuple[str, ...]] = ("model", "version", "mode", "metric", "margin", "rollback", "reason")
+    common: ClassVar[tuple[str, ...]] = ("model", "mode", "metric", "rollback", "reason")
     model: str = Field(
         "review-rating", min_length=1, pattern=r"^[^/:@]+$", description="the model's name in the registry"
     )

@@ -11,6 +11,7 @@ class ReproduceParameters(Parameters):
     """Run a logged run again, and report what is not the same."""
 
     group: ClassVar = "Run to reproduce"
+    common: ClassVar = ("run",)
     run: str = Field(
         "",
         description="run id of step, candidate or trial, or models:/<name>@<alias>; empty: newest candidate",

@@ -36,13 +36,4 @@ class PreprocessParameters(DataParameters, Executor):
     """The data's parameters, and where the work is done, which does not change its results."""
 
     group: ClassVar = "Data"
-    common: ClassVar = (
-        "data",
-        "text_column",
-        "rating_column",
-        "title_column",
-        "cleaning",
-        "split",
-        "sample_size",
-        "seed",
-    )
+    common: ClassVar = ("data", "text_column", "rating_column", "cleaning", "split")

@@ -2,15 +2,14 @@
 
 import json
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
-from starcast.cli.errors import UserError
 from starcast.cli.parameters import one_of
 from starcast.evaluation.names import LOWER_IS_BETTER, RATING_SCORES, DecisionName
 from starcast.models.catalogue import FAMILIES
-from starcast.models.family import PATIENCE, FitOptions, ModelSpec, Precision, Sampling, Schedule, Settings
+from starcast.models.family import PATIENCE, FitOptions, ModelSpec, Precision, Sampling, Schedule
 from starcast.reviews.parameters import DataParameters
 
 LONGEST = 15  # epochs of study A's final fits
@@ -21,6 +20,26 @@ BatchSize = Annotated[int, Field(ge=1, le=65_536)]
 FamilyName = Annotated[str, one_of(FAMILIES)]
 Measure = Annotated[str, one_of(name for name in RATING_SCORES if name not in LOWER_IS_BETTER)]
 ModelName = Annotated[str, Field(min_length=1, pattern=r"^[^/:@]+$")]
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Return the object of a JSON text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f'should be JSON such as {{"units_1": 32}} ({error})') from None
+    if not isinstance(value, dict):
+        raise ValueError('should be a JSON object such as {"units_1": 32}')
+    return value
+
+
+def _check_json(text: str) -> str:
+    json_object(text)
+    return text
 
 
 @dataclass(frozen=True)
@@ -101,14 +120,14 @@ class TrainParameters(FitParameters):
     """One family with given settings, or the best of a search."""
 
     group: ClassVar = "Model"
-    common: ClassVar = ("data", "family", "settings", "from_run", "sampling", "epochs", "resume")
+    common: ClassVar = ("data", "family", "settings", "from_run", "resume")
     sampling: Literal["default", Sampling] = Field(
         "default",
         description="how to balance the ratings of the training set; default: as the family's study did",
     )
     batch_size: BatchSize = Field(256, description="reviews per batch; study A used 32")
     family: FamilyName = Field("logistic_regression", description=f"kind of model: {FAMILY_NAMES}")
-    settings: str = Field(
+    settings: Annotated[str, AfterValidator(_check_json)] = Field(
         "{}",
         description='settings as JSON, e.g. {"units_1": 32}; others are the study\'s, with learning rate '
         "0.01 under the linear schedule",
@@ -119,23 +138,22 @@ class TrainParameters(FitParameters):
     resume: str = Field("", description="continue an interrupted fit after its last epoch: run id, or latest")
 
     def spec(self) -> ModelSpec:
-        """Return what was asked for, without a run to take it from."""
-        settings = {**FAMILIES[self.family].published_under(self.schedule), **read_settings(self.settings)}
-        epochs = self.epochs or TRIAL_EPOCHS
-        options = self.fit_options(sampling=self.sampling, epochs=epochs, batch_size=self.batch_size)
+        """Return the model that was asked for, where it is not taken from a run.
+
+        Raises:
+            UserError: the family does not take the sampling or the settings.
+        """
+        family = FAMILIES[self.family]
+        settings = family.check({**family.published_under(self.schedule), **json.loads(self.settings)})
+        options = self.fit_options(
+            sampling=family.check_sampling(self.sampling),
+            epochs=self.epochs or TRIAL_EPOCHS,
+            batch_size=self.batch_size,
+        )
         return ModelSpec(self.family, settings, options)
 
-
-def read_settings(text: str) -> dict[str, Any]:
-    """Return the settings of a JSON text.
-
-    Raises:
-        UserError: it is no JSON object.
-    """
-    try:
-        settings: Settings = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f'parameter settings: not JSON ({error}); write e.g. {{"units_1": 32}}') from None
-    if not isinstance(settings, dict):
-        raise UserError(f"parameter settings: a JSON object is expected, not {text!r}")
-    return settings
+    @model_validator(mode="after")
+    def _check_settings(self) -> Self:
+        if not self.from_run:
+            self.spec()
+        return self

@@ -1,8 +1,8 @@
 """The parameters of a search, and what follows from them: spaces, first points, the objective."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from starcast.cli.parameters import COMMA_LIST, one_of
 from starcast.evaluation.names import LOWER_IS_BETTER, SCORES
@@ -38,7 +38,7 @@ class TuneParameters(FitParameters, Executor):
     """Search one or more families; fit the best once more; register it as challenger."""
 
     group: ClassVar = "Search"
-    common: ClassVar = ("data", "families", "max_trials", "max_epochs", "engine", "workers", "resume", "seed")
+    common: ClassVar = ("data", "families", "max_trials", "max_epochs", "resume", "seed")
     sampling: Samplings = Field(
         ("search",),
         description="how to balance the ratings of the training set: search (tries none and class_weight), "
@@ -91,6 +91,12 @@ class TuneParameters(FitParameters, Executor):
         if {"engine", "algorithm"} <= given.data.keys():
             Engine.choose(given.data["engine"], given.data["algorithm"], pruner)
         return pruner
+
+    @model_validator(mode="after")
+    def _check_families(self) -> Self:
+        for family in self.families:
+            self.samplings_of(family)
+        return self
 
     def data_parameters(self) -> PreprocessParameters:
         """Return the part that preprocessing needs, which works where the search does."""
@@ -159,6 +165,6 @@ class TuneParameters(FitParameters, Executor):
 
 
 class MainParameters(TuneParameters):
-    """Preprocess, tune, compare, promote (dry run)."""
+    """The parameters of `tune`, whose search `main` compares and judges."""
 
-    group: ClassVar = "Search"
+    common: ClassVar = ("data", "families", "max_trials", "resume", "seed")

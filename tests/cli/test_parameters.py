@@ -1,32 +1,37 @@
 """Parameters of the entry points: read, checked, refused with one line per mistake."""
 
 import sys
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from starcast.cli.command import command
 from starcast.cli.errors import UserError
-from starcast.cli.parameters import Parameters, Seed, parse
+from starcast.cli.parameters import COMMA_LIST, Parameters, Seed, one_of, parse, parse_logged, resumed
 
-Names = Annotated[
-    tuple[str, ...],
-    BeforeValidator(lambda value: tuple(value.split(",")) if isinstance(value, str) else value),
-]
+FAMILIES = ("gru_1", "lstm_2", "logistic_regression")
 
 
-class Made(Parameters):
+class Rooms(Parameters):
+    """Parameters that steps share."""
+
+    group: ClassVar = "Data"
+    cleaning: Literal["light", "study_a"] = "light"
+    lemmas: bool = False
+
+
+class Made(Rooms):
     """A made-up step, with a parameter of each kind."""
 
+    group: ClassVar = "Own"
+    common: ClassVar = ("seed", "cleaning")
     data: str = Field("sample", description="a name or a path")
     size: int = Field(0, ge=0, le=100, description="at most 100% of them")
     share: float = Field(0.5, gt=0, lt=1)
-    lemmas: bool = Field(False)
-    cleaning: Literal["light", "study_a"] = "light"
-    families: Names = ("gru_1", "lstm_2")
+    families: Annotated[tuple[Annotated[str, one_of(FAMILIES)], ...], COMMA_LIST] = ("gru_1", "lstm_2")
     seed: Seed = 42
 
 
@@ -37,7 +42,7 @@ VALUES = st.builds(
     share=st.floats(0, 1, exclude_min=True, exclude_max=True),
     lemmas=st.booleans(),
     cleaning=st.sampled_from(["light", "study_a"]),
-    families=st.lists(st.text("abc_123", min_size=1), min_size=1).map(tuple),
+    families=st.lists(st.sampled_from(FAMILIES), min_size=1).map(tuple),
     seed=st.integers(0, 2**32 - 1),
 )
 
@@ -53,9 +58,13 @@ def test_without_arguments_every_default_holds() -> None:
 
 
 def test_arguments_are_read_with_and_without_an_equals_sign() -> None:
-    assert parse(Made, ["--size=7", "--data", "a file.csv", "--lemmas=true"]) == Made(
-        size=7, data="a file.csv", lemmas=True
-    )
+    given_ones = ["--size=7", "--data", "a file.csv", "--lemmas", "true", "--families", "gru_1"]
+    assert parse(Made, given_ones) == Made(size=7, data="a file.csv", lemmas=True, families=("gru_1",))
+
+
+@pytest.mark.parametrize("value", ["-1", "--", "-x y", "--why not", "", "a=b", "--wide=3"])
+def test_a_value_that_stands_by_itself_may_begin_with_a_dash(value: str) -> None:
+    assert parse(Made, ["--size", "7", "--data", value, "--lemmas", "true"]).data == value
 
 
 @settings(max_examples=100)
@@ -64,15 +73,16 @@ def test_what_is_written_as_text_is_read_back(made: Made) -> None:
     text = made.as_text()
     assert all(isinstance(value, str) for value in text.values())
     assert parse(Made, [f"--{name}={value}" for name, value in text.items()]) == made
+    assert parse(Made, [part for name, value in text.items() for part in (f"--{name}", value)]) == made
 
 
 def test_text_is_what_a_user_would_type() -> None:
     assert Made(lemmas=True).as_text() == {
+        "cleaning": "light",
+        "lemmas": "true",
         "data": "sample",
         "size": "0",
         "share": "0.5",
-        "lemmas": "true",
-        "cleaning": "light",
         "families": "gru_1,lstm_2",
         "seed": "42",
     }
@@ -81,54 +91,55 @@ def test_text_is_what_a_user_would_type() -> None:
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
+        ("--size=many", "size: should be a whole number, not 'many'"),
+        ("--size=1.5", "size: should be a whole number, not '1.5'"),
+        ("--size=-1", "size: should be greater than or equal to 0, not '-1'"),
+        ("--size=101", "size: should be less than or equal to 100, not '101'"),
+        ("--share=1", "share: should be less than 1, not '1'"),
+        ("--share=half", "share: should be a number, not 'half'"),
+        ("--lemmas=perhaps", "lemmas: should be true or false, not 'perhaps'"),
+        ("--cleaning=heavy", "cleaning: should be one of light, study_a, not 'heavy'"),
         (
-            "--size=many",
-            "parameter size: should be a valid integer, unable to parse string as an integer, not 'many'",
+            "--cleaning=Studya",
+            "cleaning: should be one of light, study_a, not 'Studya'; did you mean study_a?",
         ),
         (
-            "--size=1.5",
-            "parameter size: should be a valid integer, unable to parse string as an integer, not '1.5'",
+            "--families=gru_1,lstm2",
+            f"families: should be one of {', '.join(FAMILIES)}, not 'lstm2'; did you mean lstm_2?",
         ),
-        ("--size=-1", "parameter size: should be greater than or equal to 0, not '-1'"),
-        ("--size=101", "parameter size: should be less than or equal to 100, not '101'"),
-        ("--share=1", "parameter share: should be less than 1, not '1'"),
-        ("--share=0", "parameter share: should be greater than 0, not '0'"),
-        (
-            "--lemmas=perhaps",
-            "parameter lemmas: should be a valid boolean, unable to interpret input, not 'perhaps'",
-        ),
-        ("--cleaning=heavy", "parameter cleaning: should be 'light' or 'study_a', not 'heavy'"),
-        ("--seed=4294967296", "parameter seed: should be less than or equal to 4294967295, not '4294967296'"),
-        (
-            "--seed=",
-            "parameter seed: should be a valid integer, unable to parse string as an integer, not ''",
-        ),
+        ("--seed=4294967296", "seed: should be less than or equal to 4294967295, not '4294967296'"),
+        ("--seed=", "seed: should be a whole number, not ''"),
     ],
 )
 def test_a_bad_value_is_one_line_with_the_rule_and_the_value(argument: str, message: str) -> None:
-    assert mistakes(argument) == [message]
+    assert mistakes(argument) == [f"parameter {message}"]
 
 
-@pytest.mark.parametrize("argument", ["--sise=3", "--siz=3", "--Size=3", "sise", "-sise"])
-def test_an_unknown_name_is_one_line_with_the_known_ones(argument: str) -> None:
-    name = argument.lstrip("-").removesuffix("=3")
-    assert mistakes(argument) == [
-        f"unknown parameter {name!r}: choose from data, size, share, lemmas, cleaning, families, seed"
-    ]
+@pytest.mark.parametrize("arguments", [["--sise=3"], ["--sise", "3"], ["--siz=3"], ["--Size=3"], ["-sise"]])
+def test_an_unknown_name_is_one_line_with_the_one_that_was_meant(arguments: list[str]) -> None:
+    name = arguments[0].lstrip("-").removesuffix("=3")
+    assert mistakes(*arguments) == [f"unknown parameter {name!r}; did you mean size? --help lists them"]
 
 
-def test_a_name_without_a_value_is_one_line() -> None:
-    (line,) = mistakes("--size")
-    assert "--size" in line
-    assert "expected one argument" in line
+def test_an_unknown_name_that_is_like_no_other_is_one_line() -> None:
+    assert mistakes("--xyz=1") == ["unknown parameter 'xyz'; --help lists them"]
+
+
+def test_a_value_of_no_parameter_is_one_line() -> None:
+    assert mistakes("size=3") == ["'size=3' belongs to no parameter; write --name=value"]
+
+
+@pytest.mark.parametrize("arguments", [["--size"], ["--size", "--lemmas=true"], ["--size", "--seed", "1"]])
+def test_a_name_without_a_value_is_one_line(arguments: list[str]) -> None:
+    assert mistakes(*arguments) == ["parameter size: the value is missing; write --size=value"]
 
 
 def test_several_mistakes_are_several_lines() -> None:
     lines = mistakes("--size=many", "--cleaning=heavy", "--share=2")
     assert [line.split(":")[0] for line in lines] == [
+        "parameter cleaning",
         "parameter size",
         "parameter share",
-        "parameter cleaning",
     ]
 
 
@@ -178,8 +189,8 @@ def test_mistakes_end_a_command_with_2_and_no_traceback(
         == 2
     )
     assert capsys.readouterr().err.splitlines() == [
+        "starcast made: parameter lemmas: should be true or false, not 'perhaps'",
         "starcast made: parameter size: should be greater than or equal to 0, not '-1'",
-        "starcast made: parameter lemmas: should be a valid boolean, unable to interpret input, not 'perhaps'",
     ]
 
 
@@ -219,16 +230,38 @@ def test_a_parameter_goes_by_its_alias() -> None:
     made = parse(Aliased, ["--from=abc"])
     assert made.from_run == "abc"
     assert made.as_text() == {"from": "abc"}
-    with pytest.raises(UserError, match=r"^unknown parameter 'from_run': choose from from$"):
+    with pytest.raises(UserError, match=r"^unknown parameter 'from_run'; did you mean from\? --help lists"):
         parse(Aliased, ["--from_run=abc"])
     with pytest.raises(UserError, match=r"^parameter from: "):
         parse(Aliased, ["--from=abcdef"])
 
 
-def test_help_lists_every_parameter_with_its_default(
+def test_help_groups_parameters_the_common_ones_first(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exit_code(monkeypatch, lambda made: pytest.fail("nothing to run"), "--help") == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert all(f"--{name}" in shown for name in Made.model_fields)
+    places = [
+        shown.index(part)
+        for part in (
+            *("Common parameters:", "--seed VALUE", "--cleaning VALUE"),
+            *("Own:", "--data VALUE", "--size VALUE", "--share VALUE", "--families VALUE"),
+            *("Data:", "--lemmas VALUE"),
+        )
+    ]
+    assert places == sorted(places)
     assert "at most 100% of them (default: 0)" in shown
+
+
+def test_what_mlflow_logged_with_the_quotes_of_a_shell_is_read_back() -> None:
+    logged = {"data": "'my file.csv'", "size": "7", "families": "gru_1", "gone_since": "true"}
+    assert parse_logged(Made, logged) == Made(data="my file.csv", size=7, families=("gru_1",))
+
+
+def test_a_resumed_run_keeps_its_parameters_but_for_the_free_ones() -> None:
+    earlier = Made(size=7, seed=3).as_text()
+    assert resumed(Made(seed=5), earlier, free=("seed",)) == Made(size=7, seed=5)
+    with pytest.raises(UserError, match=r"has other parameters \(size is 7, not 9\); leave these out"):
+        resumed(Made(size=9), earlier, free=("seed",))
+    with pytest.raises(UserError, match="made by another version of starcast"):
+        resumed(Made(), {"size": "many"}, free=())

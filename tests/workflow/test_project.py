@@ -1,19 +1,24 @@
 """MLproject, parameter models, requirements and README say the same."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
-from starcast.cli.parameters import Parameters, parse
+from starcast.cli.parameters import Parameters
 from starcast.comparison.parameters import CompareParameters
 from starcast.experiments.parameters import LearningCurveParameters, SamplingParameters
 from starcast.experiments.study_a_parameters import StudyAParameters
-from starcast.promotion.parameters import PromoteParameters
+from starcast.promotion.parameters import REASON_LENGTH, PromoteParameters
 from starcast.reproduction.parameters import ReproduceParameters
+from starcast.reviews.parameters import WRITTEN
+from starcast.reviews.write import WRITERS
 from starcast.spark.parameters import PreprocessParameters
+from starcast.tracking.champions import LONGEST
 from starcast.workflow import search_parameters
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.predict_parameters import PredictParameters
@@ -36,21 +41,62 @@ MODELS: dict[str, type[Parameters]] = {
 }
 
 
+ALIASES = {"study_a": "study-a", "learning_curve": "learning-curve"}
+HEAVY = [
+    "mlflow",
+    "tensorflow",
+    "keras",
+    "sklearn",
+    "scipy",
+    "numpy",
+    "polars",
+    "pyarrow",
+    "pandas",
+    "matplotlib",
+    "nltk",
+    "psutil",
+]
+
+
 def test_every_entry_point_is_held() -> None:
-    assert set(MLPROJECT["entry_points"]) == {*MODELS, "test"}
+    entry_points = MLPROJECT["entry_points"]
+    assert set(entry_points) == {*MODELS, *ALIASES, "test"}
+    assert all(entry_points[alias] == entry_points[name] for alias, name in ALIASES.items())
+
+
+def test_mlproject_is_short() -> None:
+    assert (PROJECT / "MLproject").read_text().count("\n") <= 120
 
 
 @pytest.mark.parametrize("entry_point", MODELS)
 def test_mlproject_and_model_agree(entry_point: str) -> None:
     declared = MLPROJECT["entry_points"][entry_point]
     model = MODELS[entry_point]
-    assert list(declared["parameters"]) == list(model().as_text())
-    defaults = [f"--{name}={value['default']}" for name, value in declared["parameters"].items()]
-    assert parse(model, defaults) == model()
+    assert tuple(declared["parameters"]) == model.common
+    assert len(model.common) <= 8
+    defaults = model().as_text()
+    assert all(str(value["default"]) == defaults[name] for name, value in declared["parameters"].items())
     assert re.findall(r"--(\w+)=\{(\w+)\}", declared["command"]) == [
         (name, name) for name in declared["parameters"]
     ]
     assert declared["command"].startswith(f"python -m steps.{entry_point.replace('-', '_')} ")
+
+
+@pytest.mark.parametrize("entry_point", MODELS)
+def test_parameters_are_checked_before_anything_heavy_is_imported(entry_point: str) -> None:
+    step = f"steps.{entry_point.replace('-', '_')}"
+    code = f"""
+import atexit, runpy, sys
+atexit.register(lambda: print("heavy:", *sorted(set({HEAVY}) & sys.modules.keys())))
+sys.argv = ["{step}", "--max_trails=3"]
+runpy.run_module("{step}", run_name="__main__")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"starcast {entry_point}: unknown parameter 'max_trails'")
+    assert ended.stdout == "heavy:\n"
 
 
 def test_every_parameter_is_explained() -> None:
@@ -61,6 +107,11 @@ def test_every_parameter_is_explained() -> None:
         if not field.description
     ]
     assert unexplained == []
+
+
+def test_what_is_known_without_heavy_packages_is_what_they_do() -> None:
+    assert tuple(WRITERS) == WRITTEN
+    assert REASON_LENGTH == LONGEST
 
 
 def test_environment_holds_every_dependency_pinned() -> None:
