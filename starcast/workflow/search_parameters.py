@@ -167,4 +167,4 @@ class TuneParameters(FitParameters, Executor):
 class MainParameters(TuneParameters):
     """The parameters of `tune`, whose search `main` compares and judges."""
 
-    common: ClassVar = ("data", "families", "max_trials", "resume", "seed")
+    common: ClassVar = ("data", "families", "max_trials", "resume")

@@ -62,7 +62,7 @@ def test_arguments_are_read_with_and_without_an_equals_sign() -> None:
     assert parse(Made, given_ones) == Made(size=7, data="a file.csv", lemmas=True, families=("gru_1",))
 
 
-@pytest.mark.parametrize("value", ["-1", "--", "-x y", "--why not", "", "a=b", "--wide=3"])
+@pytest.mark.parametrize("value", ["-1", "-", "-x y", "--why not", "", "a=b", "--wide=3"])
 def test_a_value_that_stands_by_itself_may_begin_with_a_dash(value: str) -> None:
     assert parse(Made, ["--size", "7", "--data", value, "--lemmas", "true"]).data == value
 

@@ -15,8 +15,6 @@ from starcast.experiments.parameters import LearningCurveParameters, SamplingPar
 from starcast.experiments.study_a_parameters import StudyAParameters
 from starcast.promotion.parameters import REASON_LENGTH, PromoteParameters
 from starcast.reproduction.parameters import ReproduceParameters
-from starcast.reviews.parameters import WRITTEN
-from starcast.reviews.write import WRITERS
 from starcast.spark.parameters import PreprocessParameters
 from starcast.tracking.champions import LONGEST
 from starcast.workflow import search_parameters
@@ -109,8 +107,7 @@ def test_every_parameter_is_explained() -> None:
     assert unexplained == []
 
 
-def test_what_is_known_without_heavy_packages_is_what_they_do() -> None:
-    assert tuple(WRITERS) == WRITTEN
+def test_a_reason_may_be_as_long_as_the_history_keeps() -> None:
     assert REASON_LENGTH == LONGEST
 
 
@@ -128,6 +125,6 @@ def test_environment_holds_every_dependency_pinned() -> None:
 
 def test_readme_is_short_and_shows_every_entry_point() -> None:
     readme = (PROJECT / "README.md").read_text()
-    assert readme.count("\n") < 250
+    assert readme.count("\n") <= 150
     for entry_point in MODELS:
-        assert entry_point == "main" or f"-e {entry_point}" in readme
+        assert entry_point == "main" or f"run.py {entry_point}" in readme
