@@ -1,21 +1,20 @@
-"""Compare a run with its repetition, and every run below the one with its counterpart below the other."""
+"""Compare a run with its repetition, and the runs below them with their counterparts."""
 
 import math
 from collections import defaultdict
 from collections.abc import Iterator
 
-from starcast.evaluation.paired import Difference, PairedBootstrap, differences
+from starcast.evaluation.paired import PairedBootstrap, differences
 from starcast.reproduction.noise import SEED, SPLITS, Noise, split_of
 from starcast.reproduction.outcome import COST, Answered, ComparedValue, Pair, Reproduction, ValueKind
 from starcast.tracking.repetition import RunRecord
-from starcast.tracking.scored_runs import Predictions
 
 EXACT = 1e-9
 PAIRED_SCORE = "f1_macro"
 
 
 def compare_records(before: RunRecord, now: RunRecord) -> Reproduction:
-    """Compare a run with its repetition, and the runs below the one with their counterparts below the other."""
+    """Compare two runs and, recursively, the runs below them that have equal keys."""
     pairs, only_before, only_now = [_pair(before, now)], list[RunRecord](), list[RunRecord]()
     counterparts = defaultdict(list)
     for each in now.below:
@@ -33,21 +32,15 @@ def compare_records(before: RunRecord, now: RunRecord) -> Reproduction:
 
 
 def _pair(before: RunRecord, now: RunRecord) -> Pair:
-    # Scores of a run with others below it repeat one of theirs; those of trials that ended otherwise are of other epochs.
-    judged = not before.below and _ended_alike(before, now)
-    compared = [*_facts(before, now), *_numbers(before, now, judged)]
-    return Pair(before, now, tuple(compared), tuple(_answered(before, now)))
-
-
-def _ended_alike(before: RunRecord, now: RunRecord) -> bool:
+    # A run with others below it repeats a score of theirs; trials that ended differently have scores of other
+    # epochs.
     same_outcome = before.facts.get("outcome") == now.facts.get("outcome")
-    return same_outcome and before.metrics.get("epochs_run") == now.metrics.get("epochs_run")
-
-
-def _facts(before: RunRecord, now: RunRecord) -> Iterator[ComparedValue]:
-    for name in sorted({*before.facts, *now.facts}):
+    ended_alike = same_outcome and before.metrics.get("epochs_run") == now.metrics.get("epochs_run")
+    compared = list(_numbers(before, now, judged=ended_alike and not before.below))
+    for name in sorted({*before.facts, *now.facts}, reverse=True):
         then, here = before.facts.get(name), now.facts.get(name)
-        yield ComparedValue(name, "fact", then, here, "equal" if then == here else "different")
+        compared.insert(0, ComparedValue(name, "fact", then, here, "equal" if then == here else "different"))
+    return Pair(before, now, tuple(compared), tuple(_answered(before, now)))
 
 
 def _numbers(before: RunRecord, now: RunRecord, judged: bool) -> Iterator[ComparedValue]:
@@ -57,7 +50,7 @@ def _numbers(before: RunRecord, now: RunRecord, judged: bool) -> Iterator[Compar
         kind = kind_of(name) if judged or COST.search(name) else "fact"
         if kind == "cost" or then is None or here is None:
             yield ComparedValue(name, kind, then, here, None)
-        elif _equal(then, here):
+        elif then == here or abs(then - here) <= EXACT or (math.isnan(then) and math.isnan(here)):
             yield ComparedValue(name, kind, then, here, "equal")
         elif kind == "fact":
             yield ComparedValue(name, kind, then, here, "different")
@@ -66,12 +59,8 @@ def _numbers(before: RunRecord, now: RunRecord, judged: bool) -> Iterator[Compar
             yield ComparedValue(name, kind, then, here, "within noise" if within else "different", interval)
 
 
-def _equal(then: float, here: float) -> bool:
-    return abs(then - here) <= EXACT or (math.isnan(then) and math.isnan(here)) or then == here
-
-
 def kind_of(metric: str) -> ValueKind:
-    """What a metric of one fit is: a score of a split, a cost (seconds, memory), or a fact (a count)."""
+    """Tell whether a metric of a fit is a score of a split, a cost (seconds, memory) or a fact (a count)."""
     if COST.search(metric):
         return "cost"
     return "score" if split_of(metric) else "fact"
@@ -82,10 +71,8 @@ def _answered(before: RunRecord, now: RunRecord) -> Iterator[Answered]:
         then, here = before.answers.get(split), now.answers.get(split)
         if then is None or here is None or then.reviews != here.reviews:
             continue
-        changed = int((then.predicted != here.predicted).sum())
-        yield Answered(split, len(then.ratings), changed, _difference(then, here) if changed else None)
-
-
-def _difference(then: Predictions, here: Predictions) -> Difference:
-    first, second = PairedBootstrap(then.ratings, SEED).draws([then.predicted, here.predicted])
-    return differences(first, [second], PAIRED_SCORE)[0]
+        changed, difference = int((then.predicted != here.predicted).sum()), None
+        if changed:
+            first, second = PairedBootstrap(then.ratings, SEED).draws([then.predicted, here.predicted])
+            difference = differences(first, [second], PAIRED_SCORE)[0]
+        yield Answered(split, len(then.ratings), changed, difference)

@@ -1,30 +1,30 @@
-"""What is not now as it was when a run was made, and which of it is the likely cause of another result."""
+"""What differs now from when a run was made, and which difference is the likely cause of another result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 FactorKind = Literal["data", "splits", "code", "parameters", "packages", "order", "cores", "platform"]
-# The likeliest first: other reviews or other code move a score further than another version of a package does.
+# The likeliest first: other reviews or other code move a score further than another package version.
 CAUSES: dict[FactorKind, str] = {
     "data": "other data",
     "splits": "other splits of the same file",
     "code": "other code",
     "parameters": "parameters that mean something else in this version",
     "packages": "other versions",
-    "order": "a search whose course does not repeat",
-    "cores": "other cores or GPUs, on which sums are taken in another order",
+    "order": "a search that does not repeat exactly",
+    "cores": "other cores or GPUs, which add numbers in another order",
     "platform": "another platform",
 }
 THREADS = (
-    "nothing that was recorded differs. What is left: threads of TensorFlow (networks) or of the solver that add numbers in "
-    "another order, files that git does not track, and packages whose versions are not recorded"
+    "nothing recorded differs. What remains: threads of TensorFlow (networks) or of the solver that add numbers "
+    "in another order, files that git does not track, and packages whose versions are not recorded"
 )
 
 
 @dataclass(frozen=True)
 class Factor:
-    """One thing then and now; `same` is None where it is not known. `counts`: whether it may change a result."""
+    """One condition then and now; `same` is None if unknown; `counts`: whether it may change a result."""
 
     what: str
     kind: FactorKind
@@ -35,42 +35,40 @@ class Factor:
 
     @property
     def answer(self) -> str:
-        """Same or not, in a word."""
+        """Return one word for `same`."""
         return {True: "same", False: "differs", None: "unknown"}[self.same]
 
 
 def factor(what: str, kind: FactorKind, before: str, now: str) -> Factor:
-    """Two values side by side; an empty one is not known."""
-    return Factor(
-        what, kind, before or "unknown", now or "unknown", before == now if before and now else None
-    )
+    """Compare two values; an empty one is unknown."""
+    same = before == now if before and now else None
+    return Factor(what, kind, before or "unknown", now or "unknown", same)
 
 
 def causes(checks: Sequence[Factor]) -> list[tuple[FactorKind, list[Factor]]]:
-    """What differs and may change a result, by kind, the likeliest first."""
+    """Return what differs and may change a result, by kind, the likeliest first."""
     differing = [each for each in checks if each.same is False and each.counts]
     return [(kind, found) for kind in CAUSES if (found := [each for each in differing if each.kind == kind])]
 
 
 def cause_text(checks: Sequence[Factor], equal: bool) -> str:
-    """The likely cause of another result in one sentence; of an equal one, what did not matter."""
+    """Return a sentence on the likely cause of another result or, if equal, on what made no difference."""
     found = causes(checks)
     if equal:
         differing = ", ".join(each.what for _, of_kind in found for each in of_kind)
-        return f"What differs from then made no difference: {differing}." if found else ""
+        return f"These differences had no effect: {differing}." if found else ""
     unknown = [each.what for each in checks if each.same is None and each.counts]
-    hint = f" Not known: {', '.join(unknown)}." if unknown else ""
+    hint = f" Unknown: {', '.join(unknown)}." if unknown else ""
     if not found:
         return f"**Likely cause**: {THREADS}.{hint}"
     (kind, first), *others = found
     rest = "; ".join(f"{CAUSES[other]} ({_named(of_kind)})" for other, of_kind in others)
-    return (
-        f"**Likely cause: {CAUSES[kind]}** ({_named(first)}).{f' Less likely: {rest}.' if rest else ''}{hint}"
-    )
+    less_likely = f" Less likely: {rest}." if rest else ""
+    return f"**Likely cause: {CAUSES[kind]}** ({_named(first)}).{less_likely}{hint}"
 
 
 def advice(checks: Sequence[Factor]) -> str:
-    """What to do to come nearer to what was; empty where nothing differs that one could change."""
+    """Return what to do to get the earlier result; empty if nothing that one could change differs."""
     found = causes(checks)
     if not found:
         return ""
@@ -78,14 +76,14 @@ def advice(checks: Sequence[Factor]) -> str:
     first = differing[0]
     packages = " ".join(f"{each.what}=={each.before}" for each in differing if each.same is False)
     return {
-        "data": f"Next: put the data of then back ({first.what} {first.before}), and reproduce it again.",
-        "splits": "Next: see below whether code or versions differ, which made other splits of the same file.",
-        "code": "Next: check out the commit of then (git checkout), and reproduce it again.",
-        "parameters": "Next: check out the commit of then (git checkout), and reproduce it again.",
-        "packages": f"Next: install the versions of then ({packages}), and reproduce it again.",
-        "order": "Next: reproduce its candidate, or a trial; a search with workers=1 repeats.",
-        "cores": "Next: reproduce it on a machine like that of then.",
-        "platform": "Next: reproduce it on a machine like that of then.",
+        "data": f"Next: restore the original data ({first.what} {first.before}) and reproduce the run again.",
+        "splits": "Next: see below whether code or versions differ: they made other splits of the same file.",
+        "code": "Next: check out the original commit (git checkout) and reproduce the run again.",
+        "parameters": "Next: check out the original commit (git checkout) and reproduce the run again.",
+        "packages": f"Next: install the original versions ({packages}) and reproduce the run again.",
+        "order": "Next: reproduce its candidate or a trial; only a search with workers=1 repeats exactly.",
+        "cores": "Next: reproduce it on a machine like the original one.",
+        "platform": "Next: reproduce it on a machine like the original one.",
     }[kind]
 
 

@@ -1,8 +1,9 @@
 """A run and its repetition, metric by metric: equal, within noise, or different.
 
-A fit with the same seed, code, data and versions on the same machine is expected to be equal. "Within noise" is weaker: the
-difference is smaller than what the choice of reviews alone brings (`starcast.reproduction.noise`). It does not say that the two
-fits answer alike; where both kept their predictions, the reviews that they answer differently are counted.
+A fit with the same seed, code, data and versions on the same machine is expected to be equal. "Within noise"
+is weaker: the difference is smaller than the sampling of the reviews alone explains
+(`starcast.reproduction.noise`). It does not mean that both fits predict the same; where both kept their
+predictions, the reviews predicted differently are counted.
 """
 
 import re
@@ -22,9 +23,9 @@ COST = re.compile(r"^system/|_seconds|_memory_mb")
 
 @dataclass(frozen=True)
 class ComparedValue:
-    """One metric or fact of the two runs. Without a verdict it is not judged: a cost, or one run has it alone.
+    """One metric or fact of both runs; costs, and what only one run has, get no verdict.
 
-    `noise`: the interval, or the tolerance on either side, in which a score that differs was to lie.
+    `noise`: the interval that a different score should lie in, from the bootstrap or the tolerance.
     """
 
     name: str
@@ -36,14 +37,16 @@ class ComparedValue:
 
     @property
     def difference(self) -> float | None:
-        """Now less before, of numbers."""
+        """Return now minus before, for numbers."""
         both = isinstance(self.before, float) and isinstance(self.now, float)
         return float(self.now) - float(self.before) if both else None  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Two fits on the same reviews: how many they answer differently, and the paired difference of macro F1 (now less before)."""
+    """How many of the same reviews two fits predict differently, and the paired difference of macro F1 (now
+    minus before).
+    """
 
     split: str
     reviews: int
@@ -62,13 +65,16 @@ class Pair:
 
     @property
     def verdict(self) -> Verdict:
-        """Its verdict."""
+        """Return the verdict on this pair."""
         return verdict_of(self.compared)
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """A run and its repetition with all runs below them: `pairs`, the run itself first, and runs that have no counterpart."""
+    """A run, its repetition and all runs below them.
+
+    `pairs`, the run itself first, and runs without a counterpart.
+    """
 
     pairs: tuple[Pair, ...]
     only_before: tuple[RunRecord, ...]
@@ -76,28 +82,30 @@ class Reproduction:
 
     @property
     def compared(self) -> list[ComparedValue]:
-        """Everything that was compared."""
+        """Return everything that was compared."""
         return [each for pair in self.pairs for each in pair.compared]
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of its fits; what holds them may make it noise, as does a search that tried other settings."""
+        """Return the worst verdict of the fits.
+
+        Differences above them, or other settings tried, make it noise at least.
+        """
         of_fits = {pair.verdict for pair in self.pairs if deciding_scores(pair.compared)}
         if "different" in of_fits:
             return "different"
-        alike = all(pair.verdict == "equal" for pair in self.pairs) and not (
-            self.only_before or self.only_now
-        )
-        if alike:
+        matched = not self.only_before and not self.only_now
+        if matched and all(pair.verdict == "equal" for pair in self.pairs):
             return "equal"
         return "within noise" if of_fits else "different"
 
 
 def verdict_of(compared: Sequence[ComparedValue]) -> Verdict:
-    """The worst verdict of the scores that decide, those of the test split or, without any, of validation.
+    """Return the worst verdict of the deciding scores: those of the test split or, without any, of
+    validation.
 
-    Beside them anything else that is not equal, a score of another split or a fact, makes a run within noise; without
-    scores at all, different.
+    Any other value that is not equal (a score of another split, a fact) makes a run within noise at best; a
+    run without scores is then different.
     """
     judged = [each for each in compared if each.verdict]
     deciding = {each.verdict for each in deciding_scores(judged)}
@@ -109,7 +117,7 @@ def verdict_of(compared: Sequence[ComparedValue]) -> Verdict:
 
 
 def deciding_scores(compared: Sequence[ComparedValue]) -> list[ComparedValue]:
-    """The scores of the last split there is: test, else validation, else train."""
+    """Return the scores of the last split that has any: test, else validation, else train."""
     for split in reversed(SPLITS):
         found = [each for each in compared if each.kind == "score" and each.name.startswith(f"{split}_")]
         if found:

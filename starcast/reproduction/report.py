@@ -1,4 +1,4 @@
-"""A reproduction as a report: equal or not, the likely cause, then what differed and every metric."""
+"""The report on a reproduction: equal or not, the likely cause, then what differed and every metric."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,16 +14,17 @@ DETAILED, LISTED = 3, 200  # fits with a table of every metric, fits with a line
 SHOWN = 12  # lines of a terminal's table
 HEAD = ("metric", "then", "now", "difference", "noise", "verdict")
 HOW = (
-    "Equal: to nine decimals. Within noise: one of the two scores lies in the 95% bootstrap interval of the other, that is, they "
-    "differ by less than the choice of these reviews alone brings; a score for which a run kept neither a confusion matrix nor "
-    f"predictions differs by at most {TOLERANCE}. A fit with the same seed, code, data and versions on the same machine should "
-    "be equal. Seconds and memory are not judged. A run with others below it repeats their scores: the fits are judged, by test "
-    "or, where they have no score of it, by validation."
+    "Equal: to nine decimals. Within noise: one of the two scores lies in the 95% bootstrap confidence interval "
+    "of the other, so they differ by less than the sampling of these reviews explains; a score for which a run "
+    f"kept neither a confusion matrix nor predictions may differ by at most {TOLERANCE}. A fit with the same "
+    "seed, code, data and versions on the same machine should be equal. Times and memory are not judged. A run "
+    "with others below it repeats their scores, so only the fits are judged: by their test scores or, without "
+    "any, by validation."
 )
 
 
 def reproduction_report(found: Reproduction, checks: Sequence[Factor]) -> Report:
-    """The whole report."""
+    """Return the whole report."""
     original = found.pairs[0].before
     differing = Table(("what", "", "then", "now"), tuple((c.what, c.answer, c.before, c.now) for c in checks))
     sections = [
@@ -38,7 +39,7 @@ def reproduction_report(found: Reproduction, checks: Sequence[Factor]) -> Report
 
 
 def answer(found: Reproduction, checks: Sequence[Factor]) -> tuple[str, ...]:
-    """The verdict, why, and on how many reviews the fits answer differently."""
+    """Return the verdict, its reason, and how many reviews the fits predict differently."""
     original, verdict = found.pairs[0].before, found.verdict
     which = f"{original.name}, run `{original.run_id}`"
     lines = [f"**{verdict.capitalize()}**: {which}; {_counted(found)}."]
@@ -46,7 +47,7 @@ def answer(found: Reproduction, checks: Sequence[Factor]) -> tuple[str, ...]:
         c.name for pair in found.pairs for c in deciding_scores(pair.compared) if c.verdict == "different"
     ]
     if moved:
-        lines.append(f"Different are {_some(moved)}.")
+        lines.append(f"These differ: {_some(moved)}.")
     cause = cause_text(checks, verdict == "equal")
     if cause:
         lines.append(cause)
@@ -69,45 +70,42 @@ def _counted(found: Reproduction) -> str:
         f"of {len(judged):,} metrics and facts{f' of {runs:,} runs' if runs > 1 else ''} {', '.join(parts)}"
     )
     if found.only_before or found.only_now:
-        text += f"; {len(found.only_before)} runs then and {len(found.only_now)} now have no counterpart (other settings were tried)"
+        text += f"; {len(found.only_before)} runs then and {len(found.only_now)} now have no counterpart"
+        text += " (other settings were tried)"
     return text
 
 
 def _answered_text(pair: Pair, each: Answered) -> str:
-    text = f"{pair.before.name} and its repetition answer {each.changed:,} of {each.reviews:,} {each.split} reviews differently"
+    reviews = f"{each.changed:,} of {each.reviews:,} {each.split} reviews"
+    text = f"{pair.before.name} and its repetition predict {reviews} differently"
     if each.difference is None:
         return f"{text}."
-    chance = "beyond chance" if each.difference.larger_than_chance else "no more than chance"
-    return f"{text}; f1_macro is {each.difference.estimate} higher now, paired, {chance}."
+    significant = (
+        "statistically significant" if each.difference.significant else "not statistically significant"
+    )
+    return f"{text}; f1_macro is {each.difference.estimate} higher now (paired, {significant})."
 
 
 def fits(found: Reproduction) -> list[Pair]:
-    """The pairs of fits: those with scores of their own, candidates and the like (with a test score) first."""
+    """Return the pairs that have scores of their own, those with a test score first."""
     leaves = [pair for pair in found.pairs if any(each.kind == "score" for each in pair.compared)]
     return sorted(leaves, key=lambda pair: not any(each.name.startswith("test_") for each in pair.compared))
 
 
 def main_table(found: Reproduction) -> Table:
-    """The main metrics of the fits; of a run without any fit, all it has."""
+    """Return the main metrics of the fits; for a run without fits, all its values."""
     pairs = fits(found)
     if not pairs:
         return Table(HEAD, tuple(_row(each) for each in found.pairs[0].compared if each.kind != "cost"))
     if len(pairs) == 1:
         return Table(HEAD, tuple(_row(each) for each in _main(pairs[0])))
-    rows = tuple(
-        (pair.before.name, *_row(each))
-        for pair in pairs[:SHOWN]
-        for each in _main(pair)[: _lines(len(pairs))]
-    )
-    return Table(("run", *HEAD), rows)
-
-
-def _lines(pairs: int) -> int:
-    return max(1, SHOWN // pairs)
+    lines = max(1, SHOWN // len(pairs))
+    rows = ((pair.before.name, *_row(each)) for pair in pairs[:SHOWN] for each in _main(pair)[:lines])
+    return Table(("run", *HEAD), tuple(rows))
 
 
 def _main(pair: Pair) -> list[ComparedValue]:
-    """The main scores of the last split that it has: test, else validation."""
+    """Return the main scores of the last split that has any."""
     scored = {each.name: each for each in pair.compared}
     for split in ("test", "val", "train"):
         found = [scored[f"{split}_{score}"] for score in MAIN if f"{split}_{score}" in scored]
@@ -131,7 +129,7 @@ def _value(value: Value | None) -> str:
 
 
 def _details(found: Reproduction) -> Iterator[Section]:
-    """Every metric of the first fits."""
+    """Show every metric of the first fits."""
     for pair in fits(found)[:DETAILED]:
         rows = tuple(_row(each) for each in pair.compared if each.kind != "cost")
         yield Section(
@@ -150,9 +148,8 @@ def _all_runs(found: Reproduction) -> tuple[Content, ...]:
     blocks: list[Content] = [Table(("run", "then", "now", "verdict", "what is not equal"), tuple(rows))]
     for when, alone in (("then", found.only_before), ("now", found.only_now)):
         if alone:
-            blocks.append(
-                f"Without a counterpart, {when}: {', '.join(f'{each.name} `{each.run_id}`' for each in alone[:LISTED])}."
-            )
+            names = ", ".join(f"{each.name} `{each.run_id}`" for each in alone[:LISTED])
+            blocks.append(f"Without a counterpart, {when}: {names}.")
     return tuple(blocks)
 
 
@@ -172,7 +169,7 @@ def _costs(found: Reproduction) -> Table:
 
 
 def reproduction_json(found: Reproduction, checks: Sequence[Factor]) -> dict[str, Any]:
-    """Everything, for a program to read."""
+    """Return everything for a program to read."""
     return {
         "verdict": found.verdict,
         "run_id": found.pairs[0].before.run_id,
@@ -213,7 +210,7 @@ def _pair_json(pair: Pair) -> dict[str, Any]:
 
 
 def terminal_lines(found: Reproduction) -> list[str]:
-    """The main metrics as a table of a terminal: name, then, now, difference, verdict."""
+    """Return the main metrics as a table for the terminal, without the column of noise."""
     table = main_table(found)
     noise = table.head.index("noise")
     rows = [

@@ -1,8 +1,4 @@
-"""A logged run made again, and held against what it was: equal, within noise, or different, and why.
-
-mlflow run . -e reproduce -P run=<run id>
-mlflow run . -e reproduce -P run=models:/review-rating@champion
-"""
+"""Run a logged run again and compare the results: equal, within noise, or different, and why."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,13 +19,13 @@ from starcast.reproduction.rerun import (
     run_again,
     say,
 )
+from starcast.tracking import commands, runs
 from starcast.tracking import repetition as stored
-from starcast.tracking import runs, server
 from starcast.tracking.origin import Origin, find
 
 
 def reproduce(parameters: ReproduceParameters) -> Reproduction:
-    """Check what differs from then, run it again below this step's run, compare; registers nothing and moves no alias.
+    """Compare the conditions, run it again below this step's run, compare the results; nothing is registered.
 
     Raises:
         UserError: there is no such run, or it cannot be run again.
@@ -39,15 +35,14 @@ def reproduce(parameters: ReproduceParameters) -> Reproduction:
         origin = find(parameters.run)
         runs.rename_active(f"reproduce {origin.name}")
         runs.describe(f"Run {origin.run_id} is being run again.")
-        say(
-            f"{'run' if parameters.run else 'the newest finished candidate is run'} {origin.run_id}, {origin.name}"
-        )
+        which = "run" if parameters.run else "the newest finished candidate is run"
+        say(f"{which} {origin.run_id}, {origin.name}")
         try:
             checks = _run_again(origin, run_id)
         except KeyboardInterrupt:
-            again = f"mlflow run . -e reproduce -P run={origin.run_id}"
-            runs.leave_word(f"**Interrupted.** To begin again: `{again}`")
-            say(f"interrupted; begin again with: {again}")
+            again = commands.command_line("reproduce", run=origin.run_id)
+            runs.leave_word(f"**Interrupted.** To start again: `{again}`")
+            say(f"interrupted; start again with: {again}")
             raise
         found = compare_records(
             stored.read(origin.run_id), stored.read(stored.repetition(run_id, origin.kind))
@@ -59,7 +54,7 @@ def reproduce(parameters: ReproduceParameters) -> Reproduction:
 
 
 def _run_again(origin: Origin, run_id: str) -> list[Factor]:
-    """Run it again, below the active run; what differs from then is printed before any fit begins."""
+    """Run it again below the active run; differing conditions are printed before any fit begins."""
     parameters = parameters_of(origin)
     asked = data_parameters(parameters)
     checks = changes.before_fitting(origin, parameters, asked, missing_parameters(origin))
@@ -84,7 +79,7 @@ def _log(found: Reproduction, checks: Sequence[Factor], told: Report, run_id: st
 
 
 def _show_checks(checks: Sequence[Factor]) -> None:
-    """Print what differs or is not known line by line, and the rest in one."""
+    """Print a line for each condition that differs or is unknown, and one for the rest."""
     for each in checks:
         if not each.same:
             say(f"  {each.what}: then {each.before}, now {each.now}")
@@ -98,5 +93,5 @@ def _show(found: Reproduction, told: Report, run_id: str) -> None:
     for line in report.terminal_lines(found):
         print(line)
     print()
-    for line in (*told.answer, *server.where_to_look(run_id)):
+    for line in (*told.answer, *commands.where_to_look(run_id)):
         say(plain(line))

@@ -1,4 +1,4 @@
-"""A run made again from what it logged: its step with its parameters, or one fit of a search; nothing is registered."""
+"""Run a logged run again: its step with its parameters, or one fit of a search; nothing is registered."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,23 +37,22 @@ STEPS: dict[str, tuple[type[Parameters], Callable[[Any], object]]] = {
 
 
 def parameters_of(origin: Origin) -> Parameters:
-    """The parameters of the step that the run was, or of the search it was part of; without registering.
+    """Return the parameters of the run's step, or of the search it is part of, with `register` off.
 
     Raises:
-        UserError: this version of the code does not take them.
+        UserError: this version of the code refuses them.
     """
     model = _model(origin.kind)
     try:
         return parse_logged(model, {**origin.parameters, "register": "false"})
     except UserError as why:
-        at = f"; go to its commit, git checkout {origin.code.commit}" if origin.code.commit else ""
-        raise UserError(
-            f"run {origin.run_id} was made by another version of starcast, this one says {why}{at}"
-        ) from None
+        at = f"; check out its commit: git checkout {origin.code.commit}" if origin.code.commit else ""
+        made = f"run {origin.run_id} was made by another version of starcast"
+        raise UserError(f"{made}; this one says: {why}{at}") from None
 
 
 def missing_parameters(origin: Origin) -> list[str]:
-    """Parameters of the step that the run had not, and that are now at their defaults; and those that there are no more."""
+    """List parameters that the run did not have (now at their defaults) and those that no longer exist."""
     return sorted({*_model(origin.kind)().as_text()} ^ {*origin.parameters})
 
 
@@ -64,7 +63,7 @@ def _model(kind: str) -> type[Parameters]:
 
 
 def data_parameters(parameters: Parameters) -> DataParameters:
-    """The part that preprocessing wants."""
+    """Return the parameters that preprocessing needs."""
     if isinstance(parameters, StudyAParameters):
         return parameters.search(parameters.families[0]).data_parameters()
     names = set(DataParameters.model_fields)
@@ -72,10 +71,10 @@ def data_parameters(parameters: Parameters) -> DataParameters:
 
 
 def run_again(origin: Origin, parameters: Parameters, prepared: Prepared, run_id: str) -> None:
-    """Run it below `run_id`, the active run, with these splits.
+    """Run it again with these splits, below `run_id`, the active run.
 
     Raises:
-        UserError: what the step says to its parameters, or a trial that failed.
+        UserError: the step refuses its parameters, or a trial failed.
     """
     if origin.kind == "preprocess":
         return  # `prepared` is it
@@ -95,17 +94,17 @@ def run_again(origin: Origin, parameters: Parameters, prepared: Prepared, run_id
 
 
 def _candidate(origin: Origin, search: TuneParameters) -> TrainParameters:
-    """A fit of the candidate's recipe, with the data, the decision and the seed of its search."""
+    """Return the parameters that fit a candidate again with the data, decision and seed of its search."""
     epochs = history.spec_of(origin.run_id, search.seed).options.epochs
     shared = search.model_dump(by_alias=True, include={*FitParameters.model_fields} - {"epochs"})
     return TrainParameters.model_validate({**shared, "epochs": epochs, "from_run": origin.run_id})
 
 
 def _prepare(origin: Origin, asked: DataParameters) -> Prepared:
-    """The splits, which are those of every run below the active one.
+    """Return the splits for all runs below the active one.
 
     Raises:
-        UserError: neither the file is here nor the splits are on the server.
+        UserError: neither the file is here nor are the splits on the server.
     """
     if origin.kind == "preprocess":
         return preprocess(asked, anew=True)
@@ -113,10 +112,8 @@ def _prepare(origin: Origin, asked: DataParameters) -> Prepared:
         sources.locate(asked.data)
     except UserError as missing:
         if not stored.has_splits(origin.prepared_run_id):
-            raise UserError(f"{missing}; nor are the splits of then on the server any more") from None
-        say(
-            f"the file is not here: the splits of then, on run {origin.prepared_run_id}, are taken as they are"
-        )
+            raise UserError(f"{missing}; the original splits are no longer on the server either") from None
+        say(f"the file is not here: using the original splits on run {origin.prepared_run_id}")
         runs.tag_active({PREPARED: origin.prepared_run_id})
     return prepare.prepare_once(asked)
 

@@ -1,4 +1,7 @@
-"""One trial of a search trained once more, as the search did it: in a worker with its share of the cores, pruned where it was."""
+"""Train one trial of a search again as the search did.
+
+In a worker with its share of the cores, pruned where it was.
+"""
 
 from dataclasses import dataclass
 
@@ -22,7 +25,7 @@ from starcast.workflow.search_parameters import TuneParameters
 
 @dataclass
 class _One:
-    """A source of the one proposal."""
+    """A source of settings that proposes one point."""
 
     proposal: Proposal
 
@@ -30,12 +33,12 @@ class _One:
         return self.proposal
 
     def tell(self, trial: Trial) -> None:
-        """Nothing to learn."""
+        """Ignore the trial."""
 
 
 @dataclass
 class _StopsAfter(NoPruner):
-    """Stops a trial after the epoch at which it was stopped then."""
+    """Stops a trial after the epoch at which it was pruned originally."""
 
     last: int
 
@@ -54,7 +57,7 @@ def train_again(
     """Train a proposal on a run below `run_id`, the active one; `parameters` are those of its search.
 
     Args:
-        pruned_after: the epoch after which the trial was pruned then, if it was.
+        pruned_after: the epoch after which the trial was pruned originally, if it was.
 
     Raises:
         UserError: it failed this time.
@@ -62,9 +65,8 @@ def train_again(
     prepared.log_inputs(LEARNED_FROM)
     corpus = Corpus.stored(*(prepared.split(name) for name in LEARNED_FROM))
     goal = parameters.goal()
-    workers = min(
-        parameters.workers or carried_workers(), parameters.max_trials
-    )  # each had its share of the threads
+    # Each worker had its share of the threads.
+    workers = min(parameters.workers or carried_workers(), parameters.max_trials)
     with scratch_folder() as folder:
         corpus.save(folder)
         prunes = pruned_after is not None

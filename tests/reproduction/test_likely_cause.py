@@ -33,7 +33,7 @@ def test_data_go_before_code_and_code_before_versions() -> None:
 
 
 def test_what_does_not_count_is_no_cause() -> None:
-    documents = Factor("other files", "code", "as they were", "changed: README.md", False, counts=False)
+    documents = Factor("other files", "code", "unchanged", "changed: README.md", False, counts=False)
     assert causes([documents]) == []
     assert "threads of TensorFlow" in cause_text([documents], equal=False)
     assert advice([documents]) == ""
@@ -42,11 +42,11 @@ def test_what_does_not_count_is_no_cause() -> None:
 def test_what_is_not_known_is_said() -> None:
     unknown = factor("git commit", "code", "", "abc")
     assert (unknown.same, unknown.answer) == (None, "unknown")
-    assert cause_text([unknown], equal=False).endswith("Not known: git commit.")
+    assert cause_text([unknown], equal=False).endswith("Unknown: git commit.")
 
 
 @pytest.mark.parametrize(
-    ("checks", "expected"), [(ALIKE, ""), ([other("packages", "numpy")], "made no difference: numpy.")]
+    ("checks", "expected"), [(ALIKE, ""), ([other("packages", "numpy")], "had no effect: numpy.")]
 )
 def test_of_an_equal_run_there_is_no_cause(checks: list[Factor], expected: str) -> None:
     text = cause_text(checks, equal=True)

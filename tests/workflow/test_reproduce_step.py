@@ -215,7 +215,7 @@ def test_without_the_file_the_splits_on_the_server_are_taken(
     original = one(store, "tags.step = 'train'").info.run_id
     with without(file):
         assert again(original).verdict == "equal"
-        assert "the file is not here: the splits of then" in capsys.readouterr().out
+        assert "the file is not here: using the original splits" in capsys.readouterr().out
         with pytest.raises(UserError, match="no such file"):
             again(one(store, "tags.step = 'preprocess'").info.run_id)
     _, told = left_by(store)
@@ -233,7 +233,7 @@ def test_with_neither_file_nor_splits_it_says_so(store: mlflow.MlflowClient, fil
         with (
             without(file),
             pytest.raises(
-                UserError, match=r"no such file .*; nor are the splits of then on the server any more"
+                UserError, match=r"no such file .*; the original splits are no longer on the server either"
             ),
         ):
             again(original)
@@ -257,7 +257,7 @@ def test_another_version_of_a_package_is_named(
     said = capsys.readouterr().out
     assert f"reproduce:   numpy: then 1.0.0, now {versions['numpy']}" in said
     assert f"reproduce: Likely cause: other versions (numpy: 1.0.0, now {versions['numpy']})" in said
-    assert "reproduce: Next: install the versions of then (numpy==1.0.0)" in said
+    assert "reproduce: Next: install the original versions (numpy==1.0.0)" in said
     run, told = left_by(store)
     [changed] = [each for each in told["runs"][0]["metrics"] if each["verdict"] == "different"]
     assert (changed["name"], changed["then"]) == ("test_f1_macro", 0.01)
@@ -298,7 +298,7 @@ def test_an_interrupt_closes_all_as_killed_and_marks_nothing(
     assert "reproduction" not in store.get_run(original).data.tags
     command = f"mlflow run . -e reproduce -P run={original}"
     assert command in run.data.tags["mlflow.note.content"]
-    assert f"begin again with: {command}" in capsys.readouterr().out
+    assert f"start again with: {command}" in capsys.readouterr().out
 
 
 def test_an_experiment_is_equal_with_its_fits(store: mlflow.MlflowClient, file: Path) -> None:
