@@ -85,7 +85,7 @@ def _scored(comparison: Comparison, placed: RankedSystem) -> str:
 
 def _lead(other: RankedSystem) -> str:
     assert other.lead is not None
-    chance = "beyond chance" if other.lead.larger_than_chance else "which may be chance"
+    chance = "beyond chance" if other.lead.significant else "which may be chance"
     return f"better by {other.lead.estimate}, {chance} (p {other.lead.p:.3f})"
 
 

@@ -62,7 +62,7 @@ def lead_table(comparison: Comparison) -> Table:
     """How much better the best is than each system that was paired with it."""
     paired = [(each.system.name, each.lead) for each in comparison.placed if each.lead]
     rows = [
-        (name, str(lead.estimate), f"{lead.p:.3f}", _yes(lead.larger_than_chance)) for name, lead in paired
+        (name, str(lead.estimate), f"{lead.p:.3f}", _yes(lead.significant)) for name, lead in paired
     ]
     return Table(
         ("name", f"the best is better by ({comparison.metric}, 95% interval)", "p", "beyond chance"),

@@ -1,4 +1,4 @@
-"""How probabilities become a star: the most probable one, after a weight per rating or none, or their mean, rounded."""
+"""Turn probabilities into stars: the most probable rating, with or without weights, or the rounded mean."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from starcast.evaluation.names import DecisionName
-from starcast.evaluation.scores import matrix_scores
+from starcast.evaluation.scores import count_matrix, matrix_scores
 
 FACTORS = np.geomspace(0.2, 5, 41)  # tried on one weight at a time
 ROUNDS = 10
@@ -14,13 +14,13 @@ ROUNDS = 10
 
 @dataclass(frozen=True)
 class Decision:
-    """The most probable rating after one weight per rating (all equal is plain argmax), or the mean rating, rounded."""
+    """Choose the most probable rating after weighting (equal weights: plain argmax), or the rounded mean."""
 
     weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)
     rounds_mean: bool = False
 
     def choose(self, probabilities: np.ndarray) -> np.ndarray:
-        """The chosen rating of each review as index 0-4; probabilities have shape (reviews, 5)."""
+        """Return the rating of each review as index 0-4; probabilities have shape (reviews, 5)."""
         if self.rounds_mean:  # halves go up: the mean of 4 and 5 stars is 5
             return np.floor(probabilities @ np.arange(5, dtype=probabilities.dtype) + 0.5).astype(np.int64)
         return np.asarray((probabilities * np.array(self.weights, dtype=probabilities.dtype)).argmax(axis=1))
@@ -30,14 +30,14 @@ EXPECTED = Decision(rounds_mean=True)
 
 
 def prior_correction(true_shares: np.ndarray, trained_shares: np.ndarray) -> Decision:
-    """Undo what resampling or class weights did to the probabilities: each times true share / share it was trained with.
+    """Return the decision that undoes what resampling or class weights did to the probabilities.
 
-    The correction is exact for a model that gives the true probabilities of the data it was trained on (Elkan, The
-    foundations of cost-sensitive learning, 2001; Saerens et al., Adjusting the outputs of a classifier to new a priori
-    probabilities, 2002). A rating that was not trained on keeps the weight 1: its probability says nothing.
+    Each probability is multiplied by the rating's true share over its share in training. This is exact for a
+    calibrated model (Elkan, The foundations of cost-sensitive learning, 2001; Saerens et al., Adjusting the
+    outputs of a classifier to new a priori probabilities, 2002). A rating not trained on has weight 1.
 
     Args:
-        true_shares, trained_shares: of the ratings, shape (5,).
+        true_shares, trained_shares: shares of the ratings, shape (5,).
     """
     weights = np.divide(true_shares, trained_shares, out=np.ones(5), where=trained_shares > 0)
     return Decision(tuple((weights / weights.mean()).tolist()))
@@ -46,18 +46,18 @@ def prior_correction(true_shares: np.ndarray, trained_shares: np.ndarray) -> Dec
 def tune_decision(
     ratings: np.ndarray, probabilities: np.ndarray, measure: Callable[[np.ndarray], np.ndarray]
 ) -> Decision:
-    """Fit the weights by coordinate ascent, on reviews the model was not fitted on.
+    """Return weights fitted by coordinate ascent on reviews that the model was not fitted on.
 
-    Weighting the class probabilities is the form of the best classifier for measures of the confusion matrix such as F1
+    For measures of the confusion matrix such as F1, the optimal classifier weights the class probabilities
     (Narasimhan et al., Consistent multiclass algorithms for complex performance measures, ICML 2015).
 
     Args:
         ratings: true ratings as index 0-4, shape (reviews,).
         probabilities: shape (reviews, 5).
-        measure: from confusion matrices, shape (n, 5, 5), to n values, higher is better.
+        measure: maps confusion matrices, shape (n, 5, 5), to n values; higher is better.
     """
     weights, rows = np.ones(5), np.arange(len(ratings))
-    best = float(measure(_confusion(ratings, probabilities.argmax(axis=1))[None])[0])
+    best = float(measure(count_matrix(ratings, probabilities.argmax(axis=1))[None])[0])
     for _ in range(ROUNDS):
         before = best
         for rating in range(5):
@@ -71,9 +71,9 @@ def tune_decision(
 
 
 def _matrices_along(ratings: np.ndarray, scores: np.ndarray, rating: int, rows: np.ndarray) -> np.ndarray:
-    """The confusion matrices as one rating's scores are multiplied by each of the factors, shape (factors, 5, 5).
+    """Return the confusion matrices with one rating's scores times each factor, shape (factors, 5, 5).
 
-    A review is looked at once: from some factor on that rating beats the best of the others, its rival.
+    Each review is read once: from some factor on, the rating beats the best of the others, its rival.
     """
     own = scores[:, rating].copy()
     scores[:, rating] = -1
@@ -88,15 +88,15 @@ def _matrices_along(ratings: np.ndarray, scores: np.ndarray, rating: int, rows: 
     return matrices
 
 
-def _confusion(ratings: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    return np.bincount(ratings * 5 + chosen, minlength=25).reshape(5, 5)
-
-
 @dataclass(frozen=True)
 class DecisionData:
-    """What a decision is made from: validation ratings as index 0-4 and probabilities, shapes (reviews,) and (reviews, 5).
+    """What a decision is fitted on.
 
-    Also the shares of the ratings in the training split, and those the model learned from after sampling, shape (5,).
+    Args:
+        ratings: of the validation split as index 0-4, shape (reviews,).
+        probabilities: of the validation split, shape (reviews, 5).
+        true_shares: of the ratings in the training split, shape (5,).
+        trained_shares: of the ratings in the training split after sampling, shape (5,).
     """
 
     ratings: np.ndarray
@@ -106,7 +106,7 @@ class DecisionData:
 
 
 def decide(name: DecisionName, metric: str, seen: DecisionData) -> Decision:
-    """The decision of that name; `tuned` aims at `metric`, a score of the confusion matrix that is better when higher."""
+    """Return a decision by name; `tuned` maximizes `metric`, a score of the confusion matrix."""
     if name == "tuned":
         return tune_decision(
             seen.ratings, seen.probabilities, lambda matrices: matrix_scores(matrices)[metric]
@@ -117,5 +117,5 @@ def decide(name: DecisionName, metric: str, seen: DecisionData) -> Decision:
 
 
 def decision_text(name: DecisionName, metric: str) -> str:
-    """The decision as people read it."""
+    """Return the decision in words."""
     return f"tuned on validation for {metric}" if name == "tuned" else name

@@ -1,9 +1,8 @@
-"""Bootstrap intervals of every score: of those that follow from the confusion matrix, and of AUC."""
+"""Compute bootstrap confidence intervals of scores of the confusion matrix, and of AUC."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from starcast.evaluation.paired import Estimate
 from starcast.evaluation.scores import matrix_scores
@@ -14,10 +13,10 @@ Intervals = dict[str, tuple[float, float]]  # score name -> (low, high)
 def bootstrap_intervals(
     matrix: np.ndarray, seed: int, resamples: int = 2_000, level: float = 0.95
 ) -> Intervals:
-    """Percentile bootstrap over reviews (Efron, 1979), by score name.
+    """Return percentile bootstrap intervals over reviews (Efron, 1979) by name of the score.
 
-    Drawing reviews with replacement is drawing the 25 cells of their confusion matrix from a multinomial distribution,
-    so thousands of resamples cost as much as one look at the reviews.
+    Drawing reviews with replacement means drawing the 25 cells of their confusion matrix from a multinomial
+    distribution, so no resample needs the reviews themselves.
     """
     counts = matrix.ravel()
     draws = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=resamples)
@@ -30,9 +29,9 @@ def bootstrap_intervals(
 def auc_interval(
     ratings: np.ndarray, fits: Sequence[np.ndarray], seed: int, resamples: int = 1_000
 ) -> Estimate:
-    """Mean AUC of one or more fits on the same reviews, with its 95% percentile bootstrap interval over reviews and fits.
+    """Return the mean AUC of fits on the same reviews with its 95% bootstrap interval over reviews and fits.
 
-    A resample's AUC is taken from the influence of the reviews in it, so that nothing is ranked again.
+    A resample's AUC follows from the influence of the reviews in it, so that nothing is ranked again.
 
     Args:
         ratings: true ratings as index 0-4, shape (reviews,).
@@ -43,20 +42,22 @@ def auc_interval(
     drawn = np.empty(resamples)
     for i in range(resamples):
         chosen = random.integers(len(fits), size=len(fits))
-        moved = np.mean([influences[fit] for fit in chosen], axis=0)[
-            random.integers(reviews, size=reviews)
-        ].mean()
+        influence = np.mean([influences[fit] for fit in chosen], axis=0)
+        moved = influence[random.integers(reviews, size=reviews)].mean()
         drawn[i] = np.mean([values[fit] for fit in chosen]) + moved
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Estimate(float(np.mean(values)), float(low), float(high))
 
 
 def _auc(ratings: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndarray]:
-    """The AUC averaged over the ratings present, and the influence of each review on it, shape (reviews,), mean 0.
+    """Return the AUC averaged over the ratings present, and each review's influence on it, shape (reviews,).
 
-    A rating's AUC is how often a review of it ranks above one of another; of a review, its influence is how often it wins
-    less that mean, over the share of its side (DeLong et al., Comparing the areas under correlated ROC curves, 1988).
+    A rating's AUC is how often a review with it ranks above a review without it. A review's influence is how
+    often it wins minus that mean, divided by the share of its side (DeLong et al., Comparing the areas under
+    two or more correlated receiver operating characteristic curves, 1988). Influences have mean 0.
     """
+    from scipy.stats import rankdata
+
     values, influence = [], np.zeros(len(ratings))
     for rating in range(5):
         ours = ratings == rating

@@ -1,22 +1,24 @@
-"""Several systems on the same reviews: bootstrap intervals of their scores, and of the differences between them."""
+"""Compare systems on the same reviews: bootstrap intervals of their scores and of the differences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.stats import false_discovery_control
 
 from starcast.evaluation.scores import count_matrix, matrix_scores
 
-DRAWN = 10_000_000  # reviews drawn at a time: bounds the memory
+DRAWN = 10_000_000  # reviews drawn at a time, which limits the memory
 LEVEL = 0.95
-ONE_FIT = "**Some were fitted once**: their intervals hold the chance of the reviews, not that of fitting. More repeats tell."
+ONE_FIT = (
+    "**Some systems were fitted once**; their intervals cover the sampling of test reviews, not training "
+    "randomness. Increase `repeats`."
+)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A score, or a difference of scores, with the ends of its 95% interval."""
+    """A score, or a difference of scores, with its 95% confidence interval."""
 
     value: float
     low: float
@@ -28,34 +30,35 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Draws:
-    """A system's scores: name to the value on the reviews, and to the values on the resamples, shape (resamples,)."""
+    """A system's scores by name: on the reviews, and on the resamples, shape (resamples,)."""
 
     values: dict[str, float]
     resampled: dict[str, np.ndarray]
 
     def estimate(self, score: str) -> Estimate:
-        """A score with its interval."""
+        """Return a score with its interval."""
         return _estimate(self.values[score], self.resampled[score])
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much higher a score is than the other system's; `p` of no difference, adjusted for all that were compared."""
+    """How much higher a score is than another system's, and the p-value adjusted for multiple comparisons."""
 
     estimate: Estimate
     p: float
 
     @property
-    def larger_than_chance(self) -> bool:
-        """Whether the false discovery rate stays below 5% if all such differences are believed."""
+    def significant(self) -> bool:
+        """Whether the difference is statistically significant at a false discovery rate of 5%."""
         return self.p < 1 - LEVEL
 
 
 class PairedBootstrap:
     """Percentile bootstrap (Efron, 1979) in which every system is scored on the same resampled reviews.
 
-    A system that was fitted several times, with seeds of their own, has the mean of their scores; its fits are drawn
-    with replacement as well, so that an interval holds both sources of chance. With few fits, theirs is underestimated.
+    A system that was fitted several times with different seeds has the mean of the fits' scores. Fits are
+    resampled as well, so that an interval covers both the sampling of reviews and training randomness; with
+    few fits the latter is underestimated.
 
     Args:
         ratings: true ratings as index 0-4, shape (reviews,).
@@ -65,31 +68,32 @@ class PairedBootstrap:
         self._ratings, self._seed, self._resamples = ratings, seed, resamples
 
     def draws(self, systems: Sequence[np.ndarray]) -> list[Draws]:
-        """Every system's scores; a system is what its fits predicted as index 0-4, shape (fits, reviews)."""
-        fits = np.concatenate([np.atleast_2d(system) for system in systems])
+        """Return every system's scores.
+
+        Args:
+            systems: what the fits of each system predicted, as index 0-4, shape (fits, reviews).
+        """
+        systems = [np.atleast_2d(system) for system in systems]
+        fits = np.concatenate(systems)
         resampled = matrix_scores(self._matrices(fits))
         observed = matrix_scores(np.stack([count_matrix(self._ratings, predicted) for predicted in fits]))
-        ends = np.cumsum([len(np.atleast_2d(system)) for system in systems])
-        parts = [
-            slice(end - len(np.atleast_2d(system)), end) for system, end in zip(systems, ends, strict=True)
-        ]
-        return [
-            self._of_system({k: v[p] for k, v in observed.items()}, {k: v[p] for k, v in resampled.items()})
-            for p in parts
-        ]
-
-    def _of_system(self, observed: dict[str, np.ndarray], resampled: dict[str, np.ndarray]) -> Draws:
-        fits = len(observed["accuracy"])
-        # Of equal seed, so that systems with as many fits draw the same ones.
-        chosen = np.random.default_rng(self._seed).integers(fits, size=(fits, self._resamples))
-        drawn = {
-            name: np.take_along_axis(values, chosen, axis=0).mean(axis=0)
-            for name, values in resampled.items()
-        }
-        return Draws({name: float(values.mean()) for name, values in observed.items()}, drawn)
+        found, end = [], 0
+        for system in systems:
+            start, end = end, end + len(system)
+            # The same seed each time, so that systems with equally many fits draw the same ones.
+            chosen = np.random.default_rng(self._seed).integers(
+                len(system), size=(len(system), self._resamples)
+            )
+            values = {name: float(each[start:end].mean()) for name, each in observed.items()}
+            drawn = {
+                name: np.take_along_axis(each[start:end], chosen, axis=0).mean(axis=0)
+                for name, each in resampled.items()
+            }
+            found.append(Draws(values, drawn))
+        return found
 
     def _matrices(self, fits: np.ndarray) -> np.ndarray:
-        """Confusion matrices of every fit on every resample, shape (fits, resamples, 5, 5)."""
+        """Return the confusion matrix of every fit on every resample, shape (fits, resamples, 5, 5)."""
         random, reviews = np.random.default_rng(self._seed), len(self._ratings)
         cells = (self._ratings * 5 + fits + 25 * np.arange(len(fits))[:, None]).ravel()
         columns = np.tile(np.arange(reviews), len(fits))
@@ -107,10 +111,12 @@ class PairedBootstrap:
 
 
 def differences(baseline: Draws, others: Sequence[Draws], score: str) -> list[Difference]:
-    """How much each of the others scores above the baseline, on the same resamples.
+    """Return how much each of the others scores above the baseline on the same resamples.
 
-    `p` is the bootstrap's two-sided one, after Benjamini and Hochberg (1995) over all of the others.
+    The two-sided bootstrap p-values are adjusted after Benjamini and Hochberg (1995) over all of the others.
     """
+    from scipy.stats import false_discovery_control
+
     gaps = [other.resampled[score] - baseline.resampled[score] for other in others]
     estimates = [
         _estimate(o.values[score] - baseline.values[score], gap) for o, gap in zip(others, gaps, strict=True)
@@ -126,6 +132,6 @@ def _estimate(value: float, resampled: np.ndarray) -> Estimate:
 
 
 def _p_value(gap: np.ndarray) -> float:
-    # One more of each, as the observed difference is itself one of the draws (Davison and Hinkley, 1997, chapter 4).
+    # Plus one, as the observed difference counts as a draw (Davison and Hinkley, 1997, chapter 4).
     sides = (gap <= 0).sum() + 1, (gap >= 0).sum() + 1
     return float(min(1.0, 2 * min(sides) / (len(gap) + 1)))

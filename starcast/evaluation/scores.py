@@ -1,19 +1,18 @@
-"""Every score of the design. All but AUC and loss follow from the confusion matrix, for one or for many at once."""
+"""Compute scores. All but AUC and loss follow from confusion matrices, of which many are scored at once."""
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
 
 def count_matrix(ratings: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Confusion matrix of indices 0-4: rows true, columns predicted, counts, shape (5, 5)."""
-    return np.asarray(confusion_matrix(ratings, predicted, labels=range(5)))
+    """Return the confusion matrix of ratings 0-4: counts, rows true, columns predicted, shape (5, 5)."""
+    return np.bincount(ratings.astype(np.int64) * 5 + predicted, minlength=25).reshape(5, 5)
 
 
 def matrix_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    """Scores of confusion matrices, shape (..., 5, 5); each score has shape (...,).
+    """Return the scores of confusion matrices, shape (..., 5, 5); each score has shape (...,).
 
-    Averages are scikit-learn's: weighted by support, or over the ratings that are true or predicted at least once.
-    A ratio with nothing below the line is 0; kappa, which is 1 less such a ratio, is then 1 (scikit-learn: not a number).
+    Averages are scikit-learn's: weighted by support, or over the ratings that are true or predicted at least
+    once. A ratio with denominator 0 is 0; kappa, 1 minus a ratio, is then 1 (scikit-learn: NaN).
     """
     right = np.diagonal(matrices, axis1=-2, axis2=-1)
     support, answered = matrices.sum(-1), matrices.sum(-2)
@@ -27,51 +26,42 @@ def matrix_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
         "precision_weighted": _ratio((precision * support).sum(-1), total),
         "recall_weighted": _ratio((recall * support).sum(-1), total),
         "harmonic_recall": harmonic_recall(recall, precision),
-        **_distance_scores(matrices),
+    }
+    stars = np.arange(5)
+    distance = np.abs(stars[:, None] - stars)
+    squared = distance**2
+    expected = support[..., :, None] * answered[..., None, :]
+    scores |= {
+        "mae": _ratio((matrices * distance).sum((-1, -2)), total),
+        "within_one": _ratio((matrices * (distance <= 1)).sum((-1, -2)), total),
+        "quadratic_kappa": 1
+        - _ratio((matrices * squared).sum((-1, -2)) * total, (expected * squared).sum((-1, -2))),
     }
     for i in range(5):
-        scores |= {
-            f"precision_{i + 1}": precision[..., i],
-            f"recall_{i + 1}": recall[..., i],
-            f"f1_{i + 1}": f1[..., i],
-        }
+        for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
+            scores[f"{name}_{i + 1}"] = values[..., i]
     return scores
 
 
 def harmonic_recall(recall: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    """Study B's score: the harmonic mean of recall for 1-4 stars and precision for 5 stars; 0 if any of them is 0."""
+    """Return study B's score: the harmonic mean of recall for 1-4 stars and precision for 5 stars."""
     values = np.concatenate([recall[..., :4], precision[..., 4:]], axis=-1)
     with np.errstate(divide="ignore"):
         return np.asarray(5 / (1 / values).sum(-1))
 
 
-def _distance_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    total = matrices.sum((-1, -2))
-    stars = np.arange(5)
-    distance = np.abs(stars[:, None] - stars)
-    squared = distance**2
-    expected = matrices.sum(-1)[..., :, None] * matrices.sum(-2)[..., None, :]
-    observed_error = (matrices * squared).sum((-1, -2)) * total
-    return {
-        "mae": _ratio((matrices * distance).sum((-1, -2)), total),
-        "within_one": _ratio((matrices * (distance <= 1)).sum((-1, -2)), total),
-        "quadratic_kappa": 1 - _ratio(observed_error, (expected * squared).sum((-1, -2))),
-    }
-
-
 def score(
     ratings: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray | None = None
 ) -> dict[str, float]:
-    """All scores of a split.
+    """Return all scores of a split by name, without a prefix for the split.
 
     Args:
         ratings: true ratings as index 0-4, shape (reviews,).
         probabilities: shape (reviews, 5).
         predicted: chosen ratings as index 0-4; the most probable ones unless given.
-
-    Returns:
-        Name without prefix to value. `auc` is study A's: one label against the rest, averaged over the labels present.
     """
+    from sklearn.metrics import log_loss
+
     matrix = count_matrix(ratings, probabilities.argmax(axis=1) if predicted is None else predicted)
     scores = {name: float(value) for name, value in matrix_scores(matrix).items()}
     loss = float(log_loss(ratings, probabilities, labels=range(5)))
@@ -79,16 +69,18 @@ def score(
 
 
 def multilabel_auc(ratings: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean over the ratings present of the area under the ROC curve of that rating against the rest."""
+    """Return study A's AUC: of each rating against the rest, averaged over the ratings that are present."""
+    from sklearn.metrics import roc_auc_score
+
     present = [i for i in range(5) if 0 < (ratings == i).sum() < len(ratings)]
     return float(np.mean([roc_auc_score(ratings == i, probabilities[:, i]) for i in present]))
+
+
+def val_scores(ratings: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """Return all scores of the validation split, named `val_...`."""
+    return {f"val_{name}": value for name, value in score(ratings, probabilities).items()}
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     above, below = np.asarray(above, dtype=float), np.asarray(below, dtype=float)
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-
-
-def val_scores(ratings: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """All scores of the validation split, named `val_...`."""
-    return {f"val_{name}": value for name, value in score(ratings, probabilities).items()}

@@ -77,9 +77,9 @@ def _standing(curve: Curve, metric: str) -> str:
 
 def _verdict(gain: Difference) -> str:
     value, reach = gain.estimate.value, gain.estimate.high
-    if gain.larger_than_chance and value >= WORTH:
+    if gain.significant and value >= WORTH:
         return "beyond chance: **it still rises**"
-    if gain.larger_than_chance:
+    if gain.significant:
         return f"beyond chance but less than {WORTH}: **it has levelled off**"
     if reach >= OPEN:
         return (
@@ -107,10 +107,10 @@ def _outlook(curve: Curve) -> str:
 def _lead_line(lead: Lead) -> str:
     ahead, behind, gap = lead.ahead, lead.behind, lead.difference
     chance = (
-        f"beyond chance (p {gap.p:.3f})" if gap.larger_than_chance else f"which may be chance (p {gap.p:.3f})"
+        f"beyond chance (p {gap.p:.3f})" if gap.significant else f"which may be chance (p {gap.p:.3f})"
     )
     better = f"{ahead.family} is better than {behind.family}"
-    if not gap.larger_than_chance:
+    if not gap.significant:
         better = f"{ahead.family} and {behind.family} cannot be told apart"
     at = f"with {ahead.last.reviews:,} reviews the first scores {gap.estimate} more, {chance}"
     return f"**{better}**: {at}. {_passing(lead)}"
@@ -184,7 +184,7 @@ def _pairs(found: LearningCurves) -> Section:
             lead.behind.family,
             str(gap.estimate),
             f"{gap.p:.3f}",
-            "yes" if gap.larger_than_chance else "no",
+            "yes" if gap.significant else "no",
         )
         for lead in found.leads
         for gap in [lead.difference]

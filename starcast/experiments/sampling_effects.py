@@ -60,17 +60,17 @@ class Effect:
     @property
     def helps(self) -> bool:
         """Whether it is better than no sampling once decisions are tuned."""
-        return self.tuned.larger_than_chance and self.tuned.estimate.value > 0
+        return self.tuned.significant and self.tuned.estimate.value > 0
 
     @property
     def harms(self) -> bool:
         """Whether it is worse than no sampling once decisions are tuned."""
-        return self.tuned.larger_than_chance and self.tuned.estimate.value < 0
+        return self.tuned.significant and self.tuned.estimate.value < 0
 
     @property
     def moved_threshold(self) -> bool:
         """Whether it is better under argmax, and no longer once decisions are tuned."""
-        return self.argmax.larger_than_chance and self.argmax.estimate.value > 0 and not self.helps
+        return self.argmax.significant and self.argmax.estimate.value > 0 and not self.helps
 
 
 @dataclass(frozen=True)

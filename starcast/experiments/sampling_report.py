@@ -67,7 +67,7 @@ def _answer(scored: SamplingScores, family: str) -> list[str]:
 def _gap(gap: Difference) -> str:
     estimate = gap.estimate
     side = "above" if estimate.value >= 0 else "below"
-    if not gap.larger_than_chance:
+    if not gap.significant:
         return f"{abs(estimate.value):.3f} {side}, no more than chance ({estimate.low:+.3f} to {estimate.high:+.3f})"
     low, high = sorted((abs(estimate.low), abs(estimate.high)))
     return f"{abs(estimate.value):.3f} {side} ({low:.3f} to {high:.3f})"

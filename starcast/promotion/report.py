@@ -106,7 +106,7 @@ def score_table(verdict: Verdict) -> Table:
     rows = []
     for name in names:
         theirs, ours, gain = verdict.baseline_draws, verdict.challenger_draws, verdict.gains[name]
-        chance = "yes" if gain.larger_than_chance else "no"
+        chance = "yes" if gain.significant else "no"
         rows.append(
             (
                 name,

@@ -13,7 +13,17 @@ from starcast.promotion.gate import judge_contenders
 from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
 from starcast.reports import figures, files
 from starcast.reports.page import plain
-from starcast.tracking import champion_history, champions, held_out, lineage, registry, runs, scoring, server
+from starcast.tracking import (
+    champion_history,
+    champions,
+    commands,
+    held_out,
+    lineage,
+    registry,
+    runs,
+    scoring,
+    server,
+)
 from starcast.tracking.held_out import LoggedSplit
 
 OutcomeTag = Literal["won", "lost", "overtaken", "rollback", "none"]
@@ -115,7 +125,9 @@ def judge_versions(challenger: registry.Version, champion_version: str, asked: G
     contenders = [_ask(role, each, reviews, asked.trust_model_code) for role, each in roles.items() if each]
     rival = contenders[1] if champion else None
     verdict = judge_contenders(ratings, contenders[0], rival, asked.limits, asked.seed)
-    lineage.log_table(reviews, "test reviews", splits["test"].digest, splits["test"].source, "test")
+    lineage.log_dataset(
+        reviews.schema, reviews.height, "test reviews", splits["test"].digest, splits["test"].source, "test"
+    )
     compared = {
         "test reviews": f"{reviews.height:,}, digest {splits['test'].digest}, {splits['test'].source}"
     }
@@ -167,7 +179,7 @@ def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
     changed = report.changed_reviews(verdict, judged.reviews)
     with runs.artifacts_of_run() as folder:
         verdict_report(verdict, facts, changed).save(folder)
-        figures.confusion_figure(verdict.matrices).savefig(folder / "confusion_matrices.png", dpi=90)
+        figures.confusion_picture(verdict.matrices).save(folder / "confusion_matrices.png")
         files.write_json(folder / "verdict.json", verdict_json(verdict, facts))
         changed.write_parquet(folder / "changed_reviews.parquet")
     said = "\n\n".join([*report.answer(verdict, facts), report.check_table(verdict).markdown()])
@@ -217,12 +229,11 @@ def next_steps(name: str, outcome: PromotionOutcome) -> list[str]:
     """What one does after a verdict, or with a champion."""
     state = champions.read_state(name)
     if outcome.dry_run:
-        return [f"do it: mlflow run . -e promote -P model={name} -P mode=enabled"]
+        return [f"do it: {commands.command_line('promote', model=name, mode='enabled')}"]
     if not state.champion:
         return []
-    steps = [
-        f"serve the champion: mlflow models serve -m models:/{name}@{registry.CHAMPION} --env-manager local --port 5001"
-    ]
+    steps = [f"serve the champion: {commands.serve_command(f'models:/{name}@{registry.CHAMPION}')}"]
     if state.previous:
-        steps.append(f"undo: mlflow run . -e promote -P model={name} -P rollback=true -P reason='...'")
+        undo = commands.command_line("promote", model=name, rollback="true", reason="...")
+        steps.append(f"undo: {undo}")
     return steps

@@ -1,73 +1,72 @@
-"""Study A's pictures: confusion matrices and shares of the ratings."""
+"""Pictures of confusion matrices, of the shares of the ratings and of what sampling changed."""
+
+from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from PIL import Image
 
 from starcast.evaluation.scores import matrix_scores
+from starcast.reports.drawing import INK, PAPER, Panel, new_picture, rating_bars
 
-STARS = np.arange(1, 6)
+STARS = {rating: str(rating) for rating in range(1, 6)}
 NAMES = {"train": "train", "val": "validation", "test": "test"}
+# ColorBrewer's "Blues", for shares from 0 to 1.
+BLUES = np.array(
+    [
+        *((247, 251, 255), (222, 235, 247), (198, 219, 239), (158, 202, 225), (107, 174, 214)),
+        *((66, 146, 198), (33, 113, 181), (8, 81, 156), (8, 48, 107)),
+    ]
+)
+CELL, WIDTH, HEIGHT, LEFT, TOP = 76, 470, 500, 62, 60  # of a matrix, in pixels
 
 
-def confusion_figure(matrices: dict[str, np.ndarray]) -> Figure:
-    """Confusion matrices side by side, one per split or model: colour and first line the share of the row, second line counts."""
-    figure = Figure(figsize=(5.2 * len(matrices), 5), layout="constrained")
-    axes = figure.subplots(1, len(matrices), squeeze=False)[0]
-    for ax, (split, matrix) in zip(axes, matrices.items(), strict=True):
-        _draw_matrix(ax, matrix, NAMES.get(split, split))
-    return figure
+def confusion_picture(matrices: Mapping[str, np.ndarray]) -> Image.Image:
+    """Return a picture of confusion matrices side by side, e.g. one per split or model.
+
+    Colour and first line of a cell are its share of the row, the second line is the count.
+
+    Args:
+        matrices: name to counts, shape (5, 5), rows true, columns predicted.
+    """
+    picture, pen = new_picture(WIDTH * len(matrices), HEIGHT)
+    for place, (name, matrix) in enumerate(matrices.items()):
+        left = place * WIDTH + LEFT
+        # The y axis runs downwards: 1 star on top.
+        panel = Panel(picture, pen, (left, TOP, left + 5 * CELL, TOP + 5 * CELL), (0.5, 5.5), (5.5, 0.5))
+        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+        for (i, j), share in np.ndenumerate(shares):
+            x, y = left + j * CELL, TOP + i * CELL
+            shade = [np.interp(share, np.linspace(0, 1, len(BLUES)), channel) for channel in BLUES.T]
+            pen.rectangle((x, y, x + CELL - 1, y + CELL - 1), fill=tuple(map(round, shade)))
+            cell = f"{share:.0%}\n{matrix[i, j]:,}"
+            panel.text(x + CELL / 2, y + CELL / 2, cell, 12, "mm", PAPER if share > 0.5 else INK)
+        panel.axes(STARS, STARS, ("predicted stars", "true stars"))
+        scores = matrix_scores(matrix)
+        title = (
+            f"{NAMES.get(name, name)}, {matrix.sum():,} reviews\nweighted F1 {scores['f1_weighted']:.3f}, "
+            f"recall {scores['recall_weighted']:.3f}, precision {scores['precision_weighted']:.3f}"
+        )
+        panel.text(left + 2.5 * CELL, TOP / 2, title, 13, "mm")
+    return picture
 
 
-def _draw_matrix(axes: Axes, matrix: np.ndarray, name: str) -> None:
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for i in range(5):
-        for j in range(5):
-            colour = "white" if shares[i, j] > 0.5 else "black"
-            cell = f"{shares[i, j]:.0%}\n{matrix[i, j]:,}"
-            axes.text(j, i, cell, ha="center", va="center", color=colour, fontsize=9)
-    scores = {key: float(value) for key, value in matrix_scores(matrix).items()}
-    axes.set_title(
-        f"{name}, {matrix.sum():,} reviews\nweighted F1 {scores['f1_weighted']:.3f}, "
-        f"recall {scores['recall_weighted']:.3f}, precision {scores['precision_weighted']:.3f}",
-        fontsize=10,
-    )
-    axes.set(xlabel="predicted stars", ylabel="true stars", xticks=range(5), yticks=range(5))
-    axes.set_xticklabels(STARS)
-    axes.set_yticklabels(STARS)
-
-
-def share_figure(answers: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Bars of the share of each rating, true and predicted, per split.
+def share_picture(answers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Image.Image:
+    """Return bars of the share of each rating, true and predicted, per split.
 
     Args:
         answers: split to (true, predicted), as index 0-4.
     """
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    axes = figure.subplots()
-    bars = [
-        (f"{NAMES[split]}, {kind}", values)
+    shares = {
+        f"{NAMES[split]}, {kind}": np.bincount(values, minlength=5) / len(values)
         for split, pair in answers.items()
         for kind, values in zip(("true", "predicted"), pair, strict=True)
-    ]
-    width = 0.8 / len(bars)
-    for i, (label, values) in enumerate(bars):
-        shares = np.bincount(values, minlength=5) / len(values)
-        drawn = axes.bar(STARS + (i - (len(bars) - 1) / 2) * width, shares, width, label=label)
-        axes.bar_label(drawn, fmt=lambda share: f"{share:.0%}", fontsize=7)
-    axes.set(xlabel="stars", ylabel="share of reviews", title="Shares of the ratings, true and predicted")
-    axes.legend()
-    return figure
+    }
+    title = "Shares of the ratings, true and predicted"
+    return rating_bars(shares, "{:.0%}".format, ("stars", "share of reviews"), title)
 
 
-def class_count_figure(before: np.ndarray, after: np.ndarray) -> Figure:
-    """Bars of the training rows per rating, before and after sampling."""
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
-    axes = figure.subplots()
-    for side, (name, counts) in zip((-1, 1), (("before", before), ("after", after)), strict=True):
-        drawn = axes.bar(STARS + side * 0.2, counts, 0.4, label=f"{name}: {counts.sum():,} rows")
-        axes.bar_label(drawn, labels=[f"{count:,}" for count in counts], fontsize=7)
-    axes.set(xlabel="stars", ylabel="rows", title="Training rows per rating, before and after sampling")
-    axes.legend()
-    return figure
+def class_count_picture(before: np.ndarray, after: np.ndarray) -> Image.Image:
+    """Return bars of the training rows per rating, before and after sampling."""
+    counts = {f"{when}: {rows.sum():,} rows": rows for when, rows in (("before", before), ("after", after))}
+    title = "Training rows per rating, before and after sampling"
+    return rating_bars(counts, "{:,.0f}".format, ("stars", "rows"), title)

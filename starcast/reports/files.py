@@ -1,26 +1,28 @@
-"""The files that a trial or a candidate leaves, per split."""
+"""Write the files that a trial or a candidate leaves for each split."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from sklearn.metrics import classification_report
 
 from starcast.evaluation.scores import count_matrix
-from starcast.reports.figures import class_count_figure, confusion_figure
+from starcast.reports.figures import class_count_picture, confusion_picture
 
 
 def write_split_files(folder: Path, split: str, ratings: np.ndarray, predicted: np.ndarray) -> None:
-    """Write confusion matrix (JSON, picture) and classification report of a split (`train`, `val`, `test`).
+    """Write the confusion matrix (JSON and picture) and the classification report of a split.
 
     Args:
+        split: `train`, `val` or `test`.
         ratings, predicted: true and chosen ratings as index 0-4, shape (reviews,).
     """
+    from sklearn.metrics import classification_report  # takes a CPU second, which preprocess need not pay
+
     matrix = count_matrix(ratings, predicted)
     table = {"labels": [1, 2, 3, 4, 5], "matrix": matrix.tolist()}
     write_json(folder / f"confusion_matrix_{split}.json", table)
-    confusion_figure({split: matrix}).savefig(folder / f"confusion_matrix_{split}.png", dpi=90)
+    confusion_picture({split: matrix}).save(folder / f"confusion_matrix_{split}.png")
     report = classification_report(
         ratings + 1, predicted + 1, labels=[1, 2, 3, 4, 5], output_dict=True, zero_division=0
     )
@@ -28,11 +30,11 @@ def write_split_files(folder: Path, split: str, ratings: np.ndarray, predicted: 
 
 
 def write_class_counts(folder: Path, before: np.ndarray, after: np.ndarray) -> None:
-    """Write rows of the training split per rating 1-5 before and after sampling, as JSON and, where they differ, as a picture."""
+    """Write the training rows per rating before and after sampling as JSON and, if changed, as a picture."""
     table = {"rating": [1, 2, 3, 4, 5], "before": before.tolist(), "after": after.tolist()}
     write_json(folder / "class_counts.json", table)
     if (before != after).any():
-        class_count_figure(before, after).savefig(folder / "class_counts.png", dpi=90)
+        class_count_picture(before, after).save(folder / "class_counts.png")
 
 
 def write_predictions(
@@ -43,7 +45,7 @@ def write_predictions(
     predicted: np.ndarray,
     probabilities: np.ndarray,
 ) -> None:
-    """Write what was predicted for each review of a split as Parquet; ratings come as index 0-4 and are written as 1-5."""
+    """Write the predictions for a split as Parquet; ratings are given as index 0-4 and written as 1-5."""
     columns = {f"probability_{rating}": probabilities[:, rating - 1] for rating in range(1, 6)}
     table = pl.DataFrame(
         {"review_id": review_ids, "rating": ratings + 1, "predicted": predicted + 1, **columns}

@@ -18,7 +18,7 @@ from starcast.models.sampling import count_ratings, effective_shares, sampling_n
 from starcast.reports import figures, files
 from starcast.reviews.parquet import schema_of
 from starcast.reviews.split import SPLITS
-from starcast.tracking import artifacts, packaging, registry, runs, server
+from starcast.tracking import artifacts, commands, packaging, registry, runs, server
 from starcast.tracking.recorder import recorder_of
 from starcast.workflow.fit_parameters import CandidatePlan
 from starcast.workflow.prepare import Prepared
@@ -70,15 +70,15 @@ class Candidate:
         return [
             self.summary(),
             f"candidate run {self.run_id} is {name} version {version}, alias {registry.CHALLENGER}",
-            f"hold it against the champion: mlflow run . -e promote -P model={name}",
-            f"score a file: {self.next_command()}",
+            f"hold it against the champion: {commands.command_line('promote', model=name)}",
+            f"score reviews (the sample; a file of yours with input): {self.next_command()}",
         ]
 
     def next_command(self) -> str:
         """Return the command that uses the model; where it is not registered, the one that registers it."""
         if self.registered is None:
-            return f"mlflow run . -e train -P from_run={self.run_id} -P register=true"
-        return f"mlflow run . -e predict -P model=models:/{self.registered.name}@{registry.CHALLENGER} -P input=<file>"
+            return commands.command_line("train", from_run=self.run_id, register="true")
+        return commands.command_line("predict", model=f"models:/{self.registered.name}@{registry.CHALLENGER}")
 
 
 def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candidate:
@@ -186,7 +186,7 @@ def _describe_and_register(
 ) -> Candidate:
     matrix = server.page_within(candidate.run_id, "confusion_matrix_test.png")
     facts = {
-        "repeat it": f"`mlflow run . -e reproduce -P run={candidate.run_id}`",
+        "repeat it": f"`{commands.command_line('reproduce', run=candidate.run_id)}`",
         "candidate run": f"{_link(candidate.run_id)}, its [confusion matrix]({matrix})",
         "data": f"{prepared.report['file']}, preprocessed by {_link(prepared.run_id)}",
         "settings": settings_text(plan.spec.settings),

@@ -9,12 +9,12 @@ from typing import Any, TypeGuard
 from starcast.cli.errors import UserError
 from starcast.reports import exploration
 from starcast.reports.files import write_json
-from starcast.reviews import check, clean, describe, sources
+from starcast.reviews import check, clean, sources
 from starcast.reviews.parameters import DataParameters
 from starcast.reviews.parquet import schema_of
 from starcast.reviews.prepare import PreparedFiles, prepare_here
 from starcast.reviews.sources import file_digest
-from starcast.reviews.splits import SplitFacts
+from starcast.reviews.split_files import SplitFacts, length_summary
 from starcast.spark.parameters import Executor, PreprocessParameters
 from starcast.spark.prepare import prepare_on_spark
 from starcast.spark.session import check_spark
@@ -140,7 +140,7 @@ def _report(file: Path, found: PreparedFiles) -> dict[str, Any]:
 
 def _write_figures(folder: Path, report: dict[str, Any], facts: SplitFacts) -> None:
     lengths = facts.length_tables()
-    summaries = {when: describe.length_summary(table) for when, table in lengths.items()}
+    summaries = {when: length_summary(table) for when, table in lengths.items()}
     write_json(folder / "report.json", {**report, "length_in_characters": summaries})
     for when, table in lengths.items():
         picture = exploration.length_picture(table, f"Length of reviews {when} cleaning")

@@ -27,7 +27,7 @@ def test_the_lead_of_the_best_is_positive_and_is_the_difference_of_the_scores(me
         assert each.lead is not None
         assert each.lead.estimate.value == pytest.approx(abs(best.value - each.value))
         assert 0 < each.lead.estimate.low < each.lead.estimate.value < each.lead.estimate.high
-        assert each.lead.larger_than_chance
+        assert each.lead.significant
 
 
 def test_equal_systems_do_not_differ_beyond_chance() -> None:
@@ -36,7 +36,7 @@ def test_equal_systems_do_not_differ_beyond_chance() -> None:
     )
     assert compared.second is not None
     assert compared.second.lead is not None
-    assert not compared.second.lead.larger_than_chance
+    assert not compared.second.lead.significant
     assert "better by 0.000 (0.000 to 0.000), which may be chance" in answer(compared)[1]
 
 

@@ -98,7 +98,7 @@ def test_a_system_differs_in_nothing_from_itself() -> None:
             difference.estimate.high,
             difference.p,
         ) == (0, 0, 0, 1)
-        assert not difference.larger_than_chance
+        assert not difference.significant
 
 
 def test_a_better_system_is_found_and_has_its_sign() -> None:
@@ -106,8 +106,8 @@ def test_a_better_system_is_found_and_has_its_sign() -> None:
     base, better, worse = PairedBootstrap(ratings, 1, 400).draws(systems)
     up, down = differences(base, [better, worse], "accuracy")
     assert up.estimate.low > 0 > down.estimate.high
-    assert up.larger_than_chance
-    assert down.larger_than_chance
+    assert up.significant
+    assert down.significant
     assert up.estimate.value == pytest.approx(better.values["accuracy"] - base.values["accuracy"])
 
 
@@ -153,8 +153,8 @@ def test_differences_of_equal_systems_are_seldom_believed() -> None:
     for seed in range(40):
         ratings, systems = drawn(seed, *[0.6] * 9)
         base, *others = PairedBootstrap(ratings, seed, 200).draws(systems)
-        believed += any(difference.larger_than_chance for difference in differences(base, others, "accuracy"))
-        alone += any(differences(base, [other], "accuracy")[0].larger_than_chance for other in others)
+        believed += any(difference.significant for difference in differences(base, others, "accuracy"))
+        alone += any(differences(base, [other], "accuracy")[0].significant for other in others)
     assert believed <= 8
     assert believed < alone
 

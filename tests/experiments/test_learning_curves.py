@@ -53,7 +53,7 @@ def test_the_lead_is_that_of_the_better_with_the_most_reviews(two: LearningCurve
     (lead,) = two.leads
     assert (lead.ahead.family, lead.behind.family, two.best.family) == (LINEAR, NETWORK, LINEAR)
     assert lead.difference.estimate.value == pytest.approx(rises(16_000) - rises_late(16_000), abs=0.01)
-    assert lead.difference.larger_than_chance
+    assert lead.difference.significant
 
 
 def test_p_of_what_is_judged_is_adjusted_for_all_of_it() -> None:
