@@ -17,8 +17,8 @@ CAUSES: dict[FactorKind, str] = {
     "platform": "another platform",
 }
 THREADS = (
-    "nothing recorded differs. What remains: threads of TensorFlow (networks) or of the solver that add numbers "
-    "in another order, files that git does not track, and packages whose versions are not recorded"
+    "nothing recorded differs. What remains: threads of TensorFlow (networks) or of the solver that add "
+    "numbers in another order, files that git does not track, and packages whose versions are not recorded"
 )
 
 

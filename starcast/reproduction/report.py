@@ -15,11 +15,11 @@ SHOWN = 12  # lines of a terminal's table
 HEAD = ("metric", "then", "now", "difference", "noise", "verdict")
 HOW = (
     "Equal: to nine decimals. Within noise: one of the two scores lies in the 95% bootstrap confidence interval "
-    "of the other, so they differ by less than the sampling of these reviews explains; a score for which a run "
-    f"kept neither a confusion matrix nor predictions may differ by at most {TOLERANCE}. A fit with the same "
-    "seed, code, data and versions on the same machine should be equal. Times and memory are not judged. A run "
-    "with others below it repeats their scores, so only the fits are judged: by their test scores or, without "
-    "any, by validation."
+    "of the other, so they differ by less than the sampling of these reviews explains; a score for which a "
+    f"run kept neither a confusion matrix nor predictions may differ by at most {TOLERANCE}. A fit with the "
+    "same seed, code, data and versions on the same machine should be equal. Times and memory are not judged. "
+    "A run with others below it repeats their scores, so only the fits are judged: by their test scores or, "
+    "without any, by validation."
 )
 
 
