@@ -1,4 +1,4 @@
-"""Ask a registered model for the stars of reviews, and how long one review takes."""
+"""Let a registered model predict reviews, and measure how long one review takes."""
 
 import time
 
@@ -6,17 +6,17 @@ import numpy as np
 import polars as pl
 
 from starcast.cli.errors import UserError
-from starcast.cli.progress import ReviewLines
+from starcast.cli.progress import Progress
 from starcast.promotion.gate import Contender
 from starcast.tracking.scoring import LoadedModel
 
 CHUNK = 4_096  # reviews
 CALLS, WARM_UP = 200, 20  # of one review
-LONGEST_SECONDS = 20.0  # that are spent on single reviews
+LONGEST_SECONDS = 20.0  # for all single reviews
 
 
 def ask(loaded: LoadedModel, label: str, reviews: pl.DataFrame) -> Contender:
-    """The stars a model gives, and its times for single reviews.
+    """Return a model's predictions and its times for single reviews.
 
     Args:
         reviews: `text` and, where there is one, `title`.
@@ -26,18 +26,20 @@ def ask(loaded: LoadedModel, label: str, reviews: pl.DataFrame) -> Contender:
     """
     if loaded.uses_title and "title" not in reviews.columns:
         raise UserError(
-            f"{label} was trained with titles, the test reviews have none: train the challenger with title_column"
+            f"{label} was trained with titles, the test reviews have none: train the challenger with "
+            "title_column"
         )
     asked = reviews.select(name for name in ("text", "title") if name in reviews.columns)
-    answers, lines = [], ReviewLines()
+    answers, progress = [], Progress("reviews")
     for part in asked.iter_slices(CHUNK):
         answers.append(loaded.scorer.predict(part)["rating"].to_numpy() - 1)
-        lines.show(part.height, (lines.reviews + part.height) / asked.height)
+        share = (progress.count + part.height) / asked.height
+        progress.show("predicting the test reviews", share, part.height)
     return Contender(label, np.concatenate(answers), _latency(loaded, asked), loaded.megabytes)
 
 
 def _latency(loaded: LoadedModel, reviews: pl.DataFrame) -> np.ndarray:
-    """Milliseconds of calls with one review each, spread over the reviews, shape (calls,)."""
+    """Measure calls with one review each, spread over the reviews: milliseconds, shape (calls,)."""
     rows = np.linspace(0, reviews.height - 1, CALLS + WARM_UP).astype(int)
     milliseconds, ends = [], time.monotonic() + LONGEST_SECONDS
     for number, row in enumerate(rows.tolist()):

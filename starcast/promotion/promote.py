@@ -1,19 +1,14 @@
-"""Challenger against champion on the same reviews -> a verdict; the better one goes into service, or back out of it.
-
-mlflow run . -e promote
-mlflow run . -e promote -P mode=enabled
-mlflow run . -e promote -P rollback=true -P reason="one-star reviews rated 5 since Monday"
-"""
+"""Judge the challenger against the champion on the same reviews; promote the better model, or roll back."""
 
 from starcast.cli.errors import UserError
 from starcast.promotion import verdict
 from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.verdict import GateOptions, PromotionOutcome
-from starcast.tracking import champion_history, champions, registry, resumption, runs, server
+from starcast.tracking import champion_history, champions, commands, registry, resumption, runs
 
 
 def promote(parameters: PromoteParameters) -> PromotionOutcome:
-    """Judge, and move the alias or not; or roll back.
+    """Judge the challenger and move the alias if it passes and `mode` is enabled; or roll back.
 
     Raises:
         UserError: no challenger, nothing to roll back to, or the two cannot be compared fairly.
@@ -28,13 +23,11 @@ def promote(parameters: PromoteParameters) -> PromotionOutcome:
         if parameters.rollback:
             outcome = _roll_back(parameters, run_id)
         elif parameters.mode == "disabled":
-            outcome = _nothing(
-                "Promotion is switched off (mode=disabled): nothing was judged, nothing moved."
-            )
+            outcome = _nothing("Promotion is switched off (mode=disabled): nothing was judged or changed.")
         else:
             outcome = _promote(parameters, run_id)
         steps = verdict.next_steps(parameters.model, outcome)
-    for line in (*steps, *server.where_to_look(run_id)):
+    for line in (*steps, *commands.where_to_look(run_id)):
         print(f"promote: {line}", flush=True)
     return outcome
 
@@ -52,9 +45,8 @@ def _promote(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
     state = champions.settle(model) if enabled else champions.read_state(model)
     if state.champion == challenger.version:
         return _nothing(f"Version {challenger.version} of {model} is the champion already: nothing to do.")
-    asked = GateOptions(
-        parameters.limits(), parameters.allow_seen, parameters.trust_model_code, parameters.seed
-    )
+    trusted, seed = parameters.trust_model_code, parameters.seed
+    asked = GateOptions(parameters.limits(), parameters.allow_seen, trusted, seed)
     judged = verdict.judge_versions(challenger, state.champion, asked)
     outcome = PromotionOutcome.of(judged, enabled)
     if enabled and judged.verdict.passed:
@@ -69,30 +61,24 @@ def _promote(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
 def _roll_back(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
     model, before = parameters.model, champions.read_state(parameters.model)
     state = champions.settle(model)
-    if any(event.kind == "rollback" for event in before.pending) and parameters.version in (
-        "",
-        state.champion,
-    ):
-        # Repeating a command that was cut off goes back once, not twice.
-        return _rolled_back(
-            model,
-            state,
-            f"An interrupted rollback was finished: version {state.champion} of {model} is champion.",
-        )
+    interrupted = any(event.kind == "rollback" for event in before.pending)
+    if interrupted and parameters.version in ("", state.champion):
+        # Repeating an interrupted command goes back once, not twice.
+        said = f"An interrupted rollback was finished: version {state.champion} of {model} is champion."
+        return _rolled_back(model, state, said)
     target = parameters.version or state.previous
     if not target:
         raise UserError(f"model {model}: there is no earlier champion to roll back to")
     if target not in state.earlier:
         known = ", ".join(state.earlier) or "none"
-        raise UserError(
-            f"parameter version: {target} was not champion of {model} before {state.champion}; earlier champions: {known}"
-        )
+        was_not = f"{target} was not champion of {model} before {state.champion}"
+        raise UserError(f"parameter version: {was_not}; earlier champions: {known}")
     why = parameters.reason.strip()
     after = champions.change(model, "rollback", state.champion, target, runs.user_of_active(), why, run_id)
     if after.champion != target:
         raise UserError(verdict.overtaken(model, after))
-    said = f"Rolled back: version {target} of {model} is champion again in place of version {state.champion} ({why})."
-    return _rolled_back(model, after, said)
+    again = f"version {target} of {model} is champion again instead of version {state.champion}"
+    return _rolled_back(model, after, f"Rolled back: {again} ({why}).")
 
 
 def _rolled_back(model: str, state: champion_history.State, said: str) -> PromotionOutcome:

@@ -1,4 +1,4 @@
-"""Pictures of a verdict: how recall, precision and F1 of each rating differ from the champion's."""
+"""The report on a verdict: outcome, checks, scores, matrices, differences per rating, changed reviews."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from starcast.evaluation.paired import Estimate
 from starcast.promotion.gate import METRICS, Verdict, improvement
-from starcast.reports.page import Content, Matrices, Picture, Report, Section, Table
+from starcast.reports.page import Content, Matrices, Picture, Report, Section
+from starcast.reports.table import Table
 
 PANELS = {"recall": "recall", "precision": "precision", "f1": "F1"}
 BETTER, WORSE, CHANCE = "#0072b2", "#d55e00", "#7f7f7f"  # Okabe and Ito's, told apart by all
@@ -17,7 +18,9 @@ PALE = 0.12
 
 
 def difference_figure(verdict: Verdict) -> Figure:
-    """Per rating the challenger's score less the champion's, with its paired 95% interval; the recall that may be lost."""
+    """Draw challenger minus champion per rating with paired 95% confidence intervals, and the allowed loss of
+    recall.
+    """
     figure = Figure(figsize=(9.5, 3.4), layout="constrained")
     panels = figure.subplots(1, len(PANELS), sharey=True, sharex=True)
     for axes, (name, title) in zip(panels, PANELS.items(), strict=True):
@@ -28,11 +31,12 @@ def difference_figure(verdict: Verdict) -> Figure:
             axes.errorbar(gain.value, rating, xerr=reach, marker="o", capsize=3, color=colour)
         axes.axvline(0, color="black", linewidth=1)
         axes.grid(color="black", alpha=PALE)
-        axes.set(title=title, xlabel="challenger less champion", yticks=range(1, 6))
+        axes.set(title=title, xlabel="challenger minus champion", yticks=range(1, 6))
     panels[0].axvline(-verdict.limits.recall_drop, color=WORSE, linestyle="--", linewidth=1)
     panels[0].set_ylabel("true stars")
     figure.suptitle(
-        "blue: better beyond chance, orange: worse, grey: may be chance; dashed: recall that may be lost",
+        "blue: significantly better, orange: significantly worse, grey: not significant; "
+        "dashed: allowed loss of recall",
         fontsize=9,
     )
     return figure
@@ -45,7 +49,7 @@ STARS = ("rating", "champion", "challenger")
 
 @dataclass(frozen=True)
 class VerdictNotes:
-    """What a reader should know beside the numbers: the outcome in one sentence, what was compared, warnings."""
+    """What a reader needs beside the numbers: the outcome in one sentence, what was compared, warnings."""
 
     outcome: str
     compared: Mapping[str, str]
@@ -53,15 +57,15 @@ class VerdictNotes:
 
 
 def verdict_report(verdict: Verdict, facts: VerdictNotes, changed: pl.DataFrame) -> Report:
-    """The whole report; `changed` is the table of `changed_reviews`."""
+    """Return the whole report; `changed` is the table of `changed_reviews`."""
     sections = [
         Section("Checks", (check_table(verdict),)),
         Section("Scores", (_scores_text(verdict), score_table(verdict))),
     ]
-    text = "Each cell: share of the reviews with that true rating, and how many."
+    text = "Each cell: share of the reviews with that true rating, and their number."
     sections.append(Section("Confusion matrices", (text, Matrices(verdict.matrices))))
     if not verdict.first:
-        alt = "recall, precision and F1 of each rating, challenger less champion, with paired 95% intervals"
+        alt = "recall, precision and F1 of each rating, challenger minus champion, with paired 95% intervals"
         picture = Picture("differences", difference_figure(verdict), alt)
         sections.append(Section("Differences per rating", (picture, difference_table(verdict))))
         sections.append(Section("Reviews that changed", _changed(verdict, changed)))
@@ -71,37 +75,32 @@ def verdict_report(verdict: Verdict, facts: VerdictNotes, changed: pl.DataFrame)
 
 
 def title(verdict: Verdict) -> str:
-    """Who stood against whom."""
+    """Return who was judged against whom."""
     return f"Verdict: {verdict.challenger.label} against {verdict.baseline.label}"
 
 
 def answer(verdict: Verdict, facts: VerdictNotes) -> tuple[str, ...]:
-    """The outcome, why, and what to beware of."""
+    """Return the outcome, the reason and the warnings."""
     gain = improvement(verdict.limits.metric, verdict.gains[verdict.limits.metric].estimate)
     metric = verdict.limits.metric
     ours, theirs = (each.estimate(metric) for each in (verdict.challenger_draws, verdict.baseline_draws))
     numbers = (
-        f"{metric} {ours} against {theirs}: better by {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) "
-        f"on the same {len(verdict.ratings):,} test reviews (paired 95% bootstrap interval)."
+        f"{metric} {ours} against {theirs}: better by {gain.value:+.3f} ({gain.low:+.3f} to "
+        f"{gain.high:+.3f}) on the same {len(verdict.ratings):,} test reviews (paired 95% bootstrap interval)."
     )
-    failed = [
-        f"{check.name}: {check.found}, asked {check.asked}" for check in verdict.checks if not check.passed
-    ]
-    why = f"Failed: {'; '.join(failed)}." if failed else f"All {len(verdict.checks)} checks hold."
+    failed = [f"{c.name}: {c.found}, required {c.asked}" for c in verdict.checks if not c.passed]
+    why = f"Failed: {'; '.join(failed)}." if failed else f"All {len(verdict.checks)} checks pass."
     return f"**{facts.outcome}**", numbers, why, *facts.cautions
 
 
 def check_table(verdict: Verdict) -> Table:
-    """A row per check."""
-    rows = (
-        (check.name, check.found, check.asked, "holds" if check.passed else "**fails**")
-        for check in verdict.checks
-    )
-    return Table(("check", "found", "asked", ""), tuple(rows))
+    """Return a table with a row per check."""
+    rows = ((c.name, c.found, c.asked, "passes" if c.passed else "**fails**") for c in verdict.checks)
+    return Table(("check", "found", "required", ""), tuple(rows))
 
 
 def score_table(verdict: Verdict) -> Table:
-    """Main scores of both with their intervals, and the paired differences."""
+    """Return the main scores of both with confidence intervals, and the paired differences."""
     names = dict.fromkeys((verdict.limits.metric, *SHOWN))
     rows = []
     for name in names:
@@ -129,7 +128,7 @@ def score_table(verdict: Verdict) -> Table:
 
 
 def difference_table(verdict: Verdict) -> Table:
-    """Recall, precision and F1 of each rating: champion's, challenger's, difference."""
+    """Return recall, precision and F1 of each rating: champion, challenger, difference."""
     rows = []
     for rating in range(1, 6):
         row = [str(rating), f"{(verdict.ratings == rating - 1).sum():,}"]
@@ -142,10 +141,11 @@ def difference_table(verdict: Verdict) -> Table:
 
 
 def changed_reviews(verdict: Verdict, reviews: pl.DataFrame) -> pl.DataFrame:
-    """The reviews that the two give other stars: `review_id`, `text`, `rating`, `champion`, `challenger`, who is nearer.
+    """Return the reviews whose stars differ: `review_id`, `text`, `rating`, `champion`, `challenger`, who is
+    `nearer`.
 
     Args:
-        reviews: `review_id` and `text` of the test reviews, in the order they were answered in.
+        reviews: `review_id` and `text` of the test reviews, in the order of the predictions.
     """
     stars = {
         "rating": verdict.ratings,
@@ -172,7 +172,7 @@ def changed_reviews(verdict: Verdict, reviews: pl.DataFrame) -> pl.DataFrame:
 
 
 def verdict_json(verdict: Verdict, facts: VerdictNotes) -> dict[str, object]:
-    """Everything as plain values, for programs."""
+    """Return everything as plain values, for programs."""
     scores = {}
     for name in METRICS:
         pair = (
@@ -208,8 +208,9 @@ def _changed(verdict: Verdict, changed: pl.DataFrame) -> tuple[Content, ...]:
     counts = {name: int((changed["nearer"] == name).sum()) for name in ("challenger", "champion", "neither")}
     total = len(verdict.ratings)
     text = (
-        f"{changed.height:,} of {total:,} reviews get other stars. The challenger is nearer to the truth in "
-        f"{counts['challenger']:,}, the champion in {counts['champion']:,}, neither in {counts['neither']:,}. "
+        f"{changed.height:,} of {total:,} reviews get different stars. The challenger is closer to the true "
+        f"rating in {counts['challenger']:,}, the champion in {counts['champion']:,}, neither in "
+        f"{counts['neither']:,}. "
         f"All of them: the artifact `changed_reviews.parquet`."
     )
     if changed.is_empty():

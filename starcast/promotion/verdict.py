@@ -12,7 +12,7 @@ from starcast.promotion.ask import ask
 from starcast.promotion.gate import judge_contenders
 from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
 from starcast.reports import figures, files
-from starcast.reports.page import plain
+from starcast.reports.table import plain
 from starcast.tracking import (
     champion_history,
     champions,
@@ -31,7 +31,7 @@ OutcomeTag = Literal["won", "lost", "overtaken", "rollback", "none"]
 
 @dataclass(frozen=True)
 class GateOptions:
-    """What was asked of a judgement."""
+    """How to judge: limits, and what is allowed."""
 
     limits: gate.Limits
     allow_seen: bool
@@ -41,7 +41,7 @@ class GateOptions:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict on a version, the champion it stood against (None: a first model), and the reviews."""
+    """A verdict on a challenger, the champion it was judged against (None: a first model), and the reviews."""
 
     verdict: gate.Verdict
     challenger: registry.Version
@@ -51,7 +51,7 @@ class Judgement:
     cautions: tuple[str, ...]
 
     def summary(self) -> str:
-        """The deciding score and its improvement."""
+        """Return the deciding score and its improvement as a sentence."""
         metric = self.verdict.limits.metric
         better = gate.improvement(metric, self.verdict.gains[metric].estimate)
         value = self.verdict.challenger_draws.values[metric]
@@ -62,7 +62,10 @@ class Judgement:
 
 @dataclass(frozen=True)
 class PromotionOutcome:
-    """What came of it, as a tag and as a sentence; whether only `mode` kept the challenger from becoming champion."""
+    """What came of it, as a tag and as a sentence.
+
+    Whether only `mode` kept the challenger from becoming champion.
+    """
 
     tag: OutcomeTag
     sentence: str
@@ -70,27 +73,19 @@ class PromotionOutcome:
 
     @classmethod
     def of(cls, judged: Judgement, enabled: bool) -> "PromotionOutcome":
-        """Before any alias is moved."""
+        """Return the outcome before any alias is moved."""
         name, version = judged.challenger.name, judged.challenger.version
         if judged.verdict.passed:
-            return cls(
-                "won",
-                f"Version {version} of {name} would become champion (dry run; mode=enabled does it).",
-                not enabled,
-            )
-        stays = (
-            f"version {judged.champion.version} stays champion"
-            if judged.champion
-            else "there is no champion yet"
-        )
-        return cls(
-            "lost",
-            f"Version {version} of {name} {'does' if enabled else 'would'} not become champion: {stays}.",
-        )
+            would = f"Version {version} of {name} would become champion (dry run; mode=enabled does it)."
+            return cls("won", would, not enabled)
+        champion = judged.champion
+        stays = f"version {champion.version} stays champion" if champion else "there is no champion yet"
+        does = "does" if enabled else "would"
+        return cls("lost", f"Version {version} of {name} {does} not become champion: {stays}.")
 
     @classmethod
     def after(cls, judged: Judgement, state: champion_history.State) -> "PromotionOutcome":
-        """After the alias was to be moved."""
+        """Return the outcome after the change of champion was written."""
         name, version = judged.challenger.name, judged.challenger.version
         if state.champion != version:
             return cls("overtaken", overtaken(name, state))
@@ -99,25 +94,26 @@ class PromotionOutcome:
 
 
 def overtaken(name: str, state: champion_history.State) -> str:
-    """Somebody else changed the champion meanwhile."""
+    """Return the sentence for a champion changed by somebody else meanwhile."""
     last = state.events[-1]
     who = f"{last.kind} by {last.by} at {last.at}"
-    return f"Overtaken: version {state.champion or 'none'} of {name} became champion meanwhile ({who}); run promote again."
+    became = f"version {state.champion or 'none'} of {name} became champion meanwhile ({who})"
+    return f"Overtaken: {became}; run promote again."
 
 
 def judge_versions(challenger: registry.Version, champion_version: str, asked: GateOptions) -> Judgement:
-    """Ask both for the challenger's test reviews and judge.
+    """Let both models predict the challenger's test reviews, and judge.
 
     Raises:
-        UserError: the reviews are gone or changed, the champion learned from them, or one of the models cannot be loaded.
+        UserError: the reviews are gone or changed, the champion was trained on them, or a model cannot be
+            loaded.
     """
     splits = held_out.splits_of(challenger)
     reviews = splits["test"].read()
     tested_on = challenger.tags.get("test_digest", splits["test"].digest)
     if tested_on != splits["test"].digest:
-        raise UserError(
-            f"model {challenger.uri}: it was tested on reviews {tested_on}, its run names {splits['test'].digest}"
-        )
+        named = f"its run names {splits['test'].digest}"
+        raise UserError(f"model {challenger.uri}: it was tested on reviews {tested_on}, {named}")
     champion = registry.find(f"models:/{challenger.name}/{champion_version}") if champion_version else None
     cautions = _check_unseen(reviews, splits, champion, asked.allow_seen)
     ratings = reviews["rating"].to_numpy().astype(np.int64) - 1
@@ -125,12 +121,9 @@ def judge_versions(challenger: registry.Version, champion_version: str, asked: G
     contenders = [_ask(role, each, reviews, asked.trust_model_code) for role, each in roles.items() if each]
     rival = contenders[1] if champion else None
     verdict = judge_contenders(ratings, contenders[0], rival, asked.limits, asked.seed)
-    lineage.log_dataset(
-        reviews.schema, reviews.height, "test reviews", splits["test"].digest, splits["test"].source, "test"
-    )
-    compared = {
-        "test reviews": f"{reviews.height:,}, digest {splits['test'].digest}, {splits['test'].source}"
-    }
+    digest, source = splits["test"].digest, splits["test"].source
+    lineage.log_dataset(reviews.schema, reviews.height, "test reviews", digest, source, "test")
+    compared = {"test reviews": f"{reviews.height:,}, digest {digest}, {source}"}
     for each, contender in zip((challenger, champion), contenders, strict=False):
         assert each is not None
         compared[contender.label] = _cost(contender, each)
@@ -140,30 +133,29 @@ def judge_versions(challenger: registry.Version, champion_version: str, asked: G
 def _check_unseen(
     reviews: pl.DataFrame, splits: dict[str, LoggedSplit], champion: registry.Version | None, allowed: bool
 ) -> tuple[str, ...]:
-    cautions = []
+    """Return warnings about test reviews that the models were trained on.
+
+    Raises:
+        UserError: the champion was trained on some, and that is not allowed.
+    """
+    cautions, total = [], f"the {reviews.height:,} test reviews"
     own = held_out.seen_reviews(reviews, splits)
     if own:
-        cautions.append(
-            f"{own:,} of the {reviews.height:,} test reviews have a text that the challenger learned from."
-        )
-    if champion is None:
-        return tuple(cautions)
-    seen = held_out.seen_reviews(reviews, held_out.splits_of(champion))
-    if seen and not allowed:
+        cautions.append(f"{own:,} of {total} have a text that the challenger was trained on.")
+    seen = held_out.seen_reviews(reviews, held_out.splits_of(champion)) if champion else 0
+    if champion and seen and not allowed:
         raise UserError(
-            f"champion version {champion.version} learned from {seen:,} of the {reviews.height:,} test reviews, its scores would "
-            "be flattered: train the challenger on the champion's splits, or say allow_seen=true"
+            f"champion version {champion.version} was trained on {seen:,} of {total}, so its scores would be "
+            "too high: train the challenger on the champion's splits, or say allow_seen=true"
         )
     if seen:
-        cautions.append(
-            f"The champion learned from {seen:,} of the {reviews.height:,} test reviews: its scores are flattered."
-        )
+        cautions.append(f"The champion was trained on {seen:,} of {total}: its scores are too high.")
     return tuple(cautions)
 
 
 def _ask(role: str, version: registry.Version, reviews: pl.DataFrame, trusted: bool) -> gate.Contender:
     label = f"{role} version {version.version} ({version.tags.get('family', 'unknown family')})"
-    print(f"promote: asking {label} for {reviews.height:,} reviews", flush=True)
+    print(f"promote: {label} predicts {reviews.height:,} test reviews", flush=True)
     return ask(scoring.load(version, trusted), label, reviews)
 
 
@@ -173,7 +165,7 @@ def _cost(contender: gate.Contender, version: registry.Version) -> str:
 
 
 def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
-    """Put the verdict on the active run and on the model version, and print it."""
+    """Write the verdict to the active run and the model version, and print it."""
     verdict = judged.verdict
     facts = VerdictNotes(outcome.sentence, judged.compared, judged.cautions)
     changed = report.changed_reviews(verdict, judged.reviews)
@@ -183,23 +175,19 @@ def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
         files.write_json(folder / "verdict.json", verdict_json(verdict, facts))
         changed.write_parquet(folder / "changed_reviews.parquet")
     said = "\n\n".join([*report.answer(verdict, facts), report.check_table(verdict).markdown()])
-    tags = {
-        "verdict": outcome.tag,
-        "challenger": judged.challenger.version,
-        "champion": _number(judged.champion),
-    }
+    champion = judged.champion.version if judged.champion else "none"
+    tags = {"verdict": outcome.tag, "challenger": judged.challenger.version, "champion": champion}
     runs.describe(said, tags)
     runs.log_metrics(_metrics(verdict))
     address = server.page_within(run_id, "report.html")
     page = f"Both confusion matrices, differences, changed reviews: [the verdict's report]({address})."
-    registry.add_verdict(
-        judged.challenger, f"{said}\n\n{page}", {"verdict": outcome.tag, "verdict_run_id": run_id}
-    )
-    _show(judged, facts)
-
-
-def _number(version: registry.Version | None) -> str:
-    return version.version if version else "none"
+    told = {"verdict": outcome.tag, "verdict_run_id": run_id}
+    registry.add_verdict(judged.challenger, f"{said}\n\n{page}", told)
+    for line in report.answer(verdict, facts):
+        print(f"promote: {plain(line)}")
+    for check in verdict.checks:
+        mark = "passes" if check.passed else "FAILS "
+        print(f"  {mark}  {check.name}: {check.found} (required: {check.asked})", flush=True)
 
 
 def _metrics(verdict: gate.Verdict) -> dict[str, float]:
@@ -217,16 +205,8 @@ def _metrics(verdict: gate.Verdict) -> dict[str, float]:
     }
 
 
-def _show(judged: Judgement, facts: VerdictNotes) -> None:
-    for line in report.answer(judged.verdict, facts):
-        print(f"promote: {plain(line)}")
-    for check in judged.verdict.checks:
-        mark = "holds" if check.passed else "FAILS"
-        print(f"  {mark}  {check.name}: {check.found} (asked: {check.asked})", flush=True)
-
-
 def next_steps(name: str, outcome: PromotionOutcome) -> list[str]:
-    """What one does after a verdict, or with a champion."""
+    """Return the commands that come next after a verdict."""
     state = champions.read_state(name)
     if outcome.dry_run:
         return [f"do it: {commands.command_line('promote', model=name, mode='enabled')}"]

@@ -16,7 +16,7 @@ SAID = (
     "Version 1 of review-rating is now champion, the first.",
     "is review-rating version 2, alias challenger",
     "Version 2 of review-rating is now champion, version 1 is previous_champion.",
-    "Rolled back: version 1 of review-rating is champion again in place of version 2 (customers with 5 stars complain).",
+    "Rolled back: version 1 of review-rating is champion again instead of version 2 (customers with 5 stars complain).",
     "reproduce: ",
 )
 
