@@ -1,8 +1,10 @@
 """Fixtures: an MLflow store of its own for each test, and small files of reviews."""
 
 import os
+import resource
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +18,7 @@ PRAISE = ("lovely", "perfect", "gorgeous", "soft", "great")
 BLAME = ("awful", "cheap", "returned", "terrible", "itchy")
 NEUTRAL = ("dress", "sleeve", "blue", "ordered", "size", "washed", "petite", "store", "length", "shirt")
 
-# The suite tries the same examples each time, however busy the machine is; `make fuzz` tries others each time.
+# The suite tries the same examples each time, however busy the machine is; `make fuzz` tries others.
 # What that finds becomes an `@example` or a case of its own.
 settings.register_profile(
     "suite", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -31,8 +33,40 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--cpu`: what each file of tests costs."""
+    parser.addoption("--cpu", action="store_true", help="print the CPU seconds of each test file")
+
+
+spent, costs = 0.0, Counter[str]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Write on a report the CPU seconds since the last one, those of ended children included."""
+    global spent
+    report, before = (yield), spent
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    spent = sum(each.ru_utime + each.ru_stime for each in used)
+    report.cpu_seconds = spent - before
+    return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Sum up by file, in the process that reports."""
+    costs[report.location[0]] += report.cpu_seconds
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the costs, highest first."""
+    if config.getoption("cpu"):
+        terminalreporter.section(f"{sum(costs.values()):.0f} CPU seconds")
+        for name, seconds in costs.most_common(60):
+            terminalreporter.write_line(f"{seconds:8.1f}  {name}")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The entry points first: they take longest, and what is short fills the time in which one process waits for another."""
+    """Start with the entry points: they take longest, and short tests fill the time left."""
     items.sort(key=lambda item: item.path.parent.name != "workflow")
 
 
