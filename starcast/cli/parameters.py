@@ -48,11 +48,19 @@ def _split_names(value: object) -> object:
 COMMA_LIST = BeforeValidator(_split_names)  # of a tuple: text is split at commas, a number is a tuple of one
 
 
+def _check_model_name(name: str) -> str:
+    if not re.fullmatch(r"[^/:@]+", name):
+        raise ValueError("should be a name without /, : and @")
+    return name
+
+
+ModelName = Annotated[str, AfterValidator(_check_model_name)]
 PLAIN = {
     "int_parsing": "should be a whole number",
     "int_from_float": "should be a whole number",
     "float_parsing": "should be a number",
     "bool_parsing": "should be true or false",
+    "too_short": "should name at least one",
 }  # instead of pydantic's words
 
 
@@ -158,11 +166,8 @@ def _mistake(error: ErrorDetails) -> str:
     """Return a mistake in one line: the parameter, what it should be, what it is, and the nearest choice."""
     name, given, context = error["loc"][0] if error["loc"] else "?", error["input"], error.get("ctx", {})
     choices = context.get("choices") or re.findall("'([^']*)'", str(context.get("expected", "")))
-    wanted = PLAIN.get(error["type"]) or error["msg"].removeprefix("Value error, ").replace(
-        "Input should", "should"
-    )
-    if choices:
-        wanted = f"should be one of {', '.join(choices)}"
+    wanted = re.sub(r"^(Value error, |(Input|String) (?=should))", "", error["msg"])
+    wanted = f"should be one of {', '.join(choices)}" if choices else PLAIN.get(error["type"], wanted)
     return f"parameter {name}: {wanted}, not {given!r}{_did_you_mean(given, choices)}"
 
 

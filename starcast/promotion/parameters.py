@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from starcast.cli.parameters import Parameters, Seed, one_of
+from starcast.cli.parameters import ModelName, Parameters, Seed, one_of
 from starcast.evaluation.names import RATING_SCORES
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ def _read_json(text: object) -> object:
         raise ValueError(f'should be JSON such as {{"f1_macro": 0.3}} ({error.msg})') from None
 
 
+def _check_version(version: str) -> str:
+    if version and not version.isdecimal():
+        raise ValueError("should be a whole number")
+    return version
+
+
 Metric = Annotated[str, one_of(RATING_SCORES)]
 Thresholds = Annotated[dict[Metric, float], BeforeValidator(_read_json)]
 
@@ -34,12 +40,9 @@ class PromoteParameters(Parameters):
 
     group: ClassVar[str] = "Limits"
     common: ClassVar[tuple[str, ...]] = ("model", "mode", "metric", "rollback", "reason")
-    model: str = Field(
-        "review-rating", min_length=1, pattern=r"^[^/:@]+$", description="the model's name in the registry"
-    )
-    version: str = Field(
+    model: ModelName = Field("review-rating", description="the model's name in the registry")
+    version: Annotated[str, AfterValidator(_check_version)] = Field(
         "",
-        pattern=r"^\d*$",
         description="version to promote (empty: the challenger) or restore (empty: the previous champion)",
     )
     mode: Literal["disabled", "dry_run", "enabled"] = Field(

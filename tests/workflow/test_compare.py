@@ -144,7 +144,7 @@ def test_progress_is_told_when_reading_takes_long(
     ("given", "expected"),
     [
         ({"metric": "f2"}, "parameter metric: should be one of loss, mae, auc"),
-        ({"split": "train"}, "parameter split: should be 'test' or 'val'"),
+        ({"split": "train"}, "parameter split: should be one of test, val"),
         ({"max_runs": 0}, "parameter max_runs: should be greater than or equal to 1"),
         ({"runs": "a"}, "unknown parameter 'runs'"),
     ],

@@ -139,7 +139,7 @@ def run_line(line: str, folder: Path, **more: str) -> subprocess.CompletedProces
 @pytest.mark.parametrize(
     ("parameters", "line"),
     [
-        ({"max_trials": "abc"}, "starcast tune: parameter max_trials: should be a valid integer"),
+        ({"max_trials": "abc"}, "starcast tune: parameter max_trials: should be a whole number"),
         ({"data": "nowhere.csv"}, "starcast tune: data 'nowhere.csv': no such file"),
     ],
 )
