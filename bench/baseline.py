@@ -26,9 +26,9 @@ from sklearn.linear_model import LogisticRegression
 
 from starcast.models import multinomial
 from starcast.models.encoding import Encoding
-from starcast.models.fitted_logistic import FittedLogistic
+from starcast.models.logistic import FittedLogistic
 from starcast.models.vectorizer import NgramVectorizer
-from starcast.reviews import check, clean, layouts, sources
+from starcast.reviews import check, clean, layouts, sources, stream
 
 WORDS, DROPPED, SWAPPED = 60, 0.1, 0.1
 CHUNK = 50_000
@@ -52,7 +52,7 @@ FORMS = (Form("study B", 3, 4_000, False, "balanced"), Form("tuned", 2, 50_000, 
 
 def clean_reviews(data: str) -> pl.DataFrame:
     """A set's reviews, columns `cleaned` and `rating`."""
-    table = sources.read_table(sources.locate(data))
+    table = stream.read_table(sources.locate(data))
     layout = layouts.recognise(table.columns)
     reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout)
     return reviews.select(clean.Cleaner.create("light").clean(reviews["text"]).alias("cleaned"), "rating")

@@ -17,7 +17,7 @@ from starcast.evaluation.scores import count_matrix, score
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions
-from starcast.reviews import check, clean, layouts, sources
+from starcast.reviews import check, clean, layouts, sources, stream
 from starcast.reviews.parameters import CleaningName
 from starcast.reviews.split import split_reviews
 
@@ -39,7 +39,7 @@ class Silent:
 
 def splits_of(recipe: CleaningName, lemmas: bool) -> dict[str, pl.DataFrame]:
     """Study A's file, cleaned one way and split by the default rule."""
-    table = sources.read_table(sources.locate("clothing"))
+    table = stream.read_table(sources.locate("clothing"))
     layout = layouts.recognise(table.columns)
     reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout)
     cleaner = clean.Cleaner.create(recipe, lemmas)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.ragged import Sequences
-from starcast.reviews import check, clean, layouts, sources
+from starcast.models.texts import Sequences
+from starcast.reviews import check, clean, layouts, sources, stream
 from starcast.reviews.clean import join_title
 from starcast.reviews.split import split_reviews
 
@@ -25,7 +25,7 @@ class Arrays:
 
 def load_corpus() -> Corpus:
     """Training and validation split as `tune --data=clothing --split=study_a --cleaning=study_a` makes them."""
-    table = sources.read_table(sources.locate("clothing"))
+    table = stream.read_table(sources.locate("clothing"))
     layout = layouts.recognise(table.columns)
     reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout, drop_duplicates=False)
     cleaner = clean.Cleaner.create("study_a", False)

@@ -27,7 +27,7 @@ import requests
 from bench import answering
 from bench.answering import SINGLE, WARM
 from starcast.models.catalogue import FAMILIES
-from starcast.reviews import layouts, sources
+from starcast.reviews import layouts, sources, stream
 
 COLUMNS = (
     "import, s",
@@ -129,7 +129,7 @@ def row(found: dict[str, float]) -> str:
 
 def texts_of(file: Path) -> list[str]:
     """All reviews of a file in random order, seeded."""
-    table = sources.read_table(file)
+    table = stream.read_table(file)
     column = layouts.recognise(table.columns, rated=False).text
     return table[column].cast(pl.String).drop_nulls().sample(fraction=1, shuffle=True, seed=0).to_list()
 

@@ -1,4 +1,4 @@
-"""Work on a stream of items in several threads, a few of them in memory at once."""
+"""Work on a stream of items in several threads, with a few of them in memory at once."""
 
 import os
 from collections import deque
@@ -11,9 +11,9 @@ Result = TypeVar("Result")
 
 
 def map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """The results in order, while the next items are worked on; compiled code that the function calls runs on all cores.
+    """Yield the results in order, while threads work on the next items; compiled code uses all cores.
 
-    `ThreadPoolExecutor.map` and joblib would take in all items before, or whether, the results are wanted.
+    `ThreadPoolExecutor.map` and joblib would take all items before any result is used.
     """
     threads = len(os.sched_getaffinity(0))
     waiting: deque[Future[Result]] = deque()

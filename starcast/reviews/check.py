@@ -1,6 +1,6 @@
-"""Checks before anything is trained: ratings 1-5, texts that are there, duplicates, classes enough to split.
+"""Check reviews before anything is trained: ratings, texts, duplicates, enough reviews of each rating.
 
-Of every row a verdict is kept, one byte, so that a file of any size is judged chunk by chunk.
+Each row gets a verdict of one byte, so that a file of any size is judged chunk by chunk.
 """
 
 from dataclasses import dataclass, field
@@ -14,9 +14,8 @@ from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import OnBadRows
 
 RATINGS = (1, 2, 3, 4, 5)
-# Fewer members cannot give each of the three splits one (20% test, 30% of the rest validation).
-SMALLEST_CLASS = 5
-# Verdicts beside the ratings 1-5, and what is said of them.
+SMALLEST_CLASS = 5  # fewer cannot give each split one: 20% are for the test, 30% of the rest for validation
+# Verdicts other than the ratings 1-5, and their descriptions.
 NO_TEXT, NO_RATING, BAD_RATING, DUPLICATE = 0, -1, -2, -3
 DROPPED = {
     NO_TEXT: "no text",
@@ -28,37 +27,27 @@ DROPPED = {
 
 @dataclass
 class CheckReport:
-    """How many rows were read, how many dropped and why, how many kept of each rating."""
+    """How many rows were read, dropped for each reason, and kept with each rating."""
 
     layout: str
     read: int
     dropped: dict[str, int] = field(default_factory=dict)
     kept: dict[int, int] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, layout: Layout, verdicts: np.ndarray) -> "CheckReport":
-        """Count the verdicts of all rows."""
-        counts = dict(
-            zip(*(values.tolist() for values in np.unique(verdicts, return_counts=True)), strict=True)
-        )
-        dropped = {why: counts.get(verdict, 0) for verdict, why in DROPPED.items()}
-        return cls(layout.name, len(verdicts), dropped, {rating: counts.get(rating, 0) for rating in RATINGS})
-
     def lines(self) -> list[str]:
-        """The report as plain lines for the terminal."""
-        dropped = [f"dropped {rows:,}: {why}" for why, rows in self.dropped.items() if rows]
+        """Return the report as plain lines for the terminal."""
         total = sum(self.kept.values())
         shares = ", ".join(f"{rating}: {rows:,} ({rows / total:.1%})" for rating, rows in self.kept.items())
         return [
             f"read {self.read:,} rows, layout: {self.layout}",
-            *dropped,
+            *(f"dropped {rows:,}: {why}" for why, rows in self.dropped.items() if rows),
             f"kept {total:,} reviews; {shares}",
         ]
 
 
 @dataclass(frozen=True)
 class CheckedRows:
-    """Some rows in a row: of each its verdict (int8) and the hash of its text (uint64); the first bad rating, and where."""
+    """Verdicts (int8) on rows, hashes of their texts (uint64), number and value of the first bad rating."""
 
     verdicts: np.ndarray
     hashes: np.ndarray
@@ -66,10 +55,10 @@ class CheckedRows:
 
 
 def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataFrame:
-    """The columns that matter, named: `review_id` (row number in the file), `text`, `rating` (as written), `title`.
+    """Return `review_id` (row number in the file), `text`, `rating` (as written) and `title` of a table.
 
     Args:
-        before: rows of the file that come before the table's.
+        before: number of rows of the file before those of the table.
 
     Raises:
         UserError: a column holds lists or structures.
@@ -89,7 +78,7 @@ def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataF
 
 
 def judge(reviews: pl.DataFrame) -> CheckedRows:
-    """The verdict on each of some rows: its rating or, where one cannot learn from it, why not."""
+    """Return the verdict on each of some rows: its rating, or why the row cannot be used."""
     number = pl.col("rating").cast(pl.Float64, strict=False)
     verdict = (
         pl.when(pl.col("text").fill_null("").str.strip_chars() == "")
@@ -101,44 +90,48 @@ def judge(reviews: pl.DataFrame) -> CheckedRows:
         .otherwise(BAD_RATING)
     )
     verdicts = reviews.select(verdict.cast(pl.Int8)).to_series().to_numpy()
-    bad = np.flatnonzero(verdicts == BAD_RATING)
-    first = (
-        (int(reviews["review_id"][int(bad[0])]), str(reviews["rating"][int(bad[0])])) if len(bad) else None
-    )
+    bad = reviews.select("review_id", "rating").filter(verdicts == BAD_RATING)
+    first = (int(bad["review_id"][0]), str(bad["rating"][0])) if bad.height else None
     return CheckedRows(verdicts, text_hashes(reviews["text"]), first)
 
 
 def conclude(
     judged: list[CheckedRows], layout: Layout, on_bad_rows: OnBadRows, drop_duplicates: bool
 ) -> tuple[CheckedRows, CheckReport]:
-    """Put the verdicts on all rows of a file together, and find the duplicates among them.
+    """Combine the verdicts on all rows of a file, and find the duplicates.
 
-    Rows without text or without rating are dropped and counted (nothing to learn from); a rating that is there and is
-    not a whole number 1-5 is refused, or dropped where `on_bad_rows` says so. `drop_duplicates` keeps the first of
-    reviews with the same text; of nine million different texts, two share a hash once in 450,000 files.
+    Rows without text or rating are dropped and counted; a rating other than a whole number 1-5 is refused, or
+    dropped if `on_bad_rows` says so. `drop_duplicates` keeps the first of the reviews with the same text.
+    Among nine million different texts, two share a hash in one of 450,000 files.
 
     Raises:
-        UserError: bad ratings (refuse), nothing left, one class only.
+        UserError: bad ratings (refuse), nothing left, or one class only.
     """
-    verdicts, hashes = (
-        np.concatenate([getattr(each, name) for each in judged]) for name in ("verdicts", "hashes")
-    )
+    verdicts = np.concatenate([each.verdicts for each in judged])
+    hashes = np.concatenate([each.hashes for each in judged])
     first_bad = next((each.first_bad for each in judged if each.first_bad), None)
     if first_bad and on_bad_rows == "refuse":
-        _refuse(first_bad, verdicts, layout)
+        row, value = first_bad
+        bad, rated = int((verdicts == BAD_RATING).sum()), int((verdicts > 0).sum())
+        raise UserError(
+            f"column {layout.rating!r}: {bad} of {rated + bad} ratings are not whole numbers 1-5, first "
+            f"{value!r} in data row {row + 1}; mend the file or pass on_bad_rows=drop"
+        )
     if drop_duplicates:
         usable = np.flatnonzero(verdicts > 0)
         repeated = ~pl.Series(hashes[usable]).is_first_distinct().to_numpy()
         verdicts[usable[repeated]] = DUPLICATE
-    report = CheckReport.of(layout, verdicts)
-    check_classes(report.kept)
-    return CheckedRows(verdicts, hashes, first_bad), report
+    rows = {verdict: int((verdicts == verdict).sum()) for verdict in (*DROPPED, *RATINGS)}
+    dropped = {why: rows[verdict] for verdict, why in DROPPED.items()}
+    kept = {rating: rows[rating] for rating in RATINGS}
+    check_classes(kept)
+    return CheckedRows(verdicts, hashes, first_bad), CheckReport(layout.name, len(verdicts), dropped, kept)
 
 
 def check_reviews(
     reviews: pl.DataFrame, layout: Layout, on_bad_rows: OnBadRows = "refuse", drop_duplicates: bool = True
 ) -> tuple[pl.DataFrame, CheckReport]:
-    """The reviews of a table in memory that one can learn from, with `rating` as a whole number 1-5.
+    """Return the usable reviews of a table in memory, with `rating` as a whole number 1-5.
 
     Raises:
         UserError: as `conclude`.
@@ -147,17 +140,8 @@ def check_reviews(
     return reviews.with_columns(pl.Series("rating", judged.verdicts)).filter(pl.col("rating") > 0), report
 
 
-def _refuse(first_bad: tuple[int, str], verdicts: np.ndarray, layout: Layout) -> None:
-    row, value = first_bad
-    bad, rows = int((verdicts == BAD_RATING).sum()), int(((verdicts > 0) | (verdicts == BAD_RATING)).sum())
-    raise UserError(
-        f"column {layout.rating!r}: {bad} of {rows} ratings are not whole numbers 1-5, first {value!r} "
-        f"in data row {row + 1}; mend the file or pass on_bad_rows=drop"
-    )
-
-
 def check_classes(counts: dict[int, int]) -> None:
-    """See that there is something to tell apart, and enough of each rating for three splits.
+    """Check that there are at least two ratings, and enough reviews of each for three splits.
 
     Raises:
         UserError: fewer than two ratings, or a rating with too few reviews.
@@ -170,7 +154,6 @@ def check_classes(counts: dict[int, int]) -> None:
         )
     for rating, rows in present.items():
         if rows < SMALLEST_CLASS:
-            raise UserError(
-                f"rating {rating}: {rows} review{'s' if rows > 1 else ''}, at least {SMALLEST_CLASS} are needed for three "
-                "splits; add reviews of it, take it out, or take a larger sample"
-            )
+            few = f"{rows} review{'s' if rows > 1 else ''}, at least {SMALLEST_CLASS} are needed"
+            remedy = "add reviews of it, remove it, or use a larger sample"
+            raise UserError(f"rating {rating}: {few} for three splits; {remedy}")

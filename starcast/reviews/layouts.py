@@ -1,4 +1,4 @@
-"""Which column is the text, the rating, the title: known by their names for public sets, else told."""
+"""Find the columns of text, rating and title, by the names of public data sets or as the user names them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from starcast.cli.errors import UserError
 
 @dataclass(frozen=True)
 class Layout:
-    """Column names of one kind of file; `title` is empty where the title is not used."""
+    """Column names of one kind of file; `title` is empty if no title is used."""
 
     name: str
     text: str
@@ -24,39 +24,38 @@ KNOWN = (
 )
 
 
-def _plain(name: str) -> str:
-    # OpenML writes Review_Text for Review Text.
-    return name.strip().lower().replace("_", " ")
-
-
-def _find(columns: Sequence[str], wanted: str) -> str | None:
-    if wanted in columns:
-        return wanted
-    return next((column for column in columns if _plain(column) == _plain(wanted)), None)
-
-
 def recognise(
     columns: Sequence[str], text: str = "", rating: str = "", title: str = "", *, rated: bool = True
 ) -> Layout:
-    """Choose the columns of a file: those told first, the others from the first known layout that fits.
+    """Choose the columns of a file: as named by the user, the others from the first known layout that fits.
 
     Args:
         columns: the file's column names.
-        text, rating, title: column names told by the user; empty means recognise (for `title`: do not use one).
+        text, rating, title: column names given by the user; empty: to be recognised (`title`: not used).
         rated: whether the rating is needed (a file to be scored has none).
 
     Raises:
-        UserError: a told column is missing, or no known layout fits and a column was not told.
+        UserError: a named column is missing, or no known layout fits.
     """
-    for parameter, told in (("text_column", text), ("rating_column", rating), ("title_column", title)):
-        if told and told not in columns:
-            raise UserError(f"{parameter}: no column {told!r}; the file has {', '.join(columns)}")
+    for parameter, named in (("text_column", text), ("rating_column", rating), ("title_column", title)):
+        if named and named not in columns:
+            raise UserError(f"{parameter}: no column {named!r}; the file has {', '.join(columns)}")
     if text and (rating or not rated):
         return Layout("columns as told", text, rating, title)
     for layout in KNOWN:
         text_found = text or _find(columns, layout.text)
         rating_found = rating or _find(columns, layout.rating)
         if text_found and (rating_found or not rated):
-            return Layout(layout.name, text_found, rating_found or "", title)
+            return Layout(layout.name, text_found, rating_found, title)
     needed = "text_column and rating_column" if rated else "text_column"
     raise UserError(f"no known layout has the columns {', '.join(columns)}: name yours with {needed}")
+
+
+def _find(columns: Sequence[str], wanted: str) -> str:
+    """Return the column with this name, or one spelt like it: OpenML writes Review_Text for Review Text."""
+
+    def spelling(name: str) -> str:
+        return name.strip().lower().replace("_", " ")
+
+    alike = [column for column in columns if spelling(column) == spelling(wanted)]
+    return wanted if wanted in columns else next(iter(alike), "")

@@ -1,4 +1,4 @@
-"""Parquet, read and written a few rows at a time; its types are kept."""
+"""Read and write Parquet a few rows at a time; its types are kept."""
 
 import io
 import tempfile
@@ -16,62 +16,74 @@ from starcast.cli.errors import UserError, first_line
 from starcast.reviews.unpack import check_growth, open_unpacked
 
 ROWS = 1_000  # decoded at once: a row may be of any length
-LARGE = 4 * 2**20  # bytes of rows that are handed on together
-MANY = 10_000  # rows
+LARGE = 4 * 2**20  # bytes of rows that are passed on together
+MANY = 10_000  # rows that are passed on together
 ROW_GROUP = 16 * 2**20  # bytes that are written together
 TEXTS = ("text", "title", "cleaned")
 
 
 def read_tables(path: Path, compression: str) -> Iterator[tuple[pl.DataFrame, float]]:
-    """Tables of all rows in order, each with the share of the rows that has been read with it, 0 to 1.
+    """Yield all rows in order as tables, each with the share of the rows that has been read with it, 0 to 1.
 
     Raises:
         UserError: not Parquet, damaged, or it unpacks to far more than it should.
     """
-    with _opened(path, compression) as source, _damage_told(path.name):
-        if not source.seek(0, io.SEEK_END):
-            raise UserError(f"{path.name}: the file is empty; give one with reviews")
-        file = pq.ParquetFile(source, pre_buffer=False, buffer_size=2**20)
-        groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
-        check_growth(path.name, source.tell(), sum(group.total_byte_size for group in groups))
-        total, rows = file.metadata.num_rows, 0
-        for table in _gathered(file):
-            rows += table.height
-            yield table, rows / total
+    try:
+        with _opened(path, compression) as source:
+            if not source.seek(0, io.SEEK_END):
+                raise UserError(f"{path.name}: the file is empty; give one with reviews")
+            file = pq.ParquetFile(source, pre_buffer=False, buffer_size=2**20)
+            groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
+            check_growth(path.name, source.tell(), sum(group.total_byte_size for group in groups))
+            rows, held = 0, list[pa.RecordBatch]()
+            for batch in file.iter_batches(ROWS):
+                held.append(batch)
+                rows += batch.num_rows
+                enough = sum(each.nbytes for each in held) > LARGE or len(held) * ROWS >= MANY
+                if enough or rows == file.metadata.num_rows:
+                    yield to_table(*held), rows / file.metadata.num_rows
+                    held = []
+    except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        why = f"not readable as parquet ({first_line(error)})"
+        raise UserError(
+            f"{path.name}: {why}; mend the file, or rename it if it is of another format"
+        ) from None
 
 
-def _gathered(file: pq.ParquetFile) -> Iterator[pl.DataFrame]:
-    held: list[pa.RecordBatch] = []
-    for batch in file.iter_batches(ROWS):
-        held.append(batch)
-        if sum(each.nbytes for each in held) > LARGE or len(held) * ROWS >= MANY:
-            yield _table(held)
-            held = []
-    if held:
-        yield _table(held)
+@contextmanager
+def _opened(path: Path, compression: str) -> Iterator[BinaryIO]:
+    # Parquet is read from its end: a packed file is unpacked onto the disk.
+    with open_unpacked(path, compression) as unpacked, tempfile.TemporaryFile() as plain:
+        if not compression:
+            yield unpacked.raw
+            return
+        while data := unpacked.read(LARGE):
+            plain.write(data)
+        yield plain
 
 
-def _table(batches: list[pa.RecordBatch]) -> pl.DataFrame:
+def to_table(*batches: pa.RecordBatch) -> pl.DataFrame:
+    """Return the rows of record batches of one schema."""
     table = pl.from_arrow(pa.Table.from_batches(batches))
     assert isinstance(table, pl.DataFrame), "a table has columns"
     return table
 
 
 def parquet_files(path: Path) -> list[Path]:
-    """The file or, of a folder that Spark wrote, its parts in order."""
+    """Return the file or, of a folder that Spark wrote, its parts in order."""
     return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
 
 
 def read_row_groups(path: Path, rows: int = MANY, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
-    """Rows that a step wrote, in order, so many at once; of some columns only, if given."""
+    """Yield rows that a step wrote, in order, so many at once; only some columns, if given."""
     for file in parquet_files(path):
         with pq.ParquetFile(file) as opened:
             for batch in opened.iter_batches(rows, columns=columns):
-                yield _table([batch])
+                yield to_table(batch)
 
 
 def schema_of(path: Path) -> pl.Schema:
-    """Columns and types of a file, or of a folder of parts."""
+    """Return columns and types of a file, or of a folder of parts."""
     return pl.Schema(pl.read_parquet_schema(parquet_files(path)[0]))
 
 
@@ -88,7 +100,7 @@ class RowGroups:
     @classmethod
     @contextmanager
     def to(cls, path: Path) -> Iterator["RowGroups"]:
-        """A writer of a new file, which is whole once the block has ended well."""
+        """Open a writer of a new file, which is whole when the block has succeeded."""
         with path.open("wb") as file:
             writer = cls(file)
             yield writer
@@ -98,51 +110,27 @@ class RowGroups:
         """Append rows; columns and types are those of the first chunk."""
         self._held.append(table.to_arrow(compat_level=pl.CompatLevel.oldest()))
         if sum(each.nbytes for each in self._held) > ROW_GROUP:
-            self._flush()
+            self._pack_held()
 
     def close(self) -> None:
         """Write what is left, and the end of the file."""
         with self._pool:
-            self._flush()
-            self._wait()
+            if self._held:
+                self._pack_held()
+            if self._packing:
+                self._packing.result()
         if self._writer is not None:
             self._writer.close()
 
-    def _flush(self) -> None:
-        if not self._held:
-            return
+    def _pack_held(self) -> None:
         rows, self._held = pa.concat_tables(self._held), []
-        self._wait()
-        self._packing = self._pool.submit(self._pack, rows)
-
-    def _wait(self) -> None:
-        if self._packing is not None:
+        if self._packing:
             self._packing.result()
+        self._packing = self._pool.submit(self._pack, rows)
 
     def _pack(self, rows: pa.Table) -> None:
         if self._writer is None:
-            # Texts hardly repeat: a dictionary of them is work for nothing.
+            # Texts hardly repeat: a dictionary of them would not pay.
             few = [field.name for field in rows.schema if field.name not in TEXTS]
             self._writer = pq.ParquetWriter(self._file, rows.schema, compression="zstd", use_dictionary=few)
         self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
-
-
-@contextmanager
-def _opened(path: Path, compression: str) -> Iterator[BinaryIO]:
-    # Parquet is read from its end: a packed file is unpacked onto the disk.
-    with open_unpacked(path, compression) as unpacked, tempfile.TemporaryFile() as plain:
-        if not compression:
-            yield unpacked.raw
-            return
-        while data := unpacked.read(LARGE):
-            plain.write(data)
-        yield plain
-
-
-@contextmanager
-def _damage_told(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        why = f"not readable as parquet ({first_line(error)})"
-        raise UserError(f"{name}: {why}; mend the file, or rename it if it is of another format") from None

@@ -1,15 +1,15 @@
-"""Where reviews come from: a set's name or a path becomes a file that is there."""
+"""Find reviews: the name of a data set or a path becomes a file that is there."""
 
 import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
-
-import pandas as pd
-import polars as pl
+from typing import TYPE_CHECKING
 
 from starcast.cli.errors import UserError
-from starcast.reviews.stream import read_chunks
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROJECT = Path(__file__).parents[2]
 SAMPLE = PROJECT / "data" / "sample.csv"
@@ -21,10 +21,10 @@ CLOTHING_COUNTS = {1: 842, 2: 1565, 3: 2871, 4: 5077, 5: 13131}
 
 
 def locate(data: str) -> Path:
-    """The file behind `data`: `sample`, `clothing` (downloaded on first use) or a path.
+    """Return the file that `data` names: `sample`, `clothing` (downloaded on first use) or a path.
 
     Raises:
-        UserError: the file is not there, or the download failed or brought something else.
+        UserError: the file is not there, or the download failed or sent something else.
     """
     if data == "sample":
         return SAMPLE
@@ -38,12 +38,12 @@ def locate(data: str) -> Path:
 
 
 def download_clothing(target: Path) -> Path:
-    """Fetch study A's reviews from OpenML, check them, write them to `target` in one move.
+    """Fetch study A's reviews from OpenML, check them, and write them to `target` in one move.
 
     Raises:
-        UserError: OpenML cannot be reached, or what it sent is not study A's file.
+        UserError: OpenML cannot be reached, what it sent is not study A's file, or it cannot be written.
     """
-    from sklearn.datasets import fetch_openml  # only the download needs scikit-learn in this room
+    from sklearn.datasets import fetch_openml  # only the download needs scikit-learn here
 
     try:
         frame = fetch_openml(name=OPENML_NAME, version=OPENML_VERSION, as_frame=True).frame
@@ -58,7 +58,7 @@ def download_clothing(target: Path) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         frame.to_csv(part, index=False)
-        os.replace(part, target)
+        part.replace(target)
     except OSError as error:
         raise UserError(
             f"data 'clothing': cannot be written to {target} ({error.strerror}); make room for it there"
@@ -69,12 +69,14 @@ def download_clothing(target: Path) -> Path:
     return target
 
 
-def check_clothing(frame: pd.DataFrame) -> None:
-    """Hold a download against study A: columns, rows, rows per rating.
+def check_clothing(frame: "pd.DataFrame") -> None:
+    """Compare a download with study A: columns, rows, rows per rating.
 
     Raises:
         UserError: any of them differs.
     """
+    import pandas as pd  # loaded by the download
+
     missing = {"Review Text", "Rating", "Title"} - set(frame.columns)
     if missing:
         raise UserError(
@@ -90,7 +92,7 @@ def check_clothing(frame: pd.DataFrame) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """The first 16 hexadecimal digits of the file's SHA-256; a file that has not changed is not read again."""
+    """Return the first 16 hexadecimal digits of the file's SHA-256; an unchanged file is not read again."""
     known = path.stat()
     return _digest(path, known.st_size, known.st_mtime_ns)
 
@@ -99,12 +101,3 @@ def file_digest(path: Path) -> str:
 def _digest(path: Path, size: int, modified: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def read_table(path: Path) -> pl.DataFrame:
-    """Read all rows of a file, as `read_chunks` does.
-
-    Raises:
-        UserError: as `read_chunks`.
-    """
-    return pl.concat([chunk.table for chunk in read_chunks(path)])

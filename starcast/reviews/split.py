@@ -1,26 +1,99 @@
-"""Samples of growing size, each within the next, all with the shares of the ratings that the whole has."""
+"""Decide which review is in which split or sample."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from sklearn.model_selection import train_test_split
-from sklearn.utils import resample
 
 from starcast.cli.errors import UserError
 from starcast.reviews.check import RATINGS, CheckedRows, check_classes
 from starcast.reviews.hashing import text_hashes, uniform
 from starcast.reviews.parameters import SplitRule
 
+SPLITS = ("train", "validation", "test")
+LEARNED_FROM = ("train", "validation")  # a model is fitted on the first, its decision rule on the second
+TEST_SHARE, VALIDATION_SHARE = 0.2, 0.3
+STUDY_A_SEED = 42
+NOWHERE = -1  # split of a row that is in none
+
+
+def assign(judged: CheckedRows, rule: SplitRule, sample_size: int, seed: int) -> np.ndarray:
+    """Return the split of every row of a file as its index in `SPLITS`, or `NOWHERE`, shape (rows,), int8.
+
+    Raises:
+        UserError: more reviews are wanted than there are, too few of a rating are left, or a split lacks one.
+    """
+    usable = np.flatnonzero(judged.verdicts > 0)
+    rows = usable[take_sample(judged.verdicts[usable], sample_size, seed)]
+    ratings = judged.verdicts[rows]
+    check_classes({rating: int((ratings == rating).sum()) for rating in RATINGS})
+    assigned = np.full(len(judged.verdicts), NOWHERE, dtype=np.int8)
+    for index, part in enumerate(_parts(ratings, judged.hashes[rows], rule, seed)):
+        missing = np.setdiff1d(ratings, ratings[part])
+        if len(missing):  # only when drawn by hash, and among few
+            raise UserError(
+                f"no review of rating {missing[0]} fell into the {SPLITS[index]} split; "
+                f"use split=stratified or a seed other than {seed}"
+            )
+        assigned[rows[part]] = index
+    return assigned
+
+
+def take_sample(ratings: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """Return row numbers of a stratified sample of `size` reviews, ascending; of all reviews if `size` is 0.
+
+    Raises:
+        UserError: more reviews are wanted than there are.
+    """
+    from sklearn.utils import resample  # here and below: scikit-learn takes a second to import
+
+    rows = np.arange(len(ratings))
+    if size in (0, len(ratings)):
+        return rows
+    if size > len(ratings):
+        raise UserError(f"sample_size={size}: the file has {len(ratings)} usable reviews")
+    return np.sort(resample(rows, replace=False, n_samples=size, random_state=seed, stratify=ratings))
+
+
+def split_reviews(reviews: pl.DataFrame, rule: SplitRule, seed: int) -> dict[str, pl.DataFrame]:
+    """Split reviews in memory (`text`, `rating`) as `assign` does; rows keep their order."""
+    parts = _parts(reviews["rating"].to_numpy(), text_hashes(reviews["text"]), rule, seed)
+    return {name: reviews[np.sort(part)] for name, part in zip(SPLITS, parts, strict=True)}
+
+
+def _parts(ratings: np.ndarray, hashes: np.ndarray, rule: SplitRule, seed: int) -> Sequence[np.ndarray]:
+    """Return row numbers of the 56% for training, 24% for validation and 20% for the test.
+
+    `stratified` keeps the shares of the ratings in all three parts. `hash` depends on each text alone: shares
+    hold on average, and a review stays in its part when others are added. `study_a` repeats study A: a
+    stratified test split with seed 42, then an unstratified validation split (unknown seed; ours is `seed`).
+    """
+    rows = np.arange(len(ratings))
+    if rule == "hash":
+        drawn = uniform(hashes, seed)
+        validation_end = TEST_SHARE + (1 - TEST_SHARE) * VALIDATION_SHARE
+        is_test, is_train = drawn < TEST_SHARE, drawn >= validation_end
+        return rows[is_train], rows[~is_test & ~is_train], rows[is_test]
+    from sklearn.model_selection import train_test_split
+
+    test_seed = STUDY_A_SEED if rule == "study_a" else seed
+    rest, test = train_test_split(rows, test_size=TEST_SHARE, random_state=test_seed, stratify=ratings)
+    stratify = None if rule == "study_a" else ratings[rest]
+    train, validation = train_test_split(
+        rest, test_size=VALIDATION_SHARE, random_state=seed, stratify=stratify
+    )
+    return train, validation, test
+
 
 def nested_order(ratings: np.ndarray, seed: int) -> np.ndarray:
-    """An order of the rows of which every beginning is a stratified sample, drawn without replacement.
+    """Return an order of the rows in which the first m rows are a stratified sample, for any m.
 
-    A row's place is its rank within its rating, shuffled, as a share of that rating: the divisors of Sainte-Laguë, by which
-    seats go to parties. A beginning of m rows has less than 2 rows more or fewer of a rating than m times its share.
+    A row's place is its rank within its rating, shuffled, as a share of that rating: the divisors of
+    Sainte-Laguë, which allocate seats to parties. The first m rows have m times a rating's share, give
+    or take 2.
 
     Args:
-        ratings: of any values, shape (rows,).
+        ratings: any values, shape (rows,).
 
     Returns:
         Row numbers, shape (rows,). Equal seeds give equal orders.
@@ -30,86 +103,12 @@ def nested_order(ratings: np.ndarray, seed: int) -> np.ndarray:
     _, counts = np.unique(ratings, return_counts=True)
     sizes = np.repeat(counts, counts)  # of each row's rating, rows in the order `by_rating`
     rank = np.arange(len(ratings)) - np.repeat(np.cumsum(counts) - counts, counts)
-    # Of equal places the rarer rating's comes first: a small sample should hold every rating.
+    # Among equal places the rarer rating comes first: a small sample should hold every rating.
     return np.asarray(by_rating[np.lexsort((sizes, (rank + 0.5) / sizes))])
 
 
 def smallest_with_all(ratings: np.ndarray) -> int:
-    """How many rows a nested sample has to have at least to hold every rating of `ratings`, whatever the seed."""
-    order = nested_order(ratings, seed=0)  # which rating stands where does not depend on the seed
+    """Return the smallest size of a nested sample that holds every rating of `ratings`, for any seed."""
+    order = nested_order(ratings, seed=0)  # which rating is at which place does not depend on the seed
     _, firsts = np.unique(ratings[order], return_index=True)
     return int(firsts.max()) + 1
-
-
-SPLITS = ("train", "validation", "test")
-LEARNED_FROM = ("train", "validation")  # what a model is fitted on, and what its decision is
-TEST_SHARE, VALIDATION_SHARE = 0.2, 0.3
-STUDY_A_SEED = 42
-NOWHERE = -1  # the split of a row that is in none
-
-
-def assign(judged: CheckedRows, rule: SplitRule, sample_size: int, seed: int) -> np.ndarray:
-    """The split of every row of a file as its place in `SPLITS`, or `NOWHERE`, shape (rows,), int8.
-
-    Raises:
-        UserError: more reviews are asked for than there are, too few of a rating are left, or a split by hash has none of one.
-    """
-    usable = np.flatnonzero(judged.verdicts > 0)
-    rows = usable[take_sample(judged.verdicts[usable], sample_size, seed)]
-    ratings = judged.verdicts[rows]
-    check_classes({rating: int((ratings == rating).sum()) for rating in RATINGS})
-    assigned = np.full(len(judged.verdicts), NOWHERE, dtype=np.int8)
-    for place, part in enumerate(_parts(ratings, judged.hashes[rows], rule, seed)):
-        _check_part(ratings, part, SPLITS[place], seed)
-        assigned[rows[part]] = place
-    return assigned
-
-
-def _check_part(ratings: np.ndarray, part: np.ndarray, name: str, seed: int) -> None:
-    missing = np.setdiff1d(ratings, ratings[part])
-    if len(missing):  # only where chance decides, and among few
-        raise UserError(
-            f"no review of rating {missing[0]} fell into the {name} split; take split=stratified or a seed other than {seed}"
-        )
-
-
-def take_sample(ratings: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Row numbers of a stratified sample of `size` reviews, ascending; of all where `size` is 0.
-
-    Raises:
-        UserError: more reviews are asked for than there are.
-    """
-    rows = np.arange(len(ratings))
-    if size == 0 or size == len(ratings):
-        return rows
-    if size > len(ratings):
-        raise UserError(f"sample_size={size}: the file has {len(ratings)} usable reviews")
-    return np.sort(resample(rows, replace=False, n_samples=size, random_state=seed, stratify=ratings))
-
-
-def split_reviews(reviews: pl.DataFrame, rule: SplitRule, seed: int) -> dict[str, pl.DataFrame]:
-    """Divide reviews in memory, with the columns `text` and `rating`, as `assign` does; rows keep their order."""
-    parts = _parts(reviews["rating"].to_numpy(), text_hashes(reviews["text"]), rule, seed)
-    return {name: reviews[np.sort(part)] for name, part in zip(SPLITS, parts, strict=True)}
-
-
-def _parts(ratings: np.ndarray, hashes: np.ndarray, rule: SplitRule, seed: int) -> Sequence[np.ndarray]:
-    """Row numbers of the 56% for training, 24% for validation and 20% for the test.
-
-    `stratified` keeps the shares of the ratings in all three parts. `hash` looks at each text alone: shares hold on average,
-    and a review stays in its part when others are added. `study_a` repeats study A: a stratified test split with seed 42,
-    then a validation split that is drawn freely (the study gave no seed; ours is `seed`).
-    """
-    rows = np.arange(len(ratings))
-    if rule == "hash":
-        drawn = uniform(hashes, seed)
-        validation_end = TEST_SHARE + (1 - TEST_SHARE) * VALIDATION_SHARE
-        inside = drawn >= validation_end, (drawn >= TEST_SHARE) & (drawn < validation_end), drawn < TEST_SHARE
-        return [rows[each] for each in inside]
-    test_seed = STUDY_A_SEED if rule == "study_a" else seed
-    rest, test = train_test_split(rows, test_size=TEST_SHARE, random_state=test_seed, stratify=ratings)
-    stratify = None if rule == "study_a" else ratings[rest]
-    train, validation = train_test_split(
-        rest, test_size=VALIDATION_SHARE, random_state=seed, stratify=stratify
-    )
-    return train, validation, test

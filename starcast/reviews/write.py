@@ -1,12 +1,13 @@
-"""Write a table chunk by chunk: CSV, JSON lines or Parquet; the file appears whole or not at all."""
+"""Write a table chunk by chunk, into a file or a folder of parts that appears whole or not at all."""
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+import re
+import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import polars as pl
 import pyarrow as pa
@@ -14,49 +15,123 @@ import pyarrow as pa
 from starcast.cli.errors import UserError
 from starcast.reviews.parquet import RowGroups
 
+FINISHED = "_SUCCESS"  # an empty file in a finished folder, as Spark writes it and its readers expect it
+PART = re.compile(r"part-\d{5,}\.\w+")
 
-class Writer(Protocol):
-    """Takes the chunks of one table in order."""
+
+class TableWriter:
+    """Writes the chunks of one table, in the format of the output's ending: CSV, JSON lines or Parquet."""
+
+    def __init__(self, file: BinaryIO, output: Path) -> None:
+        self._file, self._output, self._kind = file, output, output.suffix.lower()
+        self._header = True
+        self._row_groups = RowGroups(file) if self._kind == ".parquet" else None
 
     def write(self, table: pl.DataFrame) -> None:
         """Append rows; columns and types are those of the first chunk."""
+        with _explained(self._output):
+            if self._row_groups:
+                self._row_groups.write(table)
+            elif self._kind == ".csv":
+                self._file.write(table.write_csv(include_header=self._header).encode())
+                self._header = False
+            else:
+                self._file.write(table.write_ndjson().encode())
 
     def close(self) -> None:
-        """Write what comes last."""
+        """Write what is left."""
+        with _explained(self._output):
+            if self._row_groups:
+                self._row_groups.close()
+            self._file.flush()
 
 
-class _CsvWriter:
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._header = file, True
+@contextmanager
+def open_file(output: Path) -> Iterator[TableWriter]:
+    """Open a hidden file beside `output`, which replaces it when the block succeeds and is removed otherwise.
 
-    def write(self, table: pl.DataFrame) -> None:
-        self._file.write(table.write_csv(include_header=self._header).encode())
-        self._header = False
+    A killed process leaves its hidden file; the next one overwrites it.
 
-    def close(self) -> None:
-        pass
+    Raises:
+        UserError: the file cannot be written, or another process is writing it.
+    """
+    part = output.with_name(f".{output.name}.part")
+    with os.fdopen(_claim(part, output, os.O_RDWR | os.O_CREAT), "r+b") as file:
+        file.truncate()
+        writer = TableWriter(file, output)
+        try:
+            yield writer
+            writer.close()
+            with _explained(output):
+                os.fsync(file.fileno())
+                part.replace(output)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            with suppress(UserError):
+                writer.close()
+            raise
 
 
-class _JsonLinesWriter:
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+@contextmanager
+def open_folder(output: Path) -> Iterator[Path]:
+    """Make a hidden folder beside `output`, which replaces it if the block succeeds and is removed otherwise.
 
-    def write(self, table: pl.DataFrame) -> None:
-        self._file.write(table.write_ndjson().encode())
+    A killed process leaves its hidden folder; the next one clears it.
 
-    def close(self) -> None:
-        pass
+    Raises:
+        UserError: the folder cannot be written, or another process is writing it.
+    """
+    parts, earlier = (output.with_name(f".{output.name}.{what}") for what in ("parts", "earlier"))
+    with _explained(output):
+        parts.mkdir(exist_ok=True)
+    claim = _claim(parts, output, os.O_RDONLY)
+    try:
+        for left in parts.iterdir():
+            left.unlink()
+        yield parts
+        with _explained(output):
+            (parts / FINISHED).touch()
+            check_replaceable(output)
+            shutil.rmtree(earlier, ignore_errors=True)
+            if output.exists():
+                output.rename(earlier)
+            parts.rename(output)
+            shutil.rmtree(earlier, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(parts, ignore_errors=True)
+        raise
+    finally:
+        os.close(claim)
 
 
-WRITERS: dict[str, Callable[[BinaryIO], Writer]] = {
-    ".csv": _CsvWriter,
-    ".jsonl": _JsonLinesWriter,
-    ".parquet": RowGroups,
-}
+def _claim(temporary: Path, output: Path, flags: int) -> int:
+    """Open and lock a temporary file or folder; closing it, or the end of the process, releases it.
+
+    Raises:
+        UserError: it cannot be opened, or another process has locked it.
+    """
+    with _explained(output):
+        claim = os.open(temporary, flags, 0o666)
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ours = os.path.samestat(os.fstat(claim), temporary.stat())
+    except (BlockingIOError, FileNotFoundError):
+        ours = False
+    if not ours:  # another process is writing it, or has just renamed it
+        os.close(claim)
+        raise UserError(
+            f"output {output}: another process is writing it; wait for it, or choose another name"
+        )
+    return claim
+
+
+def part_name(number: int, suffix: str) -> str:
+    """Return the name of a part, counted from 0; sorted by name, parts are in the order of their rows."""
+    return f"part-{number:05}{suffix}"
 
 
 def check_output(output: Path, source: Path, schema: pl.Schema) -> None:
-    """See, before anything is worked out, that a table with these columns can be written there.
+    """Check, before any work is done, that a table with these columns can be written there.
 
     Raises:
         UserError: `output` is a folder or the file that is read, or its format cannot hold a column.
@@ -67,75 +142,30 @@ def check_output(output: Path, source: Path, schema: pl.Schema) -> None:
         raise UserError(f"output {output}: is the file that is read; name another")
     nested = [name for name, kind in schema.items() if kind.is_nested()]
     if nested and output.suffix.lower() == ".csv":
-        raise UserError(
-            f"output {output}: CSV cannot hold column {nested[0]!r} ({schema[nested[0]]}); write .jsonl or .parquet"
-        )
+        column = f"column {nested[0]!r} ({schema[nested[0]]})"
+        raise UserError(f"output {output}: CSV cannot hold {column}; write .jsonl or .parquet")
 
 
-@contextmanager
-def open_whole(output: Path) -> Iterator[Writer]:
-    """A writer to a hidden part file beside `output`, which takes its place when the block ends well, else is removed.
-
-    Of a killed process the part file is left: the next one writes over it.
+def check_replaceable(output: Path) -> None:
+    """Check that there is nothing at `output`, or a finished folder of parts.
 
     Raises:
-        UserError: it cannot be written, or another process is writing it.
+        UserError: something else is there.
     """
-    part = output.with_name(f".{output.name}.part")
-    with _claimed(part, output) as file:
-        writer = _Telling(WRITERS[output.suffix.lower()](file), output)
-        try:
-            yield writer
-            writer.close()
-            with _mistakes_told(output):
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(part, output)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            with suppress(UserError):
-                writer.close()
-            raise
-
-
-@dataclass(frozen=True)
-class _Telling:
-    writer: Writer
-    output: Path
-
-    def write(self, table: pl.DataFrame) -> None:
-        with _mistakes_told(self.output):
-            self.writer.write(table)
-
-    def close(self) -> None:
-        with _mistakes_told(self.output):
-            self.writer.close()
+    names = [path.name for path in output.iterdir()] if output.is_dir() else []
+    finished = FINISHED in names and all(name == FINISHED or PART.fullmatch(name) for name in names)
+    if output.exists() and not finished:
+        what = "is a folder of other files" if output.is_dir() else "is a file"
+        why = f"{what}, and executor=spark writes a folder of parts"
+        raise UserError(f"output {output}: {why}; name another, or remove it")
 
 
 @contextmanager
-def _claimed(part: Path, output: Path) -> Iterator[BinaryIO]:
-    """The part file, empty and this process's own; the system gives it free when the process ends, however it does."""
-    with _mistakes_told(output):
-        opened = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
-    with opened as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            ours = os.path.samestat(os.fstat(file.fileno()), part.stat())
-        except (BlockingIOError, FileNotFoundError):
-            ours = False
-        if not ours:  # it is being written, or was renamed just now
-            raise UserError(
-                f"output {output}: another process is writing it; wait for it, or name another file"
-            )
-        file.truncate()
-        yield file
-
-
-@contextmanager
-def _mistakes_told(output: Path) -> Iterator[None]:
+def _explained(output: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
+        why = getattr(error, "strerror", None) or error
         raise UserError(
-            f"output {output}: cannot be written ({getattr(error, 'strerror', None) or error})"
+            f"output {output}: cannot be written ({why}); make room there, or name another"
         ) from None

@@ -25,7 +25,7 @@ from starcast.reviews.layouts import Layout
 from starcast.reviews.parquet import RowGroups
 from starcast.reviews.prepare import Places, PreparedFiles, place
 from starcast.reviews.split import SPLITS
-from starcast.reviews.splits import SplitFacts, clean_batch
+from starcast.reviews.split_files import SplitFacts, clean_batch
 from starcast.reviews.stream import read_chunks
 from starcast.spark.jobs import run_jobs
 from starcast.spark.parameters import PreprocessParameters
@@ -139,10 +139,11 @@ class _Writing:
                 for table in _tables(batches):
                     rows = slice(begin, begin + table.height)
                     reviews = to_reviews(table, self.layout, begin).drop("rating")
-                    cleaned = clean_batch(reviews, places.verdicts[rows], places.assigned[rows], self.cleaner)
-                    for writer, split in zip(writers.values(), cleaned.tables, strict=True):
+                    verdicts, assigned = places.verdicts[rows], places.assigned[rows]
+                    splits, facts = clean_batch(reviews, verdicts, assigned, self.cleaner)
+                    for writer, split in zip(writers.values(), splits, strict=True):
                         writer.write(split)
-                    found.append(cleaned.facts)
+                    found.append(facts)
                     begin += table.height
             for name in SPLITS:
                 self._hand_over(Path(folder) / name, part)

@@ -96,7 +96,7 @@ class _Lines:
         else:
             header = TextBlock("\t".join(self.columns).encode() + b"\n", 1)
             tables = text_formats.parse_delimited(chain([header], blocks), name, self.kind)
-        for table in tables:
+        for table, _ in tables:
             yield from _as_batches(table)
 
     @staticmethod

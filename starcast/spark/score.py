@@ -9,7 +9,7 @@ from starcast.cli.errors import UserError
 from starcast.cli.processes import scratch_folder
 from starcast.models.scored_table import ScoringSummary
 from starcast.reviews.layouts import Layout
-from starcast.reviews.write_parts import open_folder
+from starcast.reviews.write import open_folder
 from starcast.spark.jobs import run_jobs
 from starcast.spark.reviews import SETTINGS, read_reviews
 from starcast.spark.score_part import WRITTEN, ScoredPart

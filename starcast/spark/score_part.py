@@ -12,8 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from starcast.models.scored_table import add_answers
-from starcast.reviews import write
-from starcast.reviews.write_parts import part_name
+from starcast.reviews.write import open_file, part_name
 
 WRITTEN = "part string, bytes long, rows long, stars double"
 
@@ -35,7 +34,7 @@ class ScoredPart:
         if first is None or task is None:
             return
         rows, stars, part = 0, 0.0, self.folder / part_name(task.partitionId(), self.suffix)
-        with write.open_whole(part) as writer:
+        with open_file(part) as writer:
             for table in chain([first], tables):
                 writer.write(table)
                 rows, stars = rows + table.height, stars + float(table["expected_rating"].sum())

@@ -14,11 +14,11 @@ from starcast.reviews import layouts, sources, write
 from starcast.reviews.layouts import Layout
 from starcast.reviews.sources import file_digest
 from starcast.reviews.stream import read_chunks
-from starcast.reviews.write_parts import check_replaceable, part_name
+from starcast.reviews.write import check_replaceable, part_name
 from starcast.spark.score import Reviews, score_on_spark
 from starcast.spark.session import check_spark
-from starcast.tracking import lineage, registry, resumption, runs, scoring, server
-from starcast.tracking.scoring import _score_all
+from starcast.tracking import commands, lineage, registry, resumption, runs, scoring
+from starcast.tracking.scoring import score_all
 from starcast.workflow.predict_parameters import PredictParameters
 
 
@@ -42,7 +42,7 @@ def predict(parameters: PredictParameters) -> Path:
             reviews = Reviews(file, tuple(schema), layout)
             done = score_on_spark(parameters.spark_master, reviews, loaded, output)
         else:
-            done = _score_all(chain([first], chunks), layout, loaded, output)
+            done = score_all(chain([first], chunks), layout, loaded, output)
         # Read again for its digest, at a gigabyte a second: compressed files and Parquet are not read in
         # order.
         lineage.log_dataset(schema, done.reviews, file.name, file_digest(file), str(file), "input")
@@ -52,7 +52,7 @@ def predict(parameters: PredictParameters) -> Path:
     lines = (
         f"{said}, {done.per_second:,.0f} a second; their mean expected rating is {done.mean_stars:.2f}",
         f"output: {output}; stars in predicted_rating, their probabilities in probability_1 to probability_5",
-        *server.where_to_look(run_id),
+        *commands.where_to_look(run_id),
     )
     for line in lines:
         print(f"predict: {line}", flush=True)

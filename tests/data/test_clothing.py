@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 
 from starcast.reviews.check import CheckReport, check_reviews, to_reviews
-from starcast.reviews.describe import length_summary
 from starcast.reviews.layouts import recognise
-from starcast.reviews.sources import CLOTHING, check_clothing, download_clothing, read_table
+from starcast.reviews.sources import CLOTHING, check_clothing, download_clothing
 from starcast.reviews.split import split_reviews
+from starcast.reviews.split_files import length_summary
+from starcast.reviews.stream import read_table
 
 pytestmark = pytest.mark.skipif(
     not CLOTHING.exists(), reason="real data is not in data/raw: see data/README.md"

@@ -5,7 +5,8 @@ import pytest
 
 from starcast.reviews.check import CheckReport, check_reviews, to_reviews
 from starcast.reviews.layouts import Layout, recognise
-from starcast.reviews.sources import PROJECT, read_table
+from starcast.reviews.sources import PROJECT
+from starcast.reviews.stream import read_table
 
 RAW = PROJECT / "data" / "raw"
 WIRELESS, DEVICES = RAW / "amazon_us_wireless_1k.csv", RAW / "amazon_devices_1429_1.csv.gz"

@@ -7,7 +7,8 @@ import pytest
 
 from starcast.reviews.check import check_reviews, to_reviews
 from starcast.reviews.layouts import recognise
-from starcast.reviews.sources import PROJECT, SAMPLE, read_table
+from starcast.reviews.sources import PROJECT, SAMPLE
+from starcast.reviews.stream import read_table
 
 STUDY_A = {1: 821, 2: 1549, 3: 2823, 4: 4908, 5: 12_540}
 

@@ -13,7 +13,8 @@ from starcast.models.predictor import Predictor
 from starcast.reviews.check import check_reviews, to_reviews
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.layouts import recognise
-from starcast.reviews.sources import locate, read_table
+from starcast.reviews.sources import locate
+from starcast.reviews.stream import read_table
 from starcast.reviews.split import split_reviews
 
 ASPECTS = ("fit", "fabric", "colour", "cut", "length", "quality", "stitching", "sleeve", "waist", "price")

@@ -161,7 +161,7 @@ def test_a_rating_too_rare_to_split_is_refused(rows: int) -> None:
     assert message.startswith(
         f"rating 3: {rows} review{'s' if rows > 1 else ''}, at least {SMALLEST_CLASS} are needed"
     )
-    assert "add reviews of it, take it out" in message
+    assert "add reviews of it, remove it" in message
 
 
 def test_the_smallest_rating_that_can_be_split_is_accepted() -> None:

@@ -140,7 +140,8 @@ def test_the_stop_words_are_the_179_of_nltk_in_its_order() -> None:
 
 
 def test_only_lemmas_import_nltk() -> None:
-    code = "import sys; from starcast.reviews.clean import Cleaner; Cleaner.create('study_a'); sys.exit('nltk' in sys.modules)"
+    code = "import sys; from starcast.reviews.clean import Cleaner; Cleaner.create('study_a'); "
+    code += "sys.exit('nltk' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=False).returncode == 0
 
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from starcast.cli.errors import UserError
-from starcast.reviews.sources import file_digest, read_table
+from starcast.reviews.sources import file_digest
+from starcast.reviews.stream import read_table
 
 Encode = Callable[[list[str]], bytes]
 TABLE = pl.DataFrame(

@@ -1,4 +1,4 @@
-"""Where reviews come from. OpenML cannot be reached from a test: `fetch_openml` is the one thing replaced here."""
+"""Where reviews come from. Tests cannot reach OpenML: `fetch_openml` is the one thing replaced here."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,8 @@ import pytest
 
 from starcast.cli.errors import UserError
 from starcast.reviews import sources
-from starcast.reviews.sources import CLOTHING_COUNTS, CLOTHING_ROWS, download_clothing, locate, read_table
+from starcast.reviews.sources import CLOTHING_COUNTS, CLOTHING_ROWS, download_clothing, locate
+from starcast.reviews.stream import read_table
 
 Frames = Callable[[pd.DataFrame | Exception], list[dict[str, object]]]
 
@@ -64,7 +65,8 @@ def test_a_path_that_is_not_there_is_named_in_full(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as refused:
         locate("nowhere.csv")
-    expected = f"data 'nowhere.csv': no such file ({tmp_path / 'nowhere.csv'}); give a path, or a name: sample, clothing"
+    where = f"no such file ({tmp_path / 'nowhere.csv'})"
+    expected = f"data 'nowhere.csv': {where}; give a path, or a name: sample, clothing"
     assert str(refused.value) == expected
 
 

@@ -119,7 +119,7 @@ def test_any_number_of_reviews_can_be_sampled(size: int) -> None:
 
 
 def test_a_sample_too_small_to_split_is_the_users_mistake() -> None:
-    with pytest.raises(UserError, match="take a larger sample"):
+    with pytest.raises(UserError, match="use a larger sample"):
         assign(judged(table_of(UNEVEN)), "stratified", 15, 1)
 
 
@@ -153,9 +153,7 @@ def test_by_hash_shares_hold_on_average() -> None:
 
 
 def test_a_split_by_hash_without_one_of_the_ratings_is_told() -> None:
-    message = (
-        r"^no review of rating \d fell into the \w+ split; take split=stratified or a seed other than 1$"
-    )
+    message = r"^no review of rating \d fell into the \w+ split; use split=stratified or a seed other than 1$"
     with pytest.raises(UserError, match=message):
         assign(judged(table_of([5, 5, 5])), "hash", 0, 1)
 

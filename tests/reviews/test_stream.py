@@ -1,4 +1,4 @@
-"""Reading in chunks: cut where rows end, the same table as at once, bounded memory, and bounds on what a file may do."""
+"""Reading in chunks: cut where rows end, the same table as at once, in bounded memory."""
 
 import csv
 import gzip
@@ -20,8 +20,7 @@ from polars.testing import assert_frame_equal
 
 from starcast.cli.errors import UserError
 from starcast.reviews import rows, stream, unpack
-from starcast.reviews.sources import read_table
-from starcast.reviews.stream import read_chunks
+from starcast.reviews.stream import read_chunks, read_table
 
 VALUES = st.text(st.sampled_from('ab ",\n\r\té雨'), max_size=12)
 TABLES = st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=30)
@@ -146,7 +145,7 @@ def test_odd_rows_are_kept(
     [
         ("a.csv", b"text,n\n" + b"fine,1\n" * 50 + b"caf\xe9,2\n" + b"fine,1\n" * 50, "byte 0xe9 in line 52"),
         ("a.csv", b'\n\ntext,n\n"two\nlines",1\ncaf\xe9,2\n', "byte 0xe9 in line 6"),
-        ("a.csv", b"text,n\n" + b'"a\nb",1\n' * 20 + b"a,b,c\n", "more fields, 3, in the row that ends in line 42 than"),
+        ("a.csv", b"text,n\n" + b'"a\nb",1\n' * 20 + b"a,b,c\n", "3, in the row that ends in line 42 "),
         ("a.tsv", b"text\tn\n" + b"a\t1\n" * 20 + b"a\tb\tc\n", "in the row that ends in line 22"),
         ("a.jsonl", b'{"text": "a"}\n' * 30 + b'{"text": "a"\n', "line 31: "),
         ("a.jsonl", b'{"text": "a"}\n' * 30 + b"[1, 2]\n", "line 31: no JSON object"),
@@ -255,7 +254,7 @@ def test_the_name_inside_a_zip_is_never_a_path(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_packed_otherwise_is_refused(tmp_path: Path, method: int) -> None:
-    assert "method other than deflate" in refusal(
+    assert "not packed with deflate" in refusal(
         written(tmp_path / "reviews.csv.zip", zipped(b"text\nfine\n", method=method))
     )
 

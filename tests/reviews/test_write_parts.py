@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from starcast.cli.errors import UserError
-from starcast.reviews.write_parts import FINISHED, check_replaceable, open_folder, part_name
+from starcast.reviews.write import FINISHED, check_replaceable, open_folder, part_name
 
 
 def write(output: Path, *parts: str) -> None:

@@ -27,7 +27,7 @@ from starcast.models.predictor import Predictor
 from starcast.reviews import rows, stream, write
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.layouts import Layout
-from starcast.reviews.sources import read_table
+from starcast.reviews.stream import read_table
 from starcast.tracking import packaging, registry, scoring
 from starcast.tracking.scoring import score
 from starcast.workflow.predict import predict
@@ -164,12 +164,11 @@ def test_progress_says_how_many_how_fast_and_how_long(
 ) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    lines = progress.ReviewLines()
+    show = progress.Progress("reviews").counted("scoring the input")
     for now, share in ((104, 0.2), (110, 0.25), (111, 0.3)):  # noqa: B007 - the clock's time
-        lines.show(1_000, share)
-    assert (
-        capsys.readouterr().out == "  2,000 reviews done, 200 a second, 25% of the input, about 30 s left\n"
-    )
+        show(1_000, share)
+    told = "  scoring the input: 25%, 2,000 reviews, 200 a second, about 30 s left\n"
+    assert capsys.readouterr().out == told
 
 
 @pytest.mark.parametrize("column", ["predicted_rating", "probability_3", "model", "model_run"])
@@ -214,8 +213,8 @@ def test_a_mistake_far_down_leaves_the_earlier_output(model: mlflow.MlflowClient
 
 def test_two_do_not_write_one_output(tmp_path: Path) -> None:
     output = tmp_path / "out.csv"
-    with write.open_whole(output) as writer:
-        with pytest.raises(UserError, match="another process is writing it"), write.open_whole(output):
+    with write.open_file(output) as writer:
+        with pytest.raises(UserError, match="another process is writing it"), write.open_file(output):
             pass
         writer.write(pl.DataFrame({"a": [1]}))
     assert output.read_text() == "a\n1\n"

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,10 @@ import pytest
 from mlflow.entities import Run
 from polars.testing import assert_frame_equal
 
+from starcast.cli import progress
 from starcast.cli.errors import UserError
 from starcast.reviews import stream
-from starcast.reviews.sources import read_table
-from starcast.spark import jobs
+from starcast.reviews.stream import read_table
 from starcast.spark.jobs import run_jobs
 from starcast.spark.reviews import SETTINGS, read_reviews
 from starcast.spark.session import spark_session
@@ -163,13 +164,12 @@ def test_progress_says_how_many_tasks_are_done(
 
         time.sleep(0.3)
 
-    monkeypatch.setattr(jobs, "EVERY", 0.1)
+    monkeypatch.setattr(progress, "EVERY", 0.1)
     run_jobs(session.sparkContext, lambda: session.sparkContext.parallelize(range(8), 8).foreach(doze))
     lines = capsys.readouterr().out.splitlines()
-    assert any(
-        line.startswith("  ") and " of 8 tasks done, about " in line and line.endswith(" left")
-        for line in lines
-    ), lines
+    assert any(re.fullmatch(r"  running 8 Spark tasks: \d+%, about \d+ s left", line) for line in lines), (
+        lines
+    )
 
 
 @pytest.mark.parametrize(
