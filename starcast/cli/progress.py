@@ -1,12 +1,13 @@
-"""Progress as plain lines: what is done, what came of it, how long it may still take."""
+"""Print progress as plain lines: what is done, how much, how fast, and how long the rest may take."""
 
 import time
+from collections.abc import Callable
 
 EVERY = 5.0  # seconds between two lines of progress
 
 
 def clock(seconds: float) -> str:
-    """Seconds as people say them: `8 s`, `2 min 05 s`, `1 h 10 min`."""
+    """Return seconds as people say them: `8 s`, `2 min 05 s`, `1 h 10 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -15,47 +16,53 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-class WorkLines:
-    """Prints what is being done, how much of it has been, how long the rest may take: more rarely the longer it takes."""
+class Progress:
+    """A sign of life every five seconds, and more rarely the longer the work takes.
 
-    def __init__(self) -> None:
-        self._what, self._told = "", time.monotonic()
-        self._start = self._printed = self._told
+    Args:
+        unit: what is counted, e.g. `reviews`.
+    """
 
-    def show(self, what: str, share: float) -> None:
-        """Take what is being done and how much of it has been, 0 to 1."""
+    def __init__(self, unit: str = "") -> None:
+        self.count = 0
+        self._unit, self._what = unit, ""
+        self._begun = self._start = self._seen = self._printed = time.monotonic()
+
+    def show(self, what: str, share: float, more: int = 0) -> None:
+        """Print a line if the last one is old enough.
+
+        Args:
+            what: the work being done; the time left is that of this work.
+            share: how much of it is done, 0 to 1.
+            more: units done since the last call.
+        """
+        self.count += more
         now = time.monotonic()
         if what != self._what:
-            self._what, self._start = what, self._told  # it began when the work before it ended
-        self._told, spent = now, now - self._start
-        if now - self._printed < max(EVERY, spent / 10):
-            return
-        self._printed = now
-        left = f", about {clock(spent / share * (1 - share))} left" if share else ""
-        print(f"  {what}: {share:.0%}{left}", flush=True)
+            self._what, self._start = what, self._seen  # it began when the work before it ended
+        self._seen = now
+        if self.due:
+            self._printed = now
+            counted = (
+                f", {self.count:,} {self._unit}, {self.per_second():,.0f} a second" if self._unit else ""
+            )
+            print(f"  {what}: {share:.0%}{counted}{self.left(share)}", flush=True)
 
+    def counted(self, what: str) -> Callable[[int, float], None]:
+        """Return a function that shows this work, given how many more units and which share of it are done."""
+        return lambda more, share: self.show(what, share, more)
 
-class ReviewLines:
-    """Prints, every few seconds, how many reviews are done, how fast that is, and how long the rest may take."""
-
-    def __init__(self, done: str = "done", whole: str = "the input") -> None:
-        self._done, self._whole = done, whole
-        self._start = self._printed = time.monotonic()
-        self.reviews = 0
-
-    def show(self, reviews: int, share: float) -> None:
-        """Count reviews, with which a share of the whole (0 to 1) is done."""
-        self.reviews += reviews
+    @property
+    def due(self) -> bool:
+        """Whether `show` would print now."""
         now = time.monotonic()
-        if now - self._printed < EVERY:
-            return
-        self._printed = now
-        left = f", about {clock((now - self._start) / share * (1 - share))} left" if share else ""
-        rate = f"{self.per_second():,.0f} a second"
-        print(
-            f"  {self.reviews:,} reviews {self._done}, {rate}, {share:.0%} of {self._whole}{left}", flush=True
-        )
+        return now - self._printed >= max(EVERY, (now - self._start) / 10)
+
+    def left(self, share: float, how: str = "about") -> str:
+        """Return e.g. `, about 2 min 05 s left`; empty while nothing is done."""
+        spent = time.monotonic() - self._start
+        return f", {how} {clock(spent / share * (1 - share))} left" if share else ""
 
     def per_second(self) -> float:
-        """Reviews a second since the beginning."""
-        return self.reviews / max(time.monotonic() - self._start, 1e-9)
+        """Return the units done a second since the beginning."""
+        return self.count / max(time.monotonic() - self._begun, 1e-9)

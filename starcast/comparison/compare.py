@@ -12,8 +12,8 @@ from starcast.comparison import report, tables
 from starcast.comparison.parameters import CompareParameters
 from starcast.comparison.ranking import Comparison, rank
 from starcast.comparison.systems import _systems
-from starcast.reports.page import plain
-from starcast.tracking import runs, server
+from starcast.reports.table import plain
+from starcast.tracking import commands, runs
 from starcast.tracking import scored_runs as stored
 from starcast.tracking.scored_runs import ScoredRun
 
@@ -80,5 +80,5 @@ def _show(compared: Comparison, notes: tuple[str, ...], run_id: str) -> None:
     for line in tables.terminal_lines(compared, SHOWN):
         print(line)
     print()
-    for line in server.where_to_look(run_id):
+    for line in commands.where_to_look(run_id):
         print(f"compare: {line}", flush=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from starcast.comparison.systems import System
 from starcast.evaluation.intervals import auc_interval, bootstrap_intervals
-from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
 from starcast.evaluation.names import LOWER_IS_BETTER
+from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
 
 SEED = 42  # of the resamples
 Interval = tuple[float, float]

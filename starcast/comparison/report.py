@@ -5,7 +5,8 @@ from starcast.comparison.ranking import Comparison, RankedSystem
 from starcast.comparison.systems import System
 from starcast.comparison.tables import lead_table, reviews_text, score_table, settings_table
 from starcast.evaluation.names import LOWER_IS_BETTER
-from starcast.reports.page import Content, Matrices, Picture, Report, Section, Table
+from starcast.reports.page import Content, Matrices, Picture, Report, Section
+from starcast.reports.table import Table
 
 SPLITS = {"test": "test", "val": "validation"}
 MATRICES = 12  # as many as are looked at side by side

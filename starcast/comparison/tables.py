@@ -7,7 +7,7 @@ import polars as pl
 from starcast.comparison.ranking import Comparison, RankedSystem
 from starcast.comparison.systems import differing_settings
 from starcast.evaluation.names import SCORES
-from starcast.reports.page import Table
+from starcast.reports.table import Table
 
 SHOWN = ("f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa", "within_one", "auc")
 WIDTH = 120  # of a terminal

@@ -1,6 +1,5 @@
-"""The fits of an experiment, one after the other: each in its own process and on its own run below the experiment's."""
+"""The fits of an experiment, one after the other, each in its own process and on a child run."""
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from starcast.cli.progress import clock
+from starcast.cli.progress import Progress, clock
 from starcast.evaluation import scores
 from starcast.evaluation.decision import Decision, DecisionData, decide
 from starcast.evaluation.names import DecisionName
@@ -25,7 +24,10 @@ SHOWN = ("auc", "f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_
 
 @dataclass(frozen=True)
 class ExperimentData:
-    """What all fits of an experiment share: the splits, the score compared, the decisions, of which the first is the main one."""
+    """What all fits of an experiment share.
+
+    Splits, the score compared, decisions (the first is the main one).
+    """
 
     prepared: Prepared
     folder: Path
@@ -36,7 +38,7 @@ class ExperimentData:
 
     @classmethod
     def lay(cls, prepared: Prepared, metric: str, decisions: Sequence[DecisionName]) -> "ExperimentData":
-        """Read the splits, which become inputs of the active run."""
+        """Read the splits and log them as inputs of the active run."""
         folder = fetch(prepared.run_id, "splits")
         prepared.log_inputs(SPLITS)
         test = pl.read_parquet(folder / "test.parquet", columns=["review_id", "rating"])
@@ -44,12 +46,12 @@ class ExperimentData:
 
     @property
     def test_ratings(self) -> np.ndarray:
-        """True ratings of the test split as index 0-4."""
+        """Return the true ratings of the test set as index 0-4."""
         return self.test["rating"].to_numpy().astype(np.int64) - 1
 
     @property
     def train_ratings(self) -> np.ndarray:
-        """True ratings of the training split as index 0-4."""
+        """Return the true ratings of the training set as index 0-4."""
         return _ratings(self.folder / "train.parquet")
 
 
@@ -59,7 +61,7 @@ def _ratings(split: Path) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ScoredFit:
-    """One fit: what was asked, its run, what came of it, and the test split's stars (index 0-4) by each decision."""
+    """A fit: job, run, result, and the predicted test ratings (index 0-4) under each decision."""
 
     job: FitJob
     run_id: str
@@ -68,20 +70,18 @@ class ScoredFit:
 
     @property
     def kind(self) -> tuple[str, str]:
-        """Family and sampling."""
+        """Return family and sampling."""
         return self.job.spec.family, self.job.spec.options.sampling
 
 
 def fit_all(jobs: Sequence[FitJob], ground: ExperimentData, step: str) -> Iterator[ScoredFit]:
-    """Fit one job after the other, with a line for each and the time left."""
-    start = time.monotonic()
+    """Fit one job after the other, printing each with its score, cost and the time left."""
+    progress = Progress()
     ratings = ground.train_ratings
-    notes = {
-        _sampled(job): sampling_note(
-            count_ratings(ratings if job.rows is None else ratings[job.rows]), job.spec.options
-        )
-        for job in jobs
-    }
+    notes = {}
+    for job in jobs:
+        counts = count_ratings(ratings if job.rows is None else ratings[job.rows])
+        notes[_sampled(job)] = sampling_note(counts, job.spec.options)
     for name, note in notes.items():
         if note:
             print(f"{step}: {name}{note}", flush=True)
@@ -89,21 +89,16 @@ def fit_all(jobs: Sequence[FitJob], ground: ExperimentData, step: str) -> Iterat
         name = f"{job.spec.family} {_sampled(job)} seed {job.spec.options.seed}"
         print(f"{step}: [{number}/{len(jobs)}] {name}", flush=True)
         fitting = _fit(job, ground, name)
-        left = (time.monotonic() - start) / number * (len(jobs) - number)
-        score = scores.score(
-            ground.test_ratings, fitting.fitted.probabilities["test"], _main(fitting, ground)
-        )
+        left = progress.left(number / len(jobs))
+        predicted = fitting.predicted[ground.decisions[0]]
+        score = scores.score(ground.test_ratings, fitting.fitted.probabilities["test"], predicted)
         cost = f"{clock(fitting.fitted.seconds)}, {fitting.fitted.peak_memory_mb:,.0f} MB"
-        print(f"  {ground.metric} {score[ground.metric]:.4f} in {cost}; about {clock(left)} left", flush=True)
+        print(f"  {ground.metric} {score[ground.metric]:.4f} in {cost}{left}", flush=True)
         yield fitting
 
 
 def _sampled(job: FitJob) -> str:
     return job.spec.options.sampling + ("" if job.rows is None else f" {len(job.rows):,} rows")
-
-
-def _main(fitting: ScoredFit, ground: ExperimentData) -> np.ndarray:
-    return fitting.predicted[ground.decisions[0]]
 
 
 def _fit(job: FitJob, ground: ExperimentData, name: str) -> ScoredFit:
@@ -112,9 +107,8 @@ def _fit(job: FitJob, ground: ExperimentData, name: str) -> ScoredFit:
     asked = {**job.spec.logged(), "seed": job.spec.options.seed, **size}
     with runs.child_run(name, tags, asked) as run_id:
         fitted = fit_alone(job)
-        seen = DecisionData(
-            ground.validation_ratings, fitted.probabilities["val"], fitted.true_shares, fitted.trained_shares
-        )
+        shares = fitted.true_shares, fitted.trained_shares
+        seen = DecisionData(ground.validation_ratings, fitted.probabilities["val"], *shares)
         decisions = {decision: decide(decision, ground.metric, seen) for decision in ground.decisions}
         chosen = {decision: rule.choose(fitted.probabilities["test"]) for decision, rule in decisions.items()}
         fitting = ScoredFit(job, run_id, fitted, chosen)
@@ -165,7 +159,7 @@ def _log_files(fitting: ScoredFit, ground: ExperimentData, decisions: dict[Decis
 
 
 def by_kind(fittings: Iterable[ScoredFit]) -> dict[tuple[str, str], list[ScoredFit]]:
-    """Fits by family and sampling, in the order in which they were made."""
+    """Group fits by family and sampling, in the order in which they were made."""
     kinds: dict[tuple[str, str], list[ScoredFit]] = {}
     for fitting in fittings:
         kinds.setdefault(fitting.kind, []).append(fitting)

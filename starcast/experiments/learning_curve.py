@@ -1,8 +1,4 @@
-"""Families over growing samples of one training split: where does each level off, and does one pass another?
-
-mlflow run . -e learning-curve -P data=clothing
-mlflow run . -e learning-curve -P families=logistic_regression,lstm_1 -P sizes=50000,100000,200000,500000 -P repeats=2
-"""
+"""Fit families on growing samples of one training set: where does each level off, does one pass another?"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,25 +9,26 @@ from starcast.cli.errors import UserError
 from starcast.evaluation import scores
 from starcast.evaluation.decision import decision_text
 from starcast.experiments.fits import ExperimentData, ScoredFit, fit_all
-from starcast.experiments.learning_curve_report import fit_rows, report_of, terminal_lines
-from starcast.experiments.learning_curves import LearningCurves, Measured, Point, learning_curves
+from starcast.experiments.learning_curve_report import fit_rows, report_of, short_table
+from starcast.experiments.learning_curves import LearningCurves, Measured, learning_curves
 from starcast.experiments.parameters import LearningCurveParameters
 from starcast.models.catalogue import FAMILIES
 from starcast.models.sampling import count_ratings, neighbours_taken
-from starcast.reports.page import Report, plain
+from starcast.reports.page import Report
+from starcast.reports.table import plain
 from starcast.reviews.split import nested_order, smallest_with_all
-from starcast.tracking import runs, server
+from starcast.tracking import commands, runs
 from starcast.workflow import prepare
 from starcast.workflow.fit_process import FitJob
 
-HALVINGS = 4  # of the training split, unless sizes are given: five points
+HALVINGS = 4  # of the training set, unless sizes are given: five points
 
 
 def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
     """Fit every family on every size, `repeats` times, as children of one run, and report.
 
     Raises:
-        UserError: a size cannot be had of these reviews, or a family does not take the sampling or its settings.
+        UserError: a size is impossible with these reviews, or a family refuses the sampling or its settings.
     """
     name = f"learning curve of {', '.join(parameters.families)} on {Path(parameters.data).name}"
     with runs.step_run("learning-curve", parameters.as_text(), name) as run_id:
@@ -48,7 +45,7 @@ def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
 
 
 def _jobs(parameters: LearningCurveParameters, ground: ExperimentData) -> list[FitJob]:
-    """The fits, fewest reviews first; all are known to be possible before the first begins."""
+    """List the fits, fewest reviews first; each is checked to be possible beforehand."""
     ratings = ground.train_ratings
     orders = [nested_order(ratings, parameters.seed + repeat) for repeat in range(parameters.repeats)]
     jobs = []
@@ -62,70 +59,63 @@ def _jobs(parameters: LearningCurveParameters, ground: ExperimentData) -> list[F
 
 
 def _sizes(asked: Sequence[int], ratings: np.ndarray) -> Sequence[int]:
-    """The sizes asked for or, where none are, those of the doublings up to all rows that hold every rating.
+    """Return the sizes asked for or, by default, those doublings up to all rows that contain every rating.
 
     Raises:
-        UserError: there are not as many rows, or so few hold not every rating.
+        UserError: there are fewer rows, or so few rows do not contain every rating.
     """
     least, most = smallest_with_all(ratings), len(ratings)
     if not asked:
         return [size for size in (most >> halvings for halvings in range(HALVINGS, -1, -1)) if size >= least]
     if asked[-1] > most:
         raise UserError(
-            f"parameter sizes: {asked[-1]:,} is more than the training split has, which is {most:,} reviews"
+            f"parameter sizes: {asked[-1]:,} is more than the {most:,} reviews of the training set"
         )
     if asked[0] < least:
-        raise UserError(
-            f"parameter sizes: {asked[0]:,} is too few to hold a review of every rating; begin with {least:,} or more"
-        )
+        few = f"{asked[0]:,} is too few to contain a review of every rating"
+        raise UserError(f"parameter sizes: {few}; start with {least:,} or more")
     return asked
 
 
 def _measured(fitting: ScoredFit, parameters: LearningCurveParameters, ground: ExperimentData) -> Measured:
-    """What the curve needs of a fit; its probabilities, which are large, are not kept."""
+    """Keep what the curve needs of a fit, without its large probabilities."""
     job, fitted = fitting.job, fitting.fitted
     predicted = fitting.predicted[parameters.decision]
     scored = scores.score(ground.test_ratings, fitted.probabilities["test"], predicted)
     reviews, learned_from = (int(counts.sum()) for counts in fitted.class_counts)
     seed = job.spec.options.seed
     which = job.spec.family, reviews, seed - parameters.seed, seed, fitting.run_id
-    return Measured(
-        *which, predicted.astype(np.int8), scored, learned_from, fitted.seconds, fitted.peak_memory_mb
-    )
+    cost = fitted.seconds, fitted.peak_memory_mb
+    return Measured(*which, predicted.astype(np.int8), scored, learned_from, *cost)
 
 
 def _facts(parameters: LearningCurveParameters, ground: ExperimentData) -> str:
     decision = decision_text(parameters.decision, parameters.metric)
-    sampling = "the one of the family's study" if parameters.sampling == "default" else parameters.sampling
+    sampling = "that of the family's study" if parameters.sampling == "default" else parameters.sampling
     repeats = f"{parameters.repeats} fit{'s' if parameters.repeats > 1 else ''} of each"
     facts = f"{len(ground.test):,} test reviews, {repeats}; sampling: {sampling}; decision: {decision}."
     if not any(FAMILIES[family].iterative for family in parameters.families):
         return facts
-    return f"{facts} Networks learn for {parameters.epochs} epochs from a sample of any size, so from a small one in few steps."
+    return f"{facts} Networks train for {parameters.epochs} epochs at every size, so in few steps on few reviews."
 
 
 def _log(report: Report, found: LearningCurves) -> None:
     for points in zip(*(curve.points for curve in found.curves), strict=True):
-        # The size is the metrics' step: the UI then draws the curves as well.
-        runs.log_metrics(_metrics(points, found.metric), points[0].reviews)
+        # The size is the step of the metrics, so that the UI draws the curves too.
+        facts = {
+            f"test_{found.metric}": found.metric,
+            "fit_seconds": "seconds",
+            "peak_memory_mb": "peak_memory_mb",
+        }
+        means = {f"{name}_{p.fits[0].family}": p.mean(fact) for p in points for name, fact in facts.items()}
+        runs.log_metrics(means, points[0].reviews)
     with runs.artifacts_of_run() as folder:
         report.save(folder)
         fit_rows(found).write_csv(folder / "learning_curve.csv")
     runs.describe(report.markdown(pictures=False), {"best_family": found.best.family})
 
 
-def _metrics(points: Sequence[Point], metric: str) -> dict[str, float]:
-    """Score and cost of every family at one size."""
-    facts = {f"test_{metric}": metric, "fit_seconds": "seconds", "peak_memory_mb": "peak_memory_mb"}
-    return {
-        f"{name}_{point.fits[0].family}": point.mean(fact) for point in points for name, fact in facts.items()
-    }
-
-
 def _show(report: Report, found: LearningCurves, run_id: str) -> None:
-    print()
-    for line in terminal_lines(found):
-        print(line)
-    print()
-    for line in (*report.answer, *server.where_to_look(run_id)):
+    print(f"\n{short_table(found).text()}\n")
+    for line in (*report.answer, *commands.where_to_look(run_id)):
         print(f"learning-curve: {plain(line)}", flush=True)

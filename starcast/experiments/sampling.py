@@ -1,8 +1,4 @@
-"""Every answer to uneven classes, side by side: samplings x decisions, several fits of each on one split, one report.
-
-mlflow run . -e sampling -P data=clothing
-mlflow run . -e sampling -P families=logistic_regression,lstm_1 -P variants=none,class_weight,smote -P repeats=5
-"""
+"""Compare samplings and decisions for uneven classes: several fits of each on one split, one report."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +10,9 @@ from starcast.experiments.sampling_report import report_of
 from starcast.models.catalogue import FAMILIES
 from starcast.models.sampling import count_ratings, neighbours_taken
 from starcast.reports import files
-from starcast.reports.page import Report, plain
-from starcast.tracking import runs, server
+from starcast.reports.page import Report
+from starcast.reports.table import plain
+from starcast.tracking import commands, runs
 from starcast.workflow import prepare
 from starcast.workflow.fit_process import FitJob
 
@@ -24,7 +21,7 @@ def run_sampling(parameters: SamplingParameters) -> SamplingScores:
     """Fit every family under every variant, `repeats` times, as children of one run, and report.
 
     Raises:
-        UserError: a variant cannot be done with these reviews, or not by a family.
+        UserError: a variant is impossible with these reviews or with a family.
     """
     name = f"sampling of {', '.join(parameters.families)} on {Path(parameters.data).name}"
     with runs.step_run("sampling", parameters.as_text(), name) as run_id:
@@ -36,13 +33,13 @@ def run_sampling(parameters: SamplingParameters) -> SamplingScores:
         report = report_of(scored, Path(parameters.data).name)
         _log(report, scored)
         runs.rename_active(f"{_best(scored)}: {name}")
-    for line in (*report.answer, *server.where_to_look(run_id)):
+    for line in (*report.answer, *commands.where_to_look(run_id)):
         print(f"sampling: {plain(line)}", flush=True)
     return scored
 
 
 def _jobs(parameters: SamplingParameters, ground: ExperimentData) -> list[FitJob]:
-    """The fits, one repeat of everything after the other; all are known to be possible before the first begins."""
+    """List the fits, one repeat of everything after the other; each is checked to be possible beforehand."""
     counts = count_ratings(ground.train_ratings)
     jobs = []
     for repeat in range(parameters.repeats):
@@ -56,7 +53,7 @@ def _jobs(parameters: SamplingParameters, ground: ExperimentData) -> list[FitJob
 
 
 def _best(scored: SamplingScores) -> str:
-    # The UI's table cuts names: what is best comes first.
+    # The UI's table cuts names, so the best comes first.
     best = scored.best()
     value = best.draws.values[scored.metric]
     return f"best {best.sampling} {best.decision}, {scored.metric} {value:.3f}"
@@ -65,14 +62,13 @@ def _best(scored: SamplingScores) -> str:
 def _log(report: Report, scored: SamplingScores) -> None:
     best = scored.best()
     value = best.draws.values[scored.metric]
-    # Under the fits' own name of the metric: in the UI's table this run's row then shows the best of them.
-    runs.log_metrics(
-        {f"test_{scored.metric}": value, f"best_test_{scored.metric}": value, "fits": len(scored.fittings)}
-    )
+    # Also under the fits' name of the metric: the UI's table then shows the best in this run's row.
+    named = {f"test_{scored.metric}": value, f"best_test_{scored.metric}": value}
+    runs.log_metrics({**named, "fits": len(scored.fittings)})
     with runs.artifacts_of_run() as folder:
         report.save(folder)
         score_rows(scored).write_csv(folder / "scores.csv")
         files.write_json(folder / "answer.json", list(report.answer))
     tags = {"best_family": best.family, "best_sampling": best.sampling, "best_decision": best.decision}
-    # MLflow cuts a long description: the answer and its tables; the rest is in the report.
+    # MLflow cuts long descriptions: only the answer and its tables; the report has the rest.
     runs.describe(replace(report, sections=report.sections[:2]).markdown(pictures=False), tags)

@@ -1,4 +1,4 @@
-"""The report of `sampling`: what to do about uneven classes, first in words, then in tables and figures."""
+"""The report of `sampling`: what to do about uneven classes, in words, then in tables and figures."""
 
 from matplotlib.figure import Figure
 
@@ -8,33 +8,28 @@ from starcast.evaluation.scores import matrix_scores
 from starcast.experiments.sampling_effects import NOTHING, Effect, SampledSystem, SamplingScores
 from starcast.experiments.sampling_figures import rating_figure, score_figure
 from starcast.models.catalogue import FAMILIES
-from starcast.reports.page import Matrices, Picture, Report, Section, Table
+from starcast.reports.page import Matrices, Picture, Report, Section
+from starcast.reports.table import Table
 
 UNDER = ("random_under", "nearmiss_2")
 BASELINE = ("logistic_regression", "class_weight", "argmax")  # study B's
 OTHERS = ("f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa", "within_one")
 HOW = (
-    "Intervals are 95%: percentile bootstrap over the test reviews and over the fits, the same draws for every system, so that "
-    "differences are paired. A difference is called larger than chance where the false discovery rate over all samplings of a "
-    "family stays below 5% (Benjamini and Hochberg). Few fits underestimate what chance in fitting does; what no seed changes is "
-    "fitted once."
+    "95% confidence intervals: percentile bootstrap over the test reviews and over the fits, with the same "
+    "draws for every system, so that differences are paired. A difference is called statistically "
+    "significant if the false discovery rate over all samplings of a family stays below 5% (Benjamini and "
+    "Hochberg). A few fits underestimate training randomness; systems that no seed changes are fitted once."
 )
 
 
 def report_of(scored: SamplingScores, data: str) -> Report:
-    """The report of all systems."""
+    """Return the report on all systems."""
     answer = [line for family in scored.families for line in _answer(scored, family)]
     once = [system.fittings[0].job for system in scored.systems if len(system.fittings) == 1]
     if any(FAMILIES[job.spec.family].varies(job.spec.options.sampling) for job in once):
         answer.append(ONE_FIT)
-    sections = [
-        _scores(scored),
-        _effects(scored),
-        _ratings(scored),
-        _others(scored),
-        _matrices(scored),
-        _counts(scored),
-    ]
+    parts = (_scores, _effects, _ratings, _others, _matrices, _counts)
+    sections = [part(scored) for part in parts]
     reading = Section("How to read this", (HOW, f"{_size(scored)}."))
     return Report(f"Samplings of {', '.join(scored.families)} on {data}", tuple(answer), (*sections, reading))
 
@@ -50,16 +45,15 @@ def _named(system: SampledSystem) -> str:
 
 
 def _answer(scored: SamplingScores, family: str) -> list[str]:
-    """The lines that answer: the best, what doing nothing costs, whether it was the sampling, what under-sampling costs."""
+    """Return the answer: the best, the cost of doing nothing, whether sampling or the decision helped,
+    under-sampling.
+    """
     best, nothing = scored.best(family), scored.find(family, NOTHING, "argmax")
-    lines = [
-        f"**{family}: best is {_named(best)}, {scored.metric} {best.draws.estimate(scored.metric)}** ({_size(scored)})."
-    ]
+    value = best.draws.estimate(scored.metric)
+    lines = [f"**{family}: best is {_named(best)}, {scored.metric} {value}** ({_size(scored)})."]
     if nothing and nothing is not best:
-        gap = scored.difference(best, nothing)
-        lines.append(
-            f"Doing nothing (`{NOTHING}`, `argmax`): {nothing.draws.estimate(scored.metric)}; the best is {_gap(gap)}."
-        )
+        gap, value = scored.difference(best, nothing), nothing.draws.estimate(scored.metric)
+        lines.append(f"Doing nothing (`{NOTHING}`, `argmax`): {value}; the best is {_gap(gap)}.")
     effects = scored.effects(family)
     return lines + ([_cause(scored, family, effects), *_under(scored, family, effects)] if effects else [])
 
@@ -68,13 +62,14 @@ def _gap(gap: Difference) -> str:
     estimate = gap.estimate
     side = "above" if estimate.value >= 0 else "below"
     if not gap.significant:
-        return f"{abs(estimate.value):.3f} {side}, no more than chance ({estimate.low:+.3f} to {estimate.high:+.3f})"
+        interval = f"({estimate.low:+.3f} to {estimate.high:+.3f})"
+        return f"{abs(estimate.value):.3f} {side}, not statistically significant {interval}"
     low, high = sorted((abs(estimate.low), abs(estimate.high)))
     return f"{abs(estimate.value):.3f} {side} ({low:.3f} to {high:.3f})"
 
 
 def _cause(scored: SamplingScores, family: str, effects: list[Effect]) -> str:
-    """Whether a sampling does more than a tuned decision does without it."""
+    """Tell whether any sampling gains more than a tuned decision alone."""
     plain, tuned = scored.find(family, NOTHING, "argmax"), scored.find(family, NOTHING, "tuned")
     assert plain
     assert tuned
@@ -85,11 +80,11 @@ def _cause(scored: SamplingScores, family: str, effects: list[Effect]) -> str:
         return f"{alone} With it, these samplings are still better than none: {', '.join(helping)}."
     moved = [f"`{effect.sampling}`" for effect in effects if effect.moved_threshold]
     harming = [f"`{effect.sampling}`" for effect in effects if effect.harms]
-    below = f" Then these are below it beyond chance: {', '.join(harming)}." if harming else ""
+    below = f" These are then significantly worse than none: {', '.join(harming)}." if harming else ""
     if moved:
-        gone = f"what {', '.join(moved)} gained under argmax is gone once decisions are tuned"
-        return f"{alone} **Sampling only moved the threshold**: {gone}.{below}"
-    return f"{alone} No sampling is better than none beyond chance.{below}"
+        gone = f"the gain of {', '.join(moved)} under argmax disappears once decisions are tuned"
+        return f"{alone} **Sampling only moved the decision threshold**: {gone}.{below}"
+    return f"{alone} No sampling is significantly better than none.{below}"
 
 
 def _under(scored: SamplingScores, family: str, effects: list[Effect]) -> list[str]:
@@ -100,12 +95,12 @@ def _under(scored: SamplingScores, family: str, effects: list[Effect]) -> list[s
             kept = system.mean("rows") / nothing.mean("rows")
             cost = f"{clock(system.mean('seconds'))} instead of {clock(nothing.mean('seconds'))} a fit"
             gap = f"{_gap(effect.tuned)} under tuned decisions"
-            lines.append(f"`{effect.sampling}` learns from {kept:.0%} of the rows: {gap}, {cost}.")
+            lines.append(f"`{effect.sampling}` is trained on {kept:.0%} of the rows: {gap}, {cost}.")
     return lines
 
 
 def _scores(scored: SamplingScores) -> Section:
-    """Score per sampling and decision, with rows, time and memory."""
+    """Show the score per sampling and decision, with rows, time and memory."""
     head = ("family", "sampling", *scored.decisions, "rows used", "seconds", "peak MB")
     rows = []
     for family in scored.families:
@@ -145,7 +140,7 @@ def _score_figure(scored: SamplingScores) -> Figure:
 
 
 def _effects(scored: SamplingScores) -> Section:
-    """Each sampling less none, paired."""
+    """Show the paired difference of each sampling to none."""
     head = (
         "family",
         "sampling",
@@ -168,7 +163,8 @@ def _effects(scored: SamplingScores) -> Section:
         for family in scored.families
         for e in scored.effects(family)
     ]
-    note = f"Differences of {scored.metric} over the same reviews. What is gone once decisions are tuned was the threshold alone."
+    note = f"Paired differences of {scored.metric}."
+    note += " A gain that disappears with tuned decisions only moved the threshold."
     if not rows:
         note = "Needs the sampling `none` and the decisions `argmax` and `tuned`."
     return Section(
@@ -177,7 +173,7 @@ def _effects(scored: SamplingScores) -> Section:
 
 
 def _ratings(scored: SamplingScores) -> Section:
-    """Precision and recall per rating side by side."""
+    """Show precision and recall per rating side by side."""
     blocks = []
     for family in scored.families:
         decision = scored.decisions[0]
@@ -191,7 +187,7 @@ def _ratings(scored: SamplingScores) -> Section:
 
 
 def _others(scored: SamplingScores) -> Section:
-    """Every other score of each sampling, with a decision tuned if there is one."""
+    """Show the other scores of each sampling, with the tuned decision if there is one."""
     decision = next((name for name in scored.decisions if name == "tuned"), scored.decisions[0])
     rows = tuple(
         (
@@ -204,14 +200,14 @@ def _others(scored: SamplingScores) -> Section:
         if s.decision == decision
     )
     note = (
-        f"Decision `{decision}`. `harmonic_recall` is study B's score; it does not see how many 5-star reviews are missed, "
-        "nor precision below 5 stars. AUC depends on no decision."
+        f"Decision `{decision}`. `harmonic_recall` is study B's score; it ignores how many 5-star reviews "
+        "are missed, and precision below 5 stars. AUC does not depend on the decision."
     )
     return Section("Other scores", (note, Table(("family", "sampling", *OTHERS, "auc"), rows)))
 
 
 def _matrices(scored: SamplingScores) -> Section:
-    """A confusion matrix per sampling, and that of the best system."""
+    """Show a confusion matrix per sampling, and that of the best system."""
     decision = scored.decisions[0]
     shown = {
         f"{s.family}, {s.sampling}": s.matrix(scored.ratings)
@@ -225,7 +221,7 @@ def _matrices(scored: SamplingScores) -> Section:
 
 
 def _counts(scored: SamplingScores) -> Section:
-    """Training rows per rating, before and after."""
+    """Show the training rows per rating before and after sampling."""
     before = scored.systems[0].fittings[0].fitted.class_counts[0]
     rows = [("before sampling", *(f"{count:,}" for count in before))]
     for system in scored.systems:
@@ -233,5 +229,5 @@ def _counts(scored: SamplingScores) -> Section:
             after = system.fittings[0].fitted.class_counts[1]
             rows.append((f"{system.family}, {system.sampling}", *(f"{count:,}" for count in after)))
     head = ("training rows", *(f"{rating} star{'s' if rating > 1 else ''}" for rating in range(1, 6)))
-    note = "Of the first fit. `class_weight` keeps the rows and weighs each rating's alike."
+    note = "Of the first fit. `class_weight` keeps the rows and gives every rating the same total weight."
     return Section("Class counts", (note, Table(head, tuple(rows))))

@@ -1,33 +1,35 @@
-"""Study A whole: a search for each of its four recurrent networks, their final models, its figures beside ours.
-
-mlflow run . -e study-a
-mlflow run . -e study-a -P protocol=ours -P families=lstm_2
-"""
+"""Repeat study A: a search for each of its four networks, the final models, its figures beside ours."""
 
 from typing import Any
 
 from starcast.cli.progress import clock
 from starcast.experiments.study_a_parameters import PUBLISHED, StudyAParameters
 from starcast.reports.files import write_json
-from starcast.tracking import history, runs, server
+from starcast.reports.table import Table
+from starcast.tracking import commands, history, runs
 from starcast.workflow.candidate import Candidate
 from starcast.workflow.tune import tune
 
+HEAD = (
+    *("architecture", "val AUC of the final fit, study", "ours", "best of search, ours"),
+    *("test weighted F1, study", "ours", "recall of 1-5 stars", "trials (pruned)", "epochs"),
+    *("search, study", "ours"),
+)
+
 
 def run_study_a(parameters: StudyAParameters) -> dict[str, Candidate]:
-    """Search and fit every family as children of one run, whose description is the table."""
-    with runs.step_run(
-        "study-a", parameters.as_text(), f"study A, protocol: {parameters.protocol}"
-    ) as run_id:
+    """Search and fit every family as children of one run, which is described by the table of results."""
+    name = f"study A, protocol: {parameters.protocol}"
+    with runs.step_run("study-a", parameters.as_text(), name) as run_id:
         fitted = {family: tune(parameters.search(family)) for family in parameters.families}
         rows = {family: _row(family, candidate) for family, candidate in fitted.items()}
         table = _table(rows)
         with runs.artifacts_of_run() as folder:
-            (folder / "study_a.md").write_text(table, encoding="utf-8")
+            (folder / "study_a.md").write_text(table.markdown(), encoding="utf-8")
             write_json(folder / "study_a.json", rows)
-        runs.describe(table)
-    print(table)
-    for line in server.where_to_look(run_id):
+        runs.describe(table.markdown())
+    print(table.text())
+    for line in commands.where_to_look(run_id):
         print(f"study-a: {line}", flush=True)
     return fitted
 
@@ -46,29 +48,28 @@ def _row(family: str, candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _table(rows: dict[str, dict[str, Any]]) -> str:
-    head = [
-        "| architecture | val AUC of the final fit, study | ours | best of search, ours | test weighted F1, study | ours "
-        "| recall of 1-5 stars | trials (pruned) | epochs | search, study | ours |",
-        "|---|--:|--:|--:|--:|--:|---|--:|--:|--:|--:|",
-    ]
-    return "\n".join([*head, *(_line(family, row) for family, row in rows.items())])
-
-
-def _line(family: str, row: dict[str, Any]) -> str:
-    study, test = PUBLISHED.get(family), row["test"]
-    f1 = f"{study.test_f1_weighted:.3f}" if study and study.test_f1_weighted else "-"
-    cells = [
-        family,
-        f"{study.validation_auc:.4f}" if study else "-",
-        f"{row['final_val_auc']:.4f}",
-        f"{row['search_best_val_auc']:.4f}",
-        f1,
-        f"{test['f1_weighted']:.3f}",
-        " ".join(f"{test[f'recall_{rating}']:.2f}" for rating in range(1, 6)),
-        f"{row['trials']} ({row['pruned']})",
-        f"{row['epochs']:,}",
-        clock(study.minutes * 60) if study else "-",
-        clock(row["seconds"]),
-    ]
-    return f"| {' | '.join(cells)} |"
+def _table(rows: dict[str, dict[str, Any]]) -> Table:
+    head = (
+        *("architecture", "val AUC of the final fit, study", "ours", "best of search, ours"),
+        *("test weighted F1, study", "ours", "recall of 1-5 stars", "trials (pruned)", "epochs"),
+        *("search, study", "ours"),
+    )
+    lines = []
+    for family, row in rows.items():
+        study, test = PUBLISHED.get(family), row["test"]
+        lines.append(
+            (
+                family,
+                f"{study.validation_auc:.4f}" if study else "-",
+                f"{row['final_val_auc']:.4f}",
+                f"{row['search_best_val_auc']:.4f}",
+                f"{study.test_f1_weighted:.3f}" if study and study.test_f1_weighted else "-",
+                f"{test['f1_weighted']:.3f}",
+                " ".join(f"{test[f'recall_{rating}']:.2f}" for rating in range(1, 6)),
+                f"{row['trials']} ({row['pruned']})",
+                f"{row['epochs']:,}",
+                clock(study.minutes * 60) if study else "-",
+                clock(row["seconds"]),
+            )
+        )
+    return Table(head, tuple(lines))

@@ -86,7 +86,8 @@ def answer(verdict: Verdict, facts: VerdictNotes) -> tuple[str, ...]:
     ours, theirs = (each.estimate(metric) for each in (verdict.challenger_draws, verdict.baseline_draws))
     numbers = (
         f"{metric} {ours} against {theirs}: better by {gain.value:+.3f} ({gain.low:+.3f} to "
-        f"{gain.high:+.3f}) on the same {len(verdict.ratings):,} test reviews (paired 95% bootstrap interval)."
+        f"{gain.high:+.3f}) on the same {len(verdict.ratings):,} test reviews (paired 95% bootstrap "
+        "interval)."
     )
     failed = [f"{c.name}: {c.found}, required {c.asked}" for c in verdict.checks if not c.passed]
     why = f"Failed: {'; '.join(failed)}." if failed else f"All {len(verdict.checks)} checks pass."

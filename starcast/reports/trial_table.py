@@ -1,4 +1,4 @@
-"""All trials of a search as one table, one row each, and the best of them as Markdown."""
+"""All trials of a search as one table, one row each, and the best of them in Markdown."""
 
 import math
 from collections import Counter
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
+
+from starcast.reports.table import Table
 
 Value = bool | int | float | str
 FIXED: dict[str, type[pl.DataType]] = {
@@ -23,7 +25,12 @@ OUTCOMES = ("complete", "pruned", "failed")
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial: `objective` at the last epoch kept, or reached if pruned; `ended` in seconds since the search began."""
+    """One trial.
+
+    Args:
+        objective: at the epoch kept or, if pruned, the last epoch reached.
+        ended: seconds from the beginning of the search.
+    """
 
     trial: int
     run_id: str
@@ -37,9 +44,9 @@ class TrialRecord:
 
 
 def trial_table(records: Iterable[TrialRecord]) -> pl.DataFrame:
-    """One row per record in the order of the trials: `FIXED`, then a column per setting of any family, by name.
+    """Return a row per trial in their order: the columns of `FIXED`, then all settings by name.
 
-    A setting that a family lacks is null; an objective that is no finite number is null too.
+    A setting that a family lacks is null, as is an objective that is not finite.
 
     Raises:
         ValueError: a setting has the name of a fixed column.
@@ -47,48 +54,46 @@ def trial_table(records: Iterable[TrialRecord]) -> pl.DataFrame:
     ordered = sorted(records, key=lambda record: record.trial)
     names = sorted({name for record in ordered for name in record.settings})
     if taken := FIXED.keys() & set(names):
-        raise ValueError(f"settings may not be called {', '.join(sorted(taken))}: columns of the table are")
-    fixed = [
+        raise ValueError(f"settings may not be called {', '.join(sorted(taken))}: the table has such columns")
+    columns = [
         pl.Series(name, [getattr(record, name) for record in ordered], dtype) for name, dtype in FIXED.items()
     ]
-    settings = [_setting_column(name, [record.settings.get(name) for record in ordered]) for name in names]
+    for name in names:
+        values = [record.settings.get(name) for record in ordered]
+        kinds = {type(value) for value in values if value is not None}
+        if kinds <= {bool}:
+            columns.append(pl.Series(name, values, pl.Boolean))
+        elif kinds <= {int, float}:
+            columns.append(pl.Series(name, values, pl.Int64 if kinds == {int} else pl.Float64, strict=False))
+        else:  # anything else, mixtures included, becomes text
+            columns.append(pl.Series(name, [None if v is None else str(v) for v in values], pl.String))
     finite = pl.when(pl.col("objective").is_finite()).then("objective").alias("objective")
-    return pl.DataFrame([*fixed, *settings]).with_columns(finite)
-
-
-def _setting_column(name: str, values: list[Value | None]) -> pl.Series:
-    """Truth values, whole numbers and numbers keep their kind; anything else, mixtures included, becomes text."""
-    kinds = {type(value) for value in values if value is not None}
-    if kinds <= {bool}:
-        return pl.Series(name, values, pl.Boolean)
-    if kinds <= {int, float}:
-        return pl.Series(name, values, pl.Int64 if kinds == {int} else pl.Float64, strict=False)
-    return pl.Series(name, [None if value is None else str(value) for value in values], pl.String)
+    return pl.DataFrame(columns).with_columns(finite)
 
 
 def families(table: pl.DataFrame) -> list[str]:
-    """The families of a table of trials, in the order of their first trials."""
+    """Return the families in the order of their first trials."""
     return table["family"].unique(maintain_order=True).to_list()
 
 
 def settings_of(trials: pl.DataFrame) -> list[str]:
-    """The settings that at least one of the trials has."""
+    """Return the settings that at least one of the trials has."""
     return [name for name in trials.columns if name not in FIXED and trials[name].count()]
 
 
 def varying_settings(trials: pl.DataFrame) -> list[str]:
-    """The settings that take at least two values in the trials."""
+    """Return the settings that take at least two values in the trials."""
     return [name for name in settings_of(trials) if trials[name].drop_nulls().n_unique() > 1]
 
 
 def ranked_trials(table: pl.DataFrame, lower_is_better: bool) -> pl.DataFrame:
-    """The complete trials, best first, the earlier of equals first."""
+    """Return the complete trials, best first, the earlier of equals first."""
     complete = table.filter((pl.col("outcome") == "complete") & pl.col("objective").is_not_null())
     return complete.sort("objective", "trial", descending=[not lower_is_better, False])
 
 
 def outcome_text(table: pl.DataFrame) -> str:
-    """How many trials had which outcome, as people read it."""
+    """Return the number of trials by outcome in words."""
     counts = Counter(table["outcome"])
     return ", ".join(
         f"{counts[outcome]:,} {outcome}" for outcome in OUTCOMES if outcome == "complete" or counts[outcome]
@@ -96,29 +101,25 @@ def outcome_text(table: pl.DataFrame) -> str:
 
 
 def value_text(value: Value) -> str:
-    """A setting's value as people read it."""
+    """Return a setting's value as text."""
     return f"{value:g}" if type(value) is float and math.isfinite(value) else str(value)
 
 
 def best_trials_markdown(table: pl.DataFrame, objective: str, lower_is_better: bool, shown: int = 5) -> str:
-    """The best complete trials as a Markdown table, under a line that counts all trials."""
+    """Return the best complete trials as a Markdown table under a line that counts all trials."""
     ranked = ranked_trials(table, lower_is_better)
     count = f"{table.height:,} trial{'' if table.height == 1 else 's'}: {outcome_text(table)}."
     if ranked.is_empty():
         return count
-    head = f"| rank | trial | family | {objective} | epochs | seconds | settings | run |\n|--:|--:|---|--:|--:|--:|---|---|"
-    best = ranked.head(shown).iter_rows(named=True)
-    return "\n".join(
-        [f"{count}\n", head, *(_markdown_row(rank, row) for rank, row in enumerate(best, start=1))]
-    )
-
-
-def _markdown_row(rank: int, row: dict) -> str:
-    settings = ", ".join(
-        f"{name} {value_text(value)}"
-        for name, value in row.items()
-        if name not in FIXED and value is not None
-    )
-    score, seconds = f"{row['objective']:.4f}", f"{row['seconds']:,.0f}"
-    cells = [rank, row["trial"], row["family"], score, row["epochs"], seconds, settings, f"`{row['run_id']}`"]
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+    rows = []
+    for rank, row in enumerate(ranked.head(shown).iter_rows(named=True), start=1):
+        settings = [
+            f"{name} {value_text(value)}"
+            for name, value in row.items()
+            if name not in FIXED and value is not None
+        ]
+        score, seconds, run = f"{row['objective']:.4f}", f"{row['seconds']:,.0f}", f"`{row['run_id']}`"
+        cells = (rank, row["trial"], row["family"], score, row["epochs"], seconds, ", ".join(settings), run)
+        rows.append(tuple(map(str, cells)))
+    head = ("rank", "trial", "family", objective, "epochs", "seconds", "settings", "run")
+    return f"{count}\n\n{Table(head, tuple(rows)).markdown()}"

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from starcast.reports.page import Content, Report, Section, Table
+from starcast.reports.page import Content, Report, Section
+from starcast.reports.table import Table
 from starcast.reproduction.likely_cause import Factor, advice, cause_text
 from starcast.reproduction.noise import TOLERANCE
 from starcast.reproduction.outcome import Answered, ComparedValue, Pair, Reproduction, Value, deciding_scores
@@ -14,12 +15,12 @@ DETAILED, LISTED = 3, 200  # fits with a table of every metric, fits with a line
 SHOWN = 12  # lines of a terminal's table
 HEAD = ("metric", "then", "now", "difference", "noise", "verdict")
 HOW = (
-    "Equal: to nine decimals. Within noise: one of the two scores lies in the 95% bootstrap confidence interval "
-    "of the other, so they differ by less than the sampling of these reviews explains; a score for which a "
-    f"run kept neither a confusion matrix nor predictions may differ by at most {TOLERANCE}. A fit with the "
-    "same seed, code, data and versions on the same machine should be equal. Times and memory are not judged. "
-    "A run with others below it repeats their scores, so only the fits are judged: by their test scores or, "
-    "without any, by validation."
+    "Equal: to nine decimals. Within noise: one of the two scores lies in the 95% bootstrap confidence "
+    "interval of the other, so they differ by less than the sampling of these reviews explains; a score "
+    f"for which a run kept neither a confusion matrix nor predictions may differ by at most {TOLERANCE}. A "
+    "fit with the same seed, code, data and versions on the same machine should be equal. Times and memory "
+    "are not judged. A run with others below it repeats their scores, so only the fits are judged: by "
+    "their test scores or, without any, by validation."
 )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from starcast.reports.files import write_json
-from starcast.reports.page import Report, plain
+from starcast.reports.page import Report
+from starcast.reports.table import plain
 from starcast.reproduction import changes, report
 from starcast.reproduction.compare import compare_records
 from starcast.reproduction.likely_cause import Factor

@@ -1,10 +1,9 @@
 """Print the progress of a search as plain lines."""
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 
-from starcast.cli.progress import clock
+from starcast.cli.progress import Progress, clock
 from starcast.models.family import settings_text
 from starcast.search.trials import Objective, Trial, best_of
 
@@ -19,7 +18,7 @@ class TrialLines:
 
     def __init__(self, objective: Objective, max_trials: int, finished: Sequence[Trial] = ()) -> None:
         self._objective, self._max_trials = objective, max_trials
-        self._start, self._earlier = time.monotonic(), len(finished)
+        self._progress, self._earlier = Progress(), len(finished)
         self._trials = list(finished)
 
     def show(self, trial: Trial) -> None:
@@ -30,10 +29,10 @@ class TrialLines:
         best = best_of(self._trials)
         known = f", best {self._value(best)}" if best else ""
         ended = len(self._trials)
-        left = (time.monotonic() - self._start) / (ended - self._earlier) * (self._max_trials - ended)
+        left = self._progress.left((ended - self._earlier) / (self._max_trials - self._earlier))
         proposal = trial.proposal
         print(
-            f"  [{ended}/{self._max_trials}: {done}{known}, about {clock(left)} left]  trial {proposal.number} {proposal.family} "
+            f"  [{ended}/{self._max_trials}: {done}{known}{left}]  trial {proposal.number} {proposal.family} "
             f"{self._result(trial)} in {clock(trial.seconds)} ({settings_text(proposal.settings)})",
             flush=True,
         )

@@ -1,14 +1,13 @@
 """Run jobs on Spark, with their progress as plain lines and their errors as one line."""
 
 import re
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from starcast.cli.errors import UserError
-from starcast.cli.progress import EVERY, clock
+from starcast.cli.progress import Progress
 from starcast.spark.session import reason_of
 
 if TYPE_CHECKING:
@@ -25,12 +24,14 @@ def run_jobs(context: "SparkContext", work: Callable[[], T]) -> T:
     Raises:
         UserError: a task raised one, or Spark gave up.
     """
-    lines, pool = TaskLines(context), ThreadPoolExecutor(1, "jobs")  # so that this thread receives Ctrl-C
+    progress, pool = Progress(), ThreadPoolExecutor(1, "jobs")  # so that this thread receives Ctrl-C
     running = pool.submit(work)
     try:
         while not running.done():
             wait([running], LOOK_EVERY)
-            lines.show()
+            if progress.due:
+                done, tasks = _finished_tasks(context)
+                progress.show(f"running {tasks:,} Spark tasks", done / max(tasks, 1))
         return running.result()
     except Exception as error:
         mistake = _mistake(error)
@@ -57,26 +58,9 @@ def _mistake(error: Exception) -> str:
     return f"Spark gave up: {reason_of(error)}" if of_spark else ""
 
 
-class TaskLines:
-    """Prints every few seconds how many tasks are done and how long the rest may take."""
-
-    def __init__(self, context: "SparkContext") -> None:
-        self._tracker, self._start = context.statusTracker(), time.monotonic()
-        self._printed = self._start
-
-    def show(self) -> None:
-        """Print a line, if the last one is old enough."""
-        now = time.monotonic()
-        if now - self._printed < EVERY:
-            return
-        self._printed = now
-        jobs = filter(None, (self._tracker.getJobInfo(job) for job in self._tracker.getActiveJobsIds()))
-        stages = [
-            stage for job in jobs for number in job.stageIds if (stage := self._tracker.getStageInfo(number))
-        ]
-        done, tasks = (
-            sum(stage.numCompletedTasks for stage in stages),
-            sum(stage.numTasks for stage in stages),
-        )
-        left = f", about {clock((now - self._start) / done * (tasks - done))} left" if done else ""
-        print(f"  {done} of {tasks} tasks done{left}", flush=True)
+def _finished_tasks(context: "SparkContext") -> tuple[int, int]:
+    """Return how many tasks of the running jobs are done, and how many there are."""
+    tracker = context.statusTracker()
+    jobs = filter(None, (tracker.getJobInfo(job) for job in tracker.getActiveJobsIds()))
+    stages = [stage for job in jobs for each in job.stageIds if (stage := tracker.getStageInfo(each))]
+    return sum(stage.numCompletedTasks for stage in stages), sum(stage.numTasks for stage in stages)

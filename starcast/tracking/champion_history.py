@@ -1,8 +1,10 @@
-"""The history of champions: what its events mean, whatever order they were written in."""
+"""The history of champions: what its events mean, in whatever order they were written."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+from starcast.reports.table import Table
 
 ChangeKind = Literal["promotion", "rollback", "by hand"]
 Status = Literal["pending", "done", "void"]
@@ -11,7 +13,7 @@ PREFIX = "champion_history."  # of the tags that hold events
 
 @dataclass(frozen=True)
 class ChampionChange:
-    """The champion changes from version `source` to `target` (empty: none).
+    """A change of the champion from version `source` to `target` (empty: none).
 
     It is `pending` until the aliases have followed, then `done`; `void` if it was overtaken.
     """
@@ -39,7 +41,7 @@ class ChampionChange:
 
 @dataclass(frozen=True)
 class State:
-    """What the history says: all events that count, the champion and those before it, versions as text, oldest first."""
+    """What the history says: the events that count, the champion, and earlier champions, oldest first."""
 
     events: tuple[ChampionChange, ...]
     champion: str
@@ -54,7 +56,7 @@ class State:
 
 
 def replay(events: Iterable[ChampionChange]) -> State:
-    """Follow the history from its beginning; events that were overtaken are left out."""
+    """Return the state after all events; those that were overtaken are left out."""
     ordered = sorted(events, key=lambda event: event.place)
     champion, earlier, counted = "", list[str](), list[ChampionChange]()
     for event in ordered:
@@ -67,23 +69,15 @@ def replay(events: Iterable[ChampionChange]) -> State:
         champion = event.target
         counted.append(event)
     last = ordered[-1].number if ordered else 0
-    return State(
-        tuple(counted),
-        champion,
-        tuple(earlier),
-        last,
-        tuple(event for event in ordered if event.status == "pending"),
-    )
+    pending = tuple(event for event in ordered if event.status == "pending")
+    return State(tuple(counted), champion, tuple(earlier), last, pending)
 
 
 def history_table(events: Iterable[ChampionChange]) -> str:
-    """The history as a Markdown table, newest first."""
-    lines = ["| when | what | from | to | who | why | run |", "|---|---|---|---|---|---|---|"]
+    """Return the history as a Markdown table, newest first."""
+    rows = []
     for event in reversed(list(events)):
-        why = event.why.replace("|", "/").replace("\n", " ")
         run = "-" if event.kind == "by hand" else f"[{event.run_id[:7]}](#/runs/{event.run_id})"
-        source, target = (
-            f"version {version}" if version else "-" for version in (event.source, event.target)
-        )
-        lines.append(f"| {' | '.join((event.at, event.kind, source, target, event.by, why, run))} |")
-    return "\n".join(lines)
+        source, target = (f"version {each}" if each else "-" for each in (event.source, event.target))
+        rows.append((event.at, event.kind, source, target, event.by, event.why, run))
+    return Table(("when", "what", "from", "to", "who", "why", "run"), tuple(rows)).markdown()

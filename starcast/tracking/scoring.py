@@ -1,40 +1,42 @@
-"""Load a registered model to score reviews with: our own from its data alone, another's code only with the user's word."""
+"""Load a registered model to score reviews: our own from its data alone, another's only if trusted."""
 
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import mlflow
 import polars as pl
-from mlflow.exceptions import MlflowException
+from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from starcast.cli.errors import UserError
-from starcast.cli.progress import ReviewLines
+from starcast.cli.progress import Progress
 from starcast.models.predictor import Predictor
 from starcast.models.scored_table import ScoringSummary, add_answers
 from starcast.reviews import write
 from starcast.reviews.layouts import Layout
 from starcast.reviews.stream import Chunk
-from starcast.tracking import packaging, registry
-from starcast.tracking.packaging import PREDICTOR
+from starcast.tracking import packaging
+from starcast.tracking.access import explained
+from starcast.tracking.registry import Version
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, SparkSession
 
 TRUST = "trust_model_code"
+PROBABILITIES = ", ".join(f"probability_{rating} double" for rating in range(1, 6))
+ANSWER = f"rating long, {PROBABILITIES}, expected_rating double"
 
 
 class Scorer(Protocol):
     """Answers reviews with the columns `text` and, if trained with it, `title`."""
 
     def predict(self, reviews: pl.DataFrame) -> pl.DataFrame:
-        """Columns `rating`, `probability_1..5`, `expected_rating`, in the same order."""
+        """Return `rating`, `probability_1..5` and `expected_rating`, in the same order."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class LoadedModel:
     """A registered model in memory, how large it is on disk, and whether it reads titles."""
 
     scorer: Scorer
-    version: registry.Version
+    version: Version
     megabytes: float
     uses_title: bool = False
 
@@ -55,73 +57,50 @@ class _ForeignScorer:
         return pl.DataFrame(self.model.predict(reviews.to_pandas()))
 
 
-def load(version: registry.Version, trust_model_code: bool = False) -> LoadedModel:
-    """Load a version. One that this project logged is rebuilt from its weights: nothing in it is executed.
+def load(version: Version, trust_model_code: bool = False) -> LoadedModel:
+    """Load a version. One that starcast logged is rebuilt from its weights: nothing in it is executed.
 
     Raises:
-        UserError: it is another project's and would run its own code, or its files are gone or damaged.
+        UserError: it is another project's and would run its own code, its files are gone or damaged, or it
+            was saved with code that answers otherwise than this version.
     """
-    with TemporaryDirectory() as temporary:
-        try:
-            stored = get_artifact_repository(version.uri)
-            ours = any(item.path == PREDICTOR for item in stored.list_artifacts(str(Path(PREDICTOR).parent)))
-            if not ours:
-                return _load_foreign(version, trust_model_code)
-            folder = Path(stored.download_artifacts(PREDICTOR, temporary))  # type: ignore[no-untyped-call]
-            predictor = _read(folder, version)
-            return LoadedModel(predictor, version, _megabytes(folder), predictor.uses_title)
-        except (MlflowException, OSError) as error:
-            raise UserError(f"model {version.uri}: its files cannot be read ({_first_line(error)})") from None
-
-
-def _read(folder: Path, version: registry.Version) -> Predictor:
-    try:
-        return Predictor.load(folder)
-    except Exception as error:  # whatever a damaged or a malicious file makes its reader say
-        raise UserError(
-            f"model {version.uri}: its files are damaged or unsafe ({_first_line(error)}); train it again"
-        ) from None
-
-
-def _load_foreign(version: registry.Version, trusted: bool) -> LoadedModel:
-    if not trusted:
-        raise UserError(
-            f"model {version.uri} was not logged by starcast: loading it runs code that it brings; if you trust it, {TRUST}=true"
+    model = f"model {version.uri}"
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        explained(f"{model}: its files cannot be read ({{reason}})"),
+    ):
+        stored: Any = get_artifact_repository(version.uri)
+        ours = any(item.path == packaging.PREDICTOR for item in stored.list_artifacts("artifacts"))
+        if not ours and not trust_model_code:
+            advice = f"loading it runs code that it brings; if you trust it, {TRUST}=true"
+            raise UserError(f"{model} was not logged by starcast: {advice}")
+        fetch = stored.download_artifacts if ours else mlflow.artifacts.download_artifacts
+        folder = Path(fetch(packaging.PREDICTOR if ours else version.uri, dst_path=temporary))
+        megabytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+        if not ours:
+            return LoadedModel(_ForeignScorer(mlflow.pyfunc.load_model(str(folder))), version, megabytes)
+        saved = Model.load(stored.download_artifacts("MLmodel", temporary)).metadata or {}
+        # Whatever a damaged or a malicious file makes its reader say.
+        with explained(f"{model}: its files are damaged or unsafe ({{reason}}); train it again", Exception):
+            predictor = Predictor.load(folder)
+    if difference := packaging.answers_otherwise(predictor, saved):
+        advice = (
+            "use the code of its run's git commit, serve it with `mlflow models serve`, or train it again"
         )
-    with TemporaryDirectory() as temporary:
-        folder = mlflow.artifacts.download_artifacts(version.uri, dst_path=temporary)
-        return LoadedModel(
-            _ForeignScorer(mlflow.pyfunc.load_model(folder)), version, _megabytes(Path(folder))
-        )
-
-
-def _megabytes(folder: Path) -> float:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-ANSWER = (
-    "rating long, "
-    + ", ".join(f"probability_{rating} double" for rating in range(1, 6))
-    + ", expected_rating double"
-)
+        raise UserError(f"{model}: this version of starcast answers otherwise ({difference}); {advice}")
+    return LoadedModel(predictor, version, megabytes, predictor.uses_title)
 
 
 def answer_column(session: "SparkSession", loaded: LoadedModel, folder: Path) -> "Callable[[Column], Column]":
-    """What answers a struct of `text` (and `title`) with a struct of stars, in the executors.
+    """Return what answers a struct of `text` (and `title`) with a struct of stars, in the executors.
 
-    One of ours is written to `folder` anew, with this project's code: what came with it is not executed.
+    A model of ours is written to `folder` anew, with this project's code: its stored code is not executed.
     """
     uri = loaded.version.uri
     before, tempfile.tempdir = tempfile.tempdir, str(folder)  # MLflow leaves there what it ships
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # that the model has no example, and is loaded into this environment
+        with warnings.catch_warnings():  # that the model has no example, and is loaded into this environment
+            warnings.simplefilter("ignore")
             if isinstance(loaded.scorer, Predictor):
                 uri = str(folder / "model")
                 packaging.save_model(loaded.scorer, Path(uri))
@@ -130,23 +109,23 @@ def answer_column(session: "SparkSession", loaded: LoadedModel, folder: Path) ->
         tempfile.tempdir = before
 
 
-def _score_all(chunks: Iterator[Chunk], layout: Layout, loaded: LoadedModel, output: Path) -> ScoringSummary:
+def score_all(chunks: Iterator[Chunk], layout: Layout, loaded: LoadedModel, output: Path) -> ScoringSummary:
     """Score and write chunk by chunk."""
-    done, stars = ReviewLines(), 0.0
-    with write.open_whole(output) as writer:
+    progress, stars = Progress("reviews"), 0.0
+    with write.open_file(output) as writer:
         for chunk in chunks:
             scored = score(chunk.table, layout, loaded)
             writer.write(scored)
             stars += float(scored["expected_rating"].sum())
-            done.show(scored.height, chunk.share)
-    return ScoringSummary(done.reviews, stars / done.reviews, done.per_second())
+            progress.show("scoring the input", chunk.share, scored.height)
+    return ScoringSummary(progress.count, stars / progress.count, progress.per_second())
 
 
 def score(table: pl.DataFrame, layout: Layout, loaded: LoadedModel) -> pl.DataFrame:
-    """All columns of a table, and behind them the `ADDED` ones.
+    """Return all columns of a table followed by those of the answers.
 
     Raises:
-        UserError: the model, another project's, answers otherwise than ours.
+        UserError: the model, another project's, answers in another form than ours.
     """
     wanted = {"text": layout.text, "title": layout.title}
     columns = [pl.col(column).cast(pl.String).alias(name) for name, column in wanted.items() if column]

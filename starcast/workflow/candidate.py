@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from starcast.cli.progress import WorkLines
+from starcast.cli.progress import Progress
 from starcast.evaluation import intervals, scores
 from starcast.evaluation.decision import Decision, DecisionData, decide, decision_text
 from starcast.models.catalogue import FAMILIES
@@ -116,7 +116,7 @@ def _fit(
     print(f"fitting the candidate: {what}", flush=True)
     start = time.monotonic()
     recorder = EpochLines(recorder_of(run_id, validation.ratings), options.epochs)
-    corpus = Corpus(train, validation, show=WorkLines().show)
+    corpus = Corpus(train, validation, show=Progress().show)
     fitted = FAMILIES[spec.family].fit(corpus, spec.settings, options, recorder, checkpoints)
     facts = {"best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()}
     runs.log_metrics({"fit_seconds": time.monotonic() - start, **facts})
@@ -131,7 +131,7 @@ def _decide(plan: CandidatePlan, splits: dict[str, CorpusSplit], fitted: Fit) ->
 
 
 def _answers(splits: dict[str, CorpusSplit], fitted: Fit, decision: Decision) -> dict[str, SplitAnswers]:
-    show, answers = WorkLines().show, {}
+    show, answers = Progress().show, {}
     for name, split in splits.items():
         of_validation = name == "val"  # known since the fit
         values = (

@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 
 from starcast.cli.errors import UserError
-from starcast.cli.progress import WorkLines
+from starcast.cli.progress import Progress
 from starcast.evaluation.scores import val_scores
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
@@ -110,7 +110,7 @@ def fit_alone(job: FitJob) -> FitResult:
 def fit(job: FitJob) -> FitResult:
     """Fit in this process."""
     train, validation, test = (job.folder / f"{split}.parquet" for split in SPLITS)
-    show = WorkLines().show
+    show = Progress().show
     corpus = Corpus(CorpusSplit.stored(train, job.rows), CorpusSplit.stored(validation), show=show)
     curve, start = _Curve(corpus.validation.ratings), time.monotonic()
     family = FAMILIES[job.spec.family]

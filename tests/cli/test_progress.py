@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from starcast.cli.progress import WorkLines, clock
+from starcast.cli.progress import Progress, clock
 from starcast.models.progress import EpochLines
 from starcast.search.progress import TrialLines, say
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
@@ -170,7 +170,7 @@ def test_a_resumed_search_counts_on_and_estimates_from_its_own_trials(
 def test_work_that_takes_long_is_shown_with_the_time_left(
     clock_at: dict[str, float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = WorkLines()
+    lines = Progress()
     told = [
         ("numbering", 0.5, 2),
         ("numbering", 1.0, 2),
@@ -187,7 +187,7 @@ def test_work_that_takes_long_is_shown_with_the_time_left(
 def test_work_that_takes_very_long_is_shown_more_rarely(
     clock_at: dict[str, float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = WorkLines()
+    lines = Progress()
     for second in range(1, 601):
         clock_at["seconds"] += 1
         lines.show("fitting", second / 600)

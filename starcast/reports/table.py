@@ -1,0 +1,57 @@
+"""A table for a terminal, for Markdown and, through the page's template, for HTML."""
+
+import re
+from dataclasses import dataclass
+
+WIDTH = 120  # columns of a terminal
+# A number, perhaps a percentage, perhaps followed by its interval; or nothing where other rows have a number.
+NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?%?( \(.+ to .+\))?|-|")
+
+
+def plain(text: str) -> str:
+    """Return a text without its marks for bold and code, for a terminal."""
+    return text.replace("**", "").replace("`", "")
+
+
+def cut(text: str, room: int) -> str:
+    """Return a text in at most so many characters; its end, which may tell equal names apart, stays."""
+    return text if len(text) <= room else f"{text[: room - 9]}...{text[-6:]}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text, with **bold** and `code`; every row has as many as the head."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """Whether the cells of each column are numbers and therefore aligned to the right."""
+        columns = zip(self.head, *self.rows, strict=True)
+        return tuple(
+            len(cells) > 0 and all(NUMBER.fullmatch(cell) for cell in cells) for _, *cells in columns
+        )
+
+    def markdown(self) -> str:
+        """Return the table in Markdown."""
+        rule = ("--:" if right else "---" for right in self.numeric)
+        rows = (
+            (cell.replace("|", "\\|").replace("\n", " ") for cell in row) for row in (self.head, *self.rows)
+        )
+        head, *lines = (f"| {' | '.join(row)} |" for row in rows)
+        return "\n".join([head, f"|{'|'.join(rule)}|", *lines])
+
+    def text(self) -> str:
+        """Return the table aligned for a terminal; the first column is shortened so that all fit."""
+        rows = [[plain(cell) for cell in row] for row in (self.head, *self.rows)]
+        room = max(WIDTH - sum(2 + max(map(len, column)) for column in list(zip(*rows, strict=True))[1:]), 16)
+        rows = [[cut(first, room), *rest] for first, *rest in rows]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if right else cell.ljust(width)
+                for cell, width, right in zip(row, widths, self.numeric, strict=True)
+            ).rstrip()
+            for row in rows
+        )
