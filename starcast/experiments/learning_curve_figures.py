@@ -1,4 +1,4 @@
-"""Pictures of learning curves: score against reviews with the power law through it, and what a fit costs."""
+"""Figures of learning curves: score against reviews with fitted power laws, and the cost of a fit."""
 
 from collections.abc import Iterable, Iterator
 
@@ -13,32 +13,25 @@ from starcast.reports.style import COLOURS, MARKS, PALE, WIDTH, amount
 
 
 def score_figure(found: LearningCurves) -> Figure:
-    """Score against reviews, a line per family with its 95% intervals.
+    """Draw the score against reviews, a line per family with 95% confidence intervals.
 
-    A thin line is the power law; beyond the most reviews it is dashed, pale, with its 95% band, and called extrapolated.
+    A thin line is the power law; beyond the most reviews it is dashed, with its 95% band, and marked as
+    extrapolated.
     """
     figure = Figure(figsize=(WIDTH, 4.8), layout="constrained")
     axes = figure.subplots()
     for curve, colour, mark in _looks(found.curves):
         scores = [point.score for point in curve.points]
         values = np.array([score.value for score in scores])
-        # A percentile interval need not hold the score itself.
+        # A percentile interval need not contain the score itself.
         reach = np.maximum(
             [values - [score.low for score in scores], [score.high for score in scores] - values], 0
         )
         line = "" if curve.trend else "-"
-        axes.errorbar(
-            _sizes(curve),
-            values,
-            reach,
-            label=curve.family,
-            color=colour,
-            marker=mark,
-            capsize=3,
-            linestyle=line,
-        )
+        look = {"label": curve.family, "color": colour, "marker": mark, "linestyle": line}
+        axes.errorbar(_sizes(curve), values, reach, capsize=3, **look)
         _draw_trend(axes, curve, colour)
-    axes.set(xscale="log", xlabel="reviews learned from", ylabel=f"test {found.metric}")
+    axes.set(xscale="log", xlabel="training reviews", ylabel=f"test {found.metric}")
     if any(curve.trend and curve.trend.beyond for curve in found.curves):
         _mark_beyond(axes, found.curves[0].last.reviews)
     _finish([axes])
@@ -67,7 +60,7 @@ def _mark_beyond(axes: Axes, most: int) -> None:
 
 
 def cost_figure(found: LearningCurves) -> Figure:
-    """Seconds and peak memory of a fit against reviews, a line per family, both axes logarithmic."""
+    """Draw seconds and peak memory of a fit against reviews, a line per family, both axes logarithmic."""
     figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
     panels = figure.subplots(1, 2, gridspec_kw={"wspace": 0.06})
     facts = {"seconds": "seconds of a fit", "peak_memory_mb": "peak memory of a fit, MB"}
@@ -75,9 +68,9 @@ def cost_figure(found: LearningCurves) -> Figure:
         for curve, colour, mark in _looks(found.curves):
             means = [point.mean(fact) for point in curve.points]
             axes.plot(_sizes(curve), means, color=colour, marker=mark, label=curve.family)
-        axes.set(xscale="log", yscale="log", xlabel="reviews learned from", ylabel=label)
+        axes.set(xscale="log", yscale="log", xlabel="training reviews", ylabel=label)
         low, high = axes.get_ylim()
-        axes.set_ylim(low / 1.5, high * 1.5)  # a cost that hardly changes should look like it
+        axes.set_ylim(low / 1.5, high * 1.5)  # so that a cost that hardly changes looks flat
     _finish(panels)
     figure.legend(
         *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9, frameon=False
@@ -90,13 +83,13 @@ def _sizes(curve: Curve) -> list[int]:
 
 
 def _looks(curves: Iterable[Curve]) -> Iterator[tuple[Curve, str, str]]:
-    """Each curve with a colour and a mark of its own."""
+    """Yield each curve with its colour and mark."""
     for i, curve in enumerate(curves):
         yield curve, COLOURS[i % len(COLOURS)], MARKS[i % len(MARKS)]
 
 
 def _finish(panels: Iterable[Axes]) -> None:
-    """A pale grid, and numbers that can be read on the logarithmic axes."""
+    """Add a pale grid and readable numbers on logarithmic axes."""
     for axes in panels:
         for axis in (axes.xaxis, axes.yaxis):
             if axis.get_scale() == "log":

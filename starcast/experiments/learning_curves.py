@@ -1,4 +1,4 @@
-"""Learning curves: what families score after learning from more and more reviews, always on the same test reviews."""
+"""Learning curves: scores of families trained on more and more reviews, on the same test reviews."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +13,9 @@ from starcast.experiments.power_law import Trend
 
 @dataclass(frozen=True)
 class Measured:
-    """One fit: from how many `reviews` it learned, the test split's stars as index 0-4, its scores, what it cost.
+    """One fit: the number of training `reviews`, predicted test ratings (index 0-4), scores and costs.
 
-    `rows` it learned from after sampling; `seconds` and `peak_memory_mb` of the fit.
+    `rows`: training rows after sampling.
     """
 
     family: str
@@ -32,7 +32,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Point:
-    """All fits of a family from as many reviews; `gain` is what it scores above the point before, if there is one."""
+    """All fits of a family at one size; `gain`: its score minus that of the size before, if there is one."""
 
     fits: Sequence[Measured]
     draws: Draws
@@ -41,19 +41,18 @@ class Point:
 
     @property
     def reviews(self) -> int:
-        """How many reviews were learned from."""
+        """Return the number of training reviews."""
         return self.fits[0].reviews
 
     def mean(self, fact: str) -> float:
-        """Mean over the fits of `rows`, `seconds`, `peak_memory_mb` or a score."""
-        return float(
-            np.mean([fit.scores[fact] if fact in fit.scores else getattr(fit, fact) for fit in self.fits])
-        )
+        """Return the mean over the fits of `rows`, `seconds`, `peak_memory_mb` or a score."""
+        values = [fit.scores[fact] if fact in fit.scores else getattr(fit, fact) for fit in self.fits]
+        return float(np.mean(values))
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A family's points, fewest reviews first, and the power law through them, if they are enough for one."""
+    """A family's points, fewest reviews first, and the power law fitted to them, if there are enough."""
 
     family: str
     points: Sequence[Point]
@@ -61,18 +60,18 @@ class Curve:
 
     @property
     def last(self) -> Point:
-        """The point of the most reviews."""
+        """Return the point with the most reviews."""
         return self.points[-1]
 
     @property
     def believed(self) -> Trend | None:
-        """The power law, if its limit is to be believed."""
+        """Return the power law, if its limit is reliable."""
         return self.trend if self.trend and not self.trend.doubt else None
 
 
 @dataclass(frozen=True)
 class Lead:
-    """How much the better of two families scores above the other, both with the most reviews."""
+    """The better of two families at the most reviews, and its score minus the other's."""
 
     ahead: Curve
     behind: Curve
@@ -81,7 +80,7 @@ class Lead:
 
 @dataclass(frozen=True)
 class LearningCurves:
-    """The curves of all families in the order asked, and the leads of every pair, the best families' first."""
+    """The curves of all families in the order asked, and the lead within each pair, best families first."""
 
     curves: Sequence[Curve]
     leads: Sequence[Lead]
@@ -89,16 +88,16 @@ class LearningCurves:
 
     @property
     def best(self) -> Curve:
-        """The family with the highest score with the most reviews."""
+        """Return the family with the highest score at the most reviews."""
         return max(self.curves, key=lambda curve: curve.last.score.value)
 
 
 def learning_curves(fits: Sequence[Measured], ratings: np.ndarray, metric: str, seed: int) -> LearningCurves:
-    """Score all fits on the same resampled test reviews.
+    """Score all fits on the same bootstrap resamples of the test reviews.
 
     Args:
-        fits: as many of every family and size, fewest reviews first; equal repeats stand in the same order.
-        ratings: of the test split as index 0-4, shape (reviews,).
+        fits: equally many of every family and size, fewest reviews first, repeats in the same order.
+        ratings: true test ratings as index 0-4, shape (reviews,).
         metric: a score of the confusion matrix.
     """
     kinds: dict[tuple[str, int], list[Measured]] = {}
@@ -107,9 +106,8 @@ def learning_curves(fits: Sequence[Measured], ratings: np.ndarray, metric: str, 
     predicted = [np.stack([fit.predicted for fit in alike]) for alike in kinds.values()]
     draws = dict(zip(kinds, PairedBootstrap(ratings, seed).draws(predicted), strict=True))
     families = dict.fromkeys(family for family, _ in kinds)
-    curves = _adjusted(
-        [_curve({key: kinds[key] for key in kinds if key[0] == family}, draws, metric) for family in families]
-    )
+    own = ({key: kinds[key] for key in kinds if key[0] == family} for family in families)
+    curves = _adjusted([_curve(of_family, draws, metric) for of_family in own])
     return LearningCurves(curves, _leads(curves, metric), metric)
 
 
@@ -120,24 +118,19 @@ def _curve(
     for key, fits in kinds.items():
         gain = differences(points[-1].draws, [draws[key]], metric)[0] if points else None
         points.append(Point(fits, draws[key], draws[key].estimate(metric), gain))
-    reviews, scores = (
-        np.array([point.reviews for point in points]),
-        np.array([point.score.value for point in points]),
-    )
+    reviews = np.array([point.reviews for point in points])
+    scores = np.array([point.score.value for point in points])
     resampled = np.stack([point.draws.resampled[metric] for point in points], axis=1)
     return Curve(points[0].fits[0].family, points, Trend.fit(reviews, scores, resampled))
 
 
 def _adjusted(curves: Sequence[Curve]) -> Sequence[Curve]:
-    """The curves with p of their last gains, which are judged, adjusted for the number of families."""
+    """Adjust the p values of the last gains, which are judged, for the number of families."""
     gains = [curve.last.gain for curve in curves if curve.last.gain]
     if not gains:
         return curves
-    adjusted = zip(curves, _with_adjusted_p(gains), strict=True)
-    return [
-        replace(curve, points=[*curve.points[:-1], replace(curve.last, gain=gain)])
-        for curve, gain in adjusted
-    ]
+    lasts = [replace(c.last, gain=gain) for c, gain in zip(curves, _with_adjusted_p(gains), strict=True)]
+    return [replace(c, points=[*c.points[:-1], last]) for c, last in zip(curves, lasts, strict=True)]
 
 
 def _leads(curves: Sequence[Curve], metric: str) -> Sequence[Lead]:
@@ -148,6 +141,6 @@ def _leads(curves: Sequence[Curve], metric: str) -> Sequence[Lead]:
 
 
 def _with_adjusted_p(found: Sequence[Difference]) -> list[Difference]:
-    """With p after Benjamini and Hochberg (1995) over all of them."""
+    """Adjust p values by Benjamini and Hochberg (1995) over all differences."""
     adjusted = false_discovery_control([each.p for each in found]) if found else []
     return [replace(each, p=float(p)) for each, p in zip(found, adjusted, strict=True)]

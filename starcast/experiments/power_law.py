@@ -9,19 +9,21 @@ from starcast.evaluation.paired import LEVEL, Estimate
 LEAST_SIZES = 4  # three numbers are fitted
 HIGHEST = 1.0  # of any score
 RATES = np.geomspace(0.05, 2, 400)  # tried, 1% apart
-NO_GAP = 0.005  # what is missing to the limit is nothing
-TOO_WIDE = 0.2  # an interval that says nothing
-BEYOND = 10  # times the most reviews, as far as a curve is extrapolated
+NO_GAP = 0.005  # a smaller distance to the limit counts as none
+TOO_WIDE = 0.2  # a wider interval says nothing
+BEYOND = 10  # multiple of the most reviews up to which a curve is extrapolated
 TAIL = (1 - LEVEL) / 2
 
 
 def fit_power_laws(reviews: np.ndarray, scores: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Least squares of score = limit - gap * (reviews / most reviews) ** -rate, for one or for many curves at once.
+    """Fit score = limit - gap * (reviews / most reviews) ** -rate by least squares to one or many curves at
+    once.
 
-    Such laws were seen by Hestness et al. (Deep learning scaling is predictable, empirically, 2017), and fit most learning
-    curves best of the forms that Viering and Loog compare (The shape of learning curves: a review, 2021). For a given rate
-    the other two follow in closed form (variable projection, Golub and Pereyra, 1973), so every rate is tried: no start to
-    choose, no failure to converge. Bounds: limit <= 1, gap >= 0, rate within `RATES`.
+    Hestness et al. observed such laws (Deep learning scaling is predictable, empirically, 2017); they fit
+    most learning curves best among the forms compared by Viering and Loog (The shape of learning curves: a
+    review, 2021). For a given rate the other two follow in closed form (variable projection, Golub and
+    Pereyra, 1973), so every rate is tried: there is no starting point to choose and no failure to converge.
+    Bounds: limit <= 1, gap >= 0, rate within `RATES`.
 
     Args:
         reviews: ascending, shape (sizes,).
@@ -29,7 +31,7 @@ def fit_power_laws(reviews: np.ndarray, scores: np.ndarray, errors: np.ndarray) 
         errors: standard errors of the scores, positive, shape (sizes,).
 
     Returns:
-        limit, gap (what the limit is above the fit at the most reviews) and rate, shape (curves, 3).
+        limit, gap (limit minus the fit at the most reviews) and rate, shape (curves, 3).
     """
     weights = errors**-2.0 / (errors**-2.0).sum()
     powers = (reviews / reviews[-1]) ** -RATES[:, None]  # (rates, sizes)
@@ -50,8 +52,8 @@ def fit_power_laws(reviews: np.ndarray, scores: np.ndarray, errors: np.ndarray) 
 class Trend:
     """A power law fitted to a curve and, for its intervals, to each bootstrap resample of the curve.
 
-    `most` is the most reviews measured; `fitted`, shape (3,), and `resampled`, shape (resamples, 3), are as `fit_power_laws`
-    gives them.
+    `most`: the most reviews measured; `fitted`, shape (3,), and `resampled`, shape (resamples, 3), as
+    returned by `fit_power_laws`.
     """
 
     most: int
@@ -60,7 +62,8 @@ class Trend:
 
     @classmethod
     def fit(cls, reviews: np.ndarray, scores: np.ndarray, resampled: np.ndarray) -> "Trend | None":
-        """Fit, weighing each size by how little its score varies over the resamples; none of fewer than 4 sizes.
+        """Fit with weights by how little each size's score varies over the resamples; None for fewer than 4
+        sizes.
 
         Args:
             reviews: ascending, shape (sizes,).
@@ -70,20 +73,19 @@ class Trend:
         if len(reviews) < LEAST_SIZES:
             return None
         spread = resampled.std(axis=0)
-        errors = np.maximum(
-            spread, 0.1 * spread.max() or 1.0
-        )  # a size that happens not to vary is not the whole truth
+        # A size that happens not to vary must not dominate.
+        errors = np.maximum(spread, 0.1 * spread.max() or 1.0)
         fitted = fit_power_laws(reviews, scores[None], errors)[0]
         return cls(int(reviews[-1]), fitted, fit_power_laws(reviews, resampled, errors))
 
     @property
     def limit(self) -> Estimate:
-        """Where the curve ends with any number of reviews."""
+        """Return the limit of the curve for any number of reviews."""
         return Estimate(float(self.fitted[0]), *_ends(self.resampled[:, 0]).tolist())
 
     @property
     def doubt(self) -> str:
-        """Why the limit is not to be believed; empty if nothing speaks against it."""
+        """Return why the limit is unreliable; empty if it is reliable."""
         limit, (_, gap, rate) = self.limit, self.fitted
         if gap > NO_GAP and (limit.value >= HIGHEST or rate <= RATES[0]):
             return "the points do not bend towards a limit yet"
@@ -93,54 +95,54 @@ class Trend:
 
     @property
     def beyond(self) -> Estimate | None:
-        """The score of ten times the most reviews; none where its interval is too wide to say anything."""
+        """Return the score at ten times the most reviews; None if its interval is too wide."""
         estimate = self.estimate(BEYOND * self.most)
         return None if estimate.high - estimate.low > TOO_WIDE else estimate
 
     def at(self, reviews: np.ndarray) -> np.ndarray:
-        """The fitted score, shape (sizes,)."""
+        """Return the fitted scores, shape (sizes,)."""
         return _law(self.fitted[None], reviews / self.most)[0]
 
     def interval(self, reviews: np.ndarray) -> np.ndarray:
-        """Ends of the 95% intervals of the fitted score, shape (2, sizes)."""
+        """Return the ends of the 95% intervals of the fitted scores, shape (2, sizes)."""
         return _ends(_law(self.resampled, reviews / self.most))
 
     def estimate(self, reviews: int) -> Estimate:
-        """The fitted score of that many reviews."""
+        """Return the fitted score at a number of reviews."""
         sizes = np.array([reviews])
         return Estimate(float(self.at(sizes)[0]), *self.interval(sizes)[:, 0].tolist())
 
     def worth_doubling_until(self, worth: float) -> float:
-        """From how many reviews on a doubling of them gains less than `worth`; 0 if it never gains as much."""
+        """Return from how many reviews on a doubling gains less than `worth`; 0 if it never gains as much."""
         _, gap, rate = self.fitted
         return float(self.most * (gap * (1 - 2.0**-rate) / worth) ** (1 / rate))
 
 
 def passing(behind: Trend, ahead: Trend, times: int) -> Estimate:
-    """At how many reviews one law passes another that is ahead, from the most reviews measured to `times` as many.
+    """Return the number of reviews at which one law passes another, between the most measured and `times` as
+    many.
 
-    Infinite where it does not. The interval is over the resamples, which the two share.
+    Infinite if it does not. The interval is over the resamples, which both share.
     """
     sizes = np.geomspace(1, times, 400)
     laws = ((behind.fitted[None], ahead.fitted[None]), (behind.resampled, ahead.resampled))
     above = [_law(own, sizes) > _law(other, sizes) for own, other in laws]
-    (value,), resampled = (
-        behind.most * np.where(each.any(axis=1), sizes[each.argmax(axis=1)], np.inf) for each in above
-    )
-    # No interpolation between the draws: there is none with infinity.
-    low, high = (
-        np.quantile(resampled, TAIL, method="lower"),
-        np.quantile(resampled, 1 - TAIL, method="higher"),
-    )
+    first = (np.where(each.any(axis=1), sizes[each.argmax(axis=1)], np.inf) for each in above)
+    (value,), resampled = (behind.most * at for at in first)
+    # Infinity cannot be interpolated.
+    low = np.quantile(resampled, TAIL, method="lower")
+    high = np.quantile(resampled, 1 - TAIL, method="higher")
     return Estimate(float(value), float(low), float(high))
 
 
 def _law(laws: np.ndarray, relative: np.ndarray) -> np.ndarray:
-    """Scores by laws, shape (laws, 3), of reviews relative to the most, shape (sizes,); shape (laws, sizes)."""
+    """Return scores, shape (laws, sizes), of laws, shape (laws, 3), at reviews relative to the most, shape
+    (sizes,).
+    """
     limit, gap, rate = laws.T[..., None]
     return np.asarray(limit - gap * relative**-rate)
 
 
 def _ends(resampled: np.ndarray) -> np.ndarray:
-    """Ends of the 95% intervals of draws, shape (draws, ...); shape (2, ...)."""
+    """Return the ends, shape (2, ...), of the 95% intervals of draws, shape (draws, ...)."""
     return np.quantile(resampled, [TAIL, 1 - TAIL], axis=0)

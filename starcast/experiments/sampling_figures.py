@@ -1,4 +1,4 @@
-"""Study B's pictures: score per sampling with the baseline's as a red line, precision and recall of each rating."""
+"""Study B's figures: score per sampling with the baseline as a red line; precision and recall per rating."""
 
 from collections.abc import Mapping
 
@@ -11,13 +11,13 @@ from starcast.reports.style import COLOURS, MARKS
 
 STARS = np.arange(1, 6)
 RED = "#C1121F"
-MORE_COLOURS = ("0.55", *COLOURS, "#F0E442", "#7F3C8D")  # grey stands for doing nothing
+MORE_COLOURS = ("0.55", *COLOURS, "#F0E442", "#7F3C8D")  # grey: no sampling
 
 
 def score_figure(
     families: Mapping[str, Mapping[str, Mapping[str, Estimate]]], metric: str, baseline: tuple[str, float]
 ) -> Figure:
-    """A panel per family: score against sampling, a line per decision, bars for 95% intervals.
+    """Draw a panel per family: score against sampling, a line per decision, 95% confidence intervals.
 
     Args:
         families: family to decision to sampling to score.
@@ -41,7 +41,7 @@ def _draw_family(axes: Axes, decisions: Mapping[str, Mapping[str, Estimate]]) ->
         found = [estimates[sampling] for sampling in samplings]
         values = np.array([estimate.value for estimate in found])
         ends = np.array([[e.value - e.low for e in found], [e.high - e.value for e in found]]).clip(min=0)
-        shift = 0.12 * (i - (len(decisions) - 1) / 2)  # side by side, so that intervals can be told apart
+        shift = 0.12 * (i - (len(decisions) - 1) / 2)  # so that intervals do not overlap
         axes.errorbar(
             places + shift,
             values,
@@ -59,10 +59,10 @@ def _draw_family(axes: Axes, decisions: Mapping[str, Mapping[str, Estimate]]) ->
 
 
 def rating_figure(sides: Mapping[str, Mapping[str, np.ndarray]], title: str) -> Figure:
-    """Bars of precision and of recall of each rating, a bar per sampling.
+    """Draw bars of precision and recall per rating, a bar per sampling.
 
     Args:
-        sides: sampling to scores by name, `precision_1` to `recall_5` among them.
+        sides: sampling to scores by name, including `precision_1` to `recall_5`.
     """
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from starcast.evaluation.paired import ONE_FIT, Difference, Estimate
-from starcast.experiments.learning_curve_report import fit_rows, report_of, score_table, terminal_lines
+from starcast.experiments.learning_curve_report import fit_rows, report_of, score_table, short_table
 from starcast.experiments.learning_curves import LearningCurves, learning_curves
 from tests.experiments.measured import RATINGS, SIZES, curves, measured, rises, rises_late
 
@@ -75,7 +75,7 @@ def test_the_report_answers_both_questions(two: LearningCurves) -> None:
     assert linear.startswith(
         f"**{LINEAR}: accuracy {two.curves[0].last.score}** with 16,000 training reviews; from 8,000 to 16,000"
     )
-    assert "beyond chance: **it still rises**" in linear
+    assert "statistically significant: **it still rises**" in linear
     assert "Extrapolated by its power law: 0.7" in linear
     assert "limit 0.8" in linear
     assert network.startswith(f"**{NETWORK}: accuracy")
@@ -85,7 +85,7 @@ def test_the_report_answers_both_questions(two: LearningCurves) -> None:
 
 def test_a_flat_family_has_levelled_off_and_never_passes() -> None:
     _, flat, lead = answer(curves({LINEAR: rises, NETWORK: lambda _: 0.6}))
-    assert "no more than chance: **it has levelled off**" in flat
+    assert "not statistically significant: **it has levelled off**" in flat
     assert flat.endswith("a doubling gains less than 0.005 already.")
     assert lead.endswith(f"{NETWORK} never passes (looked at up to 16,000,000 reviews).")
 
@@ -93,11 +93,11 @@ def test_a_flat_family_has_levelled_off_and_never_passes() -> None:
 @pytest.mark.parametrize(
     ("estimate", "p", "verdict"),
     [
-        (Estimate(0.030, 0.020, 0.040), 0.002, "beyond chance: **it still rises**"),
-        (Estimate(0.004, 0.002, 0.006), 0.002, "beyond chance but less than 0.005: **it has levelled off**"),
-        (Estimate(-0.03, -0.04, -0.02), 0.002, "beyond chance but less than 0.005: **it has levelled off**"),
-        (Estimate(0.004, -0.002, 0.010), 0.3, "no more than chance: **it has levelled off**"),
-        (Estimate(0.02, -0.01, 0.05), 0.3, "**these reviews do not tell whether it has levelled off**"),
+        (Estimate(0.030, 0.020, 0.040), 0.002, "statistically significant: **it still rises**"),
+        (Estimate(0.004, 0.002, 0.006), 0.002, "statistically significant but less than 0.005: **it has levelled off**"),
+        (Estimate(-0.03, -0.04, -0.02), 0.002, "statistically significant but less than 0.005: **it has levelled off**"),
+        (Estimate(0.004, -0.002, 0.010), 0.3, "not statistically significant: **it has levelled off**"),
+        (Estimate(0.02, -0.01, 0.05), 0.3, "**it is open whether it has levelled off**"),
     ],
 )
 def test_levelled_off_is_said_only_of_a_gain_that_is_none(
@@ -130,8 +130,8 @@ def test_one_size_has_no_gain() -> None:
 
 def test_families_within_chance_are_not_told_apart() -> None:
     lead = answer(curves({LINEAR: rises, "gru_1": rises}))[-1]
-    assert lead.startswith(f"**{LINEAR} and gru_1 cannot be told apart**")
-    assert "which may be chance (p 1.000)" in lead
+    assert lead.startswith(f"**{LINEAR} and gru_1 do not differ significantly**")
+    assert "more (p 1.000)" in lead
 
 
 def test_tables_hold_every_point_and_every_fit(two: LearningCurves) -> None:
@@ -139,7 +139,7 @@ def test_tables_hold_every_point_and_every_fit(two: LearningCurves) -> None:
     assert [row[:2] for row in table.rows] == [(c, f"{size:,}") for c in (LINEAR, NETWORK) for size in SIZES]
     assert table.rows[0][3] == "-"
     assert table.rows[1][3] == str(two.curves[0].points[1].gain.estimate)  # type: ignore[union-attr]
-    assert len(terminal_lines(two)) == 11
+    assert len(short_table(two).rows) == 10
     rows = fit_rows(two)
     assert rows.select("family", "train_reviews", "repeat").n_unique() == len(rows) == 20
     first = rows.row(by_predicate=pl.col("run_id") == "lstm_14000-1", named=True)
