@@ -87,7 +87,7 @@ def test_a_flat_family_has_levelled_off_and_never_passes() -> None:
     _, flat, lead = answer(curves({LINEAR: rises, NETWORK: lambda _: 0.6}))
     assert "not statistically significant: **it has levelled off**" in flat
     assert flat.endswith("a doubling gains less than 0.005 already.")
-    assert lead.endswith(f"{NETWORK} never passes (looked at up to 16,000,000 reviews).")
+    assert lead.endswith(f"{NETWORK} never passes (up to 16,000,000 reviews).")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_without_enough_sizes_nothing_is_extrapolated() -> None:
     found = curves({LINEAR: rises, NETWORK: rises_late}, SIZES[-2:])
     linear, _, lead = answer(found)
     assert linear.endswith("No power law is fitted to fewer than 4 sizes.")
-    assert lead.endswith("their power laws do not tell.")
+    assert "Their power laws do not tell whether" in lead
     text = report_of(found, "reviews", "facts").markdown()
     assert "None: a power law wants at least 4 sizes." in text
 
