@@ -1,0 +1,1 @@
+"""Numbers: scores, confidence intervals, paired differences, decisions."""

@@ -1,0 +1,1 @@
+"""Samplings, learning curves and study A: many fits compared."""

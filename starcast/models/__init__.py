@@ -1,0 +1,1 @@
+"""Families of models: encode, build, fit, resample, predict."""

@@ -1,0 +1,1 @@
+"""The gate between challenger and champion, its verdict, and the way back."""

@@ -1,0 +1,1 @@
+"""A logged run made again, and compared with what it was."""

@@ -1,0 +1,1 @@
+"""A file becomes checked, cleaned, split reviews."""

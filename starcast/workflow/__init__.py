@@ -1,0 +1,1 @@
+"""What entry points share: preparing data, a search, a candidate, a fit in a process of its own."""
