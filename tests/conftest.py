@@ -1,10 +1,12 @@
 """Fixtures: an MLflow store of its own for each test, and small files of reviews."""
 
+import fcntl
 import os
 import resource
 import shutil
+import sqlite3
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -82,11 +84,47 @@ def wordnet() -> None:
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Return a folder that whichever process comes first has made; the others wait for it."""
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def empty_database(shared_folder: Path) -> Path:
     """A migrated SQLite store; making one takes seconds, copying it none."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
+
+    def make(folder: Path) -> None:
+        mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
+
+    return made_once(shared_folder / "empty", make) / "mlflow.db"
+
+
+def copy_store(folder: Path, to: Path) -> None:
+    """Copy a store with its artifacts; in the copy's database, paths in the one folder are in the other."""
+    shutil.copytree(folder, to, dirs_exist_ok=True)
+    database = sqlite3.connect(to / "mlflow.db")
+    with database:
+        for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for _, column, kind, *_ in database.execute(f"PRAGMA table_info({table})").fetchall():
+                if "CHAR" in kind or "TEXT" in kind:
+                    replaced = f'UPDATE {table} SET "{column}" = replace("{column}", ?, ?)'
+                    database.execute(
+                        f'{replaced} WHERE instr("{column}", ?)', (*map(str, (folder, to, folder)),)
+                    )
+    database.close()
 
 
 @contextmanager
@@ -96,7 +134,9 @@ def store_in(folder: Path, database: Path, experiment: str) -> Iterator[Path]:
     Yields:
         The copy.
     """
-    copy = Path(shutil.copy(database, folder / "mlflow.db"))
+    copy = folder / "mlflow.db"
+    if not copy.exists():
+        shutil.copy(database, copy)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{copy}")

@@ -1,239 +1,140 @@
-"""Each entry point through `mlflow run`, tiny; a tracking server; `mlflow models serve`. Real processes throughout."""
+"""Each entry point once through `mlflow run`, tiny, in a process of its own; and a tracking server."""
 
-import json
-import os
-import re
-import shlex
-import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
 import pytest
 
-from tests.conftest import make_reviews, statuses
+from starcast.cli.parameters import parse_logged
+from starcast.workflow.fit_parameters import TrainParameters
+from tests.conftest import statuses
+from tests.workflow.processes import BIN, PROJECT, environment
 
-PROJECT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
-TINY = {"families": "logistic_regression", "max_trials": "2", "epochs": "2"}
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Path:
-    """A copy of the project with a store of its own and 300 reviews as `reviews.csv`, shared by this module's tests."""
-    folder = tmp_path_factory.mktemp("project") / "starcast"
-    ignored = shutil.ignore_patterns(
-        "raw", "mlruns", "mlflow.db*", "__pycache__", "*.pyc", ".git", ".uv", ".hypothesis"
-    )
-    shutil.copytree(PROJECT, folder, ignore=ignored)
-    shutil.copy(empty_database, folder / "mlflow.db")
-    make_reviews(300).write_csv(folder / "reviews.csv")
-    return folder
-
-
-def environment(**more: str) -> dict[str, str]:
-    """The environment of the tests without what MLflow leaves in it for child processes, as a user's shell has it."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    return {**clean, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **more}
+LINEAR = {"families": "logistic_regression"}
+ONE = {**LINEAR, "max_trials": "1", "workers": "1"}
+NETWORK = {"families": "gru_1", "max_trials": "1", "max_epochs": "1", "epochs": "1", "workers": "1"}
+STUDY = {"data": "reviews.csv", "protocol": "ours", **NETWORK}
+DATA = {"data": "reviews.csv"}
+FIGURES = {  # of each entry point's report, drawn for real here
+    "tune": {"best_so_far.png", "parallel_coordinates.png", "setting_importance.png"},
+    "sampling": {"scores.png", "ratings_logistic_regression.png"},
+    "learning-curve": {"learning_curve.png", "learning_curve_cost.png"},
+    "compare": {"scores.png", "cost.png"},
+    "promote": {"differences.png", "confusion_matrices.png"},
+}
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def mlflow_run(
-    project: Path, entry_point: str, *, tracking: str = "", experiment: str = "bars", **parameters: str
-) -> subprocess.CompletedProcess[str]:
-    """`mlflow run` in the environment of the tests, on the project's own store or on a server."""
-    command = [
-        str(BIN / "mlflow"),
-        "run",
-        ".",
-        "-e",
-        entry_point,
-        "--env-manager",
-        "local",
-        "--experiment-name",
-        experiment,
-    ]
-    command += [part for name, value in parameters.items() for part in ("-P", f"{name}={value}")]
-    uri = tracking or f"sqlite:///{project / 'mlflow.db'}"
-    return subprocess.run(
-        command,
-        cwd=project,
-        env=environment(MLFLOW_TRACKING_URI=uri),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def mlflow_run(fitted_store: mlflow.MlflowClient, tmp_path: Path) -> Run:
+    """`mlflow run` in the environment of the tests, on a copy of the fitted store."""
 
+    def run(entry_point: str, **given: str) -> subprocess.CompletedProcess[str]:
+        uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+        paths = {name: str(tmp_path / given[name]) for name in ("data", "input", "output") if name in given}
+        chosen = [part for item in {**given, **paths}.items() for part in ("-P", "=".join(item))]
+        command = [str(BIN / "mlflow"), "run", str(PROJECT), "-e", entry_point, "--env-manager", "local"]
+        return subprocess.run(
+            [*command, "--experiment-name", "tests", *chosen],
+            cwd=tmp_path,
+            env=environment(MLFLOW_TRACKING_URI=uri, PYTHONPATH=""),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
-def client_of(project: Path) -> mlflow.MlflowClient:
-    return mlflow.MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
-
-
-def test_main(project: Path) -> None:
-    done = mlflow_run(project, "main", data="reviews.csv", **TINY)
-    assert done.returncode == 0, done.stderr
-    assert "is review-rating version 1, alias challenger" in done.stdout
-    assert "mlflow ui --backend-store-uri sqlite:///" in done.stdout
-    assert set(statuses(client_of(project))) == {"FINISHED"}
+    return run
 
 
 @pytest.mark.parametrize(
-    ("entry_point", "expected"),
+    ("entry_point", "given", "expected"),
     [
-        ("preprocess", "preprocess: kept 2,984 reviews"),
-        ("tune", "alias challenger"),
-        ("study-a", "| gru_2 | 0.8317 |"),
-        ("train", "train: logistic_regression on 597 test reviews"),
-        ("reproduce", "reproduce: Equal: "),
-        ("promote", "is now champion, the first."),
-        ("sampling", "sampling: logistic_regression: best is smote with decision"),
-        ("learning-curve", "learning-curve: logistic_regression: f1_macro 0."),
-        ("compare", "compare: Best: "),
-        ("predict", "predict: 3,050 reviews scored by review-rating version"),
+        ("main", {**DATA, **ONE}, "is review-rating version 4, alias challenger"),
+        ("preprocess", {**DATA, "split": "hash"}, "preprocess: kept 300 reviews"),
+        ("tune", {**DATA, **ONE}, "is review-rating version 4, alias challenger"),
+        ("study-a", STUDY, "| gru_1 | 0.8379 |"),
+        ("promote", {"mode": "enabled", "thresholds": '{"accuracy": 0.1}'}, "is now champion, the first."),
+        ("sampling", {**DATA, "variants": "none,random_under", "repeats": "1"}, "best is"),
+        ("learning-curve", {**DATA, **LINEAR, "sizes": "80,168", "repeats": "1"}, "f1_macro 0."),
+        ("compare", {"experiment": "fitted"}, "compare: Best: "),
+        (
+            "predict",
+            {"input": "reviews.csv", "output": "scores of mine.csv"},
+            "predict: 300 reviews scored by review-rating version 3",
+        ),
     ],
 )
-def test_the_commands_of_the_readme(project: Path, entry_point: str, expected: str) -> None:
-    [command] = readme_commands(f"mlflow run . --env-manager local -e {entry_point}")
-    uri = f"sqlite:///{project / 'mlflow.db'}"
-    done = run_line(command, project, MLFLOW_TRACKING_URI=uri)
+def test_an_entry_point(
+    mlflow_run: Run,
+    fitted_store: mlflow.MlflowClient,
+    entry_point: str,
+    given: dict[str, str],
+    expected: str,
+) -> None:
+    done = mlflow_run(entry_point, **given)
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout
-    client = client_of(project)
-    assert "RUNNING" not in statuses(client)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    [step] = client.search_runs(experiments, f"tags.step = '{entry_point}'", max_results=1)
-    assert step.data.tags["command"].startswith(f"mlflow run . -e {entry_point} ")
+    assert not {"RUNNING", "FAILED"} & set(statuses(fitted_store))
+    experiment = fitted_store.get_experiment_by_name("tests").experiment_id
+    steps = fitted_store.search_runs([experiment], f"tags.step = '{entry_point}'")
+    step = min(steps, key=lambda run: run.info.start_time)
+    files = {item.path for item in fitted_store.list_artifacts(step.info.run_id)}
+    assert FIGURES.get(entry_point, set()) <= files
+    for name in FIGURES.get(entry_point, ()):
+        assert len(Path(fitted_store.download_artifacts(step.info.run_id, name)).read_bytes()) > 5_000
 
 
-@pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
-def test_a_search_by_keras_tuner(project: Path, algorithm: str) -> None:
-    more = {"engine": "keras-tuner", "algorithm": algorithm, "register": "false"}
-    done = mlflow_run(project, "tune", experiment=algorithm, data="reviews.csv", **{**TINY, **more})
+def test_train_logs_every_parameter_and_reproduce_makes_its_run_again(
+    mlflow_run: Run, fitted_store: mlflow.MlflowClient
+) -> None:
+    given = {**DATA, "settings": '{"c": 3.0, "ngrams": 1}'}  # MLproject declares these
+    more = {"sampling": "none", "register": "false", "model": "my model's"}  # and hands these on
+    done = mlflow_run("train", **given, **more)
     assert done.returncode == 0, done.stderr
-    client = client_of(project)
-    experiment = client.get_experiment_by_name(algorithm).experiment_id
-    trials = client.search_runs([experiment], "tags.trial_number != ''")
-    assert {run.data.tags["engine"] for run in trials} == {"keras-tuner"}
-    assert len(trials) == 2
-
-
-def readme_commands(beginning: str) -> list[str]:
-    """The README's commands, in ```bash blocks, that begin so."""
-    blocks = re.findall(r"```bash\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.startswith(beginning)]
-
-
-def run_line(line: str, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    command = ["bash", "-c", line]
-    return subprocess.run(
-        command, cwd=folder, env=environment(**more), capture_output=True, text=True, check=False
-    )
+    assert "train: logistic_regression on 60 test reviews" in done.stdout
+    experiment = fitted_store.get_experiment_by_name("tests").experiment_id
+    [run] = fitted_store.search_runs([experiment], "tags.step = 'train'")
+    logged = parse_logged(TrainParameters, run.data.params)
+    assert logged == TrainParameters.model_validate({**given, **more, "data": logged.data})
+    assert logged.as_text().keys() <= run.data.params.keys()
+    assert run.data.params["settings"].startswith("'"), "MLflow logs values as the shell wants them"
+    again = mlflow_run("reproduce")
+    assert again.returncode == 0, again.stderr
+    newest = f"reproduce: the newest finished candidate is run {run.info.run_id}, train logistic_regression"
+    assert newest in again.stdout
+    assert "reproduce: Equal: train logistic_regression" in again.stdout
+    [own] = fitted_store.search_runs([experiment], "tags.step = 'reproduce'")
+    assert (own.info.status, own.data.tags["reproduced_run_id"]) == ("FINISHED", run.info.run_id)
 
 
 @pytest.mark.parametrize(
     ("parameters", "line"),
     [
         ({"max_trials": "abc"}, "starcast tune: parameter max_trials: should be a whole number"),
-        ({"data": "nowhere.csv"}, "starcast tune: data 'nowhere.csv': no such file"),
+        ({"data": "nowhere.csv"}, "nowhere.csv': no such file"),
     ],
 )
 def test_a_mistake_is_one_line_and_no_run_stays_running(
-    project: Path, parameters: dict[str, str], line: str
+    mlflow_run: Run, fitted_store: mlflow.MlflowClient, parameters: dict[str, str], line: str
 ) -> None:
-    done = mlflow_run(project, "tune", **parameters)
+    done = mlflow_run("tune", **parameters)
     assert done.returncode != 0
     assert line in done.stderr
     assert "Traceback" not in done.stderr
-    assert "RUNNING" not in statuses(client_of(project))
+    assert "RUNNING" not in statuses(fitted_store)
 
 
-def test_exit_code_of_a_mistake_is_two(project: Path) -> None:
-    command = [sys.executable, "-m", "steps.preprocess", "--data=nowhere.csv"]
+def test_the_exit_code_of_a_mistake_is_two(tmp_path: Path) -> None:
     done = subprocess.run(
-        command, cwd=project, env=environment(), capture_output=True, text=True, check=False
+        [sys.executable, "-m", "steps.preprocess", "--data=nowhere.csv"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert done.stderr.strip().count("\n") == 0
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@contextmanager
-def served(command: str, port: int, path: str, folder: Path, **more: str) -> Iterator[str]:
-    """A server process that answers `path`; it is ended with its children."""
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*shlex.split(command), "--port", str(port)],  # the last port wins
-            cwd=folder,
-            env=environment(**more),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(address + path, timeout=2).close()
-                break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.5)
-        else:
-            pytest.fail((folder / "server.log").read_text())
-        yield address
-    finally:
-        os.killpg(process.pid, 15)
-        process.wait(30)
-
-
-def test_on_a_tracking_server(project: Path, tmp_path: Path, empty_database: Path) -> None:
-    shutil.copy(empty_database, tmp_path / "server.db")
-    [command] = readme_commands("mlflow server")
-    jobs_off = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # its job workers outlive a killed server
-    with served(command, free_port(), "/health", tmp_path, **jobs_off) as address:
-        done = mlflow_run(project, "tune", tracking=address, data="reviews.csv", **TINY)
-        assert done.returncode == 0, done.stderr
-        assert f"look at the run: {address}/#/experiments/" in done.stdout
-        again = mlflow_run(project, "train", tracking=address, data="reviews.csv")
-        assert "reused the finished run" in again.stdout, again.stderr
-        predicted = mlflow_run(
-            project, "predict", tracking=address, input="reviews.csv", output="scores of mine.csv"
-        )
-        assert predicted.returncode == 0, predicted.stderr
-        assert set(statuses(mlflow.MlflowClient(address))) == {"FINISHED"}
-
-
-def test_models_serve_answers_as_documented(project: Path, tmp_path: Path) -> None:
-    trained = mlflow_run(project, "train", data="reviews.csv")
-    assert trained.returncode == 0, trained.stderr
-    [command] = readme_commands("mlflow models serve")
-    uri = f"sqlite:///{project / 'mlflow.db'}"
-    # From an empty folder: the model brings its own code.
-    with served(command, free_port(), "/ping", tmp_path, MLFLOW_TRACKING_URI=uri) as address:
-        records = [{"text": "lovely soft dress"}, {"text": None}, {"text": "awful itchy, returned"}]
-        answers = ask(address, {"dataframe_records": records})
-        assert [1 <= answer["rating"] <= 5 for answer in answers] == [True] * 3
-        assert answers[0]["expected_rating"] > answers[2]["expected_rating"]
-        split = ask(address, {"dataframe_split": {"columns": ["text"], "data": [["lovely soft dress"]]}})
-        assert split == answers[:1]
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            ask(address, {"dataframe_records": [{"words": "lovely"}]})
-        assert "missing inputs ['text']" in refused.value.read().decode()
-
-
-def ask(address: str, body: dict[str, object]) -> list[dict[str, float]]:
-    request = urllib.request.Request(
-        f"{address}/invocations", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=60) as response:
-        return list(json.load(response)["predictions"])

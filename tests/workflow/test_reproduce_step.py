@@ -1,9 +1,7 @@
-"""The step `reproduce` on runs that were really made: equal again, other data, other versions, and what it leaves."""
+"""`reproduce` on runs that were really made: equal again, other data, other versions, and what it leaves."""
 
 import json
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,52 +20,25 @@ from starcast.reproduction.reproduce import reproduce
 from starcast.reviews.parameters import DataParameters
 from starcast.tracking import lineage
 from starcast.tracking.artifacts import fetch
-from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.main import run_main
 from starcast.workflow.prepare import preprocess
-from starcast.workflow.search_parameters import MainParameters, TuneParameters
-from starcast.workflow.train import train
-from starcast.workflow.tune import tune
-from tests.conftest import make_reviews, statuses, store_in
-from tests.workflow.processes import BIN, PROJECT, environment
+from starcast.workflow.search_parameters import MainParameters
+from tests.conftest import make_reviews, statuses
+from tests.workflow.conftest import SEARCH
 
-SEARCH = {
-    **{"families": "logistic_regression,gru_1", "algorithm": "random", "sampling": "none", "max_trials": 6},
-    **{"max_epochs": 2, "workers": 1, "batch_size": 64},
-}
 MODEL = "review-rating"
 
 
-@pytest.fixture(scope="module")
-def empty_database(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `store` copies: here with two fits and a search in it, as making them takes longer than reproducing one."""
-    folder = tmp_path_factory.mktemp("fitted")
-    with store_in(folder, empty_database, "fitted") as database:
-        make_reviews(300).write_csv("reviews.csv")
-        data = str(folder / "reviews.csv")
-        train(TrainParameters(data=data))
-        train(TrainParameters(data=data, family="gru_1", settings='{"units_1": 8}', epochs=2, batch_size=64))
-        tune(TuneParameters.model_validate({"data": data, **SEARCH}))
-    return database
+@pytest.fixture
+def store(fitted_store: mlflow.MlflowClient) -> mlflow.MlflowClient:
+    """Two fits and a search are in it."""
+    return fitted_store
 
 
 @pytest.fixture
-def file(empty_database: Path) -> Path:
+def file(store: mlflow.MlflowClient, tmp_path: Path) -> Path:
     """The reviews of the fits."""
-    return empty_database.with_name("reviews.csv")
-
-
-@contextmanager
-def without(file: Path, instead: str | None = None) -> Iterator[None]:
-    """The file is gone, or another one, within this context."""
-    text = file.read_text()
-    file.unlink()
-    if instead is not None:
-        file.write_text(instead)
-    try:
-        yield
-    finally:
-        file.write_text(text)
+    return tmp_path / "reviews.csv"
 
 
 def one(client: mlflow.MlflowClient, wanted: str, experiment: str = "fitted") -> Run:
@@ -184,8 +155,8 @@ def test_preprocessing_is_really_done_again_and_its_digests_compared(
     assert found.verdict == "equal"
     assert found.pairs[0].now.run_id != first.run_id
     assert {each.name for each in found.compared} >= {"digest of train", "digest of test", "reviews"}
-    with without(file, make_reviews(299, seed=1).write_csv()):
-        changed = again(first.run_id)
+    make_reviews(299, seed=1).write_csv(file)
+    changed = again(first.run_id)
     assert changed.verdict == "different"
     assert {each.name for each in changed.compared if each.verdict == "different"} >= {
         "digest of train",
@@ -199,8 +170,8 @@ def test_another_file_is_named_as_the_likely_cause(
     original = one(store, "tags.step = 'train'").info.run_id
     # The same texts under other ratings: there is nothing to learn.
     shuffled = make_reviews(300).with_columns(pl.col("rating").shuffle(seed=1))
-    with without(file, shuffled.write_csv()):
-        found = again(original)
+    shuffled.write_csv(file)
+    found = again(original)
     assert found.verdict == "different"
     said = capsys.readouterr().out
     assert said.index("reproduce:   data file: then ") < said.index("fitting the candidate")
@@ -213,11 +184,11 @@ def test_without_the_file_the_splits_on_the_server_are_taken(
     store: mlflow.MlflowClient, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     original = one(store, "tags.step = 'train'").info.run_id
-    with without(file):
-        assert again(original).verdict == "equal"
-        assert "the file is not here: using the original splits" in capsys.readouterr().out
-        with pytest.raises(UserError, match="no such file"):
-            again(one(store, "tags.step = 'preprocess'").info.run_id)
+    file.unlink()
+    assert again(original).verdict == "equal"
+    assert "the file is not here: using the original splits" in capsys.readouterr().out
+    with pytest.raises(UserError, match="no such file"):
+        again(one(store, "tags.step = 'preprocess'").info.run_id)
     _, told = left_by(store)
     assert [each["same"] for each in told["checks"] if each["what"] in ("data file", "train split")] == [
         None,
@@ -227,18 +198,11 @@ def test_without_the_file_the_splits_on_the_server_are_taken(
 
 def test_with_neither_file_nor_splits_it_says_so(store: mlflow.MlflowClient, file: Path) -> None:
     original = one(store, "tags.step = 'train'").info.run_id
-    splits = fetch(one(store, "tags.step = 'preprocess'").info.run_id, "splits")
-    away = splits.rename(splits.with_name("away"))
-    try:
-        with (
-            without(file),
-            pytest.raises(
-                UserError, match=r"no such file .*; the original splits are no longer on the server either"
-            ),
-        ):
-            again(original)
-    finally:
-        away.rename(splits)
+    shutil.rmtree(fetch(one(store, "tags.step = 'preprocess'").info.run_id, "splits"))
+    file.unlink()
+    said = r"no such file .*; the original splits are no longer on the server either"
+    with pytest.raises(UserError, match=said):
+        again(original)
     assert one(store, "tags.step = 'reproduce'", "tests").info.status == "FAILED"
 
 
@@ -249,11 +213,8 @@ def test_another_version_of_a_package_is_named(
     kept = fetch(original, lineage.VERSIONS)
     versions = json.loads(kept.read_text())
     store.log_metric(original, "test_f1_macro", 0.01, step=100)
-    try:
-        kept.write_text(json.dumps({**versions, "numpy": "1.0.0"}))
-        assert again(original).verdict == "different"
-    finally:
-        kept.write_text(json.dumps(versions))
+    kept.write_text(json.dumps({**versions, "numpy": "1.0.0"}))
+    assert again(original).verdict == "different"
     said = capsys.readouterr().out
     assert f"reproduce:   numpy: then 1.0.0, now {versions['numpy']}" in said
     assert f"reproduce: Likely cause: other versions (numpy: 1.0.0, now {versions['numpy']})" in said
@@ -318,45 +279,3 @@ def test_the_main_job_is_equal_down_to_its_trials(store: mlflow.MlflowClient, fi
     run_main(MainParameters.model_validate(given))
     found = again(one(store, "tags.step = 'main'", "tests").info.run_id)
     assert (found.verdict, len(found.pairs)) == ("equal", 4)
-
-
-def mlflow_run(folder: Path, *arguments: str) -> str:
-    """What an entry point prints that `mlflow run` runs in the experiment of the tests."""
-    command = [
-        str(BIN / "mlflow"),
-        "run",
-        str(PROJECT),
-        "--env-manager",
-        "local",
-        "--experiment-name",
-        "tests",
-        *arguments,
-    ]
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(MLFLOW_TRACKING_URI=uri),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_through_mlflow_run_bare_the_newest_candidate_which_it_began_as_well(
-    store: mlflow.MlflowClient, file: Path, tmp_path: Path
-) -> None:
-    mlflow_run(tmp_path, "-e", "train", "-P", f"data={file}", "-P", "register=false")
-    original = one(store, "tags.step = 'train'", "tests")
-    assert original.data.params["settings"] == "'{}'", "MLflow logs values as the shell wants them"
-    said = mlflow_run(tmp_path, "-e", "reproduce")
-    assert (
-        f"reproduce: the newest finished candidate is run {original.info.run_id}, train logistic_regression"
-        in said
-    )
-    assert "reproduce: Equal: train logistic_regression" in said
-    run, _ = left_by(store)
-    assert (run.info.status, run.data.tags["reproduced_run_id"]) == ("FINISHED", original.info.run_id)
-    assert "RUNNING" not in statuses(store)

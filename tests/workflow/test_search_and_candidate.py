@@ -1,4 +1,4 @@
-"""A search on a real store: runs as the design lays them out, a candidate in the registry, scores that hold."""
+"""A search on a real store: its runs as the design lays them out, a registered candidate, scores that hold."""
 
 import json
 from pathlib import Path
@@ -26,9 +26,9 @@ from starcast.workflow.search_parameters import TuneParameters
 from starcast.workflow.train import train
 from starcast.workflow.tune import tune
 from tests.conftest import statuses
+from tests.workflow.conftest import LINEAR, NETWORK
 
-TINY_GRU = '{"units_1": 8}'
-MODEL = "models:/review-rating@challenger"
+LINEAR_MODEL = "models:/review-rating/1"
 
 
 def children(client: mlflow.MlflowClient, run_id: str) -> list[Run]:
@@ -45,6 +45,22 @@ def asked(file: Path, **parameters: object) -> TuneParameters:
         "epochs": 2,
     }
     return TuneParameters.model_validate({**given, "batch_size": 64, **parameters})
+
+
+def fit_of(client: mlflow.MlflowClient, family: str) -> Run:
+    """The fit of a family in the fitted store."""
+    experiment = client.get_experiment_by_name("fitted").experiment_id
+    [found] = client.search_runs([experiment], f"tags.step = 'train' and tags.family = '{family}'")
+    return found
+
+
+def scores_of(run: Run) -> dict[str, float]:
+    """What a candidate says of itself."""
+    return {
+        name.removeprefix("test_"): value
+        for name, value in run.data.metrics.items()
+        if name.startswith("test_") and not name.startswith("test_argmax_")
+    }
 
 
 def read_json(run_id: str, name: str) -> dict[str, object]:
@@ -66,7 +82,8 @@ def test_search_lays_out_its_runs(store: mlflow.MlflowClient, reviews_file: Path
             "classification_report_val.json",
         } <= names
         assert not any(name.startswith("test_") for name in run.data.metrics)
-        assert run.data.params["sampling"] in ("none", "class_weight")
+    samplings = {run.data.params["sampling"] for run in trials}
+    assert samplings == {"none", "class_weight"}, "which is searched unless given"
     best = max(trials, key=lambda run: run.data.metrics["val_auc"])
     assert parent.data.tags["best_run_id"] == best.info.run_id
     assert parent.data.metrics["trials_complete"] == 3
@@ -77,51 +94,53 @@ def test_search_lays_out_its_runs(store: mlflow.MlflowClient, reviews_file: Path
     assert set(statuses(store)) == {"FINISHED"}
 
 
-def test_what_is_taken_from_a_fit_is_trained_for_as_many_epochs(
-    store: mlflow.MlflowClient, reviews_file: Path
-) -> None:
-    given = {"data": str(reviews_file), "register": False}
-    first = train(TrainParameters.model_validate({**given, "family": "gru_1", "settings": TINY_GRU}))
-    again = train(TrainParameters.model_validate({**given, "from_run": first.run_id}))
-    assert again.test == first.test
+def test_what_is_taken_from_a_fit_is_trained_for_as_many_epochs(fitted_store: mlflow.MlflowClient) -> None:
+    network = fit_of(fitted_store, "gru_1")
+    given = {"from_run": network.info.run_id, "batch_size": 64, "register": False, "data": "reviews.csv"}
+    again = train(TrainParameters.model_validate(given))
+    assert again.test == scores_of(network)
 
 
-def test_metrics_are_those_of_the_matrix(store: mlflow.MlflowClient, reviews_file: Path) -> None:
-    candidate = train(TrainParameters(data=str(reviews_file), family="gru_1", settings=TINY_GRU, epochs=3))
-    metrics = store.get_run(candidate.run_id).data.metrics
+def test_metrics_are_those_of_the_matrix(fitted_store: mlflow.MlflowClient) -> None:
+    network = fit_of(fitted_store, "gru_1")
+    metrics = network.data.metrics
     for split in ("train", "val", "test"):
-        matrix = np.array(read_json(candidate.run_id, f"confusion_matrix_{split}.json")["matrix"])
+        matrix = np.array(read_json(network.info.run_id, f"confusion_matrix_{split}.json")["matrix"])
         true = np.repeat(np.arange(5), matrix.sum(axis=1))
         predicted = np.concatenate([np.repeat(np.arange(5), row) for row in matrix])
         assert metrics[f"{split}_f1_weighted"] == pytest.approx(f1_score(true, predicted, average="weighted"))
         assert metrics[f"{split}_f1_macro"] == pytest.approx(f1_score(true, predicted, average="macro"))
 
 
-@pytest.mark.parametrize(("family", "settings"), [("logistic_regression", "{}"), ("gru_1", TINY_GRU)])
+@pytest.mark.parametrize(("family", "title"), [("logistic_regression", ""), ("gru_1", "title")])
 def test_served_model_answers_as_in_training(
-    store: mlflow.MlflowClient, reviews_file: Path, family: str, settings: str
+    fitted_store: mlflow.MlflowClient, family: str, title: str
 ) -> None:
-    parameters = TrainParameters(
-        data=str(reviews_file), family=family, settings=settings, epochs=2, title_column="title"
-    )
-    candidate = train(parameters)
-    test = pl.read_parquet(preprocess(parameters.data_parameters()).split("test"))
-    in_training = pl.read_parquet(fetch(candidate.run_id, "predictions_test.parquet"))
-    served = mlflow.pyfunc.load_model(MODEL).predict(test.select("text", "title").to_pandas())
+    if title:
+        given = {**NETWORK, "data": "reviews.csv", "title_column": title}
+        run_id, version = train(TrainParameters.model_validate(given)).run_id, "4"
+    else:
+        run_id, version = fit_of(fitted_store, family).info.run_id, "1"
+    data = DataParameters(data="reviews.csv", title_column=title)
+    test = pl.read_parquet(preprocess(data).split("test"))
+    in_training = pl.read_parquet(fetch(run_id, "predictions_test.parquet"))
+    columns = ["text", "title"] if title else ["text"]
+    model = mlflow.pyfunc.load_model(f"models:/review-rating/{version}")
+    served = model.predict(test.select(columns).to_pandas())
     assert served["rating"].tolist() == in_training["predicted"].to_list()
     probabilities = [f"probability_{rating}" for rating in range(1, 6)]
     np.testing.assert_allclose(served[probabilities], in_training.select(probabilities), atol=1e-6)
     np.testing.assert_allclose(served["expected_rating"], served[probabilities] @ np.arange(1, 6))
 
 
-def test_model_answers_any_text_and_holds_no_pickle(store: mlflow.MlflowClient, reviews_file: Path) -> None:
-    train(TrainParameters(data=str(reviews_file), family="gru_1", settings=TINY_GRU, epochs=1))
-    model = mlflow.pyfunc.load_model(MODEL)
+def test_model_answers_any_text_and_holds_no_pickle(fitted_store: mlflow.MlflowClient) -> None:
+    network = "models:/review-rating/2"
+    model = mlflow.pyfunc.load_model(network)
     texts = ["lovely dress", None, "", "soft " * 20_000, "très joli, 素晴らしい", "\x00\ufffd🙂"]
     assert len(model.predict(pd.DataFrame({"text": texts}))) == len(texts)
     assert model.predict(pd.DataFrame({"text": [None]}))["rating"].between(1, 5).all()
     assert model.predict(pd.DataFrame({"text": ["nice"]}, index=[17])).index.tolist() == [17]
-    files = [path for path in Path(mlflow.artifacts.download_artifacts(MODEL)).rglob("*") if path.is_file()]
+    files = [path for path in Path(mlflow.artifacts.download_artifacts(network)).rglob("*") if path.is_file()]
     assert files
     assert not [
         path
@@ -130,37 +149,23 @@ def test_model_answers_any_text_and_holds_no_pickle(store: mlflow.MlflowClient, 
     ]
 
 
-@pytest.mark.parametrize(
-    ("family", "settings"), [("logistic_regression", "{}"), ("gru_1", TINY_GRU), ("lstm_1", "{}")]
-)
+@pytest.mark.parametrize("given", [LINEAR, NETWORK])
 def test_equal_runs_of_train_give_equal_metrics(
-    store: mlflow.MlflowClient, reviews_file: Path, family: str, settings: str
+    fitted_store: mlflow.MlflowClient, given: dict[str, object]
 ) -> None:
-    runs = [
-        train(
-            TrainParameters(
-                data=str(reviews_file), family=family, settings=settings, epochs=2, register=False
-            )
-        )
-        for _ in range(2)
-    ]
-    first, second = (store.get_run(run.run_id).data.metrics for run in runs)
-    timed = {name for name in first if name.startswith("system/") or name == "fit_seconds"}
-    assert {k: v for k, v in first.items() if k not in timed} == {
-        k: v for k, v in second.items() if k not in timed
+    first = fit_of(fitted_store, str(given["family"])).data.metrics
+    asked_again = {**given, "data": "reviews.csv", "register": False}
+    again = train(TrainParameters.model_validate(asked_again))
+    second = fitted_store.get_run(again.run_id).data.metrics
+    timed = {name for name in {*first, *second} if name.startswith("system/") or name == "fit_seconds"}
+    assert {name: first[name] for name in first.keys() - timed} == {
+        name: second[name] for name in second.keys() - timed
     }
 
 
-def test_another_seed_gives_other_metrics(store: mlflow.MlflowClient, reviews_file: Path) -> None:
-    prepared = {
-        "data": str(reviews_file),
-        "family": "gru_1",
-        "settings": TINY_GRU,
-        "epochs": 1,
-        "register": False,
-    }
-    first, second = (train(TrainParameters.model_validate({**prepared, "seed": seed})) for seed in (1, 2))
-    assert first.test != second.test
+def test_another_seed_gives_other_metrics(fitted_store: mlflow.MlflowClient) -> None:
+    other = {**NETWORK, "data": "reviews.csv", "register": False, "seed": 1}
+    assert train(TrainParameters.model_validate(other)).test != scores_of(fit_of(fitted_store, "gru_1"))
 
 
 def test_a_failed_trial_does_not_end_the_search(
@@ -201,23 +206,15 @@ def test_an_interrupt_closes_runs_as_killed(
     assert f"resume={parent.info.run_id}" in parent.data.tags["mlflow.note.content"]
 
 
-def test_train_takes_the_best_of_a_search(store: mlflow.MlflowClient, reviews_file: Path) -> None:
-    candidate = tune(asked(reviews_file, max_trials=2))
-    parent = store.get_run(candidate.run_id).data.tags["mlflow.parentRunId"]
-    again = train(TrainParameters(data=str(reviews_file), from_run=parent, epochs=2, batch_size=64))
-    assert again.family == candidate.family
-    assert again.test == candidate.test
+def test_train_takes_the_best_of_a_search(fitted_store: mlflow.MlflowClient) -> None:
+    experiment = fitted_store.get_experiment_by_name("fitted").experiment_id
+    [search] = fitted_store.search_runs([experiment], "tags.step = 'tune'")
+    [candidate] = [run for run in children(fitted_store, search.info.run_id) if "role" in run.data.tags]
+    again = train(TrainParameters(data="reviews.csv", from_run=search.info.run_id, batch_size=64))
+    assert again.family == candidate.data.tags["family"]
+    assert again.test == scores_of(candidate)
     assert again.registered is not None
-    assert again.registered.version == "2"
-
-
-def test_sampling_is_searched_unless_given(store: mlflow.MlflowClient, reviews_file: Path) -> None:
-    tune(asked(reviews_file, families="logistic_regression", max_trials=2, register=False))
-    tune(asked(reviews_file, families="logistic_regression", max_trials=2, sampling="none", register=False))
-    experiment = store.get_experiment_by_name("tests").experiment_id
-    trials = store.search_runs([experiment], "tags.outcome = 'complete'", order_by=["attributes.start_time"])
-    assert {run.data.params["sampling"] for run in trials[:2]} == {"none", "class_weight"}
-    assert {run.data.params["sampling"] for run in trials[2:]} == {"none"}
+    assert again.registered.version == "4"
 
 
 def test_the_decision_is_part_of_the_model(store: mlflow.MlflowClient, reviews_file: Path) -> None:
@@ -250,31 +247,27 @@ def test_an_error_is_minimised(store: mlflow.MlflowClient, reviews_file: Path) -
     assert parent.data.metrics["best_val_mae"] == min(values)
 
 
-def test_registered_version_says_what_it_is(store: mlflow.MlflowClient, reviews_file: Path) -> None:
-    candidate = train(TrainParameters(data=str(reviews_file)))
-    version = store.get_model_version_by_alias("review-rating", "challenger")
-    assert version.run_id == candidate.run_id
+def test_registered_version_says_what_it_is(fitted_store: mlflow.MlflowClient) -> None:
+    fit = fit_of(fitted_store, "logistic_regression")
+    version = fitted_store.get_model_version("review-rating", "1")
+    assert version.run_id == fit.info.run_id
     assert version.tags["family"] == "logistic_regression"
-    assert version.tags["test_f1_weighted"] == f"{candidate.test['f1_weighted']:.4f}"
+    assert version.tags["test_f1_weighted"] == f"{fit.data.metrics['test_f1_weighted']:.4f}"
     assert "test reviews" in version.description
+    assert fitted_store.get_model_version_by_alias("review-rating", "challenger").version == "3"
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_predict_keeps_all_rows_and_columns(
-    store: mlflow.MlflowClient, reviews_file: Path, tmp_path: Path, ending: str
-) -> None:
-    train(TrainParameters(data=str(reviews_file)))
-    unrated = tmp_path / "unrated.csv"
-    unrated.write_text("id,text\n7,lovely soft dress\n8,\n9,awful and itchy\n")
-    output = tmp_path / f"scores.{ending}"
-    predict(PredictParameters(input=str(unrated), output=str(output)))
+def test_predict_keeps_all_rows_and_columns(fitted_store: mlflow.MlflowClient, tmp_path: Path) -> None:
+    (tmp_path / "unrated.csv").write_text("id,text\n7,lovely soft dress\n8,\n9,awful and itchy\n")
     readers = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}
-    scored = readers[ending](output)
-    assert [int(i) for i in scored["id"]] == [7, 8, 9]
-    assert scored["expected_rating"][0] > scored["expected_rating"][2]
-    assert set(scored["model"]) == {"review-rating"}
-    assert {str(version) for version in scored["model_version"]} == {"1"}
-    assert {"predicted_rating", "probability_1", "probability_5", "model_run"} <= set(scored.columns)
+    for ending, read in readers.items():
+        predict(PredictParameters(input="unrated.csv", output=f"scores.{ending}", model=LINEAR_MODEL))
+        scored = read(tmp_path / f"scores.{ending}")
+        assert [int(i) for i in scored["id"]] == [7, 8, 9]
+        assert scored["expected_rating"][0] > scored["expected_rating"][2]
+        assert set(scored["model"]) == {"review-rating"}
+        assert {str(version) for version in scored["model_version"]} == {"1"}
+        assert {"predicted_rating", "probability_1", "probability_5", "model_run"} <= set(scored.columns)
     assert not list(tmp_path.glob(".*.part"))
 
 
@@ -283,8 +276,7 @@ def test_train_goes_on_after_its_last_epoch(
 ) -> None:
     given = {
         "data": str(reviews_file),
-        "family": "gru_1",
-        "settings": TINY_GRU,
+        **NETWORK,
         "epochs": 4,
         "register": False,
     }
