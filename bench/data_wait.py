@@ -24,11 +24,11 @@ from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 from matplotlib.figure import Figure
 
 from starcast.models.batches import TrainingBatches
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import FAMILIES, NetworkFamily
 from starcast.models.compiled import compiled_like
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Settings
-from starcast.models.networks import NetworkFamily
+from starcast.models.sampling import TrainingRows
 from starcast.reviews.sources import PROJECT
 
 WARM = 50  # batches before the clock counts: TensorFlow traces its step in the first of them
@@ -102,9 +102,8 @@ def train_epoch(folder: Path, family: NetworkFamily, settings: Settings, batch_s
     corpus = Corpus.open(folder)
     network = compiled_like(family.build(settings), float(settings["learning_rate"]))
     ratings = corpus.train.ratings
-    batches = TrainingBatches(
-        corpus.train_sequences, ratings, np.ones(len(ratings), dtype=np.float32), batch_size, seed=0
-    )
+    weights = np.ones(len(ratings), dtype=np.float32)
+    batches = TrainingBatches(TrainingRows(corpus.train_sequences, ratings), weights, batch_size, seed=0)
     alone = _rate_alone(batches)
     memory, end = Memory(), threading.Event()
     watch = threading.Thread(target=memory.watch, args=(end,))

@@ -23,10 +23,10 @@ from starcast.evaluation.scores import val_scores
 from starcast.models import training as fitting
 from starcast.models.backend import keras
 from starcast.models.batches import similar_length
+from starcast.models.catalogue import LSTM_2, STUDY_A_EMBEDDING
 from starcast.models.corpus import Corpus
 from starcast.models.family import FitOptions, Settings
-from starcast.models.ragged import Sequences
-from starcast.models.recurrent import LSTM_2, STUDY_A_EMBEDDING
+from starcast.models.texts import Sequences
 
 UNITS = ((8, 8), (32, 128), (64, 128), (128, 128))
 EPOCHS = 3

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from bench.journal import Journal
 from starcast.models.backend import keras
+from starcast.models.catalogue import STUDY_A_EMBEDDING, VOCABULARY_SIZE
 from starcast.models.family import Settings
-from starcast.models.recurrent import STUDY_A_EMBEDDING
-from starcast.models.vocabulary import SIZE
 
 Report = Callable[[int, float], None]
 
@@ -16,7 +15,7 @@ def build(settings: Settings) -> keras.Model:
     layers = keras.layers
     network = keras.Sequential(
         [
-            layers.Embedding(SIZE, STUDY_A_EMBEDDING),
+            layers.Embedding(VOCABULARY_SIZE, STUDY_A_EMBEDDING),
             layers.Dropout(settings["dropout_1"]),
             layers.LSTM(settings["units_1"], return_sequences=True),
             layers.Dropout(settings["dropout_2"]),

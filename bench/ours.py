@@ -23,7 +23,7 @@ from typing import Any
 import mlflow
 from mlflow.entities import Metric, Run
 
-from starcast.models.recurrent import LSTM_2
+from starcast.models.catalogue import LSTM_2
 from starcast.reviews.sources import PROJECT
 from starcast.tracking.server import answers
 

@@ -23,8 +23,8 @@ from bench.clothing import Arrays, load_arrays
 from bench.journal import Journal, Over
 from bench.network import Report, Watch, build
 from starcast.models.backend import keras
+from starcast.models.catalogue import LSTM_2
 from starcast.models.family import Settings
-from starcast.models.recurrent import LSTM_2
 
 EPOCHS, BATCH = 3, 32
 UNLIMITED = 100_000

@@ -1,7 +1,7 @@
-"""Keras, imported where a network is built or loaded: it takes seconds, and its engine talks while it starts.
+"""Keras, imported where a network is built or loaded: it takes seconds.
 
-TensorFlow's C++ side reports missing CUDA libraries and oneDNN on stderr before any log level applies. These lines are
-held back while the import runs, and shown if it fails.
+TensorFlow's C++ side reports missing CUDA libraries and oneDNN on stderr before any log level applies. These
+lines are held back while the import runs, and shown if it fails.
 """
 
 import logging
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors reach Python as exceptions
-# Else the first process on a GPU takes all of its memory, and a second worker or a served model beside it fails.
+# Otherwise the first process on a GPU takes all of its memory, and a second worker or a served model fails.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
@@ -36,7 +36,7 @@ def _stderr_held_back() -> Iterator[None]:
 with _stderr_held_back():
     import keras
 
-    keras.ops.zeros(1)  # looks for devices, which is when the engine says most
-# Batches have the widths of their reviews: a few retraces at the start are meant, and TensorFlow warns of them.
+    keras.ops.zeros(1)  # looks for devices, which is when TensorFlow prints most
+# Batches are as wide as their reviews: a few retraces at the start are meant, but TensorFlow warns of them.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 __all__ = ["keras"]

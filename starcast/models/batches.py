@@ -3,17 +3,13 @@
 import numpy as np
 
 from starcast.models.backend import keras
-from starcast.models.ragged import Sequences
-from starcast.models.sampling import Resampled
+from starcast.models.sampling import TrainingRows
 
 POOL = 20  # batches that are sorted by length together: larger pads less, smaller shuffles more
 
 
 def similar_length(lengths: np.ndarray, batch_size: int, random: np.random.Generator) -> list[np.ndarray]:
     """Shuffle rows, sort pools of them by length, cut them into batches, shuffle the batches.
-
-    Args:
-        lengths: words per review, shape (reviews,).
 
     Returns:
         Row numbers per batch; every row is in exactly one batch.
@@ -30,26 +26,19 @@ def similar_length(lengths: np.ndarray, batch_size: int, random: np.random.Gener
 class TrainingBatches(keras.utils.PyDataset):
     """Shuffled batches of (word indices, rating index, weight), drawn anew each epoch from the seed.
 
-    Rows are the sequences, or those of `resampled`; where some of these mix two reviews, a batch has the words of both, shape
-    (rows, words, 2), and the share of the second, shape (rows,), in place of the word indices.
+    If some rows mix two reviews, a batch has the words of both, shape (rows, words, 2), and the share of the
+    second, shape (rows,), instead of the word indices.
     """
 
-    def __init__(
-        self,
-        sequences: Sequences,
-        ratings: np.ndarray,
-        weights: np.ndarray,
-        batch_size: int,
-        seed: int,
-        resampled: Resampled | None = None,
-    ) -> None:
+    def __init__(self, rows: TrainingRows, weights: np.ndarray, batch_size: int, seed: int) -> None:
         super().__init__()
-        self._sequences, self._ratings, self._weights = sequences, ratings, weights
-        self._first = resampled.first if resampled else np.arange(len(ratings))
+        self._sequences, self._ratings, self._weights = rows.sequences, rows.ratings, weights
+        resampled = rows.resampled
+        self._first = resampled.first if resampled else np.arange(len(rows.ratings))
         self._mixed = (resampled.second, resampled.share) if resampled and resampled.mixes else None
-        self._lengths = sequences.lengths[self._first]
+        self._lengths = self._sequences.lengths[self._first]
         if self._mixed:
-            self._lengths = np.maximum(self._lengths, sequences.lengths[self._mixed[0]])
+            self._lengths = np.maximum(self._lengths, self._sequences.lengths[self._mixed[0]])
         self._batch_size = batch_size
         self._random = np.random.default_rng(seed)
         self.on_epoch_end()
@@ -65,16 +54,13 @@ class TrainingBatches(keras.utils.PyDataset):
         self, index: int
     ) -> tuple[np.ndarray | tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray]:
         rows = self._batches[index]
-        width = max(int(self._lengths[rows].max()), self._least_width(index))
+        width = int(self._lengths[rows].max())
+        if index == 0 and len(self._batches) > 1:
+            # Keras takes the width as fixed if the first two batches share it, and then refuses others.
+            width = max(width, int(self._lengths[self._batches[1]].max()) + 2)
         words = self._sequences.padded(self._first[rows], width)
         if self._mixed is None:
             return words, self._ratings[rows], self._weights[rows]
         second, share = (values[rows] for values in self._mixed)
         both = np.stack([words, self._sequences.padded(second, width)], axis=-1)
         return (both, share), self._ratings[rows], self._weights[rows]
-
-    def _least_width(self, index: int) -> int:
-        # Keras takes the width for fixed if the first two batches share it, and then refuses other widths.
-        if index or len(self._batches) == 1:
-            return 0
-        return int(self._lengths[self._batches[1]].max()) + 2

@@ -1,9 +1,210 @@
-"""Every family by its name. To add one: write it beside the others and list it here."""
+"""Every family by its name. To add one, write its class beside the others and list it at the end.
 
-from starcast.models.family import Family
-from starcast.models.logistic import LOGISTIC_REGRESSION
-from starcast.models.recurrent import GRU_1, GRU_2, GRU_4, LSTM_1, LSTM_2
+What fits and answers is imported where it is called, so that parameters are checked without it.
+"""
 
+from __future__ import annotations
+
+import random
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from starcast.models.family import SAMPLINGS, Family, Sampling, Settings, Space
+
+if TYPE_CHECKING:
+    import keras
+
+    from starcast.models.checkpoint import Checkpoints
+    from starcast.models.corpus import Corpus
+    from starcast.models.family import Fit, FitOptions, FittedModel, Recorder, Schedule
+
+VOCABULARY_SIZE = (
+    5_000  # study A: the 5,000 most frequent words, two of the indices being padding and unknown
+)
+STUDY_A_EMBEDDING, STUDY_B_EMBEDDING = 100, 300
+DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
+LEARNING_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
+
+
+class NetworkFamily(Family):
+    """Recurrent Keras networks over word indices.
+
+    Padding is masked, so that a review's answer does not depend on the length of its neighbours in a batch.
+    """
+
+    requirements: ClassVar = ("keras", "tensorflow")
+    samplings: ClassVar = (*SAMPLINGS, "adasyn_token_ids")
+
+    @abstractmethod
+    def layers(self, settings: Settings) -> list[keras.Layer]:
+        """Return the layers from word indices to five probabilities."""
+
+    def build(self, settings: Settings) -> keras.Model:
+        """Return the untrained network."""
+        from starcast.models.backend import keras
+
+        return keras.Sequential([keras.Input((None,), dtype="int32"), *self.layers(settings)], name=self.name)
+
+    def published_under(self, schedule: Schedule) -> Settings:
+        """Return the published point; under `linear` with the largest rate, the best of few epochs."""
+        return (
+            self.published
+            if schedule == "constant"
+            else {**self.published, "learning_rate": max(LEARNING_RATES)}
+        )
+
+    def fit(
+        self,
+        corpus: Corpus,
+        settings: Settings,
+        options: FitOptions,
+        recorder: Recorder,
+        checkpoints: Checkpoints | None = None,
+    ) -> Fit:
+        """Build and train one network, seeded."""
+        from starcast.models.training import fit_network
+
+        # Keras draws its seeds from here. Its own `set_random_seed` seeds TensorFlow too, which draws none,
+        # and sets up every compiled network anew: half a second each.
+        random.seed(options.seed)
+        network = self.build(settings)
+        return fit_network(network, float(settings["learning_rate"]), corpus, options, recorder, checkpoints)
+
+    def load(self, folder: Path) -> FittedModel:
+        """Read a network; Keras' safe mode refuses code inside the file."""
+        from starcast.models.networks import FittedNetwork
+
+        return FittedNetwork.load(folder)
+
+
+@dataclass(frozen=True)
+class StudyANetwork(NetworkFamily):
+    """Study A's networks, `depth` layers; settings `units_1..`, `dropout_1..`, `learning_rate`."""
+
+    name: str
+    layer: Literal["LSTM", "GRU"]
+    units: tuple[int, ...]
+    published: Settings
+    sampling: Sampling = "none"
+
+    @property
+    def depth(self) -> int:
+        """Return the number of recurrent layers: as many as the published settings name units."""
+        return sum(name.startswith("units_") for name in self.published)
+
+    @property
+    def space(self) -> Space:  # type: ignore[override]
+        """Return study A's choices."""
+        units = {f"units_{i}": self.units for i in range(1, self.depth + 1)}
+        dropouts = {f"dropout_{i}": DROPOUTS for i in range(1, self.depth + 2)}
+        return {**units, **dropouts, "learning_rate": LEARNING_RATES}
+
+    def layers(self, settings: Settings) -> list[keras.Layer]:
+        """Return embedding, then dropout and recurrent layer in turn, a last dropout, five probabilities."""
+        from starcast.models.backend import keras
+
+        layers = keras.layers
+        recurrent = layers.LSTM if self.layer == "LSTM" else layers.GRU
+        stack: list[keras.Layer] = [layers.Embedding(VOCABULARY_SIZE, STUDY_A_EMBEDDING, mask_zero=True)]
+        for i in range(1, self.depth + 1):
+            stack.append(layers.Dropout(settings[f"dropout_{i}"]))
+            stack.append(recurrent(settings[f"units_{i}"], return_sequences=i < self.depth))
+        stack.append(layers.Dropout(settings[f"dropout_{self.depth + 1}"]))
+        return [*stack, layers.Dense(5, activation="softmax")]
+
+
+def _settings(units: tuple[int, ...], dropouts: tuple[float, ...], learning_rate: float) -> Settings:
+    settings: Settings = {f"units_{i}": value for i, value in enumerate(units, start=1)}
+    settings |= {f"dropout_{i}": value for i, value in enumerate(dropouts, start=1)}
+    return {**settings, "learning_rate": learning_rate}
+
+
+@dataclass(frozen=True)
+class StudyBNetwork(NetworkFamily):
+    """Study B's LSTM; the space surrounds what the study fixed."""
+
+    name: str = "lstm_1"
+    sampling: Sampling = "class_weight"
+    published: Settings = field(
+        default_factory=lambda: {"units": 64, "spatial_dropout": 0.2, "learning_rate": 1e-3}
+    )
+    space: Space = field(
+        default_factory=lambda: {
+            "units": (32, 64, 128),
+            "spatial_dropout": DROPOUTS,
+            "learning_rate": LEARNING_RATES[:3],
+        }
+    )
+
+    def layers(self, settings: Settings) -> list[keras.Layer]:
+        """Return embedding, spatial dropout, LSTM, five probabilities."""
+        from starcast.models.backend import keras
+
+        layers = keras.layers
+        return [
+            layers.Embedding(VOCABULARY_SIZE, STUDY_B_EMBEDDING, mask_zero=True),
+            layers.SpatialDropout1D(settings["spatial_dropout"]),
+            layers.LSTM(settings["units"]),
+            layers.Dense(5, activation="softmax"),
+        ]
+
+
+@dataclass(frozen=True)
+class LogisticFamily(Family):
+    """Study B's baseline, logistic regression on TF-IDF of word n-grams.
+
+    Settings: `ngrams` (1 to this many words), `features` (the most frequent n-grams), `sublinear`, `c`.
+    """
+
+    name: str = "logistic_regression"
+    sampling: Sampling = "class_weight"
+    published: Settings = field(
+        default_factory=lambda: {"ngrams": 3, "features": 4_000, "sublinear": False, "c": 1.0}
+    )
+    space: Space = field(
+        default_factory=lambda: {
+            "ngrams": (1, 2, 3),
+            "features": (2_000, 4_000, 10_000, 20_000, 50_000, 100_000),
+            "sublinear": (False, True),
+            "c": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+        }
+    )
+    requirements: ClassVar = ("scikit-learn", "skops")
+    iterative: ClassVar = False
+
+    def start(self, schedule: Schedule) -> Settings:
+        """Return the usual text baseline: words and pairs, more features than the study's 4,000."""
+        return {"ngrams": 2, "features": 50_000, "sublinear": False, "c": 1.0}
+
+    def fit(
+        self,
+        corpus: Corpus,
+        settings: Settings,
+        options: FitOptions,
+        recorder: Recorder,
+        checkpoints: Checkpoints | None = None,
+    ) -> Fit:
+        """Fit vectoriser and classifier in one epoch, of which no checkpoint is kept."""
+        from starcast.models.logistic import fit_logistic
+
+        return fit_logistic(corpus, settings, options, recorder)
+
+    def load(self, folder: Path) -> FittedModel:
+        """Read what was saved; types that scikit-learn does not bring are refused."""
+        from starcast.models.logistic import FittedLogistic
+
+        return FittedLogistic.load(folder)
+
+
+LSTM_2 = StudyANetwork("lstm_2", "LSTM", (8, 16, 32, 64, 128), _settings((64, 128), (0.1, 0.3, 0.1), 1e-3))
+GRU_1 = StudyANetwork("gru_1", "GRU", (8, 16, 32, 64, 128, 256, 512), _settings((256,), (0.3, 0.0), 1e-2))
+GRU_2 = StudyANetwork("gru_2", "GRU", (8, 16, 32, 64), _settings((8, 16), (0.1, 0.0, 0.2), 1e-2))
+GRU_4 = StudyANetwork(
+    "gru_4", "GRU", (8, 16, 32, 64), _settings((8, 32, 32, 32), (0.3, 0.0, 0.0, 0.0, 0.2), 1e-2)
+)
+LSTM_1, LOGISTIC_REGRESSION = StudyBNetwork(), LogisticFamily()
 FAMILIES: dict[str, Family] = {
     family.name: family for family in (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION)
 }

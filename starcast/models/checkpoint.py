@@ -1,4 +1,4 @@
-"""The state of a network's fit between epochs, so that another process goes on where one ended."""
+"""The state of a network's fit between epochs, so that another process resumes where one ended."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -19,12 +19,12 @@ class Checkpoints(Protocol):
         """Keep the files of a folder in place of those kept before."""
 
     def kept(self) -> Path | None:
-        """A folder with the files kept last, if any were."""
+        """Return a folder with the files kept last, if any were."""
 
 
 @dataclass
 class Progress:
-    """How far a fit is: epochs done, the best of them by validation loss with its weights and validation probabilities."""
+    """The epochs that are done, and the best by validation loss with its weights and probabilities."""
 
     epochs: int = 0
     best_epoch: int = 0
@@ -34,7 +34,7 @@ class Progress:
 
 
 def save_progress(folder: Path, network: keras.Model, progress: Progress) -> None:
-    """Write a fit's progress and everything in the network that changes: weights, states of dropouts, the optimizer."""
+    """Write a fit's progress and what changes in the network: weights, dropouts' states, the optimizer."""
     numbers = {name: value for name, value in asdict(progress).items() if isinstance(value, int | float)}
     (folder / STATE).write_text(json.dumps(numbers), encoding="utf-8")
     np.savez(folder / NETWORK, *map(keras.ops.convert_to_numpy, _variables(network)))
@@ -42,7 +42,7 @@ def save_progress(folder: Path, network: keras.Model, progress: Progress) -> Non
 
 
 def load_progress(folder: Path, network: keras.Model) -> Progress:
-    """Set a compiled network of the same architecture to the state written, and return the progress."""
+    """Set a compiled network of the same architecture to the saved state, and return the progress."""
     for variable, value in zip(_variables(network), _arrays(folder / NETWORK), strict=True):
         variable.assign(value)
     probabilities, *weights = _arrays(folder / BEST)

@@ -1,13 +1,12 @@
-"""Compiled networks, kept: TensorFlow takes seconds to trace one, and many trials of a search share their architecture.
+"""Compiled networks, kept: TensorFlow takes seconds to trace one, and many trials share an architecture.
 
-A kept network differs from a family's own in its dropouts: their rates are variables, as the learning rate is. So it serves
-every point of the space that has its layers and units; which of them it served before makes no difference to a fit.
-
-It alone may compute in 16 bits: its weights stay in 32, and so do a family's own networks, which are what is saved and answers.
+A kept network differs from a family's own in its dropouts: their rates are variables, like the learning rate.
+So it serves every point of the space with the same layers and units, and no fit depends on earlier ones.
+Only kept networks compute in 16 bits; a family's own networks, which are saved and answer, compute in 32.
 """
 
 import json
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ DROPOUTS = ("Dropout", "SpatialDropout1D")
 
 
 class VariableDropout(keras.layers.Layer):
-    """A dropout whose rate is a variable; `spatial` drops a feature from all words of a review, as SpatialDropout1D does."""
+    """A dropout whose rate is a variable; `spatial` drops a feature from all words of a review."""
 
     def __init__(self, spatial: bool, **options: Any) -> None:
         super().__init__(**options)
@@ -32,7 +31,7 @@ class VariableDropout(keras.layers.Layer):
         )
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Inputs of shape (reviews, words, features) or (reviews, features), in training some of them 0, the others larger."""
+        """Set some inputs to 0 in training and enlarge the others; shape (reviews[, words], features)."""
         if not training:
             return inputs
         ops = keras.ops
@@ -43,9 +42,10 @@ class VariableDropout(keras.layers.Layer):
 
 
 class MixedEmbedding(keras.layers.Layer):
-    """The words of two reviews, position by position: (1 - share) of the first's vectors and share of the second's.
+    """Mixes the vectors of two reviews' words, position by position, `share` being that of the second's.
 
-    Where one review has ended, nothing of it is mixed in; a position is masked where both have (Guo et al., 2019).
+    Where one review has ended, nothing of it is mixed in; where both have, the position is masked (Guo et
+    al., 2019).
     """
 
     def __init__(self, words: int, features: int, **options: Any) -> None:
@@ -53,22 +53,21 @@ class MixedEmbedding(keras.layers.Layer):
         self.vectors = self.add_weight(shape=(words, features), name="vectors")
 
     def call(self, inputs: tuple[Any, Any]) -> Any:
-        """Word indices of shape (reviews, words, 2) and shares of shape (reviews,) to (reviews, words, features)."""
+        """Embed word indices of shape (reviews, words, 2) with shares of shape (reviews,)."""
         ops, (words, share) = keras.ops, inputs
-        parts = ops.stack([1 - share, share], axis=-1)[:, None, :] * ops.cast(
-            ops.not_equal(words, 0), self.compute_dtype
-        )
+        parts = ops.stack([1 - share, share], axis=-1)[:, None, :]
+        parts = parts * ops.cast(ops.not_equal(words, 0), self.compute_dtype)
         return ops.sum(ops.take(self.vectors, words, axis=0) * parts[..., None], axis=2)
 
     def compute_mask(self, inputs: tuple[Any, Any], mask: Any = None) -> Any:
-        """True where one of the reviews has a word, shape (reviews, words)."""
+        """Return True where one of the reviews has a word, shape (reviews, words)."""
         return keras.ops.any(keras.ops.not_equal(inputs[0], 0), axis=-1)
 
 
 def compiled_like(
     network: keras.Model, learning_rate: float, mixes: bool = False, precision: Precision = "float32"
 ) -> keras.Model:
-    """A compiled network in the state of an untrained one: its weights, dropouts and generators, Adam at its beginning.
+    """Return a compiled network in the state of an untrained one, with a new Adam.
 
     With `mixes` it takes pairs of reviews (`MixedEmbedding`). `precision`: the policy by which it computes.
     """
@@ -101,7 +100,7 @@ def _assign(variables: list[keras.Variable], values: list[Any]) -> None:
 
 
 def _architecture(network: keras.Model) -> str:
-    """What must be equal for one compiled network to serve: everything but names and rates."""
+    """Return what must be equal for one compiled network to serve: everything but names and rates."""
     config = json.loads(network.to_json())
     for layer in config["config"]["layers"]:
         layer["config"].pop("name", None)
@@ -112,26 +111,28 @@ def _architecture(network: keras.Model) -> str:
 
 @lru_cache(KEPT)
 def _compiled(architecture: str, mixes: bool, precision: Precision) -> tuple[keras.Model, list[np.ndarray]]:
-    """A compiled network, and what the variables of its optimizer are before the first step."""
+    """Return a compiled network, and what the variables of its optimizer are before the first step."""
     network = keras.models.model_from_json(architecture)
-    network = keras.models.clone_model(
-        network, clone_function=partial(_open, last=network.layers[-1], precision=precision)
-    )
+    last = network.layers[-1]
+
+    def open_layer(layer: keras.Layer) -> keras.Layer:
+        policy = "float32" if layer is last else precision  # the probabilities keep their 32 bits
+        if layer.__class__.__name__ in DROPOUTS:
+            spatial = isinstance(layer, keras.layers.SpatialDropout1D)
+            return VariableDropout(spatial, name=layer.name, dtype=policy)
+        return layer.__class__.from_config({**layer.get_config(), "dtype": policy})
+
+    network = keras.models.clone_model(network, clone_function=open_layer)
     if mixes:
         network = _of_pairs(network)
-    # By its name alone Keras makes a metric in the first step, and TensorFlow then traces that step twice.
+    # Given a name alone, Keras makes a metric in the first step, and TensorFlow traces that step twice.
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    network.compile(
-        optimizer=_optimizer(precision), loss="sparse_categorical_crossentropy", metrics=[accuracy]
-    )
+    optimizer = keras.optimizers.Adam()
+    if precision == "mixed_float16":  # gradients below 6e-8 would be 0; `bfloat16` has the range of 32 bits
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    network.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=[accuracy])
     network.optimizer.build(network.trainable_variables)
     return network, [keras.ops.convert_to_numpy(variable) for variable in network.optimizer.variables]
-
-
-def _optimizer(precision: Precision) -> keras.optimizers.Optimizer:
-    adam = keras.optimizers.Adam()
-    # Gradients below 6e-8 would be 0 in 16 bits with the range of `float16`; `bfloat16` has that of 32.
-    return keras.optimizers.LossScaleOptimizer(adam) if precision == "mixed_float16" else adam
 
 
 def _of_pairs(network: keras.Model) -> keras.Model:
@@ -141,12 +142,3 @@ def _of_pairs(network: keras.Model) -> keras.Model:
     for layer in rest:
         outputs = layer(outputs)
     return keras.Model(inputs, outputs)
-
-
-def _open(layer: keras.Layer, last: keras.Layer, precision: Precision) -> keras.Layer:
-    policy = "float32" if layer is last else precision  # the probabilities keep their 32 bits
-    if layer.__class__.__name__ in DROPOUTS:
-        return VariableDropout(
-            isinstance(layer, keras.layers.SpatialDropout1D), name=layer.name, dtype=policy
-        )
-    return layer.__class__.from_config({**layer.get_config(), "dtype": policy})

@@ -3,25 +3,16 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import polars as pl
 
-from starcast.models.encoding import Encoding
+from starcast.models.encoding import Encoding, Vocabulary
+from starcast.models.family import FittedModel
 from starcast.models.neighbours import review_space
-from starcast.models.ragged import Sequences
-from starcast.models.texts import StoredTexts, Texts, WorkProgress, chunks_of, silent, watched
-from starcast.models.vocabulary import Vocabulary
+from starcast.models.texts import Sequences, StoredTexts, Texts, WorkProgress, chunks_of, silent, watched
 
 VOCABULARY, PARTS = "vocabulary.json", ("train", "validation")
-
-
-class Answering(Protocol):
-    """A model that is asked."""
-
-    def probabilities(self, texts: pl.Series) -> np.ndarray:
-        """Probabilities of the ratings 1-5 for cleaned texts, shape (reviews, 5)."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +24,12 @@ class CorpusSplit:
 
     @classmethod
     def from_table(cls, table: pl.DataFrame) -> "CorpusSplit":
-        """From a table with the columns `cleaned` and `rating` (1-5)."""
+        """Take a table with the columns `cleaned` and `rating` (1-5)."""
         return cls(table["cleaned"], table["rating"].to_numpy().astype(np.int64) - 1)
 
     @classmethod
     def stored(cls, path: Path, rows: np.ndarray | None = None) -> "CorpusSplit":
-        """From a split's Parquet file, whose texts stay there; of some `rows` only, in the file's order, if given."""
+        """Take a split's Parquet file, whose texts stay there, or some `rows` of it, in the file's order."""
         ratings = pl.read_parquet(path, columns=["rating"])["rating"].to_numpy().astype(np.int64) - 1
         if rows is None:
             return cls(StoredTexts(path), ratings)
@@ -51,7 +42,7 @@ class CorpusSplit:
 class Corpus:
     """Training and validation split. The test split is not here: a search cannot read it.
 
-    `folder` holds the encoding where it has been made already, by `save`. `show` is told how far work on all reviews is.
+    `folder` holds the encoding if `save` has made it. `show` is told how far work on all reviews is.
     """
 
     train: CorpusSplit
@@ -61,65 +52,61 @@ class Corpus:
 
     @classmethod
     def stored(cls, train: Path, validation: Path) -> "Corpus":
-        """From the Parquet files of both splits."""
+        """Take the Parquet files of both splits."""
         return cls(CorpusSplit.stored(train), CorpusSplit.stored(validation))
 
     @cached_property
     def encoding(self) -> Encoding:
-        """Every word of both splits as a number."""
-        return (
-            Encoding.open(self.folder)
-            if self.folder
-            else Encoding.of(self.train.texts, self.validation.texts, show=self.show)
-        )
+        """Return every word of both splits as a number."""
+        if self.folder:
+            return Encoding.open(self.folder)
+        return Encoding.of(self.train.texts, self.validation.texts, show=self.show)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The most frequent words of the training split, which networks read."""
+        """Return the most frequent words of the training split, which networks read."""
         return Vocabulary.load(self.folder / VOCABULARY) if self.folder else Vocabulary.of(self.encoding)
 
     @cached_property
     def train_sequences(self) -> Sequences:
-        """The training split as word indices of the vocabulary."""
-        return self._sequences("train", self.encoding.train)
+        """Return the training split as word indices of the vocabulary."""
+        return self._sequences("train")
 
     @cached_property
     def validation_sequences(self) -> Sequences:
-        """The validation split as word indices of the vocabulary."""
-        return self._sequences("validation", self.encoding.validation)
+        """Return the validation split as word indices of the vocabulary."""
+        return self._sequences("validation")
+
+    def _sequences(self, split: str) -> Sequences:
+        if self.folder:
+            return Sequences.open(self.folder / split)
+        return self.vocabulary.renumbered(getattr(self.encoding, split))
 
     @cached_property
     def review_space(self) -> np.ndarray:
-        """Where the reviews of the training split are neighbours, shape (reviews, n)."""
+        """Return where the reviews of the training split are neighbours, shape (reviews, n)."""
         return review_space(self.train_sequences)
 
-    def _sequences(self, split: str, numbers: Sequences) -> Sequences:
-        return Sequences.open(self.folder / split) if self.folder else self.vocabulary.renumbered(numbers)
-
     def save(self, folder: Path) -> None:
-        """Encode, and write all that a model learns from so that any number of processes can map it into their memory."""
+        """Encode, and write all that a model learns from, for any number of processes to map into memory."""
         encoding = Encoding.of(self.train.texts, self.validation.texts, folder)
         vocabulary = Vocabulary.of(encoding)
         vocabulary.save(folder / VOCABULARY)
-        for name, part, numbers in zip(
-            PARTS, (self.train, self.validation), (encoding.train, encoding.validation), strict=True
-        ):
-            np.save(folder / f"{name}_ratings.npy", part.ratings)
-            vocabulary.renumbered(numbers, folder / name)
+        for name in PARTS:
+            np.save(folder / f"{name}_ratings.npy", getattr(self, name).ratings)
+            vocabulary.renumbered(getattr(encoding, name), folder / name)
 
     @classmethod
     def open(cls, folder: Path) -> "Corpus":
-        """What `save` wrote, without the texts; the operating system shares the pages among processes."""
+        """Read what `save` wrote, without the texts; processes share the pages."""
+        no_texts = pl.Series("cleaned", [], dtype=pl.String)
         train, validation = (
-            CorpusSplit(_NO_TEXTS, np.load(folder / f"{name}_ratings.npy", mmap_mode="r")) for name in PARTS
+            CorpusSplit(no_texts, np.load(folder / f"{name}_ratings.npy", mmap_mode="r")) for name in PARTS
         )
         return cls(train, validation, folder)
 
 
-def answers_of(model: Answering, texts: Texts, show: WorkProgress = silent) -> np.ndarray:
-    """A model's probabilities of the ratings 1-5 for texts of any number, shape (reviews, 5), float32."""
+def answers_of(model: FittedModel, texts: Texts, show: WorkProgress = silent) -> np.ndarray:
+    """Return a model's probabilities of the ratings 1-5 for any number of texts, float32 (reviews, 5)."""
     chunks = watched(chunks_of(texts), len(texts), "answering", show)
     return np.concatenate([np.empty((0, 5), dtype=np.float32), *map(model.probabilities, chunks)])
-
-
-_NO_TEXTS = pl.Series("cleaned", [], dtype=pl.String)  # of an opened corpus: models learn from the numbers

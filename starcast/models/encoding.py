@@ -1,30 +1,42 @@
-"""Cleaned texts as numbers of words, made once for all models: one pass over the texts, the numbers on the disk."""
+"""Words as numbers: every word of a corpus, for all models, and the most frequent, which networks read."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from starcast.models.ragged import RaggedWriter, Sequences
-from starcast.models.texts import Texts, WorkProgress, chunks_of, silent, watched
+from starcast.models.catalogue import VOCABULARY_SIZE
+from starcast.models.texts import (
+    UNKNOWN,
+    Sequences,
+    Texts,
+    WorkProgress,
+    chunks_of,
+    silent,
+    watched,
+    write_sequences,
+)
 from starcast.reviews.ahead import map_ahead
 
 WORDS, TRAIN, VALIDATION = "words.arrow", "train_words", "validation_words"
 NOT_KNOWN = -1  # the number of a word that the training split does not have
 BLOCK = 8 * 2**20  # words renumbered at once
+# A review longer than the longest training review, or than this, is cut to its last words: one pasted article
+# would otherwise make a whole batch as long as itself.
+LONGEST = 256
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """All words of the training split, most frequent first, equal counts by the alphabet; and texts as their places in it.
+    """All words of the training split, most frequent first, and texts as numbers of words.
 
     Attributes:
-        words: shape (n,).
+        words: shape (n,); equal counts are ordered by the alphabet.
         counts: how often each occurs in the training split, int64, shape (n,).
-        train, validation: a number per word of the texts; `NOT_KNOWN` where the training split does not have it.
+        train, validation: the place of each word of the texts in `words`, or `NOT_KNOWN`.
     """
 
     words: pl.Series
@@ -36,50 +48,45 @@ class Encoding:
     def of(
         cls, train: Texts, validation: Texts, folder: Path | None = None, show: WorkProgress = silent
     ) -> "Encoding":
-        """Read the texts of both splits once; the numbers are written into the folder, or else into unnamed files."""
-        # Polars numbers words as they come, and forgets how once no column is left; when all are counted they are renumbered.
+        """Read the texts of both splits once; write their numbers into the folder, or into unnamed files."""
+        # Polars numbers words as they come, as long as a column with the categories exists.
         coming = pl.Categorical(pl.Categories.random(physical=pl.UInt32))
         kept = pl.Series([], dtype=pl.String).cast(coming)
-        first = _write(train, coming, folder and folder / TRAIN, show)
+        first = _number(train, coming, folder and folder / TRAIN, show)
         counts = _count(first.tokens)
-        second = _write(validation, coming, folder and folder / VALIDATION, show)
+        second = _number(validation, coming, folder and folder / VALIDATION, show)
         words = pl.Series(np.arange(len(counts), dtype=np.uint32)).cat.to(kept.dtype).cast(pl.String)
         table = pl.DataFrame({"word": words, "count": counts}).with_row_index("came")
         table = table.sort("count", "word", descending=[True, False])
         ranks = np.empty(len(counts), dtype=np.int32)
         ranks[table["came"]] = np.arange(len(counts), dtype=np.int32)
-        for numbers in (first.tokens, second.tokens):
-            _renumber(numbers, ranks)
-        encoding = cls(table["word"], table["count"].to_numpy(), first, second)
+        for block in (*_blocks(first.tokens), *_blocks(second.tokens)):
+            known = block < len(ranks)
+            block[known], block[~known] = ranks[block[known]], NOT_KNOWN
         if folder:
-            pl.DataFrame({"word": encoding.words, "count": encoding.counts}).write_ipc(folder / WORDS)
-        return encoding
+            table.select("word", "count").write_ipc(folder / WORDS)
+        return cls(table["word"], table["count"].to_numpy(), first, second)
 
     @classmethod
     def open(cls, folder: Path) -> "Encoding":
-        """What `of` wrote; the numbers are mapped into memory."""
+        """Read what `of` wrote; the numbers are mapped into memory."""
         table = pl.read_ipc(folder / WORDS)
         train, validation = (Sequences.open(folder / name) for name in (TRAIN, VALIDATION))
         return cls(table["word"], table["count"].to_numpy(), train, validation)
 
 
-def _write(texts: Texts, coming: pl.Categorical, folder: Path | None, show: WorkProgress) -> Sequences:
-    with RaggedWriter(folder) as writer:
-        for numbers, lengths in map_ahead(
-            partial(_numbers, coming), watched(chunks_of(texts), len(texts), "numbering words", show)
-        ):
-            writer.append(numbers, lengths)
-        return writer.finish()
+def _number(texts: Texts, coming: pl.Categorical, folder: Path | None, show: WorkProgress) -> Sequences:
+    def number(chunk: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+        words = split_words(chunk)
+        numbers = words.explode().drop_nulls().cast(coming).to_physical().to_numpy()
+        return numbers.view(np.int32), words.list.len().to_numpy()
 
-
-def _numbers(coming: pl.Categorical, texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
-    words = split_words(texts)
-    numbers = words.explode().drop_nulls().cast(coming).to_physical().to_numpy()
-    return numbers.view(np.int32), words.list.len().to_numpy()
+    chunks = watched(chunks_of(texts), len(texts), "numbering words", show)
+    return write_sequences(map_ahead(number, chunks), folder)
 
 
 def split_words(texts: pl.Series) -> pl.Series:
-    """The words of each cleaned text, a column of lists."""
+    """Return the words of each cleaned text, a column of lists."""
     words = texts.str.split(" ")
     if (words.explode() == "").any():  # of the empty text, mostly
         words = words.list.eval(pl.element().filter(pl.element() != ""))
@@ -92,14 +99,54 @@ def _blocks(numbers: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _count(numbers: np.ndarray) -> np.ndarray:
-    """How often each number from 0 on occurs."""
+    """Return how often each number from 0 on occurs."""
     counts = np.zeros(int(max((block.max() for block in _blocks(numbers)), default=-1)) + 1, dtype=np.int64)
     for block in _blocks(numbers):
         counts += np.bincount(block, minlength=len(counts))
     return counts
 
 
-def _renumber(numbers: np.ndarray, ranks: np.ndarray) -> None:
-    for block in _blocks(numbers):
-        known = block < len(ranks)
-        block[known], block[~known] = ranks[block[known]], NOT_KNOWN
+@dataclass(frozen=True)
+class Vocabulary:
+    """The most frequent words of the training split, most frequent first, and the longest sequence kept."""
+
+    words: tuple[str, ...]
+    max_length: int
+
+    @classmethod
+    def of(cls, encoding: Encoding, size: int = VOCABULARY_SIZE, longest: int = LONGEST) -> "Vocabulary":
+        """Take the most frequent words of an encoded training split."""
+        max_length = int(np.clip(encoding.train.lengths.max(initial=1), 1, longest))
+        return cls(tuple(encoding.words.head(size - 2)), max_length)
+
+    def renumbered(self, encoded: Sequences, folder: Path | None = None) -> Sequences:
+        """Return what `encode` makes of texts from their encoding, in a new folder or an unnamed file."""
+
+        def renumber(part: Sequences) -> tuple[np.ndarray, np.ndarray]:
+            lengths = np.minimum(part.lengths, self.max_length)
+            last = np.arange(len(part.tokens)) >= np.repeat(part.offsets[1:] - lengths, part.lengths)
+            numbers = part.tokens[last]
+            known = (numbers >= 0) & (numbers < len(self.words))
+            return np.where(known, numbers + UNKNOWN + 1, UNKNOWN), lengths
+
+        return write_sequences(map(renumber, encoded.chunks()), folder)
+
+    def encode(self, texts: pl.Series) -> Sequences:
+        """Return word indices of cleaned texts; words not in the vocabulary become `UNKNOWN`."""
+        words = split_words(texts).list.tail(self.max_length)
+        indices = pl.int_range(UNKNOWN + 1, UNKNOWN + 1 + len(self.words), dtype=pl.Int32, eager=True)
+        flat = words.explode().drop_nulls()
+        tokens = flat.replace_strict(pl.Series(self.words, dtype=pl.String), indices, default=UNKNOWN)
+        offsets = np.concatenate([[0], words.list.len().cast(pl.Int64).cum_sum().to_numpy()])
+        return Sequences(tokens.cast(pl.Int32).to_numpy(), offsets)
+
+    def save(self, path: Path) -> None:
+        """Write the vocabulary as JSON."""
+        values = {"max_length": self.max_length, "words": self.words}
+        path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Vocabulary":
+        """Read what `save` wrote."""
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return cls(tuple(values["words"]), values["max_length"])

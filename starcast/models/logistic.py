@@ -1,67 +1,84 @@
-"""Study B's baseline: logistic regression on TF-IDF of word n-grams."""
+"""Logistic regression on TF-IDF of word n-grams: fitted, answering, saved."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
 
-from starcast.models.family import Family, Fit, FitOptions, Recorder, Sampling, Schedule, Settings, Space
+import numpy as np
+import polars as pl
+import skops.io
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
 
-if TYPE_CHECKING:  # so that parameters are checked without these
-    from starcast.models.checkpoint import Checkpoints
-    from starcast.models.corpus import Corpus
-    from starcast.models.fitted_logistic import FittedLogistic
+from starcast.models import multinomial
+from starcast.models.corpus import Corpus
+from starcast.models.encoding import Encoding
+from starcast.models.family import Fit, FitOptions, Recorder, Settings
+from starcast.models.sampling import resample
+from starcast.models.texts import Sequences
+from starcast.models.vectorizer import NgramVectorizer
+from starcast.reviews.ahead import map_ahead
+
+NGRAMS, CLASSIFIER = "ngrams.json", "classifier.skops"
+PIECE = 5_000  # reviews that a core answers at once
 
 
 @dataclass(frozen=True)
-class LogisticFamily(Family):
-    """Settings `ngrams` (1 to this many words), `features` (the most frequent n-grams), `sublinear`, `c`."""
+class FittedLogistic:
+    """A vectoriser and the classifier that was fitted on its rows."""
 
-    name: str = "logistic_regression"
-    sampling: Sampling = "class_weight"
-    published: Settings = field(
-        default_factory=lambda: {"ngrams": 3, "features": 4_000, "sublinear": False, "c": 1.0}
+    vectorizer: NgramVectorizer
+    classifier: LogisticRegression
+
+    def probabilities(self, texts: pl.Series) -> np.ndarray:
+        """Return probabilities of the ratings 1-5 for cleaned texts, (reviews, 5); 0 if never seen."""
+        pieces = (texts.slice(begin, PIECE) for begin in range(0, len(texts), PIECE))
+        return self._together(map_ahead(lambda piece: self._answer(self.vectorizer.transform(piece)), pieces))
+
+    def probabilities_of(self, encoding: Encoding, texts: Sequences) -> np.ndarray:
+        """Return the same for encoded texts."""
+        return self._together(map(self._answer, self.vectorizer.transform_encoded(encoding, texts)))
+
+    def _answer(self, rows: sparse.csr_matrix) -> np.ndarray:
+        probabilities = np.zeros((rows.shape[0], 5), dtype=np.float32)
+        probabilities[:, self.classifier.classes_] = self.classifier.predict_proba(rows)
+        return probabilities
+
+    @staticmethod
+    def _together(answers: Iterable[np.ndarray]) -> np.ndarray:
+        return np.concatenate([np.empty((0, 5), dtype=np.float32), *answers])
+
+    def parameters(self) -> int:
+        """Return the number of coefficients and intercepts."""
+        return int(self.classifier.coef_.size + self.classifier.intercept_.size)
+
+    def save(self, folder: Path) -> None:
+        """Write the n-grams with their weights, and the classifier."""
+        self.vectorizer.save(folder / NGRAMS)
+        skops.io.dump(self.classifier, folder / CLASSIFIER)
+
+    @classmethod
+    def load(cls, folder: Path) -> "FittedLogistic":
+        """Read what `save` wrote; types that scikit-learn does not bring are refused."""
+        return cls(NgramVectorizer.load(folder / NGRAMS), skops.io.load(folder / CLASSIFIER))
+
+
+def fit_logistic(corpus: Corpus, settings: Settings, options: FitOptions, recorder: Recorder) -> Fit:
+    """Fit vectoriser and classifier on the training split.
+
+    Raises:
+        UserError: no training text has a word, or the sampling cannot be done with these reviews.
+    """
+    vectorizer = NgramVectorizer(
+        int(settings["ngrams"]), int(settings["features"]), bool(settings["sublinear"])
     )
-    requirements: ClassVar = ("scikit-learn", "skops")
-    iterative: ClassVar = False
-
-    @property
-    def space(self) -> Space:  # type: ignore[override]
-        """The study's point and its neighbours."""
-        return {
-            "ngrams": (1, 2, 3),
-            "features": (2_000, 4_000, 10_000, 20_000, 50_000, 100_000),
-            "sublinear": (False, True),
-            "c": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
-        }
-
-    def start(self, schedule: Schedule) -> Settings:
-        """Return the usual text baseline: words and pairs of words, with more features than the study's 4,000."""
-        return {"ngrams": 2, "features": 50_000, "sublinear": False, "c": 1.0}
-
-    def fit(
-        self,
-        corpus: Corpus,
-        settings: Settings,
-        options: FitOptions,
-        recorder: Recorder,
-        checkpoints: Checkpoints | None = None,
-    ) -> Fit:
-        """Fit vectoriser and classifier; there is one epoch, after which there is nothing to go on with.
-
-        Raises:
-            UserError: no training text has a word, or the sampling cannot be done with these reviews.
-        """
-        from starcast.models.fitted_logistic import fit_logistic
-
-        return fit_logistic(corpus, settings, options, recorder)
-
-    def load(self, folder: Path) -> FittedLogistic:
-        """Read what was saved; types that scikit-learn does not bring are refused."""
-        from starcast.models.fitted_logistic import FittedLogistic
-
-        return FittedLogistic.load(folder)
-
-
-LOGISTIC_REGRESSION = LogisticFamily()
+    features, ratings = vectorizer.fit_transform(corpus.encoding, corpus.show), corpus.train.ratings
+    resampled = resample(corpus, options)
+    if resampled:
+        features, ratings = resampled.mixture @ features, resampled.ratings
+    balanced = options.sampling == "class_weight"
+    classifier = multinomial.fit(features, ratings, float(settings["c"]), balanced, corpus.show)
+    model = FittedLogistic(vectorizer, classifier)
+    probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
+    recorder.epoch(1, {}, probabilities)
+    return Fit(model, probabilities, epochs=1, best_epoch=1, trained_on=ratings)

@@ -1,9 +1,9 @@
-"""Multinomial logistic regression on any number of sparse rows: scikit-learn's model, found in fewer passes on all cores.
+"""Multinomial logistic regression on any number of sparse rows: scikit-learn's model, in fewer passes.
 
-How often words are there differs by orders of magnitude, and so does how steep the loss is along their columns. A solver
-that takes columns as they are needs more passes the more reviews there are: scikit-learn's Newton-CG 158 on half a million
-and 504 on 1.7 million. Scaled by the curvature at the start, scipy's Newton-CG within a trust region needs 84 and 78
-(diagonal preconditioning: Nocedal and Wright, Numerical Optimization, 2006, sections 5.1 and 7.1).
+Words' frequencies differ by orders of magnitude, and so does the steepness of the loss along their columns.
+Without scaling a solver needs more passes the more reviews there are: scikit-learn's Newton-CG 158 on half a
+million and 504 on 1.7 million. Scaled by the curvature at the start, scipy's Newton-CG within a trust region
+needs 84 and 78 (diagonal preconditioning: Nocedal and Wright, Numerical Optimization, 2006, 5.1 and 7.1).
 """
 
 import warnings
@@ -28,7 +28,7 @@ FEWEST_BLOCKS = 4  # whatever the cores: sums are added in the same order on eve
 SLOPE = 1e-2  # where to stop, along scaled columns: the loss is then within about 0.0001 of the least
 RADIUS = 100.0  # of the first step, along scaled columns: as far as Newton's method wants
 MOST_STEPS = 100
-USUAL_PASSES = 45  # after so many it is two thirds there, it seems: seen were 64 to 150
+USUAL_PASSES = 45  # after so many two thirds are shown as done; 64 to 150 were seen
 Result = TypeVar("Result")
 
 
@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 class RowBlock:
     """Some rows of features, (rows, features), the class of each as a number from 0, and its weight.
 
-    Coefficients have the shape (features + 1, classes); the last row are the intercepts.
+    Coefficients have the shape (features + 1, classes); the last row holds the intercepts.
     """
 
     rows: sparse.csr_matrix
@@ -45,11 +45,10 @@ class RowBlock:
     probabilities: np.ndarray = field(init=False)  # where the slopes were asked for last
 
     def slopes(self, coefficients: np.ndarray) -> tuple[float, np.ndarray]:
-        """The weighted cross-entropy of the rows, and its gradient."""
+        """Return the weighted cross-entropy of the rows, and its gradient."""
         scores = self.rows @ coefficients[:-1] + coefficients[-1]
-        scores -= reduce(np.maximum, scores.T)[
-            :, None
-        ]  # the exponential of the largest is 1; far faster than max(axis=1)
+        # The exponential of the largest is 1; far faster than max(axis=1).
+        scores -= reduce(np.maximum, scores.T)[:, None]
         own = np.arange(len(self.classes)), self.classes
         own_scores = scores[own]
         np.exp(scores, out=scores)
@@ -61,14 +60,14 @@ class RowBlock:
         return float(loss), self._columns(errors)
 
     def curvature(self, direction: np.ndarray) -> np.ndarray:
-        """How the gradient changes along a direction, from where the slopes were asked for last."""
+        """Return how the gradient changes along a direction, from where the slopes were asked for last."""
         scores = self.rows @ direction[:-1] + direction[-1]
         scores -= _sums(scores * self.probabilities)[:, None]
         scores *= self.probabilities * self.weights[:, None]
         return self._columns(scores)
 
     def squares(self) -> np.ndarray:
-        """The weighted sum of squares of each column, and of one of ones behind them, shape (features + 1,)."""
+        """Return the weighted sum of squares of each column, and of ones, shape (features + 1,)."""
         return np.append(self.rows.power(2).T @ self.weights, self.weights.sum())
 
     def _columns(self, values: np.ndarray) -> np.ndarray:
@@ -80,7 +79,7 @@ def _sums(values: np.ndarray) -> np.ndarray:
 
 
 class PenalisedLoss:
-    """The mean weighted cross-entropy of all rows and scikit-learn's penalty, in coefficients that are scaled and flat."""
+    """The mean weighted cross-entropy and scikit-learn's penalty, in scaled, flattened coefficients."""
 
     def __init__(
         self,
@@ -101,7 +100,7 @@ class PenalisedLoss:
         self.passes = 0
 
     def slopes(self, point: np.ndarray) -> tuple[float, np.ndarray]:
-        """The value at a point, and its gradient."""
+        """Return the value at a point, and its gradient."""
         coefficients = self.coefficients(point)
         costs, slopes = [], self._total * self._penalties * coefficients
         for cost, part in self._map(RowBlock.slopes, coefficients):
@@ -112,7 +111,7 @@ class PenalisedLoss:
         return sum(costs) / self._total + penalty, (slopes * self.scale / self._total).ravel()
 
     def curvature(self, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        """How the gradient at a point changes along a direction."""
+        """Return how the gradient at a point changes along a direction."""
         if not np.array_equal(point, self._at):  # a step was tried since, and not taken
             self.slopes(point)
         coefficients = self.coefficients(direction)
@@ -122,7 +121,7 @@ class PenalisedLoss:
         return (change * self.scale / self._total).ravel()
 
     def coefficients(self, point: np.ndarray) -> np.ndarray:
-        """As they are without scaling, shape (features + 1, classes)."""
+        """Return a point's coefficients without scaling, shape (features + 1, classes)."""
         return point.reshape(-1, self._classes) * self.scale
 
     def _map(
@@ -137,7 +136,7 @@ class PenalisedLoss:
 def fit(
     rows: sparse.csr_matrix, ratings: np.ndarray, c: float, balanced: bool, show: WorkProgress = silent
 ) -> LogisticRegression:
-    """The classifier that scikit-learn's `LogisticRegression(C=c)` is, for the ratings that there are.
+    """Return what scikit-learn's `LogisticRegression(C=c)` would be, for the ratings that there are.
 
     Args:
         rows: float32 (reviews, features); may be mapped from files.
@@ -148,60 +147,42 @@ def fit(
     classes, numbers = np.unique(ratings, return_inverse=True)
     weights = compute_sample_weight(weight, ratings).astype(rows.dtype)
     penalty = 1 / (c * weights.sum(dtype=np.float64))
-    if (
-        len(classes) == 2
-    ):  # scikit-learn has one column then, the difference of the two here: twice their squares
+    if len(classes) == 2:  # scikit-learn has one column then, the difference of our two: twice their squares
         penalty *= 2
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-        objective = PenalisedLoss(_blocks(rows, numbers, weights), len(classes), penalty, pool, show)
-        found = _minimise(objective)
-    found = found[:, 1:] - found[:, :1] if len(classes) == 2 else found
-    classifier = LogisticRegression(C=c, class_weight=weight)
-    classifier.classes_, classifier.n_features_in_, classifier.n_iter_ = (
-        classes,
-        rows.shape[1],
-        np.array([objective.passes]),
-    )
-    classifier.coef_, classifier.intercept_ = found[:-1].T.astype(rows.dtype), found[-1].astype(rows.dtype)
-    return classifier
-
-
-def _minimise(objective: PenalisedLoss) -> np.ndarray:
-    options = {
-        "gtol": SLOPE,
-        "initial_trust_radius": RADIUS,
-        "max_trust_radius": 100 * RADIUS,
-        "maxiter": MOST_STEPS,
-    }
-    found = optimize.minimize(
-        objective.slopes,
-        objective.start,
-        jac=True,
-        hessp=objective.curvature,
-        method="trust-ncg",
-        options=options,
-    )
+        loss = PenalisedLoss(_blocks(rows, numbers, weights), len(classes), penalty, pool, show)
+        limits = {"initial_trust_radius": RADIUS, "max_trust_radius": 100 * RADIUS, "maxiter": MOST_STEPS}
+        found = optimize.minimize(
+            loss.slopes,
+            loss.start,
+            jac=True,
+            hessp=loss.curvature,
+            method="trust-ncg",
+            options={"gtol": SLOPE, **limits},
+        )
     if not found.success:
         message = f"logistic regression: no optimum in {found.nit} steps ({found.message}); take a smaller c"
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
-    return objective.coefficients(found.x)
+    coefficients = loss.coefficients(found.x)
+    if len(classes) == 2:
+        coefficients = coefficients[:, 1:] - coefficients[:, :1]
+    coefficients = coefficients.astype(rows.dtype)
+    classifier = LogisticRegression(C=c, class_weight=weight)
+    classifier.classes_, classifier.n_features_in_ = classes, rows.shape[1]
+    classifier.n_iter_ = np.array([loss.passes])
+    classifier.coef_, classifier.intercept_ = coefficients[:-1].T, coefficients[-1]
+    return classifier
 
 
 def _blocks(rows: sparse.csr_matrix, classes: np.ndarray, weights: np.ndarray) -> list[RowBlock]:
-    ends = (
-        np.linspace(0, rows.shape[0], max(FEWEST_BLOCKS, -(-rows.shape[0] // ROWS)) + 1).astype(int).tolist()
-    )
-    return [
-        RowBlock(_part(rows, begin, end), classes[begin:end], weights[begin:end])
-        for begin, end in pairwise(ends)
-    ]
-
-
-def _part(rows: sparse.csr_matrix, begin: int, end: int) -> sparse.csr_matrix:
-    """Some rows, without a copy of their numbers."""
-    first, last = rows.indptr[begin], rows.indptr[end]
-    part = sparse.csr_matrix((end - begin, rows.shape[1]), dtype=rows.dtype)
-    # Set, not given to the constructor, which copies a view of an array more than twice as long.
-    part.data, part.indices = rows.data[first:last], rows.indices[first:last]
-    part.indptr = (rows.indptr[begin : end + 1] - first).astype(rows.indices.dtype)
-    return part
+    """Cut rows into blocks, without a copy of their numbers."""
+    count = max(FEWEST_BLOCKS, -(-rows.shape[0] // ROWS))
+    blocks = []
+    for begin, end in pairwise(np.linspace(0, rows.shape[0], count + 1).astype(int).tolist()):
+        first, last = rows.indptr[begin], rows.indptr[end]
+        part = sparse.csr_matrix((end - begin, rows.shape[1]), dtype=rows.dtype)
+        # Set, not given to the constructor, which copies a view of an array more than twice as long.
+        part.data, part.indices = rows.data[first:last], rows.indices[first:last]
+        part.indptr = (rows.indptr[begin : end + 1] - first).astype(rows.indices.dtype)
+        blocks.append(RowBlock(part, classes[begin:end], weights[begin:end]))
+    return blocks

@@ -9,23 +9,21 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 
-from starcast.models.ragged import Sequences
+from starcast.models.texts import Sequences
 
 DIRECTIONS = 100
 FARTHEST_CHUNK = 1_000  # reviews whose distances to all others are held at a time
 
 
 def review_space(sequences: Sequences, seed: int = 0) -> np.ndarray:
-    """Latent semantic analysis: unit vectors of shape (reviews, at most 100), float32.
+    """Analyse reviews by latent semantics into unit vectors, float32 (reviews, at most 100).
 
-    In plain TF-IDF all reviews without a common word are equally far apart; here reviews are close that use related words
-    (Deerwester et al., Indexing by latent semantic analysis, 1990), and distances are ten times as fast.
+    In plain TF-IDF all reviews without a common word are equally far apart; here related words make reviews
+    close (Deerwester et al., Indexing by latent semantic analysis, 1990), and distances are ten times faster.
     """
-    shape = (len(sequences.lengths), int(sequences.tokens.max(initial=1)) + 1)
+    shape = (len(sequences), int(sequences.tokens.max(initial=1)) + 1)
     words = np.ones(len(sequences.tokens), np.float32), sequences.tokens, sequences.offsets
-    counts = sparse.csr_matrix(
-        words, shape=shape, copy=True
-    )  # what is mapped from a file cannot be sorted in place
+    counts = sparse.csr_matrix(words, shape=shape, copy=True)  # a mapped file cannot be sorted in place
     counts.sum_duplicates()
     weighted = TfidfTransformer().fit_transform(counts)
     with np.errstate(invalid="ignore"):  # reviews that are all alike have no variance to explain a share of
@@ -34,30 +32,33 @@ def review_space(sequences: Sequences, seed: int = 0) -> np.ndarray:
 
 
 class RowNeighbours(NearestNeighbors):
-    """Neighbours of reviews that are given as rows of an identity matrix: what stands for a row is its place in `space`.
+    """Neighbours, in `space`, of reviews that are given as rows of an identity matrix.
 
-    A sampler of imbalanced-learn that interpolates such rows says, in its answer, which reviews it took and how much of each.
+    An imbalanced-learn sampler that interpolates such rows returns the reviews it took and their shares.
     """
 
     def __init__(self, space: np.ndarray, n_neighbors: int = 5, n_jobs: int | None = None) -> None:
         super().__init__(n_neighbors=n_neighbors, algorithm="brute", n_jobs=n_jobs)
         self.space = space
 
-    def fit(self, X: sparse.csr_matrix, y: None = None) -> "RowNeighbours":  # noqa: N803 (scikit-learn's name)
+    def fit(self, X: sparse.csr_matrix, y: None = None) -> "RowNeighbours":  # noqa: N803
         """Take the reviews among which neighbours are looked for."""
         return super().fit(self.space[X.indices])
 
     def kneighbors(
-        self, X: sparse.csr_matrix, n_neighbors: int | None = None, return_distance: bool = True
-    ) -> Any:  # noqa: N803
-        """The nearest first, as NearestNeighbors has it."""
+        self,
+        X: sparse.csr_matrix,  # noqa: N803
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+    ) -> Any:
+        """Return distances and indices as NearestNeighbors does, the nearest first."""
         return super().kneighbors(self.space[X.indices], n_neighbors, return_distance)
 
 
 class FarthestRows(RowNeighbours):
-    """For NearMiss-2, which asks for the distances to all reviews of the rarest rating and reads the last few of each row.
+    """For NearMiss-2, which asks for distances to all reviews of the rarest rating and reads the last few.
 
-    Only those few are answered, so that memory does not grow with the product of the two ratings' reviews.
+    Only those few are returned, so that memory does not grow with the product of the two ratings' reviews.
     """
 
     def kneighbors(
@@ -66,7 +67,7 @@ class FarthestRows(RowNeighbours):
         n_neighbors: int | None = None,
         return_distance: bool = True,
     ) -> tuple[np.ndarray, None]:
-        """Distances to the `n_neighbors` farthest, ascending, shape (rows, n_neighbors); their indices are not needed."""
+        """Return ascending distances to the farthest, shape (rows, n_neighbors), without indices."""
         least = min(self.n_neighbors, len(self._fit_X))
         farthest = np.empty((X.shape[0], least), dtype=np.float32)
         for start in range(0, X.shape[0], FARTHEST_CHUNK):

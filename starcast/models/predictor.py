@@ -1,4 +1,4 @@
-"""A model as it is served: raw text in, stars out. Cleaning, family and weights in one folder without pickle."""
+"""A model as it is served, raw text in, stars out; saved in one folder without pickle."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -11,6 +11,8 @@ from starcast.evaluation.decision import Decision
 from starcast.models.catalogue import FAMILIES
 from starcast.models.family import FittedModel
 from starcast.reviews.clean import Cleaner, copy_wordnet, join_title, use_wordnet_from
+
+DESCRIPTION = "predictor.json"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Predictor:
         """Score reviews with the columns `text` and, if trained with it, `title`; null is the empty text.
 
         Returns:
-            `rating` (1-5, as the decision says), `probability_1..5`, `expected_rating` (mean of 1-5), in the same order.
+            `rating` (1-5, as the decision says), `probability_1..5`, `expected_rating`, in the same order.
         """
         wanted = reviews if self.uses_title else reviews.select("text")
         probabilities = self.model.probabilities(self.cleaner.clean(join_title(wanted))).astype(np.float64)
@@ -44,9 +46,8 @@ class Predictor:
             "decision": asdict(self.decision),
             "cleaning": self.cleaner.to_dict(),
         }
-        (folder / "predictor.json").write_text(
-            json.dumps(description, indent=2, ensure_ascii=False), encoding="utf-8"
-        )
+        text = json.dumps(description, indent=2, ensure_ascii=False)
+        (folder / DESCRIPTION).write_text(text, encoding="utf-8")
         self.model.save(folder)
         if self.cleaner.lemmas:
             copy_wordnet(folder)
@@ -54,11 +55,10 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path) -> "Predictor":
         """Read what `save` wrote."""
-        description = json.loads((folder / "predictor.json").read_text(encoding="utf-8"))
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         cleaner = Cleaner.from_dict(description["cleaning"])
         if cleaner.lemmas:
             use_wordnet_from(folder)
-        family = FAMILIES[description["family"]]
-        decided = description["decision"]
+        family, decided = FAMILIES[description["family"]], description["decision"]
         decision = Decision(tuple(decided["weights"]), decided["rounds_mean"])
         return cls(family.name, cleaner, family.load(folder), description["uses_title"], decision)

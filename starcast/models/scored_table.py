@@ -24,11 +24,10 @@ class ScoringSummary:
 
 
 def add_answers(table: pl.DataFrame, answers: pl.DataFrame, model: Mapping[str, str]) -> pl.DataFrame:
-    """All columns of a table, and behind them the `ADDED` ones.
+    """Return all columns of a table of reviews, and behind them the `ADDED` ones.
 
     Args:
-        table: reviews.
-        answers: to them, as a model gives them, with its stars in `rating`.
+        answers: to the reviews, as a model gives them, with its stars in `rating`.
         model: what the `NAMED` columns hold.
 
     Raises:
@@ -37,9 +36,9 @@ def add_answers(table: pl.DataFrame, answers: pl.DataFrame, model: Mapping[str, 
     answers = answers.rename({"rating": ADDED[0]}, strict=False)
     if answers.height != table.height or not set(ANSWERED) <= set(answers.columns):
         raise UserError(
-            f"model {model['model']}, version {model['model_version']}: answers {table.height} reviews with {answers.height} "
-            f"rows of {', '.join(answers.columns)}, not with rating and {', '.join(ANSWERED[1:])}"
+            f"model {model['model']}, version {model['model_version']}: answers {table.height} reviews with "
+            f"{answers.height} rows of {', '.join(answers.columns)}, "
+            f"not with rating and {', '.join(ANSWERED[1:])}"
         )
-    return table.with_columns(answers.select(ANSWERED).get_columns()).with_columns(
-        pl.lit(model[n]).alias(n) for n in NAMED
-    )
+    table = table.with_columns(answers.select(ANSWERED).get_columns())
+    return table.with_columns(pl.lit(model[name]).alias(name) for name in NAMED)

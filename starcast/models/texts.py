@@ -1,9 +1,11 @@
-"""The cleaned texts of a split: a column in memory, or a file of which a few are in memory at once."""
+"""Cleaned texts and their words as numbers: a few are in memory at once, the others on the disk."""
 
+import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, Literal, TypeVar
 
 import numpy as np
 import polars as pl
@@ -11,7 +13,9 @@ import polars as pl
 from starcast.reviews.parquet import read_row_groups
 
 CHUNK = 20_000  # reviews worked on at once: what bounds memory
-WorkProgress = Callable[[str, float], None]  # told what is being done, and how much of it has been, 0 to 1
+PADDING, UNKNOWN = 0, 1
+TOKENS, OFFSETS = "tokens.int32", "offsets.npy"
+WorkProgress = Callable[[str, float], None]  # told what is being done, and how much of it is done, 0 to 1
 Chunk = TypeVar("Chunk", bound=Sized)
 
 
@@ -20,7 +24,7 @@ def silent(what: str, share: float) -> None:
 
 
 def watched(chunks: Iterable[Chunk], total: int, what: str, show: WorkProgress) -> Iterator[Chunk]:
-    """The chunks, which hold `total` reviews; each is shown to be done when the next is wanted."""
+    """Yield the chunks, which hold `total` reviews; each is shown as done when the next is wanted."""
     done = 0
     for chunk in chunks:
         yield chunk
@@ -30,34 +34,103 @@ def watched(chunks: Iterable[Chunk], total: int, what: str, show: WorkProgress) 
 
 @dataclass(frozen=True)
 class StoredTexts:
-    """The column `cleaned` of a split's Parquet file, or of all files in a folder; of some rows only where these are given."""
+    """The column `cleaned` of a split's Parquet file, or of all files in a folder.
+
+    `rows`: whether each row is taken, shape (rows of the file,); all are without it.
+    """
 
     path: Path
-    rows: np.ndarray | None = None  # whether each row is taken, shape (rows of the file,)
+    rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         if self.rows is not None:
             return int(self.rows.sum())
         return pl.scan_parquet(self.path).select(pl.len()).collect().item()
 
-    def chunks(self) -> Iterator[pl.Series]:
-        """The texts in order, at most `CHUNK` at once."""
-        begin = 0
-        for table in read_row_groups(self.path, CHUNK, ["cleaned"]):
-            texts = table["cleaned"]
-            yield (
-                texts if self.rows is None else texts.filter(pl.Series(self.rows[begin : begin + len(texts)]))
-            )
-            begin += len(texts)
-
 
 Texts = pl.Series | StoredTexts
 
 
 def chunks_of(texts: Texts) -> Iterator[pl.Series]:
-    """The texts in order, at most `CHUNK` at once; none of them empty."""
+    """Yield the texts in order, at most `CHUNK` at once; no chunk is empty."""
+    begin = 0
     if isinstance(texts, StoredTexts):
-        yield from (chunk for chunk in texts.chunks() if len(chunk))
+        for table in read_row_groups(texts.path, CHUNK, ["cleaned"]):
+            chunk, taken = table["cleaned"], texts.rows
+            if taken is not None:
+                chunk = chunk.filter(pl.Series(taken[begin : begin + len(table)]))
+            begin += len(table)
+            if len(chunk):
+                yield chunk
         return
     for begin in range(0, len(texts), CHUNK):
         yield texts.slice(begin, CHUNK)
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Texts as ragged rows of word numbers: row i is `tokens[offsets[i]:offsets[i + 1]]`."""
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Return the number of words per review."""
+        return np.diff(self.offsets)
+
+    def chunks(self) -> Iterator["Sequences"]:
+        """Yield the rows in order, at most `CHUNK` at once."""
+        for begin in range(0, len(self), CHUNK):
+            ends = self.offsets[begin : begin + CHUNK + 1]
+            yield Sequences(self.tokens[ends[0] : ends[-1]], ends - ends[0])
+
+    def padded(self, rows: np.ndarray, width: int | None = None) -> np.ndarray:
+        """Return the chosen rows, padded on the right to the longest (or to `width`), int32 (rows, width).
+
+        A review without a word reads as an unknown one: cuDNN, which Keras uses on a GPU, wants a first word.
+        """
+        starts, ends = self.offsets[rows], self.offsets[rows + 1]
+        lengths = ends - starts
+        width = max(1, int(lengths.max(initial=0)), width or 0)
+        batch = np.full((len(rows), width), PADDING, dtype=np.int32)
+        filled = np.arange(width) < lengths[:, None]
+        within_row = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        batch[filled] = self.tokens[np.repeat(starts, lengths) + within_row]
+        batch[lengths == 0, 0] = UNKNOWN
+        return batch
+
+    @classmethod
+    def open(cls, folder: Path) -> "Sequences":
+        """Map what `write_sequences` wrote into memory; any number of processes share its pages."""
+        with (folder / TOKENS).open("rb") as file:
+            return cls(mapped(file, np.int32, "r"), np.load(folder / OFFSETS, mmap_mode="r"))
+
+
+def write_sequences(rows: Iterable[tuple[np.ndarray, np.ndarray]], folder: Path | None) -> Sequences:
+    """Write ragged rows into a new folder or an unnamed file; map them into memory, to be changed in place.
+
+    Args:
+        rows: some at a time: their numbers one after the other, and how many each has.
+    """
+    if folder:
+        folder.mkdir()
+    lengths = [np.zeros(1, dtype=np.int64)]
+    with (folder / TOKENS).open("w+b") if folder else tempfile.TemporaryFile() as file:
+        for numbers, counts in rows:
+            file.write(np.ascontiguousarray(numbers, dtype=np.int32).data)
+            lengths.append(counts)
+        offsets = np.cumsum(np.concatenate(lengths), dtype=np.int64)
+        if folder:
+            np.save(folder / OFFSETS, offsets)
+        return Sequences(mapped(file, np.int32, "r+"), offsets)
+
+
+def mapped(file: IO[bytes], dtype: type, mode: Literal["r", "r+"]) -> np.ndarray:
+    """Map an open file into memory, also an empty one."""
+    empty = file.seek(0, os.SEEK_END) == 0
+    file.flush()
+    return np.empty(0, dtype) if empty else np.memmap(file, dtype=dtype, mode=mode)

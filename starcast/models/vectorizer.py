@@ -1,11 +1,9 @@
-"""A sparse matrix that is made some rows at a time and kept on the disk, mapped into memory as it is used."""
+"""TF-IDF of n-grams: a sparse matrix, made some rows at a time, on the disk, mapped into memory."""
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import polars as pl
@@ -14,59 +12,13 @@ from sklearn.feature_extraction.text import TfidfTransformer
 
 from starcast.models import texts
 from starcast.models.encoding import Encoding
-from starcast.models.ngrams import Ngrams, count_ngrams, most_frequent
-from starcast.models.ragged import Sequences
-from starcast.models.texts import WorkProgress, silent
+from starcast.models.ngrams import Ngrams, most_frequent
+from starcast.models.texts import Sequences, WorkProgress, mapped, silent
 from starcast.reviews.ahead import map_ahead
 
 
-class StoredRows:
-    """Gathers rows of counts, float32 (rows, columns), in unnamed files."""
-
-    def __init__(self, columns: int) -> None:
-        self._columns = columns
-        # They go with this object, and with the matrix that maps them.
-        self._files = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
-        self._lengths: list[np.ndarray] = [np.zeros(1, dtype=np.int64)]
-        self._rows_with = np.zeros(columns, dtype=np.int64)
-
-    def append(self, rows: sparse.csr_matrix) -> None:
-        """Add rows below those there are."""
-        for file, values in zip(self._files, (rows.data, rows.indices), strict=True):
-            file.write(np.ascontiguousarray(values).data)
-        self._lengths.append(np.diff(rows.indptr).astype(np.int64))
-        self._rows_with += np.bincount(rows.indices, minlength=self._columns)
-
-    def inverse_document_frequencies(self) -> np.ndarray:
-        """Of each column, ln((1 + rows) / (1 + rows that have it)) + 1: scikit-learn's smooth idf, float32."""
-        rows = sum(map(len, self._lengths)) - 1
-        return np.log(np.float32(1 + rows) / (1 + self._rows_with).astype(np.float32)) + np.float32(1)
-
-    def finish(self, weigh: Callable[[sparse.csr_matrix], sparse.csr_matrix]) -> sparse.csr_matrix:
-        """All rows, each passed through `weigh`, which leaves its columns as they are."""
-        ends = np.cumsum(np.concatenate(self._lengths))
-        kind = (
-            np.int32 if ends[-1] <= np.iinfo(np.int32).max else np.int64
-        )  # scikit-learn takes the small ones faster
-        data, indices = (
-            self._mapped(file, dtype) for file, dtype in zip(self._files, (np.float32, np.int32), strict=True)
-        )
-        for begin in range(0, len(ends) - 1, texts.CHUNK):
-            within = ends[begin : begin + texts.CHUNK + 1]
-            part = slice(within[0], within[-1])
-            rows = (data[part], indices[part], within - within[0])
-            data[part] = weigh(sparse.csr_matrix(rows, shape=(len(within) - 1, self._columns))).data
-        return sparse.csr_matrix((data, indices, ends.astype(kind)), shape=(len(ends) - 1, self._columns))
-
-    @staticmethod
-    def _mapped(file: IO[bytes], dtype: type) -> np.ndarray:
-        empty = file.tell() == 0
-        file.flush()
-        return np.empty(0, dtype) if empty else np.memmap(file, dtype=dtype, mode="r+")
-
-
 class NgramVectorizer:
-    """Texts to rows of TF-IDF (smooth idf, unit length) over the `size` most frequent n-grams of 1 to `longest` words.
+    """Texts to rows of TF-IDF (smooth idf, unit length) over the most frequent n-grams of words.
 
     With `sublinear`, an n-gram weighs 1 + log of its occurrences in a review, not its occurrences.
     """
@@ -86,23 +38,27 @@ class NgramVectorizer:
             UserError: there is no word in the texts.
         """
         self.ngrams = most_frequent(encoding, self.longest, self.size, show)
-        counts = StoredRows(len(self.ngrams.names))
-        words = self.ngrams.read_encoded(
-            encoding.words, encoding.train, "counting the n-grams that are kept", show
-        )
-        for chunk in map_ahead(partial(count_ngrams, self.ngrams), words):
-            counts.append(chunk)
-        self._tfidf.idf_ = counts.inverse_document_frequencies()
-        return counts.finish(self._weigh)
+        columns, what = len(self.ngrams.names), "counting the n-grams that are kept"
+        words = self.ngrams.read_encoded(encoding.words, encoding.train, what, show)
+        rows, rows_with = _stored(map_ahead(self.ngrams.count, words), columns)
+        # scikit-learn's smooth idf: ln((1 + rows) / (1 + rows with the column)) + 1
+        shares = np.float32(1 + rows.shape[0]) / (1 + rows_with).astype(np.float32)
+        self._tfidf.idf_ = np.log(shares) + np.float32(1)
+        for begin in range(0, rows.shape[0], texts.CHUNK):
+            within = rows.indptr[begin : begin + texts.CHUNK + 1]
+            part = slice(within[0], within[-1])
+            counts = rows.data[part], rows.indices[part], within - within[0]
+            rows.data[part] = self._weigh(sparse.csr_matrix(counts, (len(within) - 1, columns))).data
+        return rows
 
     def transform(self, texts: pl.Series) -> sparse.csr_matrix:
-        """Rows of cleaned texts, float32 (reviews, n-grams); a text without a known word is all zeros."""
-        return self._weigh(count_ngrams(self.ngrams, self.ngrams.read(texts)))
+        """Return rows of cleaned texts, float32 (reviews, n-grams); all zeros without a known word."""
+        return self._weigh(self.ngrams.count(self.ngrams.read(texts)))
 
     def transform_encoded(self, encoding: Encoding, texts: Sequences) -> Iterator[sparse.csr_matrix]:
-        """The same of encoded texts, some rows after the other."""
+        """Yield the same of encoded texts, some rows at a time."""
         words = self.ngrams.read_encoded(encoding.words, texts)
-        return map_ahead(lambda some: self._weigh(count_ngrams(self.ngrams, some)), words)
+        return map_ahead(lambda some: self._weigh(self.ngrams.count(some)), words)
 
     def _weigh(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
         return self._tfidf.transform(counts, copy=False)
@@ -125,3 +81,19 @@ class NgramVectorizer:
         vectorizer.ngrams = ngrams
         vectorizer._tfidf.idf_ = np.array(values["idf"], dtype=np.float32)
         return vectorizer
+
+
+def _stored(counts: Iterable[sparse.csr_matrix], columns: int) -> tuple[sparse.csr_matrix, np.ndarray]:
+    """Return counts, float32 and some rows at a time, as a matrix on the disk, and rows per column."""
+    lengths, rows_with = [np.zeros(1, dtype=np.int64)], np.zeros(columns, dtype=np.int64)
+    with tempfile.TemporaryFile() as data, tempfile.TemporaryFile() as indices:
+        for rows in counts:
+            data.write(np.ascontiguousarray(rows.data).data)
+            indices.write(np.ascontiguousarray(rows.indices).data)
+            lengths.append(np.diff(rows.indptr).astype(np.int64))
+            rows_with += np.bincount(rows.indices, minlength=columns)
+        ends = np.cumsum(np.concatenate(lengths))
+        small = ends[-1] <= np.iinfo(np.int32).max  # scikit-learn is faster with small ones
+        ends = ends.astype(np.int32 if small else np.int64)
+        parts = mapped(data, np.float32, "r+"), mapped(indices, np.int32, "r+"), ends
+    return sparse.csr_matrix(parts, (len(ends) - 1, columns)), rows_with

@@ -1,4 +1,4 @@
-"""The training of a search's trials, and the process that does it: `python -m starcast.search.trial_worker <pipe>`."""
+"""Train the trials of a search, in a process: `python -m starcast.search.trial_worker <pipe>`."""
 
 import math
 import signal
@@ -37,7 +37,7 @@ class TrialOptions:
     Attributes:
         folder: of the encoded corpus.
         options: of a trial whose settings and proposal say nothing else.
-        executions: how often each trial is trained, with seeds counted up; only its first training can be pruned.
+        executions: how often each trial is trained, with seeds counted up; only the first can be pruned.
         prunes: whether a trial asks, after each epoch but the last, if it goes on.
     """
 
@@ -67,7 +67,7 @@ class TrialOptions:
 
 
 class Reporter:
-    """A recorder that sends the epochs of a trial's first execution to the search, and keeps those of the others."""
+    """Sends the epochs of a trial's first execution to the search, and keeps those of the others."""
 
     def __init__(self, pipe: Connection, number: int, ratings: np.ndarray, objective: str) -> None:
         self._pipe, self._number, self._ratings, self._objective = pipe, number, ratings, objective
@@ -97,7 +97,7 @@ class Reporter:
 
 
 def train_trial(trials: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: Connection) -> Event:
-    """Train one proposal in all its executions, reporting over the pipe; failures come back as what they are."""
+    """Train one proposal in all its executions, reporting over the pipe; a failure is returned."""
     reporter = Reporter(pipe, proposal.number, corpus.validation.ratings, trials.objective.name)
     reporter.prunes = trials.prunes
     fits = []
@@ -116,7 +116,7 @@ def train_trial(trials: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: 
 
 def _done(number: int, corpus: Corpus, fits: list[Fit], curves: list[tuple[int, dict[str, float]]]) -> Done:
     ratings = corpus.validation.ratings
-    # Scores of the confusion matrix count every execution's answers; an AUC compares probabilities of one network only.
+    # The confusion matrix counts every execution; an AUC compares probabilities of one network only.
     probabilities = [fit.validation_probabilities for fit in fits]
     kept = val_scores(np.tile(ratings, len(fits)), np.concatenate(probabilities))
     kept["val_auc"] = float(np.mean([multilabel_auc(ratings, values) for values in probabilities]))
@@ -150,7 +150,7 @@ def work(pipe: Connection) -> None:
 
 
 def work_on_spark(pipe: Connection, trials: TrialOptions, proposal: Proposal, shipped: Path) -> None:
-    """Train one proposal on the corpus that was shipped to this executor; its process keeps the corpus open for the next."""
+    """Train one proposal on the corpus shipped to this executor, whose process keeps it open for the next."""
     send(pipe, train_trial(trials, _opened(shipped / trials.folder.name), proposal, pipe))
 
 

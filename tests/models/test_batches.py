@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from starcast.models.batches import POOL, TrainingBatches, similar_length
-from starcast.models.ragged import UNKNOWN, Sequences
-from starcast.models.sampling import Resampled
+from starcast.models.sampling import Resampled, TrainingRows
+from starcast.models.texts import UNKNOWN, Sequences
 
 LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=200).map(np.array)
 
@@ -24,7 +24,7 @@ def sequences_of(lengths: np.ndarray) -> Sequences:
 def batches_of(lengths: np.ndarray, batch_size: int, seed: int = 1) -> TrainingBatches:
     """Rating and weight of row i are i and i / 2: they must stay with their row."""
     rows = np.arange(len(lengths))
-    return TrainingBatches(sequences_of(lengths), rows, rows / 2, batch_size, seed)
+    return TrainingBatches(TrainingRows(sequences_of(lengths), rows), rows / 2, batch_size, seed)
 
 
 def padded_cells(lengths: np.ndarray, batches: list[np.ndarray]) -> int:
@@ -120,9 +120,8 @@ def test_keras_fits_on_batches_of_any_widths(lengths: list[int]) -> None:
     )
     network.compile(optimizer="sgd", loss="mse")
     count = len(lengths)
-    batches = TrainingBatches(
-        sequences_of(np.array(lengths)), np.zeros((count, 2)), np.ones(count), 4, seed=0
-    )
+    rows = TrainingRows(sequences_of(np.array(lengths)), np.zeros((count, 2)))
+    batches = TrainingBatches(rows, np.ones(count), 4, seed=0)
     history = network.fit(batches, epochs=3, verbose=0)
     assert len(history.history["loss"]) == 3
     assert np.isfinite(history.history["loss"]).all()
@@ -166,7 +165,7 @@ def test_a_mixed_row_has_the_words_of_both_reviews_and_its_share(
     lengths, parts = made
     parts = [*parts, (0, len(lengths) - 1, 0.5)]  # one at least is of two
     resampled, rows = resampled_of(parts, len(lengths)), np.arange(len(parts))
-    batches = TrainingBatches(sequences_of(lengths), rows, rows / 2, batch_size, 1, resampled)
+    batches = TrainingBatches(TrainingRows(sequences_of(lengths), rows, resampled), rows / 2, batch_size, 1)
     for _ in range(epochs):
         batches.on_epoch_end()
     seen: list[int] = []
@@ -192,7 +191,8 @@ def test_a_mixed_row_has_the_words_of_both_reviews_and_its_share(
 def test_rows_that_are_reviews_come_as_word_indices_also_when_resampled() -> None:
     lengths = np.array([3, 1, 0, 5])
     resampled = resampled_of([(3, 0, 0), (1, 0, 0), (3, 0, 0)], 4)
-    batches = TrainingBatches(sequences_of(lengths), resampled.ratings, np.ones(3), 2, 1, resampled)
+    rows = TrainingRows(sequences_of(lengths), resampled.ratings, resampled)
+    batches = TrainingBatches(rows, np.ones(3), 2, 1)
     seen = {}
     for i in range(len(batches)):
         words, ratings, _ = batches[i]
@@ -203,6 +203,7 @@ def test_rows_that_are_reviews_come_as_word_indices_also_when_resampled() -> Non
 def test_rows_of_two_reviews_are_sorted_by_the_longer_one() -> None:
     lengths = np.array([1, 40, 2])
     resampled = resampled_of([(0, 1, 0.25)] * 20 + [(0, 2, 0.25)] * 20, 3)
-    batches = TrainingBatches(sequences_of(lengths), resampled.ratings, np.ones(40), 10, 1, resampled)
+    rows = TrainingRows(sequences_of(lengths), resampled.ratings, resampled)
+    batches = TrainingBatches(rows, np.ones(40), 10, 1)
     widths = sorted(batches[i][0][0].shape[1] for i in range(1, len(batches)))
     assert set(widths) == {2, 40}

@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import settings as how_often
 from hypothesis import strategies as st
 
-from starcast.models import compiled, training
+from starcast.models import compiled, networks
 from starcast.models.backend import keras
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import FAMILIES, NetworkFamily
 from starcast.models.corpus import Corpus
 from starcast.models.family import Fit, FitOptions, Settings
-from starcast.models.networks import NetworkFamily
 from tests.models.test_networks import Epochs, part
 
 HOW = FitOptions(sampling="none", epochs=2, batch_size=16, seed=1, patience=2, schedule="linear")
@@ -129,7 +128,7 @@ def test_a_first_trial_traces_its_step_once_and_its_predictions_twice(
         return step(self, data)
 
     monkeypatch.setattr(keras.Model, "train_step", counted)
-    monkeypatch.setattr(training, "PREDICTION_BATCH", 10)  # 24 reviews: three batches, the first of 4
+    monkeypatch.setattr(networks, "PREDICTION_BATCH", 10)  # 24 reviews: three batches, the first of 4
     compiled._compiled.cache_clear()
     family, settings, _ = TRIALS[0]
     fit(corpus, family, settings)

@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 
 from starcast.models import texts as texts_module
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.encoding import Encoding
-from starcast.models.ragged import Sequences
-from starcast.models.texts import chunks_of
-from starcast.models.vocabulary import Vocabulary
+from starcast.models.encoding import Encoding, Vocabulary
+from starcast.models.texts import Sequences, chunks_of
 
 WORDS = st.text(st.characters(blacklist_categories=["Cs"]), max_size=8)
 REVIEWS = st.lists(

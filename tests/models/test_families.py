@@ -6,9 +6,8 @@ from typing import get_args
 import pytest
 
 from starcast.cli.errors import UserError
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import FAMILIES, NetworkFamily
 from starcast.models.family import Schedule, Value
-from starcast.models.networks import NetworkFamily
 
 NAMES = ("lstm_2", "gru_1", "gru_2", "gru_4", "lstm_1", "logistic_regression")
 
@@ -44,7 +43,13 @@ def test_the_published_point_lies_in_the_space(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "published"), [
-    ("lstm_2", {"units_1": 64, "units_2": 128, "dropout_1": 0.1, "dropout_2": 0.3, "dropout_3": 0.1, "learning_rate": 1e-3}),
+    (
+        "lstm_2",
+        {
+            **{"units_1": 64, "units_2": 128, "dropout_1": 0.1, "dropout_2": 0.3, "dropout_3": 0.1},
+            "learning_rate": 1e-3,
+        },
+    ),
     ("gru_1", {"units_1": 256, "dropout_1": 0.3, "dropout_2": 0.0, "learning_rate": 1e-2}),
     ("lstm_1", {"units": 64, "spatial_dropout": 0.2, "learning_rate": 1e-3}),
     ("logistic_regression", {"ngrams": 3, "features": 4_000, "sublinear": False, "c": 1.0}),

@@ -10,10 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from starcast.models import logistic
+from starcast.models.catalogue import LOGISTIC_REGRESSION
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Fit, FitOptions, Sampling, Value
-from starcast.models.fitted_logistic import FittedLogistic
-from starcast.models.logistic import LOGISTIC_REGRESSION
+from starcast.models.logistic import FittedLogistic
 
 TEXTS = {1: "awful it tore", 2: "poor and dull", 3: "it is okay", 4: "nice and soft", 5: "gorgeous i love it"}
 

@@ -120,11 +120,11 @@ def test_many_blocks_come_to_what_one_does(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_blocks_are_the_numbers_of_the_rows_and_no_copies() -> None:
-    features, _ = reviews(200, 10, 2, 5)
-    part = multinomial._part(features, 50, 60)
-    np.testing.assert_array_equal(part.toarray(), features.toarray()[50:60])
-    assert np.shares_memory(part.data, features.data)
-    assert np.shares_memory(part.indices, features.indices)
+    features, ratings = reviews(200, 10, 2, 5)
+    [*_, last] = multinomial._blocks(features, ratings, np.ones(200))
+    np.testing.assert_array_equal(last.rows.toarray(), features.toarray()[150:])
+    assert np.shares_memory(last.rows.data, features.data)
+    assert np.shares_memory(last.rows.indices, features.indices)
 
 
 def test_a_fit_that_is_cut_off_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

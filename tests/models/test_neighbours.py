@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.neighbours import DIRECTIONS, FarthestRows, RowNeighbours, review_space
-from starcast.models.ragged import Sequences
+from starcast.models.texts import Sequences
 from tests.models.vocabularies import vocabulary_of
 
 WORDS = ["soft", "silk", "awful", "torn", "itchy", "blue"]

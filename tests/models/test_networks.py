@@ -12,13 +12,13 @@ import pytest
 from sklearn.metrics import log_loss
 
 from starcast.models import training as networks_training
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import FAMILIES, NetworkFamily
 from starcast.models.compiled import compiled_like
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Fit, FitOptions, Sampling, Value
-from starcast.models.networks import FittedNetwork, NetworkFamily
-from starcast.models.ragged import Sequences
+from starcast.models.networks import FittedNetwork
 from starcast.models.sampling import count_ratings
+from starcast.models.texts import Sequences
 
 WORDS = ("awful", "poor", "okay", "nice", "gorgeous")
 FILLERS = ("the", "dress", "it", "is", "and", "fits")
@@ -42,7 +42,7 @@ class Epochs:
 
 
 def part(reviews: int, seed: int, wrong: int = 0) -> CorpusSplit:
-    """Reviews of 1 to 7 words of which the first tells the rating, 5 stars being frequent; the first `wrong` ratings lie."""
+    """Reviews of 1 to 7 words, the first of which tells the rating; the first `wrong` ratings are false."""
     random = np.random.default_rng(seed)
     ratings = np.minimum(np.arange(reviews) % 8, 4)
     texts = [" ".join([WORDS[i], *random.choice(FILLERS, size=random.integers(0, 7))]) for i in ratings]
@@ -88,7 +88,7 @@ def test_each_family_fits_an_epoch_and_answers_rows_that_sum_to_1(name: str, cor
         FitOptions(sampling=family.sampling, epochs=1, batch_size=16, seed=1, patience=1),
         recorder,
     )
-    # As many as the validation reviews, as long as the longest: a batch of another shape would cost seconds to compile.
+    # As many and as long as the validation reviews: a batch of another shape would cost seconds to compile.
     answers = fitted.model.probabilities(
         pl.Series(["a gorgeous dress", "", "unheard of words", "it " * 400] * 6)
     )
@@ -229,8 +229,8 @@ def test_training_that_diverges_late_keeps_its_best_epoch_and_says_so(
     assert asked == 3  # it went no further
     assert (fitted.epochs, fitted.best_epoch, whole.epochs) == (2, 2, 5)
     assert recorder.metrics == epochs.metrics[:2]
-    said = "not finite after epoch 3: the learning rate is too high for these settings; epoch 2, the best before, is kept"
-    assert said in capsys.readouterr().out
+    why = "not finite after epoch 3: the learning rate is too high for these settings"
+    assert f"{why}; the best epoch, 2, is kept" in capsys.readouterr().out
     np.testing.assert_array_equal(fitted.validation_probabilities, epochs.probabilities[1])
     assert fitted.model.probabilities(corpus.validation.texts) == pytest.approx(
         epochs.probabilities[1], abs=1e-6

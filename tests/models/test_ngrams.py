@@ -17,7 +17,7 @@ from starcast.models import texts as texts_module
 from starcast.models.encoding import Encoding
 from starcast.models.vectorizer import NgramVectorizer
 
-# Few words, so that n-grams come again; punctuation below and above a space's neighbours tries the order of names.
+# Few words, so that n-grams repeat; punctuation around a space's code point tests the order of names.
 WORDS = st.sampled_from(["a", "b", "ab", "a!", "don't", "é", "雨", "🙂", "ß", "7"])
 TEXTS = st.lists(st.lists(WORDS, max_size=9).map(" ".join), min_size=1, max_size=8)
 SOME_TEXTS = TEXTS.filter(lambda texts: any(texts))

@@ -8,11 +8,10 @@ import pytest
 
 from starcast.models import compiled
 from starcast.models.backend import keras
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import FAMILIES, NetworkFamily
 from starcast.models.compiled import compiled_like
 from starcast.models.corpus import Corpus
 from starcast.models.family import Fit, FitOptions, Precision, Sampling
-from starcast.models.networks import NetworkFamily
 from tests.models.test_networks import Epochs, part
 
 HOW = FitOptions(sampling="none", epochs=6, batch_size=16, seed=1, patience=6)

@@ -1,4 +1,4 @@
-"""Samplings of the training split: how many rows of each rating, made of which reviews, and what is refused."""
+"""Samplings of the training split: rows of each rating, what they are made of, and what is refused."""
 
 from dataclasses import replace
 from typing import Any
@@ -51,7 +51,7 @@ def part(counts: tuple[int, ...], seed: int = 0) -> CorpusSplit:
 
 
 def corpus_in(space: np.ndarray, ratings: np.ndarray) -> Corpus:
-    """A corpus whose reviews are neighbours where it is said, and have other words than that would follow from."""
+    """A corpus whose reviews have neighbours that do not follow from their words."""
     there = CorpusSplit(pl.Series("cleaned", ["word"] * len(ratings)), ratings)
     made = Corpus(there, there)
     made.__dict__["review_space"] = space  # where cached_property looks first

@@ -2,10 +2,10 @@
 
 import polars as pl
 
-from starcast.models.encoding import Encoding
-from starcast.models.vocabulary import LONGEST, SIZE, Vocabulary
+from starcast.models.catalogue import VOCABULARY_SIZE
+from starcast.models.encoding import LONGEST, Encoding, Vocabulary
 
 
-def vocabulary_of(texts: pl.Series, size: int = SIZE, longest: int = LONGEST) -> Vocabulary:
+def vocabulary_of(texts: pl.Series, size: int = VOCABULARY_SIZE, longest: int = LONGEST) -> Vocabulary:
     """That of cleaned texts to learn from."""
     return Vocabulary.of(Encoding.of(texts, texts.clear()), size, longest)

@@ -88,7 +88,7 @@ def train(
 ) -> tuple[Event, list[Epoch], list[int]]:
     """Train one trial: how it ended, its epochs, and the memory that was sent with each.
 
-    All answers lie ready before, and some to spare, which must be left: a trial that asks once more does not wait for ever.
+    All answers lie ready, and some to spare, which must be left: a trial that asks once more does not block.
     """
     ours, theirs = ends
     for answer in (*answers, *SPARE):
