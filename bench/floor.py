@@ -14,18 +14,19 @@ os.environ.update(dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREA
 
 import time
 from dataclasses import dataclass, field
+from unittest import mock
 
 import numpy as np
 
 from bench.clothing import load_corpus
 from bench.speed import gflops
 from starcast.evaluation.scores import val_scores
-from starcast.models import training as fitting
 from starcast.models.backend import keras
 from starcast.models.batches import similar_length
 from starcast.models.catalogue import LSTM_2, STUDY_A_EMBEDDING
 from starcast.models.corpus import Corpus
 from starcast.models.family import FitOptions, Settings
+from starcast.models.networks import predict
 from starcast.models.texts import Sequences
 
 UNITS = ((8, 8), (32, 128), (64, 128), (128, 128))
@@ -59,7 +60,7 @@ def operations(settings: Settings, words: int) -> float:
 
 def fit(corpus: Corpus, settings: Settings) -> Clock:
     """One trial, timed."""
-    clock, predict = Clock(corpus.validation.ratings), fitting.predict
+    clock = Clock(corpus.validation.ratings)
 
     def timed(network: keras.Model, sequences: Sequences) -> np.ndarray:
         """Predictions, timed."""
@@ -68,18 +69,11 @@ def fit(corpus: Corpus, settings: Settings) -> Clock:
         clock.predicting += time.process_time() - start
         return answers
 
-    fitting.predict = timed
-    try:
-        LSTM_2.fit(
-            corpus,
-            settings,
-            FitOptions(
-                sampling="none", epochs=EPOCHS, batch_size=BATCH, seed=42, patience=EPOCHS, schedule="linear"
-            ),
-            clock,
-        )
-    finally:
-        fitting.predict = predict
+    options = FitOptions(
+        sampling="none", epochs=EPOCHS, batch_size=BATCH, seed=42, patience=EPOCHS, schedule="linear"
+    )
+    with mock.patch("starcast.models.training.predict", timed):
+        LSTM_2.fit(corpus, settings, options, clock)
     return clock
 
 
