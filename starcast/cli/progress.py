@@ -43,13 +43,13 @@ class Progress:
         self._seen = now
         if self.due:
             self._printed = now
-            counted = (
-                f", {self.count:,} {self._unit}, {self.per_second():,.0f} a second" if self._unit else ""
-            )
+            rate = self.per_second()
+            speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+            counted = f", {self.count:,} {self._unit}, {speed} a second" if self._unit else ""
             print(f"  {what}: {share:.0%}{counted}{self.left(share)}", flush=True)
 
     def counted(self, what: str) -> Callable[[int, float], None]:
-        """Return a function that shows this work, given how many more units and which share of it are done."""
+        """Return a function that takes how many more units, and which share of the work, are done."""
         return lambda more, share: self.show(what, share, more)
 
     @property

@@ -1,168 +1,147 @@
-"""A comparison as a report: which is best, by how much, beyond chance or not."""
+"""The report of a comparison: which system is best, by how much, whether significantly."""
 
 from starcast.comparison.figures import cost_figure, curve_systems, curves_figure, score_figure
 from starcast.comparison.ranking import Comparison, RankedSystem
-from starcast.comparison.systems import System
-from starcast.comparison.tables import lead_table, reviews_text, score_table, settings_table
+from starcast.comparison.tables import lead_table, score_table, settings_table
 from starcast.evaluation.names import LOWER_IS_BETTER
 from starcast.reports.page import Content, Matrices, Picture, Report, Section
 from starcast.reports.table import Table
 
 SPLITS = {"test": "test", "val": "validation"}
-MATRICES = 12  # as many as are looked at side by side
+MATRICES = 12  # as many as can be read side by side
 NAMED = 3  # systems in a sentence
-DESCRIBED = 15  # systems in a run's description, which has a limited length
+DESCRIBED = 15  # systems in a run's description, whose length is limited
 
 
 def comparison_report(comparison: Comparison, left_out: tuple[str, ...]) -> Report:
-    """The whole report.
+    """Return the whole report.
 
     Args:
         left_out: sentences on runs that are not in the comparison.
     """
-    sections = [
-        Section(
-            "Scores",
-            (score_table(comparison), Picture("scores", score_figure(comparison), _scores_alt(comparison))),
-        ),
+    metric, settings = comparison.metric, settings_table(comparison)
+    direction = "lower" if metric in LOWER_IS_BETTER else "higher"
+    scores_alt = f"{metric} of every system with its 95% interval, best on top; {direction} is better"
+    scores = score_table(comparison), Picture("scores", score_figure(comparison), scores_alt)
+    cost = Picture("cost", cost_figure(comparison), f"{metric} against seconds and parameters")
+    sections = (
+        Section("Scores", scores),
         Section("Differences from the best", _differences(comparison)),
         Section("Confusion matrices", _matrices(comparison)),
-        Section("Settings that differ", _settings(comparison)),
+        Section("Settings that differ", (settings if len(settings.head) > 1 else "None.",)),
         Section("Curves", _curves(comparison)),
-        Section(
-            "Cost",
-            (
-                Picture(
-                    "cost", cost_figure(comparison), f"{comparison.metric} against seconds and parameters"
-                ),
-            ),
-        ),
-    ]
-    return Report(title(comparison), (*answer(comparison), *left_out), tuple(sections))
+        Section("Cost", (cost,)),
+    )
+    return Report(_title(comparison), (*answer(comparison), *left_out), sections)
 
 
 def description(comparison: Comparison, left_out: tuple[str, ...]) -> str:
-    """The beginning of the report as Markdown, for a run's page."""
+    """Return the beginning of the report in Markdown, for a run's page."""
     table = score_table(comparison)
-    first = Table(table.head, table.rows[:DESCRIBED])
-    rest = len(table.rows) - len(first.rows)
-    more = f"The {DESCRIBED} best; {rest:,} more stand in the report. " if rest else ""
+    rest = len(table.rows) - DESCRIBED
+    more = f"These are the {DESCRIBED} best; {rest:,} more are in the report. " if rest > 0 else ""
     where = f"{more}Matrices, differences, settings, curves and cost: the artifact `report.html`."
-    return Report(
-        title(comparison), (*answer(comparison), *left_out), (Section("Scores", (first, where)),)
-    ).markdown(pictures=False)
+    scores = Section("Scores", (Table(table.head, table.rows[:DESCRIBED]), where))
+    report = Report(_title(comparison), (*answer(comparison), *left_out), (scores,))
+    return report.markdown(pictures=False)
 
 
-def title(comparison: Comparison) -> str:
-    """What is compared."""
+def _title(comparison: Comparison) -> str:
     groups = f" by {comparison.by}" if comparison.by else ""
     runs = sum(len(each.system.runs) for each in comparison.placed)
-    return f"Comparison of {runs:,} run{'' if runs == 1 else 's'}{groups}: {comparison.split} {comparison.metric}"
+    what = f"{comparison.split} {comparison.metric}"
+    return f"Comparison of {runs:,} run{'' if runs == 1 else 's'}{groups}: {what}"
 
 
 def answer(comparison: Comparison) -> tuple[str, ...]:
-    """The best, and whether it is better than the second and than the plainest beyond chance."""
-    best, second, plainest = comparison.best, comparison.second, comparison.plainest
-    lines = [f"**Best: {best.system.name}**, {_scored(comparison, best)}."]
+    """Return which system is best, and how it compares with the second and with the smallest."""
+    best, second, smallest = comparison.best, comparison.second, comparison.smallest
+    fits = best.system.runs
+    which = f"mean of {len(fits)} fits" if len(fits) > 1 else f"run `{fits[0].run_id}`"
+    on = f"on {best.reviews:,} {SPLITS[comparison.split]} reviews"
+    interval = ", 95% bootstrap interval" if best.interval else ""
+    lines = [f"**Best: {best.system.name}**, {comparison.metric} {best.text} {on}{interval}, {which}."]
     if second:
-        lines.append(f"Against the second, {second.system.name}: {_lead(second)}.")
-    if plainest and plainest is not best:
-        size = f"the plainest ({plainest.system.parameters:,.0f} parameters, the fewest)"
-        same = "that is the second" if plainest is second else _lead(plainest)
-        lines.append(f"Against {size}, {plainest.system.name}: {same}.")
-    if plainest is best and second:
-        lines.append(
-            f"It is also the plainest of them, with {best.system.parameters:,.0f} parameters, the fewest."
-        )
-    return tuple(lines + _cautions(comparison))
-
-
-def _scored(comparison: Comparison, placed: RankedSystem) -> str:
-    fits = len(placed.system.runs)
-    which = f", mean of {fits} fits" if fits > 1 else f", run `{placed.system.runs[0].run_id}`"
-    interval = ", 95% bootstrap interval" if placed.interval else ""
-    return f"{comparison.metric} {placed.text} on {reviews_text(placed)} {SPLITS[comparison.split]} reviews{interval}{which}"
+        lines.append(f"Compared with the second, {second.system.name}: {_lead(second)}.")
+    if smallest and second:
+        size = f"{smallest.system.parameters:,.0f} parameters"
+        if smallest is best:
+            lines.append(f"It is also the smallest model, with {size}.")
+        else:
+            same = "it is the second" if smallest is second else _lead(smallest)
+            lines.append(f"Compared with the smallest ({size}), {smallest.system.name}: {same}.")
+    return (*lines, *_cautions(comparison))
 
 
 def _lead(other: RankedSystem) -> str:
-    assert other.lead is not None
-    chance = "beyond chance" if other.lead.significant else "which may be chance"
-    return f"better by {other.lead.estimate}, {chance} (p {other.lead.p:.3f})"
+    lead = other.lead
+    assert lead is not None
+    verdict = "statistically significant" if lead.significant else "not statistically significant"
+    return f"better by {lead.estimate}, {verdict} (p {lead.p:.3f})"
 
 
 def _cautions(comparison: Comparison) -> list[str]:
-    """What keeps the scores from being taken at their word."""
-    if len(comparison.placed) == 1:
+    """Return what a reader should know before relying on the scores."""
+    best, others, metric = comparison.best, comparison.placed[1:], comparison.metric
+    if not others:
         return ["There is nothing to compare it with."]
-    if comparison.best.interval is None:
-        return [
-            f"{comparison.metric} does not follow from the confusion matrix: no intervals, no paired differences."
-        ]
-    if comparison.metric == "auc":
+    if best.interval is None:
+        return [f"{metric} does not follow from the confusion matrix: no intervals, no paired differences."]
+    if metric == "auc":
         return ["auc does not follow from the confusion matrix: intervals, but no paired differences."]
-    if not comparison.best.system.reviews:
-        return ["The best kept its confusion matrix, no predictions: intervals, but no paired differences."]
-    alone = [each.system for each in comparison.placed[1:] if not each.lead]
-    lines = _named(
-        "Without a paired difference, as they kept confusion matrices only",
-        [s for s in alone if not s.reviews],
-    )
-    lines += _named(
-        "Not comparable with the best, as they were scored on other reviews", [s for s in alone if s.reviews]
-    )
+    if not best.system.reviews:
+        return ["The best kept only its confusion matrix: there are intervals, but no paired differences."]
+    unpaired = [each.system for each in others if not each.lead]
+    reasons = {
+        "Without a paired difference, as only their confusion matrices were kept": [
+            system.name for system in unpaired if not system.reviews
+        ],
+        "Not comparable with the best, as they were scored on other reviews": [
+            system.name for system in unpaired if system.reviews
+        ],
+    }
+    lines = []
+    for reason, names in reasons.items():
+        if names:
+            first = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+            lines.append(f"{reason}: {len(names):,} ({first}).")
     if comparison.split == "val":
         lines.append(
-            "A candidate's decision was tuned on validation, a trial's was not: there, candidates are a little flattered."
+            "Candidates tuned their decision on the validation split, trials did not: "
+            "candidates' scores on it are slightly optimistic."
         )
     if comparison.second:
-        lines.append("The best was chosen by these same reviews, so its own score is a little flattered.")
+        lines.append("The best was chosen on these same reviews, so its score is slightly optimistic.")
     return lines
-
-
-def _named(text: str, systems: list[System]) -> list[str]:
-    """A line that counts systems and names the first of them; none if there are none."""
-    names = ", ".join(system.name for system in systems[:NAMED]) + (", ..." if len(systems) > NAMED else "")
-    return [f"{text}: {len(systems):,} ({names})."] if systems else []
 
 
 def _differences(comparison: Comparison) -> tuple[Content, ...]:
     table = lead_table(comparison)
     if not table.rows:
-        return (
-            "None: no other was scored on the same reviews with predictions kept, or the score has no interval.",
-        )
+        reason = "no other was scored on the same reviews with predictions kept, or the score has no interval"
+        return (f"None: {reason}.",)
     how = (
-        "Every system is scored on the same resampled reviews (paired bootstrap); p is of no difference, adjusted for all that"
-        " are compared (Benjamini-Hochberg), and beyond chance is below 0.05."
+        "Every system is scored on the same resampled reviews (paired bootstrap). P-values are adjusted for "
+        "all comparisons (Benjamini-Hochberg); a difference is statistically significant if p is below 0.05."
     )
     return how, table
 
 
-def _scores_alt(comparison: Comparison) -> str:
-    direction = "lower" if comparison.metric in LOWER_IS_BETTER else "higher"
-    return f"{comparison.metric} of every system with its 95% interval, best on top; {direction} is better"
-
-
 def _matrices(comparison: Comparison) -> tuple[Content, ...]:
-    shown = comparison.placed[:MATRICES]
-    text = "Each cell: share of the reviews with that true rating, and how many" + (
-        ", over all fits of a system." if comparison.by else "."
-    )
-    rest = len(comparison.placed) - len(shown)
-    more = f" The {MATRICES} best; {rest} more are not shown." if rest else ""
-    return text + more, Matrices({each.system.name: each.system.matrix for each in shown})
-
-
-def _settings(comparison: Comparison) -> tuple[Content, ...]:
-    table = settings_table(comparison)
-    return (table,) if len(table.head) > 1 else ("None.",)
+    shown, rest = comparison.placed[:MATRICES], len(comparison.placed) - MATRICES
+    fits = ", over all fits of a system" if comparison.by else ""
+    more = f" These are the {MATRICES} best; {rest} more are not shown." if rest > 0 else ""
+    text = f"Each cell: share of the reviews with that true rating, and how many{fits}.{more}"
+    return text, Matrices({each.system.name: each.system.matrix for each in shown})
 
 
 def _curves(comparison: Comparison) -> tuple[Content, ...]:
     systems = curve_systems(comparison)
     if not systems:
         return ("No fit has several epochs.",)
-    text = f"The best {len(systems)} that have several epochs; before a decision is tuned, the most probable star."
-    return text, Picture(
-        "curves", curves_figure(comparison), f"validation {comparison.metric} after every epoch"
+    text = (
+        f"The best {len(systems)} systems with several epochs. The scores are those of the most probable "
+        "star, before a decision is tuned."
     )
+    alt = f"validation {comparison.metric} after every epoch"
+    return text, Picture("curves", curves_figure(comparison), alt)

@@ -1,4 +1,4 @@
-"""Runs that were scored, and the systems that they are fits of."""
+"""Scored runs, and the systems whose fits they are."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -7,93 +7,93 @@ from dataclasses import dataclass
 import numpy as np
 
 from starcast.cli.errors import UserError
-from starcast.tracking.scored_runs import ScoredRun
+from starcast.tracking.scored_runs import Predictions, ScoredRun
 
-OF_EVERY_RUN = ("command", "process")  # tags that tell any two runs apart
+OF_EVERY_RUN = {"command", "process"}  # tags that differ between any two runs
 
 
 @dataclass(frozen=True)
 class System:
-    """What is compared: one run, or several fits whose scores are averaged. All of them saw the same reviews."""
+    """One run, or several fits whose scores are averaged; all were scored on the same reviews."""
 
     name: str
     runs: tuple[ScoredRun, ...]
 
     @property
+    def answers(self) -> list[Predictions]:
+        """The predictions that its runs kept."""
+        return [run.answers for run in self.runs if run.answers]
+
+    @property
     def reviews(self) -> str:
-        """The digest of the reviews it answered; empty if only matrices were kept."""
+        """The digest of the reviews it was scored on; empty if only matrices were kept."""
         answers = self.runs[0].answers
         return answers.reviews if answers else ""
 
     @property
     def matrix(self) -> np.ndarray:
-        """Confusion matrix of all fits together, counts, shape (5, 5)."""
+        """The sum of the fits' confusion matrices, counts, shape (5, 5)."""
         return np.sum([run.matrix for run in self.runs], axis=0)
 
     @property
     def seconds(self) -> float:
-        """Mean duration of a fit."""
+        """The mean duration of a fit."""
         return float(np.mean([run.seconds for run in self.runs]))
 
     @property
     def parameters(self) -> float | None:
-        """Mean number of trained parameters, if known of every fit."""
+        """The mean number of trained parameters, if known for every fit."""
         known = [run.parameters for run in self.runs if run.parameters is not None]
         return float(np.mean(known)) if len(known) == len(self.runs) else None
 
     def score(self, name: str) -> float:
-        """Mean of a score over the fits; not a number if a run lacks it."""
+        """Return the mean of a score over the fits; NaN if a run lacks it."""
         return float(np.mean([run.scores.get(name, np.nan) for run in self.runs]))
 
     def get(self, name: str) -> str:
-        """A tag or setting by name: its value, or values, in the fits."""
+        """Return a tag or setting by name: its value, or the values of the fits."""
         return ", ".join(dict.fromkeys(run.get(name) for run in self.runs if run.get(name)))
 
 
-def each_run(runs: Sequence[ScoredRun]) -> list[System]:
-    """Every run as a system of its own; of equal names each gets the beginning of its run's id."""
-    often = Counter(run.name for run in runs)
-    return [
-        System(run.name if often[run.name] == 1 else f"{run.name} {run.run_id[:6]}", (run,)) for run in runs
-    ]
+def make_systems(runs: Sequence[ScoredRun], by: str) -> list[System]:
+    """Return one system per run or, if `by` names a tag or setting, per value of it.
 
+    Runs without the value are left out; fits that were scored on other reviews are a system of their own.
+    Equal names are told apart by the beginning of the run's id or by the digest of the reviews.
 
-def grouped(runs: Sequence[ScoredRun], by: str) -> list[System]:
-    """Runs with the same value of a tag or setting as one system; runs without it are left out.
-
-    Fits that answered other reviews are a system of their own, named after the digest of these.
+    Raises:
+        UserError: no run has such a tag or setting.
     """
+    if not by:
+        often = Counter(run.name for run in runs)
+        return [
+            System(run.name if often[run.name] == 1 else f"{run.name} {run.run_id[:6]}", (run,))
+            for run in runs
+        ]
     groups: dict[tuple[str, str], list[ScoredRun]] = defaultdict(list)
     for run in runs:
         if run.get(by):
             groups[run.get(by), run.answers.reviews if run.answers else ""].append(run)
+    if not groups:
+        names = ", ".join(group_names(runs)) or "nothing"
+        raise UserError(f"parameter by: no run has {by!r}; the runs differ in {names}")
     often = Counter(value for value, _ in groups)
-    names = {
-        key: key[0] if often[key[0]] == 1 else f"{key[0]}, reviews {key[1] or 'unknown'}" for key in groups
-    }
-    return [System(names[key], tuple(members)) for key, members in groups.items()]
+    return [
+        System(
+            value if often[value] == 1 else f"{value}, reviews {reviews or 'unknown'}",
+            tuple(members),
+        )
+        for (value, reviews), members in groups.items()
+    ]
 
 
 def group_names(runs: Sequence[ScoredRun]) -> list[str]:
-    """What runs can be grouped by with more than one group as result, by name."""
-    names = {
-        name for run in runs for name in (*run.settings, *run.tags) if not name.startswith("mlflow.")
-    } - {*OF_EVERY_RUN}
-    return sorted(name for name in names if len({run.get(name) for run in runs} - {""}) > 1)
+    """Return the tags and settings that divide the runs into more than one group."""
+    names = {name for run in runs for name in (*run.settings, *run.tags) if not name.startswith("mlflow.")}
+    return sorted(name for name in names - OF_EVERY_RUN if len({run.get(name) for run in runs} - {""}) > 1)
 
 
 def differing_settings(systems: Sequence[System]) -> list[str]:
-    """The settings that take at least two values in the systems, in the order in which the runs name them."""
+    """Return the settings with at least two values in the systems, in the order of the runs."""
     names = dict.fromkeys(name for system in systems for run in system.runs for name in run.settings)
     return [name for name in names if len({system.get(name) for system in systems} - {""}) > 1]
-
-
-def _systems(scored: list[ScoredRun], by: str) -> list[System]:
-    if not by:
-        return each_run(scored)
-    systems = grouped(scored, by)
-    if not systems:
-        raise UserError(
-            f"parameter by: no run has {by!r}; they differ in {', '.join(group_names(scored)) or 'nothing'}"
-        )
-    return systems

@@ -9,7 +9,7 @@ REVIEWS = 400
 
 
 def answers(right: float, reviews: int = REVIEWS, seed: int = 0, fit: int = 0) -> Predictions:
-    """What a model answers that is right in this share of the reviews, else at random; `seed` makes the reviews."""
+    """Answers that are right in this share of the reviews, else random; `seed` makes the reviews."""
     ratings = np.random.default_rng(seed).integers(5, size=reviews).astype(np.int8)
     random = np.random.default_rng([seed, fit, 1])
     guesses = random.integers(5, size=reviews).astype(np.int8)

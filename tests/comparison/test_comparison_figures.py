@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from starcast.comparison.figures import CURVES, cost_figure, curve_systems, curves_figure, score_figure
 from starcast.comparison.ranking import Comparison, rank
 from starcast.comparison.report import comparison_report
-from starcast.comparison.systems import each_run, grouped
+from starcast.comparison.systems import make_systems
 from starcast.reports.page import Picture
 from starcast.reports.style import COLOURS, amount
 from tests.comparison.scored_runs import scored
@@ -23,7 +23,7 @@ RUNS = [
 
 
 def comparison(metric: str = "f1_macro") -> Comparison:
-    return rank(each_run(RUNS), metric, "test", "")
+    return rank(make_systems(RUNS, ""), metric, "test", "")
 
 
 def dots(axes: Axes) -> list[tuple[float, float, str]]:
@@ -72,7 +72,7 @@ def test_cost_is_seconds_and_where_known_parameters() -> None:
     assert {x for x, _, _ in dots(parameters)} == {50_000.0, 1_000.0}
     assert seconds.get_xscale() == "log"
     unsized = rank(
-        each_run([scored("a", parameters=None), scored("b", parameters=None)]), "f1_macro", "test", ""
+        make_systems([scored("a", parameters=None), scored("b", parameters=None)], ""), "f1_macro", "test", ""
     )
     assert len(cost_figure(unsized).axes) == 1
 
@@ -80,7 +80,7 @@ def test_cost_is_seconds_and_where_known_parameters() -> None:
 @pytest.mark.parametrize(("low", "high"), [(9_000, 21_000), (2_000, 3_000), (10, 5_000_000)])
 def test_a_cost_axis_has_few_numbers_and_at_least_one(low: float, high: float) -> None:
     compared = rank(
-        each_run([scored("a", parameters=low), scored("b", parameters=high)]), "f1_macro", "test", ""
+        make_systems([scored("a", parameters=low), scored("b", parameters=high)], ""), "f1_macro", "test", ""
     )
     figure = cost_figure(compared)
     figure.draw_without_rendering()
@@ -114,7 +114,7 @@ def test_curves_are_of_the_systems_with_epochs_best_first() -> None:
 
 
 def test_every_fit_of_a_group_is_a_line_and_the_group_one_entry_of_the_legend() -> None:
-    compared = rank(grouped(RUNS, "family"), "f1_macro", "test", "family")
+    compared = rank(make_systems(RUNS, "family"), "f1_macro", "test", "family")
     figure = curves_figure(compared)
     (axes,) = figure.axes
     assert len(axes.get_lines()) == 2
@@ -123,11 +123,11 @@ def test_every_fit_of_a_group_is_a_line_and_the_group_one_entry_of_the_legend() 
 
 def test_there_are_no_more_curves_than_colours() -> None:
     runs = [scored(f"run {i}", i / 20, curve={1: 0.1, 2: 0.2}) for i in range(12)]
-    assert len(curve_systems(rank(each_run(runs), "f1_macro", "test", ""))) == CURVES == len(COLOURS)
+    assert len(curve_systems(rank(make_systems(runs, ""), "f1_macro", "test", ""))) == CURVES == len(COLOURS)
 
 
 def test_without_epochs_the_report_has_no_curves() -> None:
-    report = comparison_report(rank(each_run(RUNS[:1]), "f1_macro", "test", ""), ())
+    report = comparison_report(rank(make_systems(RUNS[:1], ""), "f1_macro", "test", ""), ())
     pictures = [
         block.name for section in report.sections for block in section.blocks if isinstance(block, Picture)
     ]

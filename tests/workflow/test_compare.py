@@ -1,6 +1,7 @@
 """The step `compare` on runs that `train` made: what it reports, and what it says to mistakes."""
 
 import csv
+import re
 from pathlib import Path
 
 import mlflow
@@ -9,13 +10,13 @@ import polars as pl
 import pytest
 from mlflow.entities import Run
 
+from starcast.cli import progress
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import parse
-from starcast.comparison import compare
 from starcast.comparison.compare import compare_runs
 from starcast.comparison.parameters import CompareParameters
 from starcast.comparison.ranking import Comparison
-from starcast.comparison.tables import WIDTH
+from starcast.reports.table import WIDTH
 from starcast.tracking.artifacts import fetch
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.train import train
@@ -135,9 +136,11 @@ def test_of_more_runs_the_best_is_kept_and_its_matrix_is_that_of_its_predictions
 def test_progress_is_told_when_reading_takes_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(compare, "SAY_EVERY", -1.0)
-    assert list(compare._told([None, None], 2)) == [None, None]
-    assert capsys.readouterr().out == "compare: read 1 of 2 runs\ncompare: read 2 of 2 runs\n"
+    monkeypatch.setattr(progress, "EVERY", -1.0)
+    compared(experiment="fitted")
+    assert re.search(
+        r"^  reading runs: 67%, 2 runs, [\d,.]+ a second, about \d+ s left$", capsys.readouterr().out, re.M
+    )
 
 
 @pytest.mark.parametrize(
