@@ -15,12 +15,12 @@ import pytest
 from tests.workflow.processes import free_port
 
 DEBIAN = Path("/usr/lib/postgresql")  # <version>/bin
-HASTE = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"  # nothing of it is needed after a power cut
+HASTE = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"  # nothing outlives a test
 
 
 @contextmanager
 def postgres(settings: str = HASTE) -> Iterator[tuple[str, str]]:
-    """The URI of an empty database, and the password that stands in it. Skips the test where PostgreSQL is not installed."""
+    """The URI of an empty database, and the password in it; without PostgreSQL the test is skipped."""
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))  # pytest's own folders are closed to other users
     password, port = secrets.token_urlsafe(16), free_port()

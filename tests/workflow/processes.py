@@ -38,7 +38,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 class Watched:
-    """A command in a process group of its own, its output read while it runs; what is left of it is killed at the end."""
+    """A command in a process group of its own; its output is read while it runs, its rest killed."""
 
     def __init__(self, command: Sequence[str], folder: Path, tracking: str, **more: str) -> None:
         self._process = subprocess.Popen(
@@ -122,7 +122,7 @@ def free_port() -> int:
 
 
 class Server:
-    """A tracking server that can be killed and started again at its address; on SQLite unless its environment says otherwise."""
+    """A tracking server that can be killed and started again at its address; on SQLite by default."""
 
     def __init__(
         self,
@@ -215,7 +215,7 @@ def ended_trials(client: MlflowClient, search_id: str) -> dict[int, Run]:
 
 
 def until_stored(client: MlflowClient) -> None:
-    """Wait until the running search has a stored trial: its line is printed before the writing thread comes to it."""
+    """Wait until the running search has a stored trial: its line is printed before it is written."""
     end = time.monotonic() + LONG
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     [search] = client.search_runs(experiments, "tags.step = 'tune' and attributes.status = 'RUNNING'")

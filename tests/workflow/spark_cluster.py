@@ -1,4 +1,4 @@
-"""A standalone Spark cluster on this machine: a master and two workers of one core each, as real processes."""
+"""A standalone Spark cluster on this machine: a master and two workers of one core each, real processes."""
 
 import os
 import shutil

@@ -141,7 +141,7 @@ def test_bad_parameter_begins_no_run(
         ("preprocess", {"sample_size": 10_000_000}, "usable reviews"),
         ("preprocess", {"text_column": "review"}, "no column 'review'; the file has title, text, rating"),
         ("train", {"from_run": "0" * 32}, "neither a search, a trial nor a candidate"),
-        ("predict", {}, "model 'models:/review-rating@challenger' is not in sqlite:"),
+        ("predict", {}, "make one first: cd "),
         ("predict", {"model": "runs:/1/model"}, "should read models:/<name>@<alias>"),
     ],
 )
@@ -157,10 +157,7 @@ def test_a_server_that_is_not_there(store: mlflow.MlflowClient, monkeypatch: pyt
     assert "tracking server http://127.0.0.1:9 does not answer" in mistake("preprocess")
 
 
-def test_output_folder_that_is_not_there(
-    store: mlflow.MlflowClient, tmp_path: Path, reviews_file: Path
-) -> None:
-    train(TrainParameters(data=str(reviews_file)))
-    said = mistake("predict", input=reviews_file, output=tmp_path / "nowhere" / "scores.csv")
+def test_output_folder_that_is_not_there(fitted_store: mlflow.MlflowClient, tmp_path: Path) -> None:
+    said = mistake("predict", input="reviews.csv", output=tmp_path / "nowhere" / "scores.csv")
     assert "cannot be written" in said
-    assert "RUNNING" not in statuses(store)
+    assert "RUNNING" not in statuses(fitted_store)

@@ -1,4 +1,4 @@
-"""How a candidate is fitted: what was asked for, what a trial was fitted with, and how many epochs follow from the two."""
+"""How a candidate is fitted: what was asked for, how a trial was fitted, and the epochs that follow."""
 
 from dataclasses import replace
 

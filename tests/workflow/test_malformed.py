@@ -1,4 +1,4 @@
-"""Inputs made at random by `bench.malformed`: each is taken or refused in one line, and nothing is left over."""
+"""Inputs made at random by `bench.malformed`: each is taken or refused in one line, nothing is left."""
 
 import random
 from pathlib import Path

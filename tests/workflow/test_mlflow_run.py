@@ -1,17 +1,22 @@
-"""Each entry point once through `mlflow run`, tiny, in a process of its own; and a tracking server."""
+"""Each entry point once through `mlflow run`, tiny, as a process; and the commands that are printed."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
 import pytest
+import requests
 
 from starcast.cli.parameters import parse_logged
+from starcast.tracking.commands import where_to_look
 from starcast.workflow.fit_parameters import TrainParameters
+from starcast.workflow.train import train
 from tests.conftest import statuses
-from tests.workflow.processes import BIN, PROJECT, environment
+from tests.workflow.processes import BIN, PROJECT, Watched, environment, free_port
 
 LINEAR = {"families": "logistic_regression"}
 ONE = {**LINEAR, "max_trials": "1", "workers": "1"}
@@ -138,3 +143,54 @@ def test_the_exit_code_of_a_mistake_is_two(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.strip().count("\n") == 0
+
+
+def printed_command(text: str, words: str) -> str:
+    """The command behind some words, in what is printed or in a run's description."""
+    [found] = re.findall(rf"{re.escape(words)}:?\W+((?:cd|MLFLOW_\w+=).+?)`?$", text, re.MULTILINE)
+    return str(found)
+
+
+def in_a_shell(command: str, folder: Path) -> str:
+    """What a command prints elsewhere, in a shell that knows no `mlflow` and no `python` of ours."""
+    bare = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ""}
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env={**environment(), **bare},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
+    return done.stdout
+
+
+def test_printed_commands_work_as_printed(
+    fitted_store: mlflow.MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere := tmp_path / "else where").mkdir()
+    fitted = train(TrainParameters(data=str(tmp_path / "reviews.csv")))
+    said = capsys.readouterr().out
+    promoting = printed_command(said, "hold it against the champion")
+    assert "would become champion" in in_a_shell(promoting, elsewhere)
+    scoring = printed_command(said, "score reviews (the sample; a file of yours with input)")
+    given = f"{scoring} --input={tmp_path / 'reviews.csv'} --output={elsewhere / 'scored.csv'}"
+    assert "300 reviews scored by review-rating version 4" in in_a_shell(given, elsewhere)
+    note = fitted_store.get_run(fitted.run_id).data.tags["mlflow.note.content"]
+    assert "reproduce: Equal" in in_a_shell(printed_command(note, "repeat it"), elsewhere)
+    registering = replace(fitted, registered=None).next_command()
+    assert "is review-rating version 5, alias challenger" in in_a_shell(registering, elsewhere)
+
+
+def test_the_pages_open_as_printed(fitted_store: mlflow.MlflowClient, tmp_path: Path) -> None:
+    experiment = fitted_store.get_experiment_by_name("fitted").experiment_id
+    [search] = fitted_store.search_runs([experiment], "tags.step = 'tune'")
+    opening, look, _ = where_to_look(search.info.run_id)
+    port = str(free_port())
+    command = f"{opening.removeprefix('open the UI: ')} --port {port}"
+    with Watched(("bash", "-c", command), tmp_path, "", PATH="/usr/bin:/bin", PYTHONPATH="") as pages:
+        pages.until("Application startup complete")
+        address = look.removeprefix("look at the run: ").replace(":5000/", f":{port}/")
+        assert requests.get(address, timeout=60).ok
+        assert len(pages.left()) <= 3, "a shell, the server and its worker"

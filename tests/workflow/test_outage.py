@@ -97,7 +97,7 @@ def test_a_server_that_stays_away_ends_the_search_which_goes_on_elsewhere(
     assert "Traceback" not in search.output
     last = search.output.splitlines()[-1]
     expected = rf"starcast tune: the tracking server {server.address} stayed away for 0.1 min; \d+ writes .*"
-    assert re.fullmatch(rf"{expected}-P resume=[0-9a-f]{{32}}", last), last
+    assert re.fullmatch(rf"{expected}--resume=[0-9a-f]{{32}}", last), last
     client, run_id = server.client(), search.search_id()
     before = contents(client, ended_trials(client, run_id))
     assert before
@@ -134,7 +134,7 @@ def test_a_second_ctrl_c_ends_at_once_though_the_server_hangs(
 
 
 class Forgetful(BaseHTTPRequestHandler):
-    """Passes requests on; once, after a run was created, the connection breaks before the answer has come through."""
+    """Passes requests on; once, after a run was created, the connection breaks before the answer."""
 
     address = ""
     broken: list[str]

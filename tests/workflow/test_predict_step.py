@@ -1,9 +1,11 @@
-"""`predict` on files: chunk by chunk as at once, every column and row kept, whole outputs or none, clear refusals."""
+"""`predict` on files: in chunks as at once, every row and column kept, an output whole or none, refusals."""
 
 import json
 import random
+import re
+import shlex
 import signal
-import socket
+import sys
 import time
 from pathlib import Path
 
@@ -33,10 +35,10 @@ from starcast.tracking.scoring import score
 from starcast.workflow.predict import predict
 from starcast.workflow.predict_parameters import PredictParameters
 from tests.conftest import make_reviews, statuses
-from tests.workflow.processes import Watched
+from tests.workflow.processes import PROJECT, Watched, free_port
 
 MODEL = "models:/review-rating@challenger"
-COMMAND = ("python", "-m", "steps.predict")
+COMMAND = (sys.executable, "-m", "steps.predict")
 PROBABILITIES = [f"probability_{rating}" for rating in range(1, 6)]
 TEXTS = st.lists(
     st.one_of(st.none(), st.text(st.sampled_from('lovely awful,"\n'), max_size=25)), min_size=1, max_size=25
@@ -205,8 +207,8 @@ def test_an_output_that_cannot_be_is_refused_before_a_review_is_scored(
 
 def test_a_mistake_far_down_leaves_the_earlier_output(model: mlflow.MlflowClient, tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_text("of yesterday")
-    (tmp_path / "in.csv").write_bytes(b"text\n" + b"fine words\n" * 1_000_000 + b"caf\xe9\n")
-    assert "byte 0xe9 in line 1000002" in refusal(tmp_path / "in.csv", tmp_path / "out.csv")
+    (tmp_path / "in.csv").write_bytes(b"text\n" + b"fine words\n" * 300_000 + b"caf\xe9\n")
+    assert "byte 0xe9 in line 300002" in refusal(tmp_path / "in.csv", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text() == "of yesterday"
     assert statuses(model).count("FAILED") == 1
 
@@ -224,7 +226,7 @@ def test_two_do_not_write_one_output(tmp_path: Path) -> None:
 def test_killed_at_a_random_moment_it_leaves_an_output_whole_or_none(
     model: mlflow.MlflowClient, tmp_path: Path
 ) -> None:
-    rows_in = 150_000
+    rows_in = 60_000
     make_reviews(1_000).select("text").sample(rows_in, with_replacement=True, seed=1).write_csv(
         tmp_path / "in.csv"
     )
@@ -295,28 +297,24 @@ WRONG_REQUESTS = {
     '{"dataframe_records": [{"text": {"a": 1}}]}': "row 0 holds {'a': 1} (dict)",
     '{"dataframe_records": [{"text": true}]}': "row 0 holds True (bool)",
     "not JSON": "Ensure that input is a valid JSON formatted string",
-    '{"dataframe_split": {"columns": ["text"], "data": [["a", "b"]]}}': "1 columns passed, passed data had 2 columns",
+    '{"dataframe_split": {"columns": ["text"], "data": [["a", "b"]]}}': "passed data had 2 columns",
 }
 
 
 def test_a_served_model_answers_and_says_what_is_wrong_with_a_request(
     model: mlflow.MlflowClient, tmp_path: Path
 ) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    serve = (
-        "mlflow",
-        "models",
-        "serve",
-        "-m",
-        MODEL,
-        "--env-manager=local",
-        "--host=127.0.0.1",
-        f"--port={port}",
+    [documented] = re.findall(
+        r"^mlflow models serve .*$", (PROJECT / "docs" / "serving.md").read_text(), re.M
     )
+    port = free_port()
+    serve = [*shlex.split(documented), "--host", "127.0.0.1", "--port", str(port)]  # the last port wins
     address = f"http://127.0.0.1:{port}/invocations"
-    with Watched(serve, tmp_path, mlflow.get_tracking_uri()) as server, requests.Session() as session:
+    (elsewhere := tmp_path / "empty").mkdir()
+    with (
+        Watched(serve, elsewhere, mlflow.get_tracking_uri(), PYTHONPATH="") as server,  # it brings its code
+        requests.Session() as session,
+    ):
         server.until("Uvicorn running")
         for body, phrase in WRONG_REQUESTS.items():
             refused = session.post(
@@ -324,13 +322,16 @@ def test_a_served_model_answers_and_says_what_is_wrong_with_a_request(
             )
             assert refused.status_code == 400, body
             assert phrase in refused.json()["message"]
-        texts = (None, "", "lovely", "7")
+        texts = (None, "", "lovely", "7", "awful itchy, returned")
         sent = session.post(
             address, json={"dataframe_records": [{"text": text} for text in texts]}, timeout=60
         )
-        null, empty, lovely, number = sent.json()["predictions"]
+        null, empty, lovely, number, awful = sent.json()["predictions"]
         assert null == empty != lovely
         assert list(lovely) == ["rating", *PROBABILITIES, "expected_rating"]
+        assert lovely["expected_rating"] > awful["expected_rating"]
+        split = {"dataframe_split": {"columns": ["text"], "data": [["lovely"]]}}
+        assert session.post(address, json=split, timeout=60).json()["predictions"] == [lovely]
         # A CSV has no types: what stands there is text.
         as_csv = session.post(
             address, data="text\nlovely\n7\n", headers={"Content-Type": "text/csv"}, timeout=60

@@ -8,11 +8,11 @@ import pytest
 
 from starcast.reviews.parameters import DataParameters
 from starcast.tracking.artifacts import fetch
-from starcast.workflow import prepare
-from starcast.workflow.prepare import preprocess
+from starcast.workflow import prepare as preparing
+from starcast.workflow.prepare import Prepared, preprocess
 
 
-def prepare(file: Path, **parameters: object) -> prepare.Prepared:
+def prepare(file: Path, **parameters: object) -> Prepared:
     return preprocess(DataParameters.model_validate({"data": str(file), **parameters}))
 
 
@@ -31,7 +31,7 @@ def test_leaves_splits_figures_and_lineage(store: mlflow.MlflowClient, reviews_f
         sum(pl.read_parquet(prepared.split(name)).height for name in ("train", "validation", "test")) == 300
     )
     assert run.data.params["data"] == str(reviews_file)
-    assert run.data.tags["command"].startswith("mlflow run . -e preprocess -P data=")
+    assert f"-m steps.preprocess --data={reviews_file} " in run.data.tags["command"]
     [raw] = run.inputs.dataset_inputs
     assert raw.dataset.digest == prepared.report["digests"]["file"]
 
@@ -71,7 +71,7 @@ def test_changed_code_makes_a_new_run(
     first = prepare(reviews_file)
     edited = tmp_path / "clean.py"
     edited.write_text("# another recipe")
-    monkeypatch.setattr(prepare, "_code", lambda: [edited])
+    monkeypatch.setattr(preparing, "_code", lambda: [edited])
     assert prepare(reviews_file).run_id != first.run_id
 
 

@@ -1,4 +1,4 @@
-"""The step `promote` on models that `train` registered: verdicts, aliases, rollback, refusals; and two at once."""
+"""`promote` on models that `train` registered: verdicts, aliases, rollback, refusals; and two at once."""
 
 import json
 import sys
@@ -19,13 +19,14 @@ from starcast.promotion.promote import promote
 from starcast.promotion.verdict import PromotionOutcome
 from starcast.tracking import champions
 from starcast.tracking.artifacts import fetch
+from starcast.tracking.commands import command_line
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.train import train
 from tests.conftest import statuses, store_in
 from tests.workflow.processes import Watched
 
 NAME = "review-rating"
-# Version 1 knows almost nothing, 2 is good, 3 as good, 4 good but split otherwise, so that it learned from test reviews.
+# Version 1 knows almost nothing, 2 is good, 3 as good, 4 is split otherwise: it learned from test reviews.
 WEAK = {"settings": '{"features": 2000, "ngrams": 1, "c": 0.1}', "decision": "argmax", "sampling": "none"}
 FITS: tuple[dict[str, object], ...] = (WEAK, {}, {"settings": '{"c": 0.9}'}, {"seed": 7})
 EASY = {"thresholds": '{"accuracy": 0.2}'}  # a first model passes, be it as weak as version 1
@@ -78,7 +79,7 @@ def test_a_dry_run_judges_and_moves_nothing(
     assert aliases(store) == {"challenger": "4"}
     assert champions.read_state(NAME).events == ()
     assert "Version 1 of review-rating would become champion (dry run; mode=enabled does it)." in said
-    assert "do it: mlflow run . -e promote -P model=review-rating -P mode=enabled" in said
+    assert f"do it: {command_line('promote', model=NAME, mode='enabled')}" in said
 
 
 def test_the_better_becomes_champion_and_the_verdict_is_where_people_look(store: mlflow.MlflowClient) -> None:
@@ -278,8 +279,8 @@ def test_a_bad_parameter_begins_no_run(
 
 
 def test_what_is_not_registered_is_said(store: mlflow.MlflowClient) -> None:
-    assert "run `mlflow run . -e tune` first" in mistake(9)
-    assert "run `mlflow run . -e tune` first" in mistake(model="nothing")
+    assert f"make one first: {command_line('tune')}" in mistake(9)
+    assert f"make one first: {command_line('tune')}" in mistake(model="nothing")
     assert "model nothing is not in " in mistake(model="nothing", rollback=True, reason="x")
 
 

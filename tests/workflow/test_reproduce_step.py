@@ -20,6 +20,7 @@ from starcast.reproduction.reproduce import reproduce
 from starcast.reviews.parameters import DataParameters
 from starcast.tracking import lineage
 from starcast.tracking.artifacts import fetch
+from starcast.tracking.commands import command_line
 from starcast.workflow.main import run_main
 from starcast.workflow.prepare import preprocess
 from starcast.workflow.search_parameters import MainParameters
@@ -257,7 +258,7 @@ def test_an_interrupt_closes_all_as_killed_and_marks_nothing(
     assert one(store, "tags.step = 'train'", "tests").info.status == "KILLED"
     assert "RUNNING" not in statuses(store)
     assert "reproduction" not in store.get_run(original).data.tags
-    command = f"mlflow run . -e reproduce -P run={original}"
+    command = command_line("reproduce", run=original)
     assert command in run.data.tags["mlflow.note.content"]
     assert f"start again with: {command}" in capsys.readouterr().out
 

@@ -1,5 +1,6 @@
 """A search that is interrupted or killed, and gone on with: real processes, real signals."""
 
+import re
 import shutil
 import signal
 import sys
@@ -62,8 +63,8 @@ def interrupted(folder: Path) -> Watched:
 @pytest.fixture(scope="module")
 def killed(interrupted: Watched, folder: Path) -> Watched:
     """The same search, gone on with and killed, all its processes at once."""
-    again = ("--data=reviews.csv", f"--resume={interrupted.search_id()}")
-    with Watched((*TUNE, *again), folder, uri_of(folder)) as search:
+    [printed] = re.findall(r"go on with: (.+)", interrupted.output)
+    with Watched(("bash", "-c", f"{printed} --workers=1"), folder, uri_of(folder)) as search:
         search.until(rf"\[6/{TRIALS}: ")
         search.signal(signal.SIGKILL)
         assert search.end() == -signal.SIGKILL
@@ -79,7 +80,7 @@ def refuse_unless_still_interrupted(client: mlflow.MlflowClient, interrupted: Wa
 def test_after_ctrl_c_runs_are_closed_as_killed(client: mlflow.MlflowClient, interrupted: Watched) -> None:
     parent = client.get_run(interrupted.search_id())
     assert parent.info.status == "KILLED"
-    assert f"mlflow run . -e tune -P resume={parent.info.run_id}" in parent.data.tags["mlflow.note.content"]
+    assert f"-m steps.tune --resume={parent.info.run_id}" in parent.data.tags["mlflow.note.content"]
     trials = trials_of(client, parent.info.run_id)
     ended = ended_trials(client, parent.info.run_id)
     assert 2 <= len(ended) < TRIALS
@@ -92,7 +93,8 @@ def test_after_ctrl_c_runs_are_closed_as_killed(client: mlflow.MlflowClient, int
 def test_ctrl_c_ends_with_two_plain_lines(interrupted: Watched) -> None:
     assert "Traceback" not in interrupted.output
     *_, how, last = interrupted.output.splitlines()
-    assert how == f"tune: interrupted; go on with: mlflow run . -e tune -P resume={interrupted.search_id()}"
+    assert how.startswith("tune: interrupted; go on with: cd ")
+    assert how.endswith(f" -m steps.tune --resume={interrupted.search_id()}")
     assert last == "starcast tune: interrupted, runs closed as KILLED"
 
 
@@ -277,7 +279,7 @@ def test_ctrl_c_of_mlflow_run_ends_in_order(client: mlflow.MlflowClient, project
         assert "starcast tune: interrupted, runs closed as KILLED" in search.output
         assert "Traceback" not in search.output
     [parent] = searches(client)
-    # The step closed it as KILLED; then `mlflow run` (3.17) takes every run for one that was not closed and says FAILED.
+    # The step closed it as KILLED; then `mlflow run` (3.17) takes it for one that was not closed: FAILED.
     assert parent.info.status in ("KILLED", "FAILED")
     assert f"resume={parent.info.run_id}" in parent.data.tags["mlflow.note.content"]
     assert "RUNNING" not in {run.info.status for run in trials_of(client, parent.info.run_id).values()}

@@ -35,7 +35,7 @@ def client(folder: Path, empty_database: Path) -> mlflow.MlflowClient:
 
 @pytest.fixture(scope="module")
 def done(folder: Path, client: mlflow.MlflowClient) -> tuple[str, SamplingScores]:
-    """One small experiment, looked at by the tests below: two repeats of a linear model under three samplings."""
+    """One small experiment for the tests below: two repeats of a linear model under three samplings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         mlflow.set_tracking_uri(client.tracking_uri)

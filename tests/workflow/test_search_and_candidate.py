@@ -1,4 +1,4 @@
-"""A search on a real store: its runs as the design lays them out, a registered candidate, scores that hold."""
+"""A search on a real store: runs as the design lays them out, a registered candidate, scores that hold."""
 
 import json
 from pathlib import Path

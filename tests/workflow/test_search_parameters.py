@@ -1,4 +1,4 @@
-"""The parameters of a search: what is refused, the spaces, the first points, and searches that are resumed."""
+"""The parameters of a search: what is refused, the spaces, the first points, and resumed searches."""
 
 from collections import Counter
 from pathlib import Path

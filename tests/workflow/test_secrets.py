@@ -112,7 +112,7 @@ def test_no_password_of_a_database_used_directly_is_printed_or_stored(
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "direct")
     train(TrainParameters(data=str(reviews_file)))
     said = "".join(capfd.readouterr())
-    assert 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"' in said
+    assert '-m mlflow ui --workers 1 --backend-store-uri "$MLFLOW_TRACKING_URI"' in said
     assert password not in said + stored(uri)
     assert holding(tmp_path, "logistic_regression")
     assert holding(tmp_path, password) == []

@@ -1,4 +1,4 @@
-"""`predict` on Spark: the same answers to the same rows, in the same order, as without; folders that are whole or not there."""
+"""`predict` on Spark: the same answers to the same rows, in the same order, as without; whole outputs."""
 
 import gzip
 import json

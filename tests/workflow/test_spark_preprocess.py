@@ -30,7 +30,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def reviews_with_all_that_is_checked() -> pl.DataFrame:
-    """Reviews among which some lack text or rating, some repeat a text, some hold quotes and other scripts."""
+    """Reviews: some lack text or rating, some repeat a text, some hold quotes and other scripts."""
     table = make_reviews(REVIEWS).select("text", pl.col("rating").cast(pl.String), title=pl.lit("A title"))
     texts = table["text"].to_list()
     texts[5], texts[70], texts[71] = "", texts[69], texts[69]

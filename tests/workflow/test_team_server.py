@@ -1,18 +1,28 @@
 """A team's server: searches of several people at once, nothing lost, whichever database it keeps."""
 
 import re
+import shlex
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import mlflow
 import pytest
 
+from starcast.tracking import runs
 from tests.conftest import make_reviews
+from tests.tracking.logged_search import begin_log, gru, parameters
+from tests.tracking.test_trial_log import CURVE, log_complete
 from tests.workflow.postgres import postgres
-from tests.workflow.processes import TUNE, Server, Watched, trials_of
+from tests.workflow.processes import PROJECT, TUNE, Server, Watched, free_port, trials_of
 
 SEARCHES, TRIALS, TEAM = 4, 3, "team"  # the experiment is not there yet: the first search to come makes it
+FILES = {
+    *("settings.json", "confusion_matrix_val.json", "confusion_matrix_val.png"),
+    "classification_report_val.json",
+}
 PRINTED = re.compile(r"trial (\d+) logistic_regression val_auc (0\.\d{4}) in ")
 # What writers that stood in each other's way, and requests that were lost, leave behind.
 TROUBLE = re.compile(
@@ -20,20 +30,72 @@ TROUBLE = re.compile(
 )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    """A server of two processes on an empty database."""
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with ExitStack() as stack:
-        database = {}
-        if request.param == "postgresql":
-            database["MLFLOW_BACKEND_STORE_URI"] = stack.enter_context(postgres())[0]
-        made = Server(folder, options=("--workers=2",), **database)
-        stack.callback(made.kill)
-        made.start()
-        made.wait()
-        yield made
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server of two processes on an empty PostgreSQL."""
+    (folder := tmp_path / "server").mkdir()
+    with postgres() as (uri, _):
+        made = Server(folder, options=("--workers=2",), MLFLOW_BACKEND_STORE_URI=uri)
+        try:
+            made.start()
+            made.wait()
+            yield made
+        finally:
+            made.kill()
+
+
+@pytest.fixture
+def documented_server(tmp_path: Path) -> Iterator[str]:
+    """The address of the server of docs/server.md, on an empty SQLite, started by the command there."""
+    page = (PROJECT / "docs" / "server.md").read_text()
+    [documented] = re.findall(r"^mlflow server --backend-store-uri sqlite:.*$", page, re.MULTILINE)
+    port = str(free_port())
+    (folder := tmp_path / "server").mkdir()
+    with Watched(
+        [*shlex.split(documented), "--port", port], folder, "", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"
+    ) as running:
+        running.until("Application startup complete")
+        yield f"http://127.0.0.1:{port}"
+        assert not TROUBLE.search(running.output), running.output
+
+
+def logged_search(number: int, together: threading.Barrier) -> str:
+    """Log a search of made-up trials, as `tune` does; returns its run."""
+    asked = parameters(seed=number)
+    together.wait()
+    with runs.step_run("tune", asked.as_text(), f"search {number}") as run_id:
+        log = begin_log(mlflow.get_run(run_id), asked)
+        for trial in range(1, TRIALS + 1):
+            log_complete(log, gru(trial))
+        log.flush()
+    return run_id
+
+
+def test_searches_that_start_at_once_on_sqlite_lose_nothing(
+    documented_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", TEAM)
+    monkeypatch.chdir(tmp_path)
+    mlflow.set_tracking_uri(documented_server)
+    try:
+        together = threading.Barrier(SEARCHES)
+        with ThreadPoolExecutor(SEARCHES) as pool:
+            searches = list(pool.map(logged_search, range(SEARCHES), [together] * SEARCHES))
+    finally:
+        mlflow.set_tracking_uri(None)
+    client = mlflow.MlflowClient(documented_server)
+    found = client.search_runs([client.get_experiment_by_name(TEAM).experiment_id], max_results=1_000)
+    assert {run.info.status for run in found} == {"FINISHED"}
+    assert len(found) == SEARCHES * (TRIALS + 1)
+    for search in searches:
+        trials = trials_of(client, search)
+        assert set(trials) == set(range(1, TRIALS + 1))
+        for run in trials.values():
+            epochs = client.get_metric_history(run.info.run_id, "loss")
+            assert [(metric.step, metric.value) for metric in epochs] == [
+                (epoch, 2 - value) for epoch, value in enumerate(CURVE, start=1)
+            ]
+            assert {item.path for item in client.list_artifacts(run.info.run_id)} >= FILES
 
 
 def searches_at_once(server: Server, folder: Path) -> list[str]:
@@ -85,13 +147,7 @@ def assert_is_whole(client: mlflow.MlflowClient, trial: mlflow.entities.Run) -> 
     assert len(scores) > 20
     for name in scores:
         assert sorted(metric.step for metric in client.get_metric_history(trial.info.run_id, name)) == [1, 2]
-    names = {item.path for item in client.list_artifacts(trial.info.run_id)}
-    assert {
-        "settings.json",
-        "confusion_matrix_val.json",
-        "confusion_matrix_val.png",
-        "classification_report_val.json",
-    } <= names
+    assert {item.path for item in client.list_artifacts(trial.info.run_id)} >= FILES
 
 
 def assert_registered(client: mlflow.MlflowClient, runs: list[mlflow.entities.Run]) -> None:

@@ -1,18 +1,27 @@
 """What MLflow's pages show of a search, a comparison and a promotion, in a real browser of 1440 x 900."""
 
+import io
 import re
 import shutil
-import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.workflow.processes import Server, Watched
+from starcast.cli.parameters import parse
+from starcast.comparison.compare import compare_runs
+from starcast.comparison.parameters import CompareParameters
+from starcast.promotion.parameters import PromoteParameters
+from starcast.promotion.promote import promote
+from starcast.workflow.search_parameters import TuneParameters
+from starcast.workflow.tune import tune
+from tests.workflow.processes import Server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(
@@ -35,6 +44,7 @@ TUNE = (
     "--epochs=2",
     "--workers=1",
 )
+PROMOTE = ("--mode=enabled", '--thresholds={"accuracy": 0.2}', "--max_latency_ms=0")
 
 
 @dataclass(frozen=True)
@@ -71,31 +81,25 @@ def site(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iter
     server.start()
     try:
         server.wait()
-        said = done(server, folder, "tune", *TUNE)
-        done(server, folder, "compare")
-        done(
-            server,
-            folder,
-            "promote",
-            "--mode=enabled",
-            '--thresholds={"accuracy": 0.2}',
-            "--max_latency_ms=0",
-        )
+        mlflow.set_tracking_uri(server.address)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            patch.setenv("MLFLOW_EXPERIMENT_NAME", "reviews")
+            printed = io.StringIO()
+            with redirect_stdout(printed):
+                tune(parse(TuneParameters, TUNE))
+            compare_runs(CompareParameters())
+            promote(parse(PromoteParameters, PROMOTE))
+        mlflow.set_tracking_uri(None)
         client = MlflowClient(server.address)
         [search] = client.search_runs(
             [client.get_experiment_by_name("reviews").experiment_id], "tags.step = 'tune'"
         )
-        yield Site(client, server.address, search, re.search(r"compare the trials: (\S+)", said)[1])
+        yield Site(
+            client, server.address, search, re.search(r"compare the trials: (\S+)", printed.getvalue())[1]
+        )
     finally:
         server.kill()
-
-
-def done(server: Server, folder: Path, step: str, *given: str) -> str:
-    """What a step prints that ends well."""
-    command = (sys.executable, "-m", f"steps.{step}", *given)
-    with Watched(command, folder, server.address, MLFLOW_EXPERIMENT_NAME="reviews") as watched:
-        assert watched.end() == 0, watched.output
-        return watched.output
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +130,8 @@ def row_of(page: Page, name: str) -> Locator:
 
 def names_shown(page: Page) -> list[str]:
     """Names of the runs in the table, from above."""
-    script = "rows => rows.sort((a, b) => a.getAttribute('row-index') - b.getAttribute('row-index')).map(row => row.innerText)"
+    place = "getAttribute('row-index')"
+    script = f"rows => rows.sort((a, b) => a.{place} - b.{place}).map(row => row.innerText)"
     texts = page.locator(".ag-pinned-left-cols-container .ag-row").evaluate_all(script)
     return [re.search(r"(?:trial|candidate) [\w ]+", text)[0].strip() for text in texts]
 
@@ -149,9 +154,8 @@ def test_the_experiment_says_what_it_is_about_and_leads_to_its_runs_and_the_regi
     row = page.get_by_role("row").filter(has=page.get_by_role("link", name="reviews", exact=True))
     expect(row).to_contain_text("Learns a review's 1-5 stars")
     row.get_by_role("link", name="reviews", exact=True).click()
-    page.get_by_role(
-        "button", name="Got it"
-    ).click()  # MLflow's own word on prompts and traces, at a first visit
+    # MLflow's own word on prompts and traces, at a first visit.
+    page.get_by_role("button", name="Got it").click()
     expect(row_of(followed(page, "runs"), "best trial")).to_be_visible()
     expect(followed(page, "registry").get_by_role("link", name="review-rating", exact=True)).to_be_visible()
 
@@ -200,7 +204,7 @@ def test_the_page_of_a_search_leads_to_its_best_trial_and_its_candidate(page: Pa
     )
     candidate = followed(page, "candidate")
     expect(candidate.get_by_role("heading", name=re.compile("^candidate"))).to_be_visible()
-    expect(candidate.get_by_text("mlflow run . -e reproduce -P run=")).to_be_visible()
+    expect(candidate.get_by_text(re.compile("-m steps.reproduce --run="))).to_be_visible()
 
 
 def test_trials_are_compared_in_parallel_coordinates_and_contours(page: Page, site: Site) -> None:
@@ -247,6 +251,6 @@ def test_a_version_says_what_it_scored_why_it_is_champion_and_how_to_repeat_it(
     expect(page.get_by_text("@ champion")).to_be_visible()
     expect(page.get_by_text(re.compile("test reviews: f1_weighted 0"))).to_be_visible()
     expect(page.get_by_text("Version 1 of review-rating is now champion, the first.")).to_be_visible()
-    expect(page.get_by_text("mlflow run . -e reproduce -P run=")).to_be_visible()
+    expect(page.get_by_text(re.compile("-m steps.reproduce --run="))).to_be_visible()
     report = followed(page, "the verdict's report").frame_locator("iframe")
     expect(report.get_by_role("heading", name=re.compile("^Verdict: challenger version 1"))).to_be_visible()
