@@ -1,8 +1,8 @@
-"""May the tracking store be used: asked before a run begins; a refusal or a failure later on is told in one line."""
+"""May the tracking store be used: asked before a run begins; what it refuses later on is told in one line."""
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
 import mlflow
@@ -14,14 +14,14 @@ from mlflow.utils.rest_utils import http_request
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from starcast.cli.errors import UserError
-from starcast.tracking.server import is_server, shown_store, without_secrets
+from starcast.cli.errors import UserError, first_line, without_secrets
+from starcast.tracking.server import is_server, shown_store
 
 PATIENCE_SECONDS = 15.0
 SIGN_IN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to what its administrator gave you"
 MEND = "mend MLFLOW_TRACKING_URI"
 UNTRUSTED = (
-    "its certificate is not trusted: set MLFLOW_TRACKING_SERVER_CERT_PATH to its authority's, or " + MEND
+    f"its certificate is not trusted: set MLFLOW_TRACKING_SERVER_CERT_PATH to its authority's, or {MEND}"
 )
 
 
@@ -31,23 +31,29 @@ def check_store() -> None:
     Raises:
         UserError: it does not; MLflow itself would try for minutes.
     """
-    _hide_credentials()
     uri = mlflow.get_tracking_uri()
     if is_server(uri):
+        if (
+            without_secrets(uri) != uri
+        ):  # an address is shown and stored: MLflow reads these from elsewhere too
+            parts, uri = urlsplit(uri), without_secrets(uri)
+            os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
+            os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+            mlflow.set_tracking_uri(uri)
         _check_server(uri)
     elif uri.partition(":")[0].partition("+")[0] in set(DATABASE_ENGINES) - {
         "sqlite"
     }:  # SQLite makes its file
-        _check_database(uri)
+        try:
+            create_engine(uri, poolclass=NullPool).connect().close()
+        except (SQLAlchemyError, ImportError) as error:
+            said = f"{first_line(error)}: start it or {MEND}"
+            raise UserError(f"tracking database {shown_store()}: {said}") from None
 
 
 @contextmanager
 def told_in_a_line() -> Iterator[None]:
-    """What the tracking store refuses or fails at within this context is a line for the user, without secrets.
-
-    Raises:
-        UserError: that line.
-    """
+    """Raise a UserError, one line without secrets, for what the store refuses or fails at in this context."""
     try:
         yield
     except (MlflowException, requests.RequestException) as error:
@@ -57,26 +63,29 @@ def told_in_a_line() -> Iterator[None]:
         raise UserError(said) from None
 
 
-def is_of_the_store(error: MlflowException) -> bool:
-    """Whether the store refused or failed, so that what was asked for may well be there."""
-    return _told(error) is not None
+@contextmanager
+def explained(message: str, *errors: type[Exception]) -> Iterator[None]:
+    """Raise a UserError if something is missing or unreadable: `message`, with `{reason}` filled in.
+
+    That the store itself refused or failed passes through: what was asked for may well be there.
+
+    Args:
+        message: the text, with `{reason}` where the first line of the error belongs.
+        errors: what to catch beside errors of MLflow and of files.
+    """
+    try:
+        yield
+    except (MlflowException, OSError, *errors) as error:
+        if isinstance(error, MlflowException | requests.RequestException) and _told(error) is not None:
+            raise
+        raise UserError(message.replace("{reason}", first_line(error))) from None
 
 
-def first_line(error: BaseException, most: int = 200) -> str:
-    """What an error says, in one line without secrets."""
-    said = without_secrets(" ".join(str(error).split())) or type(error).__name__
-    return f"{said[:most]}..." if len(said) > most else said
-
-
-def _hide_credentials() -> None:
-    """Put a name and password that stand in a server's address where MLflow also reads them: an address is shown and stored."""
-    uri = mlflow.get_tracking_uri()
-    if not is_server(uri) or without_secrets(uri) == uri:
-        return
-    parts = urlsplit(uri)
-    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
-    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
-    mlflow.set_tracking_uri(without_secrets(uri))
+@contextmanager
+def missing_allowed() -> Iterator[None]:
+    """Leave this context where something is not there; only that the store refused or failed is raised."""
+    with suppress(UserError), explained(""):
+        yield
 
 
 def _check_server(uri: str) -> None:
@@ -93,62 +102,44 @@ def _check_server(uri: str) -> None:
         )
     except MlflowException as error:
         cause = error.__context__ or error
+        said = f"does not answer ({type(cause).__name__}): start it or {MEND}"
         if isinstance(cause, requests.exceptions.SSLError):
-            raise UserError(
-                f"tracking server {shown_store()}: {UNTRUSTED} ({first_line(cause, 120)})"
-            ) from None
-        reason = type(cause).__name__
-        raise UserError(
-            f"tracking server {shown_store()} does not answer ({reason}): start it or {MEND}"
-        ) from None
-    if answer.status_code in (401, 403) or answer.status_code >= 500:
-        raise UserError(_refusal(answer.status_code, answer.text))
+            said = f"cannot be used: {UNTRUSTED} ({first_line(cause, 120)})"
+        raise UserError(f"tracking server {shown_store()} {said}") from None
+    status = answer.status_code
+    if status in (401, 403) or status >= 500:
+        raise UserError(_refusal(status, answer.text))
     if not answer.ok or not answer.headers.get("Content-Type", "").startswith("application/json"):
-        raise UserError(
-            f"{shown_store()} is no MLflow server (status {answer.status_code}): {MEND}, whose path is mostly empty"
-        )
-
-
-def _check_database(uri: str) -> None:
-    try:
-        create_engine(uri, poolclass=NullPool).connect().close()
-    except (SQLAlchemyError, ImportError) as error:
-        raise UserError(
-            f"tracking database {shown_store()}: {first_line(error)}: start it or {MEND}"
-        ) from None
+        said = f"is no MLflow server (status {status}): {MEND}, whose path is mostly empty"
+        raise UserError(f"{shown_store()} {said}")
 
 
 def _told(error: MlflowException | requests.RequestException) -> str | None:
-    """A line for what the store refused or failed at; None for what it had no part in, as a mistake of ours."""
+    """Return a line for what the store refused or failed at; None for other errors, such as ours."""
     if isinstance(error, MlflowException):
-        if not isinstance(error, RestException) and not error.message.startswith(
-            ("API request", "Invalid url")
-        ):
+        of_the_store = error.message.startswith(("API request", "Invalid url"))
+        if not isinstance(error, RestException) and not of_the_store:
             return None
         return _refusal(error.get_http_status_code(), error.message)  # type: ignore[no-untyped-call]
-    status = error.response.status_code if error.response is not None else 503
-    return _refusal(status, str(error))
+    return _refusal(error.response.status_code if error.response is not None else 503, str(error))
 
 
 def _refusal(status: int, text: str) -> str | None:
-    said = first_line(Exception(text))
-    user = read_mlflow_creds().username
+    said, user, store = first_line(text), read_mlflow_creds().username, shown_store()
     if status == 401:
-        whom = (
+        known = (
             f"does not know user {user!r} with that password" if user else "wants a user name and a password"
         )
-        return f"tracking server {shown_store()} {whom}: {SIGN_IN}"
+        return f"tracking server {store} {known}: {SIGN_IN}"
     if status == 403:
-        return f"tracking server {shown_store()} does not let {user or 'this machine'} do this ({said}): {_ask_for(text)}"
+        experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or os.environ.get("MLFLOW_EXPERIMENT_ID")
+        what, instead = f"experiment {experiment or 'Default'}", "in MLFLOW_EXPERIMENT_NAME"
+        if "registered-model" in text or "model-version" in text:
+            what, instead = "the registered model", "with model"
+        advice = f"ask its administrator for EDIT permission on {what}, or name another {instead}"
+        if "Host header" in text:
+            advice = "start it with --allowed-hosts naming this address"
+        return f"tracking server {store} does not let {user or 'this machine'} do this ({said}): {advice}"
     if status >= 500:
-        return f"tracking store {shown_store()} failed ({said}): see its log, and try again"
+        return f"tracking store {store} failed ({said}): see its log, and try again"
     return None
-
-
-def _ask_for(text: str) -> str:
-    if "Host header" in text:
-        return "start it with --allowed-hosts naming this address"
-    if "registered-model" in text or "model-version" in text:
-        return "ask its administrator for EDIT permission on the registered model, or name another with model"
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or os.environ.get("MLFLOW_EXPERIMENT_ID") or "Default"
-    return f"ask its administrator for EDIT permission on experiment {name}, or name another in MLFLOW_EXPERIMENT_NAME"

@@ -1,10 +1,11 @@
-"""Which version is the champion, since when, by whom and why: a history on the registered model that aliases follow.
+"""Which version is the champion, since when, by whom and why: a history on the registered model.
 
-The registry can move an alias, but neither keeps what it was before nor refuses when somebody else has moved it meanwhile.
-So an event is written first, as a tag of its own, and then the aliases are set to what the whole history says. An event that
-does not begin at the champion of its time was overtaken and counts for nothing. Whoever sets aliases reads the history again
-afterwards, and only then calls the event done: however promotions interleave or die, the aliases end where the history does,
-and of two at the same moment one is told that it was overtaken.
+The registry can move an alias, but does not keep where it was before, nor refuse if somebody else has moved
+it. So an event is written first, as a tag of its own, and then the aliases are set to what the whole
+history says. An event that does not begin at the champion of its time was overtaken and counts for nothing.
+Whoever sets aliases reads the history again afterwards, and only then calls the event done: however
+promotions interleave or die, the aliases end where the history does, and of two at the same moment one is
+told that it was overtaken.
 """
 
 import json
@@ -17,6 +18,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from starcast.cli.errors import UserError
+from starcast.tracking.access import explained
 from starcast.tracking.champion_history import (
     PREFIX,
     ChampionChange,
@@ -25,6 +27,7 @@ from starcast.tracking.champion_history import (
     history_table,
     replay,
 )
+from starcast.tracking.commands import command_line
 from starcast.tracking.patience import again_if_overtaken
 from starcast.tracking.registry import CHAMPION, PREVIOUS, PURPOSE
 from starcast.tracking.server import shown_store
@@ -35,20 +38,22 @@ LONGEST = 500  # letters of a reason; a tag holds 5,000
 
 
 def read_state(name: str) -> State:
-    """The history of a registered model, and the champion that its alias names, moved by whomever.
+    """Return the history of a registered model, and the champion that its alias names, whoever moved it.
 
-    An alias that differs although no event is pending was moved by hand: that counts as an event, which is not written yet.
+    An alias that differs although no event is pending was moved by hand: this counts as an event.
     """
     state = replay(_read(name))
-    if state.pending:
-        return state
     champion = _alias(name, CHAMPION)
-    if champion == state.champion:
+    if state.pending or champion == state.champion:
         return state
-    again = replay(_read(name))  # a promotion may have come between the two looks
-    if again != state:
+    if replay(_read(name)) != state:  # a promotion may have come between the two looks
         return read_state(name)
-    return replay((*state.events, _by_hand(state, champion)))
+    # Two that see it write the same event.
+    run_id = f"by-hand-{state.champion or 'none'}-to-{champion or 'none'}"
+    why = "the alias was moved without `promote`"
+    number = state.last_number + 1
+    moved = ChampionChange(number, "by hand", state.champion, champion, _now(), "unknown", why, run_id)
+    return replay((*state.events, moved))
 
 
 def settle(name: str) -> State:
@@ -63,13 +68,13 @@ def change(name: str, kind: ChangeKind, source: str, target: str, by: str, why: 
     Raises:
         UserError: the version to put in place does not exist any more.
     """
-    _check_version(name, target)
+    with explained(f"model {name}: version {target} does not exist any more; choose another with version="):
+        mlflow.MlflowClient().get_model_version(name, target)
     state = settle(name)
     if state.champion != source:
         return state
-    return _finish(
-        name, [ChampionChange(state.last_number + 1, kind, source, target, _now(), by, why[:LONGEST], run_id)]
-    )
+    number = state.last_number + 1
+    return _finish(name, [ChampionChange(number, kind, source, target, _now(), by, why[:LONGEST], run_id)])
 
 
 def _finish(name: str, pending: Iterable[ChampionChange]) -> State:
@@ -97,22 +102,16 @@ def _follow(name: str) -> State:
 
 
 def _read(name: str) -> list[ChampionChange]:
-    try:
+    with explained(f"model {name} is not in {shown_store()}; make one first: {command_line('tune')}"):
         tags = mlflow.MlflowClient().get_registered_model(name).tags
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        raise UserError(f"model {name} is not in {shown_store()}; run `mlflow run . -e tune` first") from None
-    return [_event(name, key, value) for key, value in tags.items() if key.startswith(PREFIX)]
-
-
-def _event(name: str, key: str, value: str) -> ChampionChange:
-    try:
-        return ChampionChange(**json.loads(value))
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"model {name}: its tag {key} is no event of the history any more ({error}); mend or delete it"
-        ) from None
+    events = []
+    for key in filter(lambda key: key.startswith(PREFIX), tags):
+        try:
+            events.append(ChampionChange(**json.loads(tags[key])))
+        except (ValueError, TypeError) as error:
+            said = f"its tag {key} is no event of the history any more ({error}); mend or delete it"
+            raise UserError(f"model {name}: {said}") from None
+    return events
 
 
 def _write(name: str, event: ChampionChange) -> None:
@@ -135,40 +134,17 @@ def _set_alias(name: str, alias: str, version: str) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-    client.delete_registered_model_alias(name, alias)  # nothing stands there, or a version that was deleted
+    client.delete_registered_model_alias(name, alias)  # none is wanted, or the version was deleted
 
 
 def _describe(name: str, state: State) -> None:
     client = mlflow.MlflowClient()
-    said = (client.get_registered_model(name).description or PURPOSE).partition(HEADING)[0].rstrip()
-    champion = (
-        f"[version {state.champion}](#/models/{quote(name, '')}/versions/{state.champion})"
-        if state.champion
-        else "none"
-    )
-    told = f"Champion now: **{champion}**; its page says why and how to repeat it.\n\n{history_table(state.events[-20:])}"
-    client.update_registered_model(name, f"{said}\n\n{HEADING}\n\n{told}")
-
-
-def _by_hand(state: State, champion: str) -> ChampionChange:
-    why = "the alias was moved without `promote`"
-    run_id = (
-        f"by-hand-{state.champion or 'none'}-to-{champion or 'none'}"  # two that see it write the same event
-    )
-    return ChampionChange(
-        state.last_number + 1, "by hand", state.champion, champion, _now(), "unknown", why, run_id
-    )
-
-
-def _check_version(name: str, version: str) -> None:
-    try:
-        mlflow.MlflowClient().get_model_version(name, version)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        raise UserError(
-            f"model {name}: version {version} does not exist any more; choose another with version="
-        ) from None
+    before = (client.get_registered_model(name).description or PURPOSE).partition(HEADING)[0].rstrip()
+    page = f"#/models/{quote(name, '')}/versions/{state.champion}"
+    champion = f"[version {state.champion}]({page})" if state.champion else "none"
+    said = f"Champion now: **{champion}**; its page says why and how to repeat it."
+    text = f"{before}\n\n{HEADING}\n\n{said}\n\n{history_table(state.events[-20:])}"
+    client.update_registered_model(name, text)
 
 
 def _now() -> str:

@@ -1,12 +1,10 @@
-"""What a run came from: code, versions, data, and the command that repeats it."""
+"""What a run came from: code, versions and data."""
 
 import json
 import os
 import platform
 import re
-import shlex
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -17,107 +15,29 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from starcast.reviews.sources import PROJECT
 from starcast.search.workers import gpus
+from starcast.tracking.experiment import active_run
 from starcast.tracking.patience import again_if_overtaken
 
 VERSIONS, CHANGES = "versions.json", "uncommitted.diff"
 COMMIT = "mlflow.source.git.commit"
 # Files that conventionally hold secrets stay out of what a run shows.
 SECRET_FILES = (
-    ".env",
-    ".env.*",
-    "*.pem",
-    "*.key",
-    "*.p12",
-    "*.pfx",
-    "id_rsa*",
-    "id_ed25519*",
-    ".netrc",
-    ".pypirc",
-    ".npmrc",
+    *(".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_ed25519*"),
+    *(".netrc", ".pypirc", ".npmrc"),
 )
 SEARCHES = ("hyperopt", "keras-tuner")
 PACKAGES = (
-    *(
-        "mlflow",
-        "tensorflow",
-        "keras",
-        *SEARCHES,
-        "scikit-learn",
-        "imbalanced-learn",
-        "skops",
-        "polars",
-        "pandas",
-    ),
-    *("numpy", "scipy", "nltk"),
+    *("mlflow", "tensorflow", "keras", *SEARCHES, "scikit-learn", "imbalanced-learn", "skops"),
+    *("polars", "pandas", "numpy", "scipy", "nltk"),
 )
 
 
 @dataclass(frozen=True)
 class Code:
-    """The code of the project: the git commit (empty where there is no git) and what is changed beside it."""
+    """The code of the project: the git commit (empty without git) and the changes made since."""
 
     commit: str
     changes: str
-
-
-def command(step: str, parameters: Mapping[str, str]) -> str:
-    """The exact command that repeats a step."""
-    given = " ".join(f"-P {name}={shlex.quote(value)}" for name, value in parameters.items())
-    return f"mlflow run . -e {step} {given}".rstrip()
-
-
-def log_code_and_versions() -> None:
-    """Put the git commit, uncommitted changes and versions on the active run."""
-    mlflow.log_dict(versions(), VERSIONS)
-    code = code_now()
-    if not code.commit:
-        return  # a downloaded archive has no history
-    mlflow.set_tag(COMMIT, code.commit)
-    mlflow.set_tag("git_dirty", str(bool(code.changes)).lower())
-    if code.changes:
-        mlflow.log_text(code.changes, CHANGES)
-
-
-def versions() -> dict[str, str]:
-    """Python, platform, cores, GPUs and packages, by name."""
-    machine = {
-        "platform": platform.platform(),
-        "cores": str(len(os.sched_getaffinity(0))),
-        "gpus": str(len(gpus())),
-    }
-    return {
-        "python": platform.python_version(),
-        **machine,
-        **{name: metadata.version(name) for name in PACKAGES},
-    }
-
-
-def code_now() -> Code:
-    """The code as it is here; files that git does not track, or that hold secrets, are not in it."""
-    commit = _git("rev-parse", "HEAD").strip()
-    return Code(commit, _diff("HEAD") if commit else "")
-
-
-def changed_files(then: Code) -> list[str] | None:
-    """The files in which the code here differs from a run's; None where its commit is not known here."""
-    if not then.commit or not _git("cat-file", "-t", then.commit):
-        return None
-    before, now = _by_file(then.changes), _by_file(_diff(then.commit))
-    return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
-
-
-def _by_file(diff: str) -> dict[str, str]:
-    """The parts of a diff by the file they change; without the lines of hashes, whose length git chooses."""
-    parts = re.split(r"^diff --git a/.+ b/(.+)\n", diff, flags=re.MULTILINE)[1:]
-    return {
-        name: re.sub(r"^index .+\n", "", part, flags=re.MULTILINE).strip()
-        for name, part in zip(parts[::2], parts[1::2], strict=True)
-    }
-
-
-def log_table(table: pl.DataFrame, name: str, digest: str, source: str, context: str) -> None:
-    """Name a table as input of the active run: its digest, where it is, its columns and rows."""
-    log_dataset(table.schema, table.height, name, digest, source, context)
 
 
 @dataclass(frozen=True)
@@ -129,35 +49,52 @@ class Input:
     source: str
 
 
-def inputs_of(run: Run) -> list[Input]:
-    """What a run named as its inputs."""
-    found = []
-    for each in run.inputs.dataset_inputs if run.inputs else ():
-        context = next((tag.value for tag in each.tags if tag.key == MLFLOW_DATASET_CONTEXT), "")
-        found.append(Input(context, each.dataset.digest, str(json.loads(each.dataset.source).get("uri", ""))))
-    return found
+def log_code_and_versions() -> None:
+    """Put the git commit, uncommitted changes and versions on the active run."""
+    mlflow.log_dict(versions(), VERSIONS)
+    code = code_now()
+    if not code.commit:
+        return  # a downloaded archive has no history
+    mlflow.set_tags({COMMIT: code.commit, "git_dirty": str(bool(code.changes)).lower()})
+    if code.changes:
+        mlflow.log_text(code.changes, CHANGES)
 
 
-def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: str, context: str) -> None:
-    """The same of a table that was never in memory as a whole."""
-    run = mlflow.active_run()
-    assert run is not None, "an input belongs to a run"
-    columns = [{"name": column, "type": str(kind), "required": False} for column, kind in schema.items()]
-    dataset = Dataset(
-        name=name,
-        digest=digest,
-        source_type="run" if source.startswith("runs:/") else "local",
-        source=json.dumps({"uri": source}),
-        schema=json.dumps({"mlflow_colspec": columns}),
-        profile=json.dumps({"num_rows": rows}),
-    )
-    tag = InputTag(MLFLOW_DATASET_CONTEXT, context)
-    client, run_id = mlflow.MlflowClient(), run.info.run_id
-    again_if_overtaken(lambda: client.log_inputs(run_id, [DatasetInput(dataset, [tag])]))
+def versions() -> dict[str, str]:
+    """Return the versions of Python and packages, the platform, the numbers of cores and GPUs, by name."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "gpus": str(len(gpus())),
+        **{name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def code_now() -> Code:
+    """Return the code as it is here, without files that git does not track or that hold secrets."""
+    commit = _git("rev-parse", "HEAD").strip()
+    return Code(commit, _diff("HEAD") if commit else "")
+
+
+def changed_files(then: Code) -> list[str] | None:
+    """Return the files in which the code here differs from a run's; None if its commit is not known here."""
+    if not then.commit or not _git("cat-file", "-t", then.commit):
+        return None
+    before, now = _by_file(then.changes), _by_file(_diff(then.commit))
+    return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+
+
+def _by_file(diff: str) -> dict[str, str]:
+    """Split a diff by the file it changes, without the lines of hashes, whose length git chooses."""
+    parts = re.split(r"^diff --git a/.+ b/(.+)\n", diff, flags=re.MULTILINE)[1:]
+    return {
+        name: re.sub(r"^index .+\n", "", part, flags=re.MULTILINE).strip()
+        for name, part in zip(parts[::2], parts[1::2], strict=True)
+    }
 
 
 def _diff(commit: str) -> str:
-    """What is changed since a commit in files that git tracks, but for those that hold secrets."""
     return _git("diff", commit, "--", ".", *(f":(exclude,icase,glob)**/{name}" for name in SECRET_FILES))
 
 
@@ -167,3 +104,28 @@ def _git(*arguments: str) -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return done.stdout
+
+
+def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: str, context: str) -> None:
+    """Name a data set as input of the active run: its columns and rows, its digest, where it is."""
+    columns = [{"name": column, "type": str(kind), "required": False} for column, kind in schema.items()]
+    dataset = Dataset(
+        name=name,
+        digest=digest,
+        source_type="run" if source.startswith("runs:/") else "local",
+        source=json.dumps({"uri": source}),
+        schema=json.dumps({"mlflow_colspec": columns}),
+        profile=json.dumps({"num_rows": rows}),
+    )
+    given = [DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])]
+    client, run_id = mlflow.MlflowClient(), active_run().info.run_id
+    again_if_overtaken(lambda: client.log_inputs(run_id, given))
+
+
+def inputs_of(run: Run) -> list[Input]:
+    """Return the data sets that a run named as its inputs."""
+    found = []
+    for each in run.inputs.dataset_inputs if run.inputs else ():
+        context = next((tag.value for tag in each.tags if tag.key == MLFLOW_DATASET_CONTEXT), "")
+        found.append(Input(context, each.dataset.digest, str(json.loads(each.dataset.source).get("uri", ""))))
+    return found

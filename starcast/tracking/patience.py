@@ -1,4 +1,4 @@
-"""A tracking server that goes away for a while: wait for it, say so, give up after a time."""
+"""Writes that fail: wait for a tracking server that is away, repeat what another process overtook."""
 
 import os
 import time
@@ -25,7 +25,7 @@ class ServerGoneError(UserError):
 
 @contextmanager
 def quick_failures() -> Iterator[None]:
-    """MLflow tries a request once: who calls it waits by `Patience`, says so, and knows what may have been done twice."""
+    """Let MLflow try each request once: the caller waits with `Patience`, and knows what may be done."""
     before = os.environ.get(RETRIES)
     os.environ[RETRIES] = "0"
     try:
@@ -38,13 +38,13 @@ def quick_failures() -> Iterator[None]:
 
 
 class Patience:
-    """Repeats writes that fail because the server is away, for `seconds` in a row at most."""
+    """Repeats writes that fail because the server is away, for at most `seconds` in a row."""
 
     def __init__(self, seconds: float, say: Callable[[str], None]) -> None:
         self._seconds, self._say = seconds, say
 
     def through(self, write: Callable[[bool], T]) -> T:
-        """The result of a write; it is told whether it was tried before, and may then have been done.
+        """Return the result of a write; it is told whether it was tried before, and may then have been done.
 
         Raises:
             ServerGoneError: the server stayed away.
@@ -61,32 +61,29 @@ class Patience:
                     attempt = 1
 
     def _wait(self) -> bool:
-        """Whether the server had gone away; when this returns, it is there."""
+        """Wait until the server answers; return whether it had gone away."""
         uri, shown, left = mlflow.get_tracking_uri(), shown_store(), time.monotonic()
+        limit = f"{self._seconds / 60:g} min"
         if answers(uri):
             time.sleep(1)  # a server that has just started may answer before its database does
             return False
         self._say(
-            f"the tracking server {shown} is away: training goes on, what it should know is kept for up to {self._limit()}"
+            f"the tracking server {shown} is away: training goes on, and results are kept for up to {limit}"
         )
         while time.monotonic() - left < self._seconds:
             time.sleep(min(LOOK_EVERY, self._seconds))
             if answers(uri):
-                self._say(
-                    f"the tracking server is back after {time.monotonic() - left:.0f} s; nothing was lost"
-                )
+                away = time.monotonic() - left
+                self._say(f"the tracking server is back after {away:.0f} s; nothing was lost")
                 return True
-        raise ServerGoneError(f"the tracking server {shown} stayed away for {self._limit()}")
-
-    def _limit(self) -> str:
-        return f"{self._seconds / 60:g} min"
+        raise ServerGoneError(f"the tracking server {shown} stayed away for {limit}")
 
 
 def again_if_overtaken(write: Callable[[], T]) -> T:
-    """The result of a write of which only the first of several processes makes the row.
+    """Return the result of a write; repeat it once if another process has just made the same row.
 
-    MLflow looks whether an experiment, a tag, a data set or an alias is there, then inserts it: who comes second fails, and
-    finds it at the next attempt.
+    MLflow looks whether an experiment, a tag, a data set or an alias exists, then inserts it: the second of
+    two processes fails, and finds the row at its next attempt.
     """
     try:
         return write()

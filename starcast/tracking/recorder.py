@@ -21,17 +21,14 @@ class RunRecorder:
 
     def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
         """Log an epoch's metrics and every `val_` score of its probabilities, in one request."""
-        self.log({**metrics, **val_scores(self.validation_ratings, validation_probabilities)}, epoch)
-
-    def log(self, metrics: dict[str, float], step: int) -> None:
-        """Log metrics at a step in one request."""
         now = int(time.time() * 1000)
-        batch = [Metric(name, value, now, step) for name, value in metrics.items()]
+        values = {**metrics, **val_scores(self.validation_ratings, validation_probabilities)}
+        batch = [Metric(name, value, now, epoch) for name, value in values.items()]
         _client(self.tracking_uri).log_batch(self.run_id, metrics=batch)
 
 
 def recorder_of(run_id: str, validation_ratings: np.ndarray) -> RunRecorder:
-    """A recorder for a run of the store in use."""
+    """Return a recorder for a run of the store in use."""
     return RunRecorder(run_id, mlflow.get_tracking_uri(), validation_ratings)
 
 

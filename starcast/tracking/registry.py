@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import mlflow
-from mlflow.exceptions import MlflowException
 
 from starcast.cli.errors import UserError
-from starcast.tracking import access
+from starcast.tracking.access import explained
+from starcast.tracking.commands import command_line
 from starcast.tracking.patience import again_if_overtaken
 from starcast.tracking.server import shown_store
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous_champion"
 VERDICT = "## Verdict"
 PURPOSE = (
-    "Predicts a review's 1-5 stars from its text. Aliases: `challenger` is the newest candidate, `champion` the one in "
-    "service, `previous_champion` the one to roll back to. Each version's page says what it scored, the verdict on it, and "
-    "the command that repeats it. Send a DataFrame with the column `text`; the answer holds `rating`, `probability_1` to "
-    "`probability_5` and `expected_rating`."
+    "Predicts a review's 1-5 stars from its text. Aliases: `challenger` is the newest candidate, `champion` "
+    "the one in service, `previous_champion` the one to roll back to. Each version's page says what it "
+    "scored, the verdict on it, and the command that repeats it. Send a DataFrame with the column `text`; "
+    "the answer holds `rating`, `probability_1` to `probability_5` and `expected_rating`."
 )
 
 
@@ -53,11 +53,11 @@ def register_challenger(model_uri: str, name: str, description: str, tags: Mappi
 
 
 def add_verdict(version: Version, text: str, tags: Mapping[str, object]) -> None:
-    """Put a verdict (Markdown) under a version's description, in place of an earlier one, and tag the version."""
+    """Put a verdict (Markdown) below a version's description, replacing an earlier one; tag the version."""
     client = mlflow.MlflowClient()
     described = str(client.get_model_version(version.name, version.version).description or "")
-    said = described.partition(VERDICT)[0].rstrip()
-    client.update_model_version(version.name, version.version, f"{said}\n\n{VERDICT}\n\n{text}")
+    before = described.partition(VERDICT)[0].rstrip()
+    client.update_model_version(version.name, version.version, f"{before}\n\n{VERDICT}\n\n{text}")
     tag(version.name, version.version, tags)
 
 
@@ -68,7 +68,7 @@ def tag(name: str, version: str, tags: Mapping[str, object]) -> None:
 
 
 def find(uri: str) -> Version:
-    """The version that `models:/<name>@<alias>` or `models:/<name>/<version>` names.
+    """Return the version that `models:/<name>@<alias>` or `models:/<name>/<version>` names.
 
     Raises:
         UserError: the URI has another form, or no such model is registered.
@@ -77,15 +77,8 @@ def find(uri: str) -> Version:
     name, _, number = name.partition("/")
     if not uri.startswith("models:/") or not name or bool(alias) == bool(number):
         raise UserError(f"model {uri!r}: should read models:/<name>@<alias> or models:/<name>/<version>")
-    client = mlflow.MlflowClient()
-    try:
+    client, advice = mlflow.MlflowClient(), f"make one first: {command_line('tune')}"
+    with explained(f"model {uri!r} is not in {shown_store()} ({{reason}}); {advice}"):
         get = client.get_model_version_by_alias if alias else client.get_model_version
         found = get(name, alias or number)
-    except MlflowException as error:
-        if access.is_of_the_store(error):
-            raise
-        reason = error.message.splitlines()[0]
-        raise UserError(
-            f"model {uri!r} is not in {shown_store()}: {reason}; run `mlflow run . -e tune` first"
-        ) from None
     return Version(name, str(found.version), str(found.run_id), dict(found.tags))

@@ -5,18 +5,28 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import mlflow
 import numpy as np
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from starcast.cli.errors import UserError
+from starcast.cli.errors import UserError, first_line
 from starcast.evaluation.scores import count_matrix
-from starcast.tracking import access, history
+from starcast.tracking.artifacts import artifacts_of, download
+from starcast.tracking.experiment import children_of
 from starcast.tracking.origin import ORIGINAL, REPRODUCES, SPLITS, STEPS, digests_of
 from starcast.tracking.scored_runs import Predictions, read_answers, read_matrix
+
+FACTS = (
+    *("outcome", "family", "sampling"),
+    *("best_trial", "best_family", "best_settings", "best_sampling", "best_decision"),
+)
+READ = re.compile(
+    r"(predictions_(train|val|test)\.parquet|confusion_matrix_(train|val|test)\.json|decisions\.json)"
+)
+FITTING = set(STEPS) - {"preprocess"}
+OUTCOME, BY = "reproduction", "reproduction_run_id"  # tags
 
 
 @dataclass(frozen=True)
@@ -40,71 +50,45 @@ class RunRecord:
     below: Sequence["RunRecord"] = ()
 
 
-TOLD = (
-    "outcome",
-    "family",
-    "sampling",
-    "best_trial",
-    "best_family",
-    "best_settings",
-    "best_sampling",
-    "best_decision",
-)
-READ = re.compile(
-    r"(predictions_(train|val|test)\.parquet|confusion_matrix_(train|val|test)\.json|decisions\.json)"
-)
-FITTING = set(STEPS) - {"preprocess"}
-OUTCOME, BY = "reproduction", "reproduction_run_id"  # tags
-
-
 def read(run_id: str) -> RunRecord:
-    """What a run and the runs below it kept."""
+    """Return what a run and the runs below it kept."""
     return _read(mlflow.get_run(run_id))
 
 
 def repetition(run_id: str, kind: str) -> str:
-    """The run that a reproduction made below its own, of that kind."""
+    """Return the id of the run of that kind that a reproduction made below its own run."""
     step = "train" if kind == "candidate" else kind
-    made = history.children_of(mlflow.get_run(run_id))
+    made = children_of(mlflow.get_run(run_id))
     return next(str(each.info.run_id) for each in made if each.data.tags.get("step", "trial") == step)
 
 
 def has_splits(run_id: str) -> bool:
-    """Whether the splits of a preprocessing are still on the server."""
-    return bool(run_id and _artifacts(run_id, "splits"))
+    """Return whether the splits of a preprocessing are still on the server."""
+    return bool(run_id and artifacts_of(run_id, "splits"))
 
 
 def _read(run: Run) -> RunRecord:
-    tags, metrics = run.data.tags, run.data.metrics
+    tags = run.data.tags
+    facts = {name: tags[name] for name in FACTS if name in tags}
+    if tags.get("step") == "preprocess":
+        digests = digests_of(run)
+        facts |= {f"digest of {name}": digests[name] for name in digests if name in SPLITS}
     matrices, answers = _predictions(run)
+    below = tuple(_read(each) for each in children_of(run) if _counts(each))
     return RunRecord(
-        run.info.run_id,
-        run.info.run_name,
-        _key(run),
-        metrics,
-        {**{name: tags[name] for name in TOLD if name in tags}, **_digests(run)},
-        matrices,
-        answers,
-        tuple(_read(each) for each in history.children_of(run) if _counts(each)),
+        run.info.run_id, run.info.run_name, _key(run), run.data.metrics, facts, matrices, answers, below
     )
 
 
-def _digests(run: Run) -> dict[str, str]:
-    """Of a preprocessing, what its result is."""
-    if run.data.tags.get("step") != "preprocess":
-        return {}
-    return {f"digest of {name}": digest for name, digest in digests_of(run).items() if name in SPLITS}
-
-
 def _counts(run: Run) -> bool:
-    """Whether a run below another is part of its result: a fit or what holds fits, and not cut off."""
+    """Return whether a run below another belongs to its result: a finished fit, or what holds such fits."""
     tags = run.data.tags
     ended = run.info.status == "FINISHED" or tags.get("outcome") in ("pruned", "failed")
     return ended and ("step" not in tags or tags["step"] in FITTING)
 
 
 def _key(run: Run) -> tuple[str, ...]:
-    """What a run is among its siblings: of a trial its settings, as the order of trials may differ."""
+    """Return what tells a run from its siblings; for a trial its settings, as the order may differ."""
     tags, parameters = run.data.tags, run.data.params
     if "trial_number" in tags:
         return "trial", *(f"{name}={value}" for name, value in sorted(parameters.items()))
@@ -114,43 +98,22 @@ def _key(run: Run) -> tuple[str, ...]:
 
 
 def _predictions(run: Run) -> tuple[dict[str, np.ndarray], dict[str, Predictions]]:
-    """Confusion matrices by metric prefix, and answers by split, as far as the run has them."""
+    """Return confusion matrices by metric prefix, and answers by split, as far as the run has them."""
     matrices, answers = dict[str, np.ndarray](), dict[str, Predictions]()
-    with tempfile.TemporaryDirectory() as temporary:
-        for path in _downloaded(run, temporary):
-            split = path.stem.rpartition("_")[2]
-            if path.stem.startswith("predictions_"):
+    wanted = filter(READ.fullmatch, artifacts_of(run.info.run_id))
+    with tempfile.TemporaryDirectory() as folder:
+        for path in download(run, wanted, folder).values():
+            kind, _, split = path.stem.rpartition("_")
+            if kind == "predictions":
                 answers[split] = read_answers(path)
-                argmax = answers[split].probabilities.argmax(axis=1)
-                matrices[f"{split}_argmax"] = count_matrix(answers[split].ratings, argmax)
-            elif path.stem.startswith("confusion_matrix_"):
+                most_probable = answers[split].probabilities.argmax(axis=1)
+                matrices[f"{split}_argmax"] = count_matrix(answers[split].ratings, most_probable)
+            elif kind == "confusion_matrix":
                 matrices[split] = read_matrix(path)
             else:
-                told = json.loads(path.read_text(encoding="utf-8"))
-                matrices |= {
-                    f"test_{name}": np.array(each["confusion_matrix_test"]) for name, each in told.items()
-                }
+                for name, each in json.loads(path.read_text(encoding="utf-8")).items():
+                    matrices[f"test_{name}"] = np.array(each["confusion_matrix_test"])
     return matrices, answers
-
-
-def _downloaded(run: Run, folder: str) -> list[Path]:
-    """The files of a run that hold predictions or confusion matrices."""
-    root = str(run.info.artifact_uri).rstrip("/")
-    wanted = [name for name in _artifacts(run.info.run_id) if READ.fullmatch(name)]
-    return [
-        Path(mlflow.artifacts.download_artifacts(artifact_uri=f"{root}/{name}", dst_path=folder))
-        for name in wanted
-    ]
-
-
-def _artifacts(run_id: str, folder: str | None = None) -> list[str]:
-    """What lies in a folder of a run's artifacts, or at their top; nothing where they, or the run, are gone."""
-    try:
-        return [item.path for item in mlflow.MlflowClient().list_artifacts(run_id, folder)]
-    except (MlflowException, OSError) as error:
-        if isinstance(error, MlflowException) and access.is_of_the_store(error):
-            raise
-        return []
 
 
 def mark(repeats: Mapping[str, str], original: str, outcome: str, run_id: str) -> None:
@@ -158,10 +121,10 @@ def mark(repeats: Mapping[str, str], original: str, outcome: str, run_id: str) -
 
     Args:
         repeats: run id of each repetition to the id of the run it repeats.
-        original: the run that was reproduced; it is tagged with the outcome and with `run_id`, the reproduction.
+        original: the reproduced run; it is tagged with the outcome and with `run_id`, the reproduction.
 
     Raises:
-        UserError: the original cannot be tagged, for instance as it is another user's.
+        UserError: the original cannot be tagged, for instance because it is another user's.
     """
     client = mlflow.MlflowClient()
     for again, before in repeats.items():
@@ -170,9 +133,7 @@ def mark(repeats: Mapping[str, str], original: str, outcome: str, run_id: str) -
         client.set_tag(original, OUTCOME, outcome)
         client.set_tag(original, BY, run_id)
     except MlflowException as error:
-        raise UserError(
-            f"run {original} cannot be tagged with the outcome ({access.first_line(error)})"
-        ) from None
+        raise UserError(f"run {original} cannot be tagged with the outcome ({first_line(error)})") from None
 
 
 def tags(original: str, outcome: str) -> dict[str, str]:

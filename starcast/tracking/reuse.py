@@ -7,11 +7,13 @@ from pathlib import Path
 
 import mlflow
 
+from starcast.tracking.experiment import runs_here
+
 KEY = "reuse_key"
 
 
 def reuse_key(inputs: Mapping[str, object], code: Iterable[Path]) -> str:
-    """A digest of everything a step's result depends on: its inputs as JSON and its source files."""
+    """Return a digest of everything a step's result depends on: its inputs as JSON and its source files."""
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode())
     for path in sorted(code):
         digest.update(path.name.encode() + path.read_bytes())
@@ -19,14 +21,7 @@ def reuse_key(inputs: Mapping[str, object], code: Iterable[Path]) -> str:
 
 
 def finished_run(key: str, artifact: str) -> str | None:
-    """The newest finished run of the current experiment with this key whose artifact is still there."""
-    active = mlflow.active_run()
-    assert active is not None, "reuse is looked up from within a step"
+    """Return the newest finished run of the experiment with this key whose artifact is still there."""
     client = mlflow.MlflowClient()
-    wanted = f"tags.{KEY} = '{key}' and attributes.status = 'FINISHED'"
-    for run in client.search_runs(
-        [active.info.experiment_id], wanted, order_by=["attributes.start_time DESC"]
-    ):
-        if client.list_artifacts(run.info.run_id, artifact):
-            return str(run.info.run_id)
-    return None
+    found = runs_here(f"tags.{KEY} = '{key}' and attributes.status = 'FINISHED'")
+    return next((r.info.run_id for r in found if client.list_artifacts(r.info.run_id, artifact)), None)

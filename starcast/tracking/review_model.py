@@ -1,5 +1,7 @@
 """The served model as code: MLflow stores this file and runs it when the model is loaded; no pickle."""
 
+import hashlib
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +12,32 @@ import pyarrow as pa
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from starcast.models.predictor import Predictor
+ANSWERING = ("cli", "evaluation", "reviews", "models")  # the rooms whose code answers
 
 
 class ReviewModel(PythonModel):
     """One door for every family: a DataFrame with `text` (and `title`, if trained with it) in, stars out."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the predictor that was logged with the model."""
-        self._predictor = Predictor.load(Path(context.artifacts["predictor"]))
+        """Load the predictor that was logged with the model, by the code that was logged with it.
+
+        Raises:
+            MlflowException: this process has imported other code of starcast; Python keeps to it.
+        """
+        folder = Path(context.artifacts["predictor"])
+        imported = Path(str(import_module("starcast").__file__)).parent
+        own = folder.parents[1] / "code" / imported.name  # absent only while the model is being saved
+        if own.exists() and own != imported and code_digest(own) != code_digest(imported):
+            raise MlflowException.invalid_parameter_value(
+                f"this model was saved with other code of starcast than {imported}, which this process has "
+                "imported: load the model in a process of its own, for example with `mlflow models serve`"
+            )
+        self._predictor = import_module("starcast.models.predictor").Predictor.load(folder)
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Columns `rating`, `probability_1..5`, `expected_rating`, one row per review; null text is the empty text.
+        """Return `rating`, `probability_1..5`, `expected_rating` of each review; null is the empty text.
 
         Raises:
             MlflowException: a value is neither text nor null; over HTTP that is a 400.
@@ -33,19 +47,25 @@ class ReviewModel(PythonModel):
         return pd.DataFrame({column.name: column.to_numpy() for column in scored}, index=model_input.index)
 
 
+def code_digest(package: Path) -> str:
+    """Return a digest of the files of starcast that take part in an answer."""
+    digest = hashlib.sha256()
+    for file in sorted(file for room in ANSWERING for file in (package / room).rglob("*") if file.is_file()):
+        if "__pycache__" not in file.parts:
+            digest.update(f"{file.relative_to(package)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
 def _texts(column: pd.Series, name: str) -> pl.Series:
-    # MLflow holds a column's type against the signature, and lets through whatever objects a column of objects has.
+    # MLflow checks a column's type against the signature, but lets through any value in a column of objects.
     try:
         return pl.Series(name, pa.array(column, pa.large_string(), from_pandas=True))
     except pa.ArrowException:
-        missing = column.isna()
-        row, value = next(
-            (row, value)
-            for row, value in enumerate(column)
-            if not missing.iloc[row] and not isinstance(value, str)
-        )
+        wrong = ((row, v) for row, v in enumerate(column) if not isinstance(v, str) and not pd.isna(v))
+        row, value = next(wrong)
+        found = f"{value!r:.60} ({type(value).__name__})"
         raise MlflowException.invalid_parameter_value(
-            f"column {name!r}: row {row} holds {value!r:.60} ({type(value).__name__}), where a text or null is expected"
+            f"column {name!r}: row {row} holds {found}, where a text or null is expected"
         ) from None
 
 

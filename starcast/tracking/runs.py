@@ -1,4 +1,4 @@
-"""Runs of steps, trials and candidates: begun, described, and never left RUNNING."""
+"""Runs of steps, trials and candidates: begun, described, searched, and never left RUNNING."""
 
 import logging
 import os
@@ -12,19 +12,23 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE, MLFLOW_USER
 
-from starcast.cli.errors import UserError
 from starcast.cli.processes import PROCESS, this_process
 from starcast.tracking import access, lineage, views
+from starcast.tracking.commands import command_line
+from starcast.tracking.experiment import active_run
 from starcast.tracking.patience import again_if_overtaken, quick_failures
 from starcast.tracking.server import shown_store
+
+# A bar for each small download and notes on samplers and examples would bury the lines that matter.
+QUIET = ("system_metrics", "pyfunc", "utils.environment", "models.flavor_backend_registry")
 
 
 @contextmanager
 def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[str]:
-    """The run of an entry point: the one `mlflow run` has begun, else a new one, nested if a step is under way.
+    """Continue the run that `mlflow run` began, or begin one, nested if another step is under way.
 
-    The run has every parameter, also those at their defaults. It ends FINISHED, KILLED (interrupted) or FAILED
-    (anything else).
+    `mlflow run` has logged the parameters already; a run begun here logs them the same way. The run ends
+    FINISHED, KILLED (interrupted) or FAILED (anything else).
 
     Yields:
         The run's id; the run is MLflow's active run.
@@ -32,52 +36,34 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
     Raises:
         UserError: the tracking store is away, refuses the user, or fails.
     """
-    _quiet()
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    for logger in QUIET:
+        logging.getLogger(f"mlflow.{logger}").setLevel(logging.ERROR)
+    begun_by_mlflow = "MLFLOW_RUN_ID" in os.environ
+    nested = mlflow.active_run() is not None
+    begin = partial(mlflow.start_run, nested=nested, log_system_metrics=not nested)
     with access.told_in_a_line():
-        run = _begin_run()
+        if not nested:
+            access.check_store()
+        with access.explained(f"no run can begin on {shown_store()}: {{reason}}"):
+            run = again_if_overtaken(begin)
         with _closed_with_its_status():
             views.introduce_experiment(run.info.experiment_id)
-            # A parameter is logged once: `mlflow run` has logged what MLproject declares and what it was given.
-            logged = run.data.params
-            mlflow.log_params({name: value for name, value in parameters.items() if name not in logged})
-            repeat = lineage.command(step, parameters)
+            if not begun_by_mlflow:
+                mlflow.log_params(dict(parameters))
+            repeat = command_line(step, **parameters)
             mlflow.set_tags({MLFLOW_RUN_NAME: name, "step": step, "command": repeat, PROCESS: this_process()})
             lineage.log_code_and_versions()
             yield run.info.run_id
 
 
-def _begin_run() -> mlflow.ActiveRun:
-    nested = mlflow.active_run() is not None
-    begin = partial(mlflow.start_run, nested=nested, log_system_metrics=not nested)
-    if not nested:
-        access.check_store()
-    try:
-        return again_if_overtaken(begin)
-    except MlflowException as error:
-        if access.is_of_the_store(error):
-            raise
-        raise UserError(f"no run can begin on {shown_store()}: {access.first_line(error)}") from None
-
-
-def _quiet() -> None:
-    # A bar for each small download and notes on samplers and examples would bury the lines that matter.
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    for name in (
-        "mlflow.system_metrics",
-        "mlflow.pyfunc",
-        "mlflow.utils.environment",
-        "mlflow.models.flavor_backend_registry",
-    ):
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
 @contextmanager
 def child_run(name: str, tags: Mapping[str, str], parameters: Mapping[str, object]) -> Iterator[str]:
-    """A run below the active one, for a trial or a candidate; ends like `step_run`."""
-    parent = mlflow.active_run()
-    assert parent is not None, "a child run needs a parent"
-    run = mlflow.start_run(run_name=name, nested=True, parent_run_id=parent.info.run_id, tags=dict(tags))
+    """Begin a run below the active one, for a trial or a candidate; it ends like that of `step_run`."""
+    run = mlflow.start_run(
+        run_name=name, nested=True, parent_run_id=active_run().info.run_id, tags=dict(tags)
+    )
     with _closed_with_its_status():
         mlflow.log_params(dict(parameters))
         yield run.info.run_id
@@ -85,39 +71,11 @@ def child_run(name: str, tags: Mapping[str, str], parameters: Mapping[str, objec
 
 @contextmanager
 def reopened_run(run_id: str) -> Iterator[None]:
-    """An earlier run, active and RUNNING again; ends like `step_run`."""
+    """Make an earlier run active and RUNNING again; it ends like that of `step_run`."""
     mlflow.start_run(run_id=run_id, nested=True)
     with _closed_with_its_status():
         mlflow.set_tag(PROCESS, this_process())
         yield
-
-
-def tag_of_active_or_above(name: str) -> str | None:
-    """A tag of the active run or, if it has none, of the nearest run above it that has."""
-    active = mlflow.active_run()
-    assert active is not None, "a tag belongs to a run"
-    run_id: str | None = active.info.run_id
-    while run_id:
-        tags = mlflow.get_run(run_id).data.tags
-        if name in tags:
-            return str(tags[name])
-        run_id = tags.get(MLFLOW_PARENT_RUN_ID)
-    return None
-
-
-def parent_of(run_id: str) -> str:
-    """The run above a run."""
-    return str(mlflow.get_run(run_id).data.tags[MLFLOW_PARENT_RUN_ID])
-
-
-def user_of_active() -> str:
-    """Who runs the active run: the name given to the tracking server or, without one, to this machine."""
-    return os.environ.get("MLFLOW_TRACKING_USERNAME") or tag_of_active_or_above(MLFLOW_USER) or "unknown"
-
-
-def tag_active(tags: Mapping[str, str]) -> None:
-    """Tag the active run."""
-    mlflow.set_tags(dict(tags))
 
 
 @contextmanager
@@ -132,9 +90,30 @@ def _closed_with_its_status() -> Iterator[None]:
     mlflow.end_run("FINISHED")
 
 
+def tag_of_active_or_above(name: str) -> str | None:
+    """Return a tag of the active run or, if it has none, of the nearest run above it that has."""
+    run_id: str | None = active_run().info.run_id
+    while run_id:
+        tags = mlflow.get_run(run_id).data.tags
+        if name in tags:
+            return str(tags[name])
+        run_id = tags.get(MLFLOW_PARENT_RUN_ID)
+    return None
+
+
+def user_of_active() -> str:
+    """Return who runs the active run: the name given to the tracking server, else to this machine."""
+    return os.environ.get("MLFLOW_TRACKING_USERNAME") or tag_of_active_or_above(MLFLOW_USER) or "unknown"
+
+
+def parent_of(run_id: str) -> str:
+    """Return the id of the run above a run."""
+    return str(mlflow.get_run(run_id).data.tags[MLFLOW_PARENT_RUN_ID])
+
+
 @contextmanager
 def artifacts_of_run(folder: str | None = None) -> Iterator[Path]:
-    """A temporary folder whose files become artifacts of the active run, in one go, when the block ends well."""
+    """Yield a temporary folder whose files become artifacts of the active run when the block ends well."""
     with tempfile.TemporaryDirectory() as temporary:
         yield Path(temporary)
         mlflow.log_artifacts(temporary, folder)
@@ -145,6 +124,17 @@ def describe(text: str, tags: Mapping[str, object] | None = None) -> None:
     mlflow.set_tags({MLFLOW_RUN_NOTE: text, **{name: str(value) for name, value in (tags or {}).items()}})
 
 
+def leave_word(text: str) -> None:
+    """Describe the active run on the way out of an interrupt, if the server can be told."""
+    with quick_failures(), suppress(MlflowException):
+        describe(text)
+
+
+def tag_active(tags: Mapping[str, str]) -> None:
+    """Tag the active run."""
+    mlflow.set_tags(dict(tags))
+
+
 def rename_active(name: str) -> None:
     """Give the active run another name."""
     mlflow.set_tag(MLFLOW_RUN_NAME, name)
@@ -153,9 +143,3 @@ def rename_active(name: str) -> None:
 def log_metrics(metrics: Mapping[str, float], step: int = 0) -> None:
     """Log metrics of the active run in one call."""
     mlflow.log_metrics(dict(metrics), step=step)
-
-
-def leave_word(text: str) -> None:
-    """Describe the active run on the way out of an interrupt, if the server can be told."""
-    with quick_failures(), suppress(MlflowException):
-        describe(text)

@@ -1,4 +1,4 @@
-"""The trials of a search on the tracking server, written by a thread of its own: training never waits for it."""
+"""The trials of a search on the tracking server, written by a thread: training never waits for it."""
 
 import queue
 import tempfile
@@ -28,7 +28,7 @@ FLUSH_SECONDS = 15.0  # after an interrupt, for what is still to be written
 class TrialLog:
     """Watches a search (`starcast.search.loop.Watcher`); every trial becomes a run below its parent.
 
-    `seconds` is the time spent on writing beside the training, `cpu_seconds` what of it training could not use.
+    `seconds` is the time spent on writing, `cpu_seconds` the CPU time of it that training could not use.
 
     Args:
         parent_id: the search's run.

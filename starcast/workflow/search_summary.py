@@ -13,7 +13,7 @@ from starcast.reports.search_figures import best_so_far_figure
 from starcast.reports.setting_importance import importance_figure, left_out, setting_importance
 from starcast.reports.trial_table import TrialRecord, best_trials_markdown, outcome_text, trial_table
 from starcast.search.trials import Objective, Outcome, Trial, best_of
-from starcast.tracking import runs, server, views
+from starcast.tracking import commands, runs, server, views
 from starcast.workflow.candidate import Candidate
 
 SHOWN = 10  # trials in the description
@@ -81,11 +81,11 @@ def describe_search(
     # The UI shows only the first lines of a description until a click: links come first.
     trial, candidate = server.page_within(run_id), server.page_within(fitted.run_id)
     parts = [
-        f"**Best: [trial {best.proposal.number}]({trial})**, {score}, of {outcome_text(table)}; its settings fitted "
-        f"once more: the [candidate]({candidate}). [All trials, best first]({page}).",
+        f"**Best: [trial {best.proposal.number}]({trial})**, {score}, of {outcome_text(table)}; its settings "
+        f"fitted once more: the [candidate]({candidate}). [All trials, best first]({page}).",
         f"Candidate: {fitted.summary()}.",
         f"Next: `{fitted.next_command()}`",
-        f"The best trial's settings once more: `mlflow run . -e train -P from_run={run_id}`",
+        f"The best trial's settings once more: `{commands.command_line('train', from_run=run_id)}`",
         _top(objective, table),
     ]
     runs.describe("\n\n".join(parts))

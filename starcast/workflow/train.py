@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from starcast.cli.parameters import resumed
 from starcast.models.catalogue import FAMILIES
-from starcast.tracking import history, resumption, runs, server
+from starcast.tracking import commands, history, resumption, runs
 from starcast.workflow import candidate, prepare
 from starcast.workflow.fit_parameters import TRIAL_EPOCHS, TrainParameters
 
@@ -34,9 +34,10 @@ def _fit(parameters: TrainParameters, run_id: str) -> candidate.Candidate:
         prepared = prepare.prepare_once(parameters.data_parameters())
         fitted = candidate.fit_candidate(run_id, prepared, plan)
     except KeyboardInterrupt:
-        runs.leave_word(f"**Interrupted.** To go on: `mlflow run . -e train -P resume={run_id}`")
-        print(f"train: interrupted; go on with: mlflow run . -e train -P resume={run_id}", flush=True)
+        go_on = commands.command_line("train", resume=run_id)
+        runs.leave_word(f"**Interrupted.** To go on: `{go_on}`")
+        print(f"train: interrupted; go on with: {go_on}", flush=True)
         raise
-    for line in (*fitted.lines(), *server.where_to_look(run_id)):
+    for line in (*fitted.lines(), *commands.where_to_look(run_id)):
         print(f"train: {line}", flush=True)
     return fitted

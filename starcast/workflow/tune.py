@@ -7,7 +7,7 @@ from pathlib import Path
 from starcast.cli.parameters import resumed
 from starcast.search.progress import say
 from starcast.spark.session import check_spark
-from starcast.tracking import resumption, runs, server
+from starcast.tracking import commands, resumption, runs, server
 from starcast.tracking.resumption import Finished
 from starcast.workflow import candidate, prepare
 from starcast.workflow.search import check_best, fit_best, search
@@ -58,15 +58,14 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
         log_search(goal, searched.trials, searched.run_ids)
         fitted = fit_best(parameters, prepared, best)
     except KeyboardInterrupt:
-        runs.leave_word(
-            f"**Interrupted.** To go on with this search: `mlflow run . -e tune -P resume={run_id}`"
-        )
-        say(f"interrupted; go on with: mlflow run . -e tune -P resume={run_id}")
+        go_on = commands.command_line("tune", resume=run_id)
+        runs.leave_word(f"**Interrupted.** To go on with this search: `{go_on}`")
+        say(f"interrupted; go on with: {go_on}")
         raise
     table = describe_search(_name(parameters), goal, searched.trials, searched.run_ids, fitted)
     for line in (
         *fitted.lines(),
-        *server.where_to_look(run_id),
+        *commands.where_to_look(run_id),
         f"compare the trials: {server.address(table)}",
     ):
         say(line)

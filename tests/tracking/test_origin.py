@@ -81,9 +81,9 @@ def test_a_reproduction_names_the_run_to_give_instead(store: mlflow.MlflowClient
 def test_other_runs_are_refused(store: mlflow.MlflowClient) -> None:
     with mlflow.start_run() as foreign:
         pass
-    assert "none that a step of starcast began" in refused(foreign.info.run_id)
+    assert "was not begun by a step of starcast" in refused(foreign.info.run_id)
     killed = made(end="KILLED")
-    assert f"{killed} is KILLED; only what came to its end" in refused(killed)
+    assert f"{killed} is KILLED; only a run that finished" in refused(killed)
     deleted = made()
     store.delete_run(deleted)
     assert "was deleted; restore it first" in refused(deleted)

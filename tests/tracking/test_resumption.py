@@ -212,12 +212,7 @@ def test_candidates_and_trials_of_other_searches_are_no_trials(store: mlflow.Mlf
 
 
 def test_more_trials_than_a_page_holds(store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    search_runs = mlflow.MlflowClient.search_runs
-
-    def small_pages(*arguments: object, **more: object) -> object:
-        return search_runs(*arguments, **{**more, "max_results": 3})  # type: ignore[arg-type]
-
-    monkeypatch.setattr(mlflow.MlflowClient, "search_runs", small_pages)
+    monkeypatch.setattr(mlflow.tracking.fluent, "NUM_RUNS_PER_PAGE_PANDAS", 3)
     with search_run(ASKED) as parent:
         log = begin_log(parent, ASKED)
         for number in range(1, 12):

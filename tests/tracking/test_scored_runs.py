@@ -12,7 +12,6 @@ from mlflow.entities import Run
 from starcast.cli.errors import UserError
 from starcast.evaluation.scores import count_matrix
 from starcast.reports.files import write_json, write_predictions, write_split_files
-from starcast.tracking import scored_runs
 from starcast.tracking.scored_runs import FoundRuns, ScoredRun, find_runs, read_runs
 
 RATINGS = np.array([0, 1, 2, 3, 4, 4, 4, 3])
@@ -96,7 +95,7 @@ def test_a_negative_score_is_a_score(store: mlflow.MlflowClient) -> None:
 
 
 def test_runs_are_read_page_by_page(store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scored_runs, "PAGE", 2)
+    monkeypatch.setattr(mlflow.tracking.fluent, "NUM_RUNS_PER_PAGE_PANDAS", 2)
     logged = [log_run(score, files=False) for score in (0.1, 0.2, 0.3, 0.4, 0.5)]
     assert ids(found().runs) == logged[::-1]
     store.create_experiment("second")

@@ -1,11 +1,10 @@
-"""Addresses as they may be shown: never with a password."""
+"""Errors and addresses as they may be shown: in one line, never with a password."""
 
-import mlflow
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starcast.tracking import server
+from starcast.cli.errors import first_line, without_secrets
 
 SECRET = st.text("abcXYZ019-._~!$&'()*+,;=%:@", min_size=8, max_size=30).map(lambda text: f"Z9{text}9Z")
 
@@ -17,7 +16,7 @@ SECRET = st.text("abcXYZ019-._~!$&'()*+,;=%:@", min_size=8, max_size=30).map(lam
 )
 def test_no_password_is_left_in_an_address(secret: str, scheme: str, path: str) -> None:
     assert (
-        server.without_secrets(f"{scheme}://ann:{secret}@db.example:5432{path}")
+        without_secrets(f"{scheme}://ann:{secret}@db.example:5432{path}")
         == f"{scheme}://db.example:5432{path}"
     )
 
@@ -41,15 +40,17 @@ def test_no_password_is_left_in_an_address(secret: str, scheme: str, path: str) 
     ],
 )
 def test_what_is_shown_of_a_text_with_addresses(text: str, shown: str) -> None:
-    assert server.without_secrets(text) == shown
+    assert without_secrets(text) == shown
 
 
-def test_the_command_that_opens_the_pages_works_and_shows_no_password(
-    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with mlflow.start_run() as run:
-        [command, _] = server.where_to_look(run.info.run_id)
-        assert command.endswith(f"--backend-store-uri {mlflow.get_tracking_uri()}")
-        monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: "postgresql+psycopg://ann:abc@db/mlflow")
-        [command, _] = server.where_to_look(run.info.run_id)
-        assert command.endswith('mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI"')
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("\n  first\nsecond"), "first"),
+        (KeyError(), "KeyError"),
+        ("gone: http://ann:Secret99@db/x\n", "gone: http://db/x"),
+        (ValueError("x" * 300), "x" * 200 + "..."),
+    ],
+)
+def test_an_error_is_told_in_one_line(error: BaseException | str, line: str) -> None:
+    assert first_line(error) == line
