@@ -19,7 +19,7 @@ from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions
 from starcast.reviews import check, clean, layouts, sources, stream
 from starcast.reviews.parameters import CleaningName
-from starcast.reviews.split import split_reviews
+from starcast.reviews.split import LEARNED_FROM, split_reviews
 
 RECIPES: tuple[tuple[CleaningName, bool], ...] = (
     ("light", False),
@@ -57,7 +57,11 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for recipe, lemmas in RECIPES:
         splits = splits_of(recipe, lemmas)
-        corpus = Corpus(CorpusSplit.from_table(splits["train"]), CorpusSplit.from_table(splits["validation"]))
+        parts = (
+            CorpusSplit(splits[name]["cleaned"], splits[name]["rating"].to_numpy().astype(np.int64) - 1)
+            for name in LEARNED_FROM
+        )
+        corpus = Corpus(*parts)
         for name in names:
             for seed in SEEDS if name != "logistic_regression" else SEEDS[:1]:
                 family, start = FAMILIES[name], time.monotonic()

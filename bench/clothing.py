@@ -8,7 +8,7 @@ from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.texts import Sequences
 from starcast.reviews import check, clean, layouts, sources, stream
 from starcast.reviews.clean import join_title
-from starcast.reviews.split import split_reviews
+from starcast.reviews.split import LEARNED_FROM, split_reviews
 
 PREPROCESSING_SEED = 42  # the split's validation draw; the seed of a search does not move it
 
@@ -31,7 +31,11 @@ def load_corpus() -> Corpus:
     cleaner = clean.Cleaner.create("study_a", False)
     reviews = reviews.with_columns(cleaner.clean(join_title(reviews)).alias("cleaned"))
     tables = split_reviews(reviews, "study_a", PREPROCESSING_SEED)
-    return Corpus(CorpusSplit.from_table(tables["train"]), CorpusSplit.from_table(tables["validation"]))
+    parts = (
+        CorpusSplit(tables[name]["cleaned"], tables[name]["rating"].to_numpy().astype(np.int64) - 1)
+        for name in LEARNED_FROM
+    )
+    return Corpus(*parts)
 
 
 def load_arrays(reviews: int = 0) -> Arrays:

@@ -23,7 +23,7 @@ class Checkpoints(Protocol):
 
 
 @dataclass
-class Progress:
+class FitProgress:
     """The epochs that are done, and the best by validation loss with its weights and probabilities."""
 
     epochs: int = 0
@@ -33,7 +33,7 @@ class Progress:
     best_probabilities: np.ndarray = field(default_factory=lambda: np.empty((0, 5), dtype=np.float32))
 
 
-def save_progress(folder: Path, network: keras.Model, progress: Progress) -> None:
+def save_progress(folder: Path, network: keras.Model, progress: FitProgress) -> None:
     """Write a fit's progress and what changes in the network: weights, dropouts' states, the optimizer."""
     numbers = {name: value for name, value in asdict(progress).items() if isinstance(value, int | float)}
     (folder / STATE).write_text(json.dumps(numbers), encoding="utf-8")
@@ -41,13 +41,13 @@ def save_progress(folder: Path, network: keras.Model, progress: Progress) -> Non
     np.savez(folder / BEST, progress.best_probabilities, *progress.best_weights)
 
 
-def load_progress(folder: Path, network: keras.Model) -> Progress:
+def load_progress(folder: Path, network: keras.Model) -> FitProgress:
     """Set a compiled network of the same architecture to the saved state, and return the progress."""
     for variable, value in zip(_variables(network), _arrays(folder / NETWORK), strict=True):
         variable.assign(value)
     probabilities, *weights = _arrays(folder / BEST)
     numbers = json.loads((folder / STATE).read_text(encoding="utf-8"))
-    return Progress(**numbers, best_weights=weights, best_probabilities=probabilities)
+    return FitProgress(**numbers, best_weights=weights, best_probabilities=probabilities)
 
 
 def _variables(network: keras.Model) -> list[keras.Variable]:

@@ -116,6 +116,7 @@ def _compiled(architecture: str, mixes: bool, precision: Precision) -> tuple[ker
     last = network.layers[-1]
 
     def open_layer(layer: keras.Layer) -> keras.Layer:
+        """Return the layer with its precision, and its dropout rate as a variable."""
         policy = "float32" if layer is last else precision  # the probabilities keep their 32 bits
         if layer.__class__.__name__ in DROPOUTS:
             spatial = isinstance(layer, keras.layers.SpatialDropout1D)

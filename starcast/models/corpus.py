@@ -23,11 +23,6 @@ class CorpusSplit:
     ratings: np.ndarray
 
     @classmethod
-    def from_table(cls, table: pl.DataFrame) -> "CorpusSplit":
-        """Take a table with the columns `cleaned` and `rating` (1-5)."""
-        return cls(table["cleaned"], table["rating"].to_numpy().astype(np.int64) - 1)
-
-    @classmethod
     def stored(cls, path: Path, rows: np.ndarray | None = None) -> "CorpusSplit":
         """Take a split's Parquet file, whose texts stay there, or some `rows` of it, in the file's order."""
         ratings = pl.read_parquet(path, columns=["rating"])["rating"].to_numpy().astype(np.int64) - 1

@@ -123,6 +123,7 @@ class Vocabulary:
         """Return what `encode` makes of texts from their encoding, in a new folder or an unnamed file."""
 
         def renumber(part: Sequences) -> tuple[np.ndarray, np.ndarray]:
+            """Return the numbers of some reviews' last words, and how many each has."""
             lengths = np.minimum(part.lengths, self.max_length)
             last = np.arange(len(part.tokens)) >= np.repeat(part.offsets[1:] - lengths, part.lengths)
             numbers = part.tokens[last]

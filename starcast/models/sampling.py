@@ -59,11 +59,6 @@ class TrainingRows:
     ratings: np.ndarray
     resampled: Resampled | None = None
 
-    @property
-    def mixes(self) -> bool:
-        """Return whether any row is of two reviews."""
-        return self.resampled is not None and self.resampled.mixes
-
 
 def training_rows(corpus: Corpus, options: FitOptions) -> TrainingRows:
     """Return the training split of a corpus for a network, after sampling.

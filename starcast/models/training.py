@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 
 from starcast.models.backend import keras
 from starcast.models.batches import TrainingBatches
-from starcast.models.checkpoint import Checkpoints, Progress, load_progress, save_progress
+from starcast.models.checkpoint import Checkpoints, FitProgress, load_progress, save_progress
 from starcast.models.compiled import compiled_like, copy_weights
 from starcast.models.corpus import Corpus
 from starcast.models.family import Fit, FitOptions, Recorder
@@ -43,7 +43,7 @@ class Validation(keras.callbacks.Callback):
     corpus: Corpus
     recorder: Recorder
     patience: int
-    progress: Progress
+    progress: FitProgress
     checkpoints: Checkpoints | None
 
     def __post_init__(self) -> None:
@@ -98,14 +98,15 @@ def fit_network(
     With `checkpoints` every epoch is kept, and a fit that was interrupted ends as if it had not been.
     """
     rows = training_rows(corpus, options)
-    compiled = compiled_like(network, learning_rate, rows.mixes, options.precision)
+    mixes = rows.resampled is not None and rows.resampled.mixes
+    compiled = compiled_like(network, learning_rate, mixes, options.precision)
     # What is watched answers as what is saved: single reviews, in 32 bits.
-    unlike = rows.mixes or options.precision != "float32"
+    unlike = mixes or options.precision != "float32"
     answering = compiled_like(network, learning_rate) if unlike else compiled
     weights = review_weights(rows.ratings, options.sampling)
     batches = TrainingBatches(rows, weights, options.batch_size, options.seed)
     kept = checkpoints.kept() if checkpoints else None
-    progress = load_progress(kept, compiled) if kept else Progress()
+    progress = load_progress(kept, compiled) if kept else FitProgress()
     for _ in range(progress.epochs):
         batches.on_epoch_end()  # the draws of the epochs that are done
     stopped = kept and progress.epochs - progress.best_epoch >= options.patience

@@ -14,8 +14,8 @@ from starcast.reviews.check import check_reviews, to_reviews
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.layouts import recognise
 from starcast.reviews.sources import locate
+from starcast.reviews.split import LEARNED_FROM, split_reviews
 from starcast.reviews.stream import read_table
-from starcast.reviews.split import split_reviews
 
 ASPECTS = ("fit", "fabric", "colour", "cut", "length", "quality", "stitching", "sleeve", "waist", "price")
 PRAISE = ("I love the {}!", "The {} is perfect.", "Beautiful {}, so many compliments.", "The {} is nice.")
@@ -63,7 +63,11 @@ def learned() -> Learned:
     splits = split_reviews(
         reviews.with_columns(cleaner.clean(reviews["text"]).alias("cleaned")), "stratified", seed=42
     )
-    corpus = Corpus(CorpusSplit.from_table(splits["train"]), CorpusSplit.from_table(splits["validation"]))
+    parts = (
+        CorpusSplit(splits[name]["cleaned"], splits[name]["rating"].to_numpy().astype(np.int64) - 1)
+        for name in LEARNED_FROM
+    )
+    corpus = Corpus(*parts)
     family = FAMILIES["logistic_regression"]
     training = FitOptions(sampling="class_weight", epochs=1, batch_size=128, seed=42, patience=1)
     fitted = family.fit(corpus, family.check({"ngrams": 2}), training, Silent())

@@ -24,9 +24,7 @@ Reviews = list[tuple[str, int]]
 
 def part(reviews: Reviews) -> CorpusSplit:
     texts, ratings = zip(*reviews, strict=True)
-    return CorpusSplit.from_table(
-        pl.DataFrame({"cleaned": texts, "rating": ratings}, schema={"cleaned": pl.String, "rating": pl.Int8})
-    )
+    return CorpusSplit(pl.Series("cleaned", texts, pl.String), np.array(ratings) - 1)
 
 
 def rows(sequences: Sequences) -> list[list[int]]:

@@ -100,7 +100,7 @@ def test_some_samplings_leave_the_reviews_as_they_are(corpus: Corpus, sampling: 
     rows = training_rows(corpus, how(sampling))
     assert rows.ratings is corpus.train.ratings
     assert rows.sequences is corpus.train_sequences
-    assert not rows.mixes
+    assert rows.resampled is None
 
 
 @pytest.mark.parametrize("sampling", [*DRAWN, "nearmiss_2"])
@@ -305,7 +305,8 @@ def test_fewer_neighbours_than_asked_for_are_told() -> None:
 
 @pytest.mark.parametrize("sampling", NEED_NEIGHBOURS)
 def test_a_rating_without_reviews_is_not_missed(sampling: Sampling) -> None:
-    neighbours_taken(np.array([0, 10, 20, 0, 30]), how(sampling))
+    wanted = 3 if sampling == "nearmiss_2" else 5
+    assert neighbours_taken(np.array([0, 10, 20, 0, 30]), how(sampling)) == wanted
 
 
 @pytest.mark.parametrize("sampling", ["smote", "adasyn", "nearmiss_2"])
@@ -361,7 +362,6 @@ def test_adasyn_on_word_numbers_makes_rows_of_words_of_the_vocabulary(corpus: Co
     training = how("adasyn_token_ids")
     rows = training_rows(corpus, training)
     reviews, before = len(corpus.train.ratings), corpus.train_sequences
-    assert not rows.mixes
     assert rows.resampled is None
     assert len(rows.sequences.lengths) == len(rows.ratings) > reviews
     assert rows.sequences.tokens.min() > 0
