@@ -14,6 +14,7 @@ from starcast.workflow.search_parameters import TuneParameters
 from starcast.workflow.train import train
 from starcast.workflow.tune import tune
 from tests.conftest import copy_store, made_once, make_reviews, store_in
+from tests.workflow.spark_cluster import Cluster, cluster_in
 
 DOT = b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -40,6 +41,20 @@ def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
             target.write(DOT)
 
     monkeypatch.setattr(Figure, "savefig", save)
+
+
+@pytest.fixture(scope="session")
+def one_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The Spark cluster of all tests."""
+    with cluster_in(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture
+def cluster(one_cluster: Cluster) -> Cluster:
+    """A Spark cluster with both its workers."""
+    one_cluster.complete()
+    return one_cluster
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ MISSING = (
     if find_spec("pyspark")
     else "PySpark is not installed (extra `spark`)"
 )
+WORKERS = ("worker-1", "worker-2")
 needs_spark = pytest.mark.skipif(bool(MISSING), reason=f"{MISSING}: Spark does not start without")
 
 
@@ -34,10 +35,15 @@ class Cluster:
         port = self.master.rpartition(":")[2]
         self._start("master", "org.apache.spark.deploy.master.Master", "--port", port)
         self._until("master", "New state: ALIVE")
-        for name in ("worker-1", "worker-2"):
-            given = ("--cores", "1", "--memory", "1g", "--work-dir", str(folder / name), self.master)
+        self.complete()
+
+    def complete(self) -> None:
+        """Start the workers that do not run."""
+        missing = [name for name in WORKERS if name not in self._processes]
+        for name in missing:
+            given = ("--cores", "1", "--memory", "1g", "--work-dir", str(self._folder / name), self.master)
             self._start(name, "org.apache.spark.deploy.worker.Worker", *given)
-        for name in ("worker-1", "worker-2"):
+        for name in missing:
             self._until(name, "Successfully registered with master")
 
     def _start(self, name: str, of: str, *given: str) -> None:
@@ -49,7 +55,7 @@ class Cluster:
         local.mkdir(exist_ok=True)
         own = {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(local)}
         own["JDK_JAVA_OPTIONS"] = f"-Djava.io.tmpdir={local}"  # what is killed leaves its files there
-        with (self._folder / f"{name}.log").open("ab") as log:
+        with (self._folder / f"{name}.log").open("wb") as log:
             self._processes[name] = subprocess.Popen(
                 [str(home / "bin" / "spark-class"), of, "--host", "127.0.0.1", "--webui-port", "0", *given],
                 env={**os.environ, **own, "PYSPARK_PYTHON": sys.executable},
@@ -82,9 +88,8 @@ def cluster_in(folder: Path) -> Iterator[Cluster]:
     """A cluster that is gone when the block ends."""
     cluster: Cluster | None = None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(
-            "SPARK_LOCAL_IP", "127.0.0.1"
-        )  # of the driver too: whatever this machine's name resolves to
+        # Of the driver too: whatever this machine's name resolves to.
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
         try:
             cluster = Cluster(folder)
             yield cluster

@@ -25,7 +25,7 @@ from starcast.workflow.predict import predict
 from starcast.workflow.predict_parameters import PredictParameters
 from starcast.workflow.train import train
 from tests.conftest import make_reviews, statuses
-from tests.workflow.spark_cluster import cluster_in, needs_spark
+from tests.workflow.spark_cluster import Cluster, needs_spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -217,7 +217,11 @@ def same(on_spark: pl.DataFrame, local: pl.DataFrame) -> None:
 
 
 def test_answers_are_those_without_spark_here_and_on_a_cluster(
-    store: mlflow.MlflowClient, reviews_file: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    store: mlflow.MlflowClient,
+    cluster: Cluster,
+    reviews_file: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     train(TrainParameters(data=str(reviews_file), title_column="title"))
     folder = tmp_path_factory.mktemp("files")
@@ -235,10 +239,9 @@ def test_answers_are_those_without_spark_here_and_on_a_cluster(
     run("in.csv", "local.csv")
     run("in.csv", "spark.csv", executor="spark", spark_master="local[2]")
     same(scored(tmp_path / "spark.csv"), read_table(tmp_path / "local.csv"))
-    with cluster_in(tmp_path_factory.mktemp("cluster")) as cluster:
-        run("in.parquet", "local.jsonl")
-        run("in.parquet", "spark.jsonl", executor="spark", spark_master=cluster.master)
-        same(scored(tmp_path / "spark.jsonl"), read_table(tmp_path / "local.jsonl"))
+    run("in.parquet", "local.jsonl")
+    run("in.parquet", "spark.jsonl", executor="spark", spark_master=cluster.master)
+    same(scored(tmp_path / "spark.jsonl"), read_table(tmp_path / "local.jsonl"))
     by_format, by_spark = as_told(store)[::2], as_told(store)[1::2]
     assert by_format == by_spark
     assert set(statuses(store)) == {"FINISHED"}

@@ -13,11 +13,10 @@ from starcast.cli.errors import UserError
 from starcast.reviews.split import SPLITS
 from starcast.spark.parameters import PreprocessParameters
 from starcast.spark.reviews import SETTINGS
-from starcast.workflow import prepare
-from starcast.workflow.prepare import preprocess
+from starcast.workflow.prepare import Prepared, preprocess
 from tests.conftest import make_reviews, statuses
 from tests.workflow.processes import LONG
-from tests.workflow.spark_cluster import cluster_in, needs_spark
+from tests.workflow.spark_cluster import Cluster, needs_spark
 
 pytestmark = needs_spark
 REVIEWS = 600
@@ -39,12 +38,12 @@ def reviews_with_all_that_is_checked() -> pl.DataFrame:
     return table.with_columns(text=pl.Series(texts), rating=pl.Series(ratings))
 
 
-def prepare(file: Path, executor: str, master: str = "local[2]", **parameters: object) -> prepare.Prepared:
+def prepare(file: Path, executor: str, master: str = "local[2]", **parameters: object) -> Prepared:
     asked = {"data": str(file), "executor": executor, "spark_master": master, **parameters}
     return preprocess(PreprocessParameters.model_validate(asked), anew=True)
 
 
-def assert_equal(there: prepare.Prepared, here: prepare.Prepared) -> None:
+def assert_equal(there: Prepared, here: Prepared) -> None:
     assert there.report == here.report
     for name in SPLITS:
         assert_frame_equal(pl.read_parquet(there.split(name)), pl.read_parquet(here.split(name)))
@@ -86,7 +85,7 @@ def test_what_the_checks_refuse_is_told_with_its_row(store: mlflow.MlflowClient,
 
 
 def test_a_worker_that_is_killed_costs_time_and_nothing_else(
-    store: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: mlflow.MlflowClient, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(SETTINGS, "spark.sql.files.maxPartitionBytes", "80000")
     file = tmp_path / "reviews.tsv"
@@ -94,22 +93,19 @@ def test_a_worker_that_is_killed_costs_time_and_nothing_else(
         pl.col("text") + " " + pl.int_range(pl.len()).cast(pl.String), "rating"
     )
     table.write_csv(file, separator="\t", quote_style="never")
-    folder = tmp_path / "cluster"
-    folder.mkdir()
     written: list[int] = []
-    with cluster_in(folder) as cluster:
 
-        def kill_when_it_writes() -> None:
-            end = time.monotonic() + LONG
-            while not written and time.monotonic() < end:
-                written.extend([1] * len(list((tmp_path / "artifacts").glob("*/artifacts/splits/*/*"))))
-                time.sleep(0.02)
-            cluster.kill("worker-1")
+    def kill_when_it_writes() -> None:
+        end = time.monotonic() + LONG
+        while not written and time.monotonic() < end:
+            written.extend([1] * len(list((tmp_path / "artifacts").glob("*/artifacts/splits/*/*"))))
+            time.sleep(0.02)
+        cluster.kill("worker-1")
 
-        killing = threading.Thread(target=kill_when_it_writes)
-        killing.start()
-        there = prepare(Path(file.name), "spark", cluster.master)  # executors work in other folders
-        killing.join()
+    killing = threading.Thread(target=kill_when_it_writes)
+    killing.start()
+    there = prepare(Path(file.name), "spark", cluster.master)  # executors work in other folders
+    killing.join()
     parts = len(list(there.split("train").iterdir()))
     assert 0 < len(written) < 3 * parts  # in the middle of it
     assert_equal(there, prepare(file, "local"))

@@ -2,7 +2,6 @@
 
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,12 @@ from starcast.workflow.search_parameters import TuneParameters
 from starcast.workflow.tune import tune
 from tests.conftest import make_reviews, statuses
 from tests.workflow.processes import LONG, trials_of
-from tests.workflow.spark_cluster import Cluster, cluster_in, needs_spark
+from tests.workflow.spark_cluster import Cluster, needs_spark
 
 pytestmark = needs_spark
 LOCAL = {"executor": "spark", "spark_master": "local[2]"}
 # What a trial measures of the process that trained it, and when.
 OF_THE_PROCESS = {"worker_memory_mb"}
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster_in(tmp_path_factory.mktemp("cluster")) as running:
-        yield running
 
 
 @pytest.fixture
