@@ -30,8 +30,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 def pytest_configure() -> None:
-    """`mlflow run -e test` hands its own run and store to its children: these are not the tests'."""
-    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+    """Forget the store, the run and the launcher of `run.py test` or `mlflow run -e test`."""
+    for name in [name for name in os.environ if name.startswith("MLFLOW_") or name == "STARCAST_COMMAND"]:
         del os.environ[name]
 
 
