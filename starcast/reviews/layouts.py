@@ -53,9 +53,5 @@ def recognise(
 
 def _find(columns: Sequence[str], wanted: str) -> str:
     """Return the column with this name, or one spelt like it: OpenML writes Review_Text for Review Text."""
-
-    def spelling(name: str) -> str:
-        return name.strip().lower().replace("_", " ")
-
-    alike = [column for column in columns if spelling(column) == spelling(wanted)]
-    return wanted if wanted in columns else next(iter(alike), "")
+    spellings = {column.strip().lower().replace("_", " "): column for column in reversed(columns)}
+    return wanted if wanted in columns else spellings.get(wanted.lower().replace("_", " "), "")

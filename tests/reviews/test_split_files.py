@@ -1,4 +1,4 @@
-"""The summary of lengths."""
+"""Facts about the splits."""
 
 import polars as pl
 import pytest
