@@ -1,6 +1,8 @@
-"""A model in a process of its own, timed from its first import on; started by `bench.serving`, which tells what to do.
+"""A model in a process of its own, timed from its first import on; started by `bench.serving`, which tells
+what to do.
 
-Nothing of this project is imported here: the model answers with the code it was logged with, as it does for its users.
+Nothing of this project is imported here: the model answers with the code it was logged with, as it does for
+its users.
 """
 
 import json
@@ -13,7 +15,10 @@ BATCH, REPEATS = 10_000, 3
 
 
 def measure(uri: str, texts: list[str]) -> dict[str, float]:
-    """Seconds to import, load and answer first; p50 and p99 of one review in ms; reviews a second in batches."""
+    """Seconds to import, load and answer first.
+
+    P50 and p99 of one review in ms; reviews a second in batches.
+    """
     start = time.perf_counter()
     import mlflow
     import numpy as np

@@ -1,10 +1,12 @@
-"""How long does the baseline take on many reviews? Ours beside plain scikit-learn: seconds, memory, and serving.
+"""How long does the baseline take on many reviews? Ours beside plain scikit-learn: seconds, memory, and
+serving.
 
     python -m bench.baseline [--data=FILE] [--rows=50000,100000,200000,500000]
 
-The reviews are a stand-in for a large set, not a real one: about 60 words each, cut from the joined reviews of one rating of
-a real set, a tenth of the words left out and a tenth swapped for any of the set, so that no two are equal and rare n-grams
-keep coming. Times and memory hold for them, scores would mean nothing. Each measurement is a process of its own.
+The reviews are a stand-in for a large set, not a real one: about 60 words each, cut from the joined reviews
+of one rating of a real set, a tenth of the words left out and a tenth swapped for any of the set, so that no
+two are equal and rare n-grams keep coming. Times and memory hold for them, scores would mean nothing. Each
+measurement is a process of its own.
 """
 
 import argparse
@@ -51,7 +53,7 @@ FORMS = (Form("study B", 3, 4_000, False, "balanced"), Form("tuned", 2, 50_000, 
 
 
 def clean_reviews(data: str) -> pl.DataFrame:
-    """A set's reviews, columns `cleaned` and `rating`."""
+    """Return a set's reviews, columns `cleaned` and `rating`."""
     table = stream.read_table(sources.locate(data))
     layout = layouts.recognise(table.columns)
     reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout)
@@ -87,14 +89,17 @@ def write_reviews(data: str, rows: int, file: Path) -> None:
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float, float]:
-    """What work gives, its seconds, and those of the processor, which others' work on the machine changes less."""
+    """Return a call's result, its seconds and its processor seconds, which other load changes less."""
     start, processor = time.perf_counter(), time.process_time()
     result = work()
     return result, time.perf_counter() - start, time.process_time() - processor
 
 
 def measure_ours(form: Form, reviews: pl.DataFrame) -> list[float]:
-    """Seconds to vectorise and to fit, each with the processor's; peak MB; reviews answered a second, milliseconds for one."""
+    """Seconds to vectorise and to fit, each with the processor's.
+
+    Peak MB; reviews answered a second, milliseconds for one.
+    """
     texts, ratings = reviews["cleaned"], reviews["rating"].to_numpy() - 1
     vectorizer = NgramVectorizer(form.ngrams, form.features, form.sublinear)
     features, *vectorising = timed(lambda: vectorizer.fit_transform(Encoding.of(texts, texts.clear())))
@@ -110,7 +115,7 @@ def measure_ours(form: Form, reviews: pl.DataFrame) -> list[float]:
 
 
 def measure_peer(form: Form, reviews: pl.DataFrame) -> list[float]:
-    """The same of plain scikit-learn."""
+    """Measure plain scikit-learn in the same way."""
     texts, ratings = reviews["cleaned"].to_list(), reviews["rating"].to_numpy() - 1
     vectorizer = TfidfVectorizer(
         lowercase=False,
@@ -139,12 +144,12 @@ def serving(answer: Callable[[Any], np.ndarray], texts: Any) -> tuple[float, flo
 
 
 def peak() -> float:
-    """The most memory this process has held, in MB."""
+    """Return the most memory this process has held, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(system: str, form: Form, file: Path) -> str:
-    """A row of the table."""
+    """Return a row of the table."""
     reviews = pl.read_ipc(file)
     values = (measure_ours if system == "ours" else measure_peer)(form, reviews)
     figures = "{:.1f} ({:.1f}) | {:.1f} ({:.1f}) | {:,.0f} | {:,.0f} | {:.1f}".format(*values)
@@ -158,7 +163,8 @@ def main() -> None:
     parser.add_argument("--rows", default="50000,100000,200000,500000")
     asked = parser.parse_args()
     print(
-        "| reviews | form | system | s to vectorise (processor) | s to fit (processor) | peak MB | reviews/s | ms for one |"
+        "| reviews | form | system | s to vectorise (processor) | s to fit (processor) | peak MB | "
+        "reviews/s | ms for one |"
     )
     print("|---|---|---|---|---|---|---|---|")
     context = multiprocessing.get_context("spawn")

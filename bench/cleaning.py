@@ -1,9 +1,10 @@
-"""Which cleaning is better? Each family with its study's settings, scored on the validation split of study A's file.
+"""Which cleaning is better? Each family with its study's settings, scored on the validation split of study
+A's file.
 
     NLTK_DATA=... python -m bench.cleaning [family ...]
 
-Prints a row per family, recipe and seed: validation AUC, weighted and macro F1 (95% bootstrap intervals). The test split
-is not read: this is where the default is chosen.
+Prints a row per family, recipe and seed: validation AUC, weighted and macro F1 (95% bootstrap intervals). The
+test split is not read: this is where the default is chosen.
 """
 
 import sys
@@ -80,8 +81,8 @@ def main() -> None:
                     for n in ("f1_weighted", "f1_macro")
                 ]
                 print(
-                    f"| {name} | {recipe} | {lemmas} | {seed} | {fit.best_epoch}/{fit.epochs} | {scores['auc']:.4f} | "
-                    f"{f1[0]} | {f1[1]} | {seconds:.0f} |",
+                    f"| {name} | {recipe} | {lemmas} | {seed} | {fit.best_epoch}/{fit.epochs} | "
+                    f"{scores['auc']:.4f} | {f1[0]} | {f1[1]} | {seconds:.0f} |",
                     flush=True,
                 )
 

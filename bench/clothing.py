@@ -1,4 +1,7 @@
-"""Study A's reviews for the search benchmark: the very split, cleaning and vocabulary of `tune`, in study A's encoding."""
+"""Study A's reviews for the search benchmark.
+
+The very split, cleaning and vocabulary of `tune`, in study A's encoding.
+"""
 
 from dataclasses import dataclass
 
@@ -24,7 +27,7 @@ class Arrays:
 
 
 def load_corpus() -> Corpus:
-    """Training and validation split as `tune --data=clothing --split=study_a --cleaning=study_a` makes them."""
+    """Training and validation set as `tune --data=clothing --split=study_a --cleaning=study_a` makes them."""
     table = stream.read_table(sources.locate("clothing"))
     layout = layouts.recognise(table.columns)
     reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout, drop_duplicates=False)
@@ -39,7 +42,10 @@ def load_corpus() -> Corpus:
 
 
 def load_arrays(reviews: int = 0) -> Arrays:
-    """Every review padded on the left to the longest training review; the first `reviews` of each split, 0 is all."""
+    """Return every review padded on the left to the longest training review.
+
+    The first `reviews` of each split, 0 is all.
+    """
     corpus = load_corpus()
     width = corpus.vocabulary.max_length
 

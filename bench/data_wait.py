@@ -1,12 +1,15 @@
-"""Does a network wait for its data? One epoch from a corpus on the disk: the share of its time spent on waiting, and its memory.
+"""Does a network wait for its data? One epoch from a corpus on the disk: the share of its time spent on
+waiting, and its memory.
 
-    NLTK_DATA=... python -m bench.data_wait --splits=FOLDER [--rows=2000000] [--batch_sizes=256,1024] [--family=gru_1]
+    NLTK_DATA=... python -m bench.data_wait --splits=FOLDER [--rows=2000000] [--batch_sizes=256,1024]
+        [--family=gru_1]
                                             [--settings='{"units_1": 32}'] [--out=bench/results/data_wait.png]
 
-The folder holds a preprocess run's `train.parquet` and `validation.parquet`. Their words are encoded into files once, and mapped
-into memory by a new process for each batch size, which trains as a fit does: the same batches, made ahead by Keras' own adapter
-of them, the same compiled step. Only the loop is ours, because within `fit` the wait is part of the step. A small network is
-the hard case: it takes batches faster. Draws resident and anonymous memory (that which is not pages of files) over the epoch.
+The folder holds a preprocess run's `train.parquet` and `validation.parquet`. Their words are encoded into
+files once, and mapped into memory by a new process for each batch size, which trains as a fit does: the same
+batches, made ahead by Keras' own adapter of them, the same compiled step. Only the loop is ours, because
+within `fit` the wait is part of the step. A small network is the hard case: it takes batches faster. Draws
+resident and anonymous memory (that which is not pages of files) over the epoch.
 """
 
 import argparse
@@ -47,7 +50,10 @@ COLUMNS = (
 
 @dataclass
 class Memory:
-    """A thread that looks at this process's memory every second: seconds, resident and anonymous megabytes."""
+    """A thread that looks at this process's memory every second.
+
+    Seconds, resident and anonymous megabytes.
+    """
 
     seconds: list[float] = field(default_factory=list)
     resident: list[float] = field(default_factory=list)
@@ -65,7 +71,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch took: reviews and seconds after the first batches, of them waiting; the rate of making batches alone."""
+    """What one epoch took: reviews and seconds after the first batches, of them waiting.
+
+    The rate of making batches alone.
+    """
 
     batch_size: int
     reviews: int
@@ -75,7 +84,7 @@ class Epoch:
     memory: Memory
 
     def cells(self) -> list[str]:
-        """A row of the table."""
+        """Return a row of the table."""
         flat = [
             f"{values[0]:,.0f}, {values[-1]:,.0f}, {max(values):,.0f}"
             for values in (self.memory.resident, self.memory.anonymous)
@@ -89,7 +98,9 @@ class Epoch:
 
 
 def save_corpus(splits: Path, rows: int, folder: Path) -> None:
-    """Encode the first so many reviews of the training split, and a few of the validation split, which nothing here reads."""
+    """Encode the first so many reviews of the training split, and a few of the validation split, which
+    nothing here reads.
+    """
     train, validation = (
         CorpusSplit.stored(splits / f"{name}.parquet", np.arange(n))
         for name, n in (("train", rows), ("validation", 1_000))
@@ -168,7 +179,8 @@ def main() -> None:
         begin = time.perf_counter()
         save_corpus(asked.splits, asked.rows, Path(folder))
         print(
-            f"encoded in {time.perf_counter() - begin:.0f} s\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}",
+            f"encoded in {time.perf_counter() - begin:.0f} s\n\n| {' | '.join(COLUMNS)} "
+            f"|\n|{'---|' * len(COLUMNS)}",
             flush=True,
         )
         epochs = []

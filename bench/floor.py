@@ -1,9 +1,10 @@
-"""Where the time of a trial goes, beside the least it could take: lstm_2 on study A's reviews, one core, one worker's way.
+"""Where the time of a trial goes, beside the least it could take: lstm_2 on study A's reviews, one core, one
+worker's way.
 
     NLTK_DATA=... python -m bench.floor
 
-The floor is the floating-point operations of the real words (no padding), forward and backward, over what this core does in
-a product of large matrices. Seconds are of one core: processor time.
+The floor is the floating-point operations of the real words (no padding), forward and backward, over what
+this core does in a product of large matrices. Seconds are of one core: processor time.
 """
 
 import os
@@ -52,14 +53,17 @@ class Clock:
 
 
 def operations(settings: Settings, words: int) -> float:
-    """Of one epoch: three products (forward, and two backward) of each gate with its inputs, for each word."""
+    """Count one epoch's operations.
+
+    Three products (forward, and two backward) of each gate with its inputs, for each word.
+    """
     first, second = int(settings["units_1"]), int(settings["units_2"])
     per_word = 2 * 4 * (first * (STUDY_A_EMBEDDING + first) + second * (first + second))
     return 3.0 * per_word * words
 
 
 def fit(corpus: Corpus, settings: Settings) -> Clock:
-    """One trial, timed."""
+    """Fit one trial and time it."""
     clock = Clock(corpus.validation.ratings)
 
     def timed(network: keras.Model, sequences: Sequences) -> np.ndarray:
@@ -86,7 +90,8 @@ def main() -> None:
     padded = int(sum(lengths[rows].max() * len(rows) for rows in batches))
     print(f"{words:,} words, {padded / words - 1:.1%} more with padding; {speed:.0f} GFLOPS on one core\n")
     print(
-        "| units | floor of an epoch, s | an epoch, s | of it predicting | of it scoring | tracing, first trial, s | later, s |"
+        "| units | floor of an epoch, s | an epoch, s | of it predicting | of it scoring | tracing, first "
+        "trial, s | later, s |"
     )
     print("|---|--:|--:|--:|--:|--:|--:|")
     fit(corpus, {**LSTM_2.published, "units_1": 16, "units_2": 16})  # TensorFlow's own start
@@ -98,7 +103,8 @@ def main() -> None:
         floor = operations(settings, words) / speed / 1e9
         parts = f"{kept.predicting / EPOCHS:.2f} | {kept.scoring / EPOCHS:.2f}"
         print(
-            f"| {first}, {second} | {floor:.2f} | {epoch:.2f} | {parts} | {starts[0]:.2f} | {starts[1]:.2f} |",
+            f"| {first}, {second} | {floor:.2f} | {epoch:.2f} | {parts} | {starts[0]:.2f} | {starts[1]:.2f} "
+            "|",
             flush=True,
         )
 

@@ -1,10 +1,12 @@
-"""What do malformed inputs give? Files, parameters and JSON bodies, mutated at random, to the real steps and a served model.
+"""What do malformed inputs give? Files, parameters and JSON bodies, mutated at random, to the real steps and
+a served model.
 
     NLTK_DATA=... python -m bench.fuzz [--cases=1000] [--seed=0] [--show=5]
 
-A third of the cases each: files of every format to `preprocess` and `predict`, values to the parameters of every step, bodies to
-`mlflow models serve`. Prints a table of what came of them, and some of the lines said. "Crashed" is anything but an answer, a
-one-line refusal, or a status below 500; "left over" counts runs left RUNNING and files half written.
+A third of the cases each: files of every format to `preprocess` and `predict`, values to the parameters of
+every step, bodies to `mlflow models serve`. Prints a table of what came of them, and some of the lines said.
+"Crashed" is anything but an answer, a one-line refusal, or a status below 500; "left over" counts runs left
+RUNNING and files half written.
 """
 
 import argparse

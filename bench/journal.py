@@ -1,8 +1,10 @@
-"""A search's journal: a JSON line per finished epoch, one per finished trial, one at the end; and the limits of a search.
+"""A search's journal: a JSON line per finished epoch, one per finished trial, one at the end; and the limits
+of a search.
 
     {"contestant", "seed", "seconds", "trial", "epoch", "epochs_of_trial", "val_auc"}
     {"contestant", "seed", "seconds", "trial", "trial_seconds", "epochs_run", "best_val_auc", "settings"}
-    {"contestant", "seed", "seconds", "trial", "search_seconds"}, for ours also "tracking_seconds", "tracking_cpu_seconds"
+    {"contestant", "seed", "seconds", "trial", "search_seconds"}, for ours also "tracking_seconds",
+    "tracking_cpu_seconds"
 
 `seconds` count from the search's begin, `trial` and `epoch` from 1.
 """
@@ -18,7 +20,10 @@ from typing import Any
 
 
 class Over(BaseException):
-    """The search's time or number of trials is used up. No `Exception`: a tuner takes those for failed trials."""
+    """The search's time or number of trials is used up.
+
+    No `Exception`: a tuner takes those for failed trials.
+    """
 
 
 class Journal:
@@ -37,7 +42,8 @@ class Journal:
 
     @contextmanager
     def trial(self, settings: Mapping[str, Any]) -> Iterator[list[float]]:
-        """One trial; its seconds begin where those of the trial before end, so that all of the search is counted.
+        """Record one trial; its seconds begin where those of the trial before end, so that all of the search
+        is counted.
 
         Yields:
             The validation AUC of each epoch, filled while the trial runs.
@@ -97,7 +103,7 @@ class Finished:
 
     @classmethod
     def read(cls, file: Path) -> "Finished | None":
-        """From a journal; `None` where there is none, or its search was broken off."""
+        """Read a journal; `None` where there is none, or its search was broken off."""
         text = file.read_text(encoding="utf-8") if file.exists() else ""
         lines = [json.loads(line) for line in text.splitlines()]
         if not lines or "search_seconds" not in lines[-1]:
@@ -112,5 +118,8 @@ class Finished:
         return cls(epochs, trials, last["search_seconds"], tracking)
 
     def best(self, until: float = math.inf) -> float:
-        """The best validation AUC seen by a second of the search; not a number where there was none yet."""
+        """Return the best validation AUC seen by a second of the search.
+
+        Not a number where there was none yet.
+        """
         return max((value for seconds, value in self.epochs if seconds <= until), default=math.nan)

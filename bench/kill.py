@@ -1,12 +1,14 @@
-"""What is lost when a search is killed? A small search on the sample, killed again and again at random moments.
+"""What is lost when a search is killed? A small search on the sample, killed again and again at random
+moments.
 
     NLTK_DATA=... python -m bench.kill [--kills=20] [--seed=0]
 
-Each process of a search is killed, with its workers, by SIGKILL after a random time, and the search is then gone on with
-(`resume=latest`) until one process reaches its end unkilled; then a new search begins, until so many kills are done. Prints
-a table: a row per search with what its store then says. "Lost": trials that had ended on the store before a kill and are
-missing or otherwise after it. "Printed, not stored": trials whose line was printed, and which the kill kept from the store;
-they are trained again. `--families` and `--trials` choose the search.
+Each process of a search is killed, with its workers, by SIGKILL after a random time, and the search is then
+gone on with (`resume=latest`) until one process reaches its end unkilled; then a new search begins, until so
+many kills are done. Prints a table: a row per search with what its store then says. "Lost": trials that had
+ended on the store before a kill and are missing or otherwise after it. "Printed, not stored": trials whose
+line was printed, and which the kill kept from the store; they are trained again. `--families` and `--trials`
+choose the search.
 """
 
 import argparse
@@ -53,27 +55,27 @@ class Store:
 
     @property
     def uri(self) -> str:
-        """Its tracking URI."""
+        """Return its tracking URI."""
         return f"sqlite:///{self.folder / 'mlflow.db'}"
 
     def runs(self) -> list[Run]:
-        """All runs."""
+        """Return all runs."""
         client = MlflowClient(self.uri)
         return list(
             client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=50_000)
         )
 
     def search_id(self) -> str | None:
-        """The search that `resume=latest` goes on with, if it has come so far as to have a run."""
+        """Return the search that `resume=latest` goes on with, if it has come so far as to have a run."""
         found = [run for run in self.runs() if run.data.tags.get("step") == "tune"]
         return str(max(found, key=lambda run: run.info.start_time).info.run_id) if found else None
 
     def status(self, search_id: str) -> str:
-        """Of a search's run."""
+        """Return the status of a search's run."""
         return str(MlflowClient(self.uri).get_run(search_id).info.status)
 
     def trials(self, search_id: str) -> list[Run]:
-        """The runs of a search's trials."""
+        """Return the runs of a search's trials."""
         below = [run for run in self.runs() if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == search_id]
         return [run for run in below if "trial_number" in run.data.tags]
 
@@ -127,7 +129,10 @@ class Tally:
 
 
 def run_once(store: Store, given: list[str], seconds: float | None) -> tuple[bool, set[int], str]:
-    """Run a process of the search: whether it was killed after so many seconds, numbers of the trials it printed, its output."""
+    """Run a process of the search.
+
+    Whether it was killed after so many seconds, numbers of the trials it printed, its output.
+    """
     command = [sys.executable, "-m", "steps.tune", *given]
     environment = {
         **os.environ,
@@ -159,7 +164,7 @@ def run_once(store: Store, given: list[str], seconds: float | None) -> tuple[boo
 
 
 def run_search(store: Store, asked: argparse.Namespace, chance: random.Random, kills: int) -> Tally:
-    """One search from its begin to its end, killed at most so many times."""
+    """Run one search from beginning to end, killed at most so many times."""
     tally = Tally()
     new = [
         f"--families={asked.families}",
@@ -186,7 +191,7 @@ def run_search(store: Store, asked: argparse.Namespace, chance: random.Random, k
 
 
 def row(store: Store, tally: Tally) -> list[str]:
-    """A line of the table."""
+    """Return a line of the table."""
     search_id = store.search_id()
     trials = store.trials(search_id) if search_id else []
     numbers = Counter(run.data.tags["trial_number"] for run in trials)

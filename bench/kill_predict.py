@@ -1,11 +1,13 @@
-"""What does a killed `predict` leave? Scored again and again, killed by SIGKILL at random moments; and a file larger than memory.
+"""What does a killed `predict` leave? Scored again and again, killed by SIGKILL at random moments; and a file
+larger than memory.
 
     NLTK_DATA=... python -m bench.kill_predict [--kills=20] [--seed=0] [--format=csv]
     NLTK_DATA=... python -m bench.kill_predict --kills=0 --copies=2000
 
-Every other process is killed at any moment, the others at one at which they write; then one is let run to its end. Prints
-what was found beside the input after each: no output, or a whole one, and whether a hidden part file was left. At the end:
-the runs by status, and the last process's memory at its peak beside the size of the file it read.
+Every other process is killed at any moment, the others at one at which they write; then one is let run to its
+end. Prints what was found beside the input after each: no output, or a whole one, and whether a hidden part
+file was left. At the end: the runs by status, and the last process's memory at its peak beside the size of
+the file it read.
 """
 
 import argparse
@@ -32,7 +34,10 @@ LOOK_EVERY = 0.02  # seconds
 
 @dataclass
 class Ran:
-    """A process that ended: whether it was killed, its seconds, those of them it wrote in, its memory at its peak in MB."""
+    """A process that ended.
+
+    Whether it was killed, its seconds, those of them it wrote in, its memory at its peak in MB.
+    """
 
     killed: bool = False
     seconds: float = 0.0
@@ -79,7 +84,7 @@ def rows_of(file: Path) -> int:
 
 
 def make_input(file: Path, copies: int) -> int:
-    """The sample so many times over; its rows."""
+    """Return the sample so many times over; its rows."""
     header, _, reviews = SAMPLE.read_bytes().partition(b"\n")
     with file.open("wb") as written:
         written.write(header + b"\n")
@@ -125,12 +130,14 @@ def main() -> None:
         for what, count in found.items():
             print(f"{what}: {count}")
         print(
-            f"in the end: {rows_of(output):,} of {rows:,} reviews, part file left: {any(folder.glob('.*.part'))}"
+            f"in the end: {rows_of(output):,} of {rows:,} reviews, part file left: "
+            f"{any(folder.glob('.*.part'))}"
         )
         print(f"runs: {dict(Counter(each.info.status for each in runs))}")
         megabytes = (folder / "in.csv").stat().st_size / 1e6
         print(
-            f"{megabytes:,.0f} MB read in {last.seconds:.0f} s with start and end; memory at most {last.peak:,.0f} MB"
+            f"{megabytes:,.0f} MB read in {last.seconds:.0f} s with start and end; memory at most "
+            f"{last.peak:,.0f} MB"
         )
 
 

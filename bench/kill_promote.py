@@ -2,10 +2,11 @@
 
     NLTK_DATA=... python -m bench.kill_promote [--kills=20] [--seed=0]
 
-Two versions of a model take turns as champion (any margin is accepted). Each command is killed by SIGKILL, every other one at
-any moment, the others within two seconds of the first thing they write to the registry, and then given again, unkilled (but
-for a rollback that was done whole, which would go further back). Prints a row per kill: what the process had come to, the
-aliases after the kill and after the repetition. "WRONG" is a champion or previous champion that the command did not ask for.
+Two versions of a model take turns as champion (any margin is accepted). Each command is killed by SIGKILL,
+every other one at any moment, the others within two seconds of the first thing they write to the registry,
+and then given again, unkilled (but for a rollback that was done whole, which would go further back). Prints a
+row per kill: what the process had come to, the aliases after the kill and after the repetition. "WRONG" is a
+champion or previous champion that the command did not ask for.
 """
 
 import argparse
@@ -47,7 +48,9 @@ class Store:
     def promote(
         self, given: Sequence[str], seconds: float | None = None, after_event: bool = False
     ) -> tuple[bool, float]:
-        """Run the command; whether it was killed so many seconds after its begin, or its event, and how long it ran."""
+        """Run the command; whether it was killed so many seconds after its begin, or its event, and how long
+        it ran.
+        """
         environment = {
             **os.environ,
             "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri(),
@@ -88,7 +91,7 @@ class Store:
 
 
 def turn(store: Store, number: int, chance: random.Random, longest: float) -> tuple[list[str], bool]:
-    """A command killed and repeated: the row, and whether a kill hit it."""
+    """Kill a command and repeat it: the row, and whether a kill hit it."""
     champion = champions.read_state(NAME).champion
     target = "2" if champion == "1" else "1"
     back = champions.read_state(NAME).previous == target and chance.random() < 0.5
@@ -140,7 +143,8 @@ def main() -> None:
             train(TrainParameters.model_validate({"settings": f'{{"c": {c}}}'}))
         _, longest = store.promote(["--version=1", *ALWAYS])
         print(
-            "| turn | what | killed after, s | it had | aliases then | after repeating | state |\n|---|---|---|---|---|---|---|"
+            "| turn | what | killed after, s | it had | aliases then | after repeating | state "
+            "|\n|---|---|---|---|---|---|---|"
         )
         while kills < asked.kills:
             number += 1

@@ -1,4 +1,7 @@
-"""Malformed inputs, made at random: files, parameters and JSON bodies, each with how it is tried on the real thing."""
+"""Malformed inputs, made at random.
+
+Files, parameters and JSON bodies, each with how it is tried on the real thing.
+"""
 
 import gzip
 import importlib
@@ -135,7 +138,7 @@ def file_bases() -> dict[str, bytes]:
 
 
 def mutated(content: bytes, chance: random.Random) -> tuple[str, bytes]:
-    """A file with something wrong, and what."""
+    """Return a file with something wrong, and what."""
     size, at = len(content), chance.randrange(len(content))
     span = chance.randrange(1, 200)
     noise = chance.randbytes(span)
@@ -261,7 +264,7 @@ def body_cases(address: str, chance: random.Random) -> Iterator[Case]:
 
 
 def told(act: Callable[[], object]) -> Outcome:
-    """What a step did with an input."""
+    """Return what a step did with an input."""
     try:
         act()
     except UserError as error:

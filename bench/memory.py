@@ -1,8 +1,10 @@
-"""Does a search's memory stay flat? Many small trials of a network, then the memory of the workers after each.
+"""Does a search's memory stay flat? Many small trials of a network, then the memory of the workers after
+each.
 
     python -m bench.memory [--trials=200] [--out=bench/results/memory.png]
 
-A worker is replaced once it has grown by `starcast.search.workers.GROWTH` beyond its first trial: the line falls there.
+A worker is replaced once it has grown by `starcast.search.workers.GROWTH` beyond its first trial: the line
+falls there.
 """
 
 import argparse
@@ -66,7 +68,8 @@ def main() -> None:
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(asked.out, dpi=90)
     print(
-        f"trials {len(values)}; MB at most in the first 10: {values[:10].max():.0f}, in the last 10: {values[-10:].max():.0f}"
+        f"trials {len(values)}; MB at most in the first 10: {values[:10].max():.0f}, in the last 10: "
+        f"{values[-10:].max():.0f}"
     )
     print(f"drawn: {asked.out}")
 

@@ -1,4 +1,6 @@
-"""Study A's network of two LSTM layers as the study wrote it, for the peers, and the callback that watches its training."""
+"""Study A's network of two LSTM layers as the study wrote it, for the peers, and the callback that watches
+its training.
+"""
 
 from collections.abc import Callable
 
@@ -11,7 +13,10 @@ Report = Callable[[int, float], None]
 
 
 def build(settings: Settings) -> keras.Model:
-    """The compiled network: padding is not masked, labels are one-hot, the AUC is the mean over the five labels."""
+    """Return the compiled network.
+
+    Padding is not masked, labels are one-hot, the AUC is the mean over the five labels.
+    """
     layers = keras.layers
     network = keras.Sequential(
         [
@@ -32,7 +37,9 @@ def build(settings: Settings) -> keras.Model:
 
 
 class Watch(keras.callbacks.Callback):
-    """Hands each epoch's validation AUC to the journal, then to the search, which may end the trial by raising."""
+    """Hands each epoch's validation AUC to the journal, then to the search, which may end the trial by
+    raising.
+    """
 
     def __init__(self, journal: Journal, report: Report | None = None) -> None:
         super().__init__()

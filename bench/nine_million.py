@@ -1,11 +1,14 @@
-"""As many reviews as study B had, made of fewer real ones, in the layout of its file (tab-separated, nothing quoted).
+"""As many reviews as study B had, made of fewer real ones, in the layout of its file (tab-separated, nothing
+quoted).
 
-    python -m bench.nine_million [--reviews=9000000] [--out=reviews_9m.tsv] [--seed=42] [--source=FILE] [--gzip]
+    python -m bench.nine_million [--reviews=9000000] [--out=reviews_9m.tsv] [--seed=42] [--source=FILE]
+        [--gzip]
 
-Reviews are drawn from a real set with replacement, so the shares of ratings stay; a short one is continued by another of its
-rating; then a tenth of the words is dropped and a tenth swapped for words of the whole set. One review in a hundred is an exact
-copy of another. Rows come in chunks with a seed each: the same seed gives the same bytes, and a smaller file is the beginning
-of a larger one. Seconds and memory hold for them, scores would mean nothing.
+Reviews are drawn from a real set with replacement, so the shares of ratings stay; a short one is continued by
+another of its rating; then a tenth of the words is dropped and a tenth swapped for words of the whole set.
+One review in a hundred is an exact copy of another. Rows come in chunks with a seed each: the same seed gives
+the same bytes, and a smaller file is the beginning of a larger one. Seconds and memory hold for them, scores
+would mean nothing.
 """
 
 import argparse
@@ -41,8 +44,9 @@ _first: pl.DataFrame  # the first chunk's reviews, of which all others copy
 class Source:
     """Real reviews sorted by rating, their texts as numbers of words.
 
-    words: every word once. ids: int32, all texts' words in a row. starts: int64, review i is ids[starts[i]:starts[i + 1]].
-    first, count: int64 by rating 1..5 (index 0 unused), the rows that have it.
+    words: every word once. ids: int32, all texts' words in a row. starts: int64, review i is
+        ids[starts[i]:starts[i + 1]]. first, count: int64 by rating 1..5 (index 0 unused), the rows that have
+        it.
     """
 
     words: pa.Array
@@ -74,7 +78,10 @@ def read_source(path: Path) -> Source:
 
 
 def make_texts(source: Source, rows: np.ndarray, rng: np.random.Generator) -> pl.Series:
-    """New texts from the reviews `rows`: short ones continued by another of their rating, words dropped and swapped."""
+    """New texts from the reviews `rows`.
+
+    Short ones continued by another of their rating, words dropped and swapped.
+    """
     ratings = source.ratings[rows]
     following = source.first[ratings] + rng.integers(0, source.count[ratings])
     pieces = np.stack([rows, following], axis=1)
@@ -97,7 +104,7 @@ def make_texts(source: Source, rows: np.ndarray, rng: np.random.Generator) -> pl
 
 
 def make_reviews(source: Source, seed: int, chunk: int) -> pl.DataFrame:
-    """One chunk's reviews, none copied: columns row (of the source), star_rating, review_body."""
+    """Draw one chunk's reviews, without copies: columns row (of the source), star_rating, review_body."""
     rng = np.random.default_rng([seed, chunk])
     rows = rng.integers(0, len(source.ratings), CHUNK)
     return pl.DataFrame(
@@ -114,7 +121,7 @@ def with_copies(reviews: pl.DataFrame, others: pl.DataFrame, rng: np.random.Gene
 
 
 def layout(reviews: pl.DataFrame, titles: pl.Series, chunk: int, rng: np.random.Generator) -> pl.DataFrame:
-    """The columns of study B's file, those that are never learned from made up."""
+    """Return the columns of study B's file, those that are never learned from made up."""
     customer, product, parent = (
         pl.Series(rng.integers(low, 10 * low, CHUNK)) for low in (10**7, 10**6, 10**8)
     )
@@ -141,7 +148,10 @@ def layout(reviews: pl.DataFrame, titles: pl.Series, chunk: int, rng: np.random.
 
 
 def write_chunk(seed: int, limit: int, chunk: int) -> bytes:
-    """The chunk's rows as text, at most up to row `limit` of the file; the first chunk with the columns' names."""
+    """Write the chunk's rows as text, at most up to row `limit` of the file.
+
+    The first chunk with the columns' names.
+    """
     rng = np.random.default_rng([seed, chunk, 1])
     reviews = make_reviews(_source, seed, chunk)
     if chunk:
@@ -153,14 +163,14 @@ def write_chunk(seed: int, limit: int, chunk: int) -> bytes:
 
 
 def start_worker(path: Path, seed: int) -> None:
-    """What a worker does once."""
+    """Prepare a worker process, once."""
     global _source, _first
     _source = read_source(path)
     _first = make_reviews(_source, seed, 0)
 
 
 def chunks_of(source: Path, reviews: int, seed: int) -> Iterator[bytes]:
-    """The file's bytes, in order; two chunks a process are made ahead, no more."""
+    """Return the file's bytes, in order; two chunks a process are made ahead, no more."""
     chunks = -(-reviews // CHUNK)
     with ProcessPoolExecutor(WORKERS, initializer=start_worker, initargs=(source, seed)) as pool:
         make = partial(write_chunk, seed, reviews)

@@ -1,9 +1,10 @@
-"""`tune` as a contestant, measured from outside: run it on a new store, write what the store saw as a journal.
+"""`tune` as a contestant, measured from outside: run it on a new store, write what the store saw as a
+journal.
 
     NLTK_DATA=... python -m bench.ours ours_trials --out=FILE [--minutes=0] [--trials=50] [--seed=42]
 
-The search's clock ends with the last trial, before the candidate is fitted; it begins `search_seconds` (a metric of the
-search's run) earlier, or, where that is not there, with the first trial.
+The search's clock ends with the last trial, before the candidate is fitted; it begins `search_seconds` (a
+metric of the search's run) earlier, or, where that is not there, with the first trial.
 """
 
 import argparse
@@ -50,7 +51,7 @@ HOW = ("--engine=hyperopt", "--algorithm=tpe", "--pruner=asha", "--start=random"
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """A tracking server on the folder's SQLite file; its address.
+    """Serve a tracking server on the folder's SQLite file; its address.
 
     Raises:
         ChildProcessError: it ended before it answered.
@@ -102,7 +103,7 @@ def tune(store: str, folder: Path, options: Sequence[str]) -> None:
 
 
 def read_store(store: str) -> list[dict[str, Any]]:
-    """The journal's lines, without contestant and seed, in the order of time."""
+    """Return the journal's lines, without contestant and seed, in the order of time."""
     client = mlflow.MlflowClient(store)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     runs = client.search_runs(experiments, max_results=50_000)

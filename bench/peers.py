@@ -1,9 +1,11 @@
-"""Other ways to search study A's `lstm_2` space, each as its users write it, all on the same arrays, at batch size 32.
+"""Other ways to search study A's `lstm_2` space, each as its users write it, all on the same arrays, at batch
+size 32.
 
     NLTK_DATA=... python -m bench.peers keras_tuner_random --out=FILE [--minutes=0] [--trials=50] [--seed=42]
 
-One search in this process; FILE becomes its journal (see `journal.py`). 0 minutes or trials is no limit; the time ends a
-search after the epoch in which it is used up. `--reviews=500` takes a part of the data, to try the command out.
+One search in this process; FILE becomes its journal (see `journal.py`). 0 minutes or trials is no limit; the
+time ends a search after the epoch in which it is used up. `--reviews=500` takes a part of the data, to try
+the command out.
 """
 
 import argparse
@@ -52,7 +54,10 @@ class Search:
         }
 
     def train(self, settings: Settings, report: Report | None = None) -> float:
-        """Train one network for libraries that leave this to the user; its best validation AUC, as Keras Tuner scores it."""
+        """Train one network for libraries that leave this to the user.
+
+        Its best validation AUC, as Keras Tuner scores it.
+        """
         keras.utils.clear_session()
         with self.journal.trial(settings) as seen:
             build(settings).fit(**self.fit_arguments, epochs=EPOCHS, callbacks=[Watch(self.journal, report)])
@@ -67,7 +72,7 @@ class StudyA(keras_tuner.HyperModel):
         self._journal = journal
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        """The network of the chosen settings."""
+        """Return the network of the chosen settings."""
         return build({name: hp.Choice(name, list(values)) for name, values in LSTM_2.space.items()})
 
     def fit(

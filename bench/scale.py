@@ -1,12 +1,14 @@
-"""What does a review cost as reviews become more? Every step on growing files: seconds, memory, and a picture of both.
+"""What does a review cost as reviews become more? Every step on growing files: seconds, memory, and a picture
+of both.
 
     python -m bench.nine_million --reviews=9000000 --out=/tmp/reviews_9m.tsv      # and smaller ones
-    python -m bench.scale --files=/tmp/reviews_100k.tsv,/tmp/reviews_9m.tsv [--steps=preprocess,train] [--out=bench/results/scale]
+    python -m bench.scale --files=/tmp/reviews_100k.tsv,/tmp/reviews_9m.tsv [--steps=preprocess,train]
+        [--out=bench/results/scale]
 
-A step is a process of its own on a store of its own; those behind `preprocess` find its splits there. Memory is that of the
-step and its children together, looked at five times a second: `resident` counts pages mapped from files as well, which the
-system may take back at any time; `anonymous` is what has to be in memory. A row is printed, and added to a CSV file, as soon
-as it is measured; rows measured before are drawn as well.
+A step is a process of its own on a store of its own; those behind `preprocess` find its splits there. Memory
+is that of the step and its children together, looked at five times a second: `resident` counts pages mapped
+from files as well, which the system may take back at any time; `anonymous` is what has to be in memory. A row
+is printed, and added to a CSV file, as soon as it is measured; rows measured before are drawn as well.
 """
 
 import argparse

@@ -1,10 +1,12 @@
 """Which search finds good settings of study A's `lstm_2` soonest? The peers and ours, one after the other.
 
-    NLTK_DATA=... python -m bench.search [--minutes=10] [--trials=50] [--seeds=3] [--only NAME ...] [--again] [--out=FOLDER]
+    NLTK_DATA=... python -m bench.search [--minutes=10] [--trials=50] [--seeds=3] [--only NAME ...] [--again]
+        [--out=FOLDER]
 
-Prints two tables: time per trial, and the best validation AUC after a fifth, half and all of the minutes. Beside each
-search stands the machine's speed before and after it (GFLOPS): where it differs, times do not compare. A contestant that
-is in the folder already is not run again. Beware: with 50 trials Keras Tuner's random search takes half an hour a seed.
+Prints two tables: time per trial, and the best validation AUC after a fifth, half and all of the minutes.
+Beside each search stands the machine's speed before and after it (GFLOPS): where it differs, times do not
+compare. A contestant that is in the folder already is not run again. Beware: with 50 trials Keras Tuner's
+random search takes half an hour a seed.
 """
 
 import argparse
@@ -38,11 +40,14 @@ class Contest:
     folder: Path
 
     def file(self, name: str, seed: int, ending: str = "jsonl") -> Path:
-        """Where a contestant's journal, speeds or output are."""
+        """Return where a contestant's journal, speeds or output are."""
         return self.folder / f"{name}-seed{seed}.{ending}"
 
     def finished(self, name: str, seed: int) -> Finished | None:
-        """A contestant's journal, if it went as far as is asked now (a minute is 59 seconds here: it may stop just before)."""
+        """Return a contestant's journal, if it went as far as is asked now (a minute is 59 seconds here.
+
+        It may stop just before).
+        """
         found = Finished.read(self.file(name, seed))
         enough = found and (
             found.trials >= self.trials if name in COUNTED else found.seconds >= self.minutes * 59
@@ -83,7 +88,8 @@ class Contest:
 def time_table(contest: Contest) -> list[str]:
     """Time per trial of Keras Tuner's random search and of ours in its variants, and the ratio of the two."""
     lines = [
-        "| search | seed | trials | epochs | seconds | seconds per trial | best val AUC | tracking, busy / processor | GFLOPS |",
+        "| search | seed | trials | epochs | seconds | seconds per trial | best val AUC | tracking, busy / "
+        "processor | GFLOPS |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     means: dict[str, float] = {}
@@ -91,8 +97,8 @@ def time_table(contest: Contest) -> list[str]:
         found = [(seed, f) for seed in contest.seeds if (f := contest.finished(name, seed))]
         for seed, f in found:
             lines.append(
-                f"| {name} | {seed} | {f.trials} | {len(f.epochs)} | {f.seconds:.0f} | {f.seconds / f.trials:.2f} | "
-                f"{f.best():.4f} | {_share(f)} | {contest.speed(name, seed)} |"
+                f"| {name} | {seed} | {f.trials} | {len(f.epochs)} | {f.seconds:.0f} | "
+                f"{f.seconds / f.trials:.2f} | {f.best():.4f} | {_share(f)} | {contest.speed(name, seed)} |"
             )
         if found:
             means[name] = fmean(f.seconds / f.trials for _, f in found)
@@ -107,7 +113,7 @@ def time_table(contest: Contest) -> list[str]:
 
 
 def quality_table(contest: Contest) -> list[str]:
-    """The best validation AUC of each contestant after a fifth, half and all of the minutes."""
+    """Return the best validation AUC of each contestant after a fifth, half and all of the minutes."""
     marks = [contest.minutes * share for share in (0.2, 0.5, 1)]
     heads = " | ".join(f"best val AUC at {mark:g} min" for mark in marks)
     lines = [f"| search | seed | epochs | {heads} | GFLOPS |", "|---|---|---|" + "---|" * len(marks) + "---|"]
@@ -127,7 +133,7 @@ def quality_table(contest: Contest) -> list[str]:
 
 
 def _share(finished: Finished) -> str:
-    """Of a search's wall time, what its writing thread was busy beside the training, and its processor time."""
+    """Return the shares of a search's wall time that its writing thread was busy and used the processor."""
     return (
         " / ".join(f"{part / finished.seconds:.1%}" for part in finished.tracking)
         if finished.tracking

@@ -1,10 +1,12 @@
-"""How soon does a registered model answer? Every family, trained small with its published settings, served as MLflow does.
+"""How soon does a registered model answer? Every family, trained small with its published settings, served as
+MLflow does.
 
     NLTK_DATA=... python -m bench.serving [--data=clothing] [--sample_size=12000] [--families=lstm_2,gru_1]
 
-For each family: seconds from a new process to its first answer, the median and the 99th percentile of one review at a time
-through `mlflow.pyfunc.load_model` and through `mlflow models serve` (HTTP on this machine), and reviews a second in batches.
-Reviews are those of the data; the process that serves does nothing else. Prints a table.
+For each family: seconds from a new process to its first answer, the median and the 99th percentile of one
+review at a time through `mlflow.pyfunc.load_model` and through `mlflow models serve` (HTTP on this machine),
+and reviews a second in batches. Reviews are those of the data; the process that serves does nothing else.
+Prints a table.
 """
 
 import argparse
@@ -62,7 +64,7 @@ def train(family: str, data: Path, sample_size: int, store: dict[str, str], fold
 
 
 def measure_apart(uri: str, texts: Path, store: dict[str, str]) -> dict[str, float]:
-    """What `bench/answering.py` finds, in a new process."""
+    """Run `bench/answering.py` in a new process and return what it measures."""
     command = [sys.executable, str(Path(answering.__file__)), uri, str(texts)]
     done = subprocess.run(command, cwd=texts.parent, env=store, check=True, stdout=subprocess.PIPE, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
@@ -121,21 +123,21 @@ def _percentiles(seconds: list[float]) -> dict[str, float]:
 
 
 def row(found: dict[str, float]) -> str:
-    """A line of the table, without the family."""
+    """Return a line of the table, without the family."""
     cold = " | ".join(f"{found[name]:.2f}" for name in ("import", "load", "first"))
-    times = f"{found['p50']:.1f} | {found['p99']:.1f} | {found['up']:.1f} | {found['http_p50']:.1f} | {found['http_p99']:.1f}"
+    times = " | ".join(f"{found[name]:.1f}" for name in ("p50", "p99", "up", "http_p50", "http_p99"))
     return f"{cold} | {times} | {found['throughput']:,.0f}"
 
 
 def texts_of(file: Path) -> list[str]:
-    """All reviews of a file in random order, seeded."""
+    """Return all reviews of a file in random order, seeded."""
     table = stream.read_table(file)
     column = layouts.recognise(table.columns, rated=False).text
     return table[column].cast(pl.String).drop_nulls().sample(fraction=1, shuffle=True, seed=0).to_list()
 
 
 def parse() -> argparse.Namespace:
-    """What to measure."""
+    """Read what to measure."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -159,7 +161,8 @@ def main() -> None:
         folder = (asked.store or Path(temporary)).resolve()
         folder.mkdir(exist_ok=True)
         clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-        found = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # MLflow calls its server by its name
+        # MLflow calls its server by its name.
+        found = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         store = {**clean, "PATH": found, "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}"}
         sent = Path(temporary) / "texts.json"
         sent.write_text(json.dumps(texts), encoding="utf-8")

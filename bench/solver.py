@@ -1,9 +1,12 @@
-"""How do passes and seconds of a logistic regression grow with the reviews? Ours beside scikit-learn's Newton-CG.
+"""How do passes and seconds of a logistic regression grow with the reviews? Ours beside scikit-learn's
+Newton-CG.
 
     python -m bench.solver --splits=FOLDER [--rows=100000,0] [--ngrams=3] [--features=4000] [--c=1]
 
-The folder holds `train.parquet`, as `preprocess` writes it; 0 rows are all. `loss` is what both minimise, on the training
-rows: lower is nearer to the optimum. scikit-learn's passes are counted where it asks for the loss, the gradient or a product.
+The folder holds `train.parquet`, as `preprocess` writes it; 0 rows are all. `loss` is what both minimise, on
+the training
+rows: lower is nearer to the optimum. scikit-learn's passes are counted where it asks for the loss, the
+    gradient or a product.
 """
 
 import argparse
@@ -29,7 +32,7 @@ passes = [0]
 
 
 def counted(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of scikit-learn's loss that counts its calls, and those of the products it gives."""
+    """Return a method of scikit-learn's loss that counts its calls, and those of the products it gives."""
 
     def call(*given: Any, **named: Any) -> Any:
         """Count, and call."""
@@ -43,7 +46,7 @@ def counted(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def minimised(model: LogisticRegression, rows: sparse.csr_matrix, ratings: np.ndarray) -> float:
-    """The weighted cross-entropy of the rows and the penalty, per review."""
+    """Return the weighted cross-entropy of the rows and the penalty, per review."""
     weights = compute_sample_weight("balanced", ratings)
     loss = log_loss(ratings, model.predict_proba(rows), sample_weight=weights)
     return float(loss + np.sum(model.coef_.astype(np.float64) ** 2) / 2 / model.C / weights.sum())
@@ -61,7 +64,8 @@ def compare(size: int, asked: argparse.Namespace) -> None:
         model = fit()
         seconds, taken = time.perf_counter() - start, int(model.n_iter_[0]) if name == "ours" else passes[0]
         print(
-            f"| {len(ratings):,} | {name} | {seconds:.1f} | {taken} | {minimised(model, rows, ratings):.6f} |",
+            f"| {len(ratings):,} | {name} | {seconds:.1f} | {taken} | {minimised(model, rows, ratings):.6f} "
+            "|",
             flush=True,
         )
 

@@ -1,4 +1,5 @@
-"""How fast is the machine just now? Float32 matrix products, to tell a slow phase of a shared machine from a slow search.
+"""How fast is the machine just now? Float32 matrix products, to tell a slow phase of a shared machine from a
+slow search.
 
     python -m bench.speed FILE
 
@@ -16,7 +17,7 @@ SIZE, REPEATS = 2048, 5
 
 
 def gflops() -> float:
-    """The best of a few products of two square matrices, in 10^9 operations per second."""
+    """Return the best of a few products of two square matrices, in 10^9 operations per second."""
     random = np.random.default_rng(0)
     left, right = (random.standard_normal((SIZE, SIZE), dtype=np.float32) for _ in range(2))
     best = float("inf")

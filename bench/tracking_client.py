@@ -1,6 +1,8 @@
-"""What a search does to a tracking server, and nothing else: one client in a process of its own, for `bench.tracking_limit`.
+"""What a search does to a tracking server, and nothing else: one client in a process of its own, for
+`bench.tracking_limit`.
 
-The calls are those of `starcast.tracking.trial_log`, in its order, with values as many and as large as a trial's.
+The calls are those of `starcast.tracking.trial_log`, in its order, with values as many and as large as a
+trial's.
 """
 
 import itertools
@@ -31,7 +33,10 @@ APART = 1_000_000  # between the numbers of two clients' trials
 
 @dataclass
 class Client:
-    """One writer, the search's run it writes below, a trial's files, and what it noted: seconds of calls, calls that failed."""
+    """One writer, the search's run it writes below, a trial's files, and what it noted.
+
+    Seconds of calls, calls that failed.
+    """
 
     store: MlflowClient
     experiment: str
@@ -66,7 +71,7 @@ Work = Callable[[Client, int], None]
 
 
 def write_trial(client: Client, number: int) -> None:
-    """A trial's run without its files: begun, its parameters, its epochs, its kept scores, ended."""
+    """Write a trial's run without its files: begun, its parameters, its epochs, its kept scores, ended."""
     tags = {
         MLFLOW_PARENT_RUN_ID: client.parent,
         MLFLOW_RUN_NAME: f"trial {number:03d} gru_1",
@@ -89,7 +94,7 @@ def write_trial(client: Client, number: int) -> None:
 
 
 def write_files(client: Client, number: int) -> None:
-    """The files of one trial, into the search's own run."""
+    """Write the files of one trial into the search's own run."""
     with client.timed():
         # Written over after a while: a disk full of small files would be measured, and cleared, in the end.
         client.store.log_artifacts(client.parent, str(client.files), f"{number % APART % 100}")
@@ -121,7 +126,7 @@ def work_for(
 
 
 def make_files(folder: Path) -> None:
-    """A trial's files, as `starcast.tracking.trial_log` makes them."""
+    """Return a trial's files, as `starcast.tracking.trial_log` makes them."""
     random = np.random.default_rng(0)
     ratings, predicted = random.integers(0, 5, (2, 4_000))
     write_json(folder / "settings.json", GRU_1.published)

@@ -1,11 +1,12 @@
-"""What does one tracking server carry? Clients that write trials as a search does, and nothing else, as fast as they can.
+"""What does one tracking server carry? Clients that write trials as a search does, and nothing else, as fast
+as they can.
 
     python -m bench.tracking_limit [--seconds=6] [--clients=1,4,16] [--workers=1,2]
 
-Against a local SQLite file without a server, and `mlflow server` with so many worker processes on SQLite and on PostgreSQL
-(Debian's, with its own settings: what is committed is on the disk). Clients are processes of this machine and take their
-part of its cores, so the columns of CPU say what the server alone needs: milliseconds of one core for a trial's run and for
-its files, database included.
+Against a local SQLite file without a server, and `mlflow server` with so many worker processes on SQLite and
+on PostgreSQL (Debian's, with its own settings: what is committed is on the disk). Clients are processes of
+this machine and take their part of its cores, so the columns of CPU say what the server alone needs:
+milliseconds of one core for a trial's run and for its files, database included.
 """
 
 import argparse
@@ -46,7 +47,10 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Load:
-    """What clients did: works done, failed calls, seconds of the others; the seconds of it all, CPU seconds of the server."""
+    """What clients did: works done, failed calls, seconds of the others.
+
+    The seconds of it all, CPU seconds of the server.
+    """
 
     done: int
     failed: int
@@ -83,7 +87,7 @@ class Store:
         return sum(times.user + times.system for times in (process.cpu_times() for process in everyone))
 
     def new_run(self) -> str:
-        """A run for the trials to stand below."""
+        """Create a run for the trials to stand below."""
         client = MlflowClient(self.uri, self.uri)
         experiment = client.get_experiment_by_name(EXPERIMENT)
         assert experiment is not None, "made when the store was opened"
@@ -92,7 +96,7 @@ class Store:
 
 @contextmanager
 def opened(name: str, folder: Path, workers: int) -> Iterator[Store]:
-    """An empty store, in an empty folder."""
+    """Open an empty store, in an empty folder."""
     before = set(psutil.pids())
     with ExitStack() as stack:
         if name == ALONE:
@@ -148,7 +152,7 @@ def load(store: Store, clients: int, work: Work, files: Path, seconds: float) ->
 
 
 def measure(name: str, clients: list[int], workers: int, seconds: float) -> Iterator[list[str]]:
-    """The rows of one store."""
+    """Return the rows of one store."""
     with tempfile.TemporaryDirectory() as temporary:
         folder, files = Path(temporary) / "store", Path(temporary) / "files"
         folder.mkdir()
@@ -187,7 +191,8 @@ def main() -> None:
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # as every step does: it is a request more
     multiprocessing.get_context("forkserver").set_forkserver_preload(["bench.tracking_client"])
     print(
-        f"a trial: 7 requests, {METRICS} metrics; its files: 5\n\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}",
+        f"a trial: 7 requests, {METRICS} metrics; its files: 5\n\n| {' | '.join(COLUMNS)} "
+        f"|\n|{'---|' * len(COLUMNS)}",
         flush=True,
     )
     for name in STORES:

@@ -2,8 +2,8 @@
 
     python data/make_sample.py
 
-Sentences are drawn around a review's rating with so much spread that no model can be perfect, some say the good or the
-bad by negation, and a few rows lack their text or repeat another one, as in real files.
+Sentences are drawn around a review's rating with so much spread that no model can be perfect, some say the
+good or the bad by negation, and a few rows lack their text or repeat another one, as in real files.
 """
 
 from pathlib import Path
@@ -77,7 +77,7 @@ def review(random: np.random.Generator, rating: int) -> tuple[str, str]:
 
 
 def make_sample() -> pl.DataFrame:
-    """The sample as a table: `title`, `text`, `rating`."""
+    """Return the sample as a table: `title`, `text`, `rating`."""
     random = np.random.default_rng(SEED)
     ratings = random.choice(np.arange(1, 6), size=REVIEWS, p=np.array(SHARES) / sum(SHARES))
     titles, texts = zip(*(review(random, int(rating)) for rating in ratings), strict=True)
