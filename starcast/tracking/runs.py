@@ -27,8 +27,8 @@ QUIET = ("system_metrics", "pyfunc", "utils.environment", "models.flavor_backend
 def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[str]:
     """Continue the run that `mlflow run` began, or begin one, nested if another step is under way.
 
-    `mlflow run` has logged the parameters already; a run begun here logs them the same way. The run ends
-    FINISHED, KILLED (interrupted) or FAILED (anything else).
+    The run has every parameter, also those at their defaults. It ends FINISHED, KILLED (interrupted) or FAILED
+    (anything else).
 
     Yields:
         The run's id; the run is MLflow's active run.
@@ -40,7 +40,6 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     for logger in QUIET:
         logging.getLogger(f"mlflow.{logger}").setLevel(logging.ERROR)
-    begun_by_mlflow = "MLFLOW_RUN_ID" in os.environ
     nested = mlflow.active_run() is not None
     begin = partial(mlflow.start_run, nested=nested, log_system_metrics=not nested)
     with access.told_in_a_line():
@@ -50,8 +49,9 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
             run = again_if_overtaken(begin)
         with _closed_with_its_status():
             views.introduce_experiment(run.info.experiment_id)
-            if not begun_by_mlflow:
-                mlflow.log_params(dict(parameters))
+            # A parameter is logged once: `mlflow run` has logged what MLproject declares and what it was given.
+            logged = run.data.params
+            mlflow.log_params({name: value for name, value in parameters.items() if name not in logged})
             repeat = command_line(step, **parameters)
             mlflow.set_tags({MLFLOW_RUN_NAME: name, "step": step, "command": repeat, PROCESS: this_process()})
             lineage.log_code_and_versions()
