@@ -27,8 +27,8 @@ QUIET = ("system_metrics", "pyfunc", "utils.environment", "models.flavor_backend
 def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[str]:
     """Continue the run that `mlflow run` began, or begin one, nested if another step is under way.
 
-    The run has every parameter, also those at their defaults. It ends FINISHED, KILLED (interrupted) or FAILED
-    (anything else).
+    The run has every parameter, also those at their defaults. It ends FINISHED, KILLED (interrupted) or
+    FAILED (anything else).
 
     Yields:
         The run's id; the run is MLflow's active run.
@@ -49,7 +49,7 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
             run = again_if_overtaken(begin)
         with _closed_with_its_status():
             views.introduce_experiment(run.info.experiment_id)
-            # A parameter is logged once: `mlflow run` has logged what MLproject declares and what it was given.
+            # MLflow logs a parameter once; `mlflow run` has logged what MLproject declares and what was given.
             logged = run.data.params
             mlflow.log_params({name: value for name, value in parameters.items() if name not in logged})
             repeat = command_line(step, **parameters)
