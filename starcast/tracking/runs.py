@@ -49,7 +49,7 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
             run = again_if_overtaken(begin)
         with _closed_with_its_status():
             views.introduce_experiment(run.info.experiment_id)
-            # MLflow logs a parameter once; `mlflow run` has logged what MLproject declares and what was given.
+            # A parameter is logged once: `mlflow run` has logged what is declared and what was given.
             logged = run.data.params
             mlflow.log_params({name: value for name, value in parameters.items() if name not in logged})
             repeat = command_line(step, **parameters)
