@@ -1,6 +1,7 @@
 """MLproject, parameter models, requirements and README say the same."""
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from starcast.cli.parameters import Parameters
+from starcast.cli.parameters import Parameters, parse
 from starcast.comparison.parameters import CompareParameters
 from starcast.experiments.parameters import LearningCurveParameters, SamplingParameters
 from starcast.experiments.study_a_parameters import StudyAParameters
@@ -121,6 +122,28 @@ def test_environment_holds_every_dependency_pinned() -> None:
     assert wanted <= set(pins)
     conda = yaml.safe_load((PROJECT / "conda.yaml").read_text())
     assert {"pip": ["-r requirements.txt"]} in conda["dependencies"]
+
+
+def documented_commands() -> list[tuple[str, list[str]]]:
+    """Every `python3 run.py <entry point> -P ...` of README and docs/: the entry point and its parameters."""
+    found = []
+    for page in (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))):
+        for line in re.findall(
+            r"^(?:.*`)?python3 run\.py ([a-z_-]+(?: -P [^`\n]+)?)`?", page.read_text(), re.M
+        ):
+            entry_point, *given = shlex.split(re.sub("<.+?>", "name", line), comments=True)
+            if entry_point in MODELS:
+                found.append((f"{page.name}: {line}", [entry_point, *given]))
+    return found
+
+
+def test_documented_commands_have_parameters_that_exist() -> None:
+    commands = documented_commands()
+    assert len(commands) > 20
+    for line, (entry_point, *given) in commands:
+        options = [value for value in given if value != "-P"]
+        assert given[::2] == ["-P"] * len(options), line
+        parse(MODELS[entry_point], [f"--{option}" for option in options])
 
 
 def test_readme_is_short_and_shows_every_entry_point() -> None:

@@ -94,6 +94,16 @@ def test_search_lays_out_its_runs(store: mlflow.MlflowClient, reviews_file: Path
     assert set(statuses(store)) == {"FINISHED"}
 
 
+@pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
+def test_a_search_by_keras_tuner(fitted_store: mlflow.MlflowClient, tmp_path: Path, algorithm: str) -> None:
+    given = {"families": "logistic_regression", "max_trials": 2, "workers": 1, "register": False}
+    tune(asked(tmp_path / "reviews.csv", engine="keras-tuner", algorithm=algorithm, **given))
+    experiment = fitted_store.get_experiment_by_name("tests").experiment_id
+    trials = fitted_store.search_runs([experiment], "tags.trial_number != ''")
+    assert {run.data.tags["engine"] for run in trials} == {"keras-tuner"}
+    assert len(trials) == 2
+
+
 def test_what_is_taken_from_a_fit_is_trained_for_as_many_epochs(fitted_store: mlflow.MlflowClient) -> None:
     network = fit_of(fitted_store, "gru_1")
     given = {"from_run": network.info.run_id, "batch_size": 64, "register": False, "data": "reviews.csv"}
