@@ -1,4 +1,4 @@
-"""A search on a real store for the tests of its log and of reading it back: a parent run, and a log below it."""
+"""A search on a real store, for the tests of its log and of reading it back: a parent run and a log."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

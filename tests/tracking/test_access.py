@@ -95,7 +95,7 @@ def refusal(uri: str) -> str:
         (
             403,
             "Permission denied",
-            "does not let this machine do this (Permission denied): ask its administrator for EDIT permission",
+            "does not let this machine do this (Permission denied): ask its administrator for EDIT",
         ),
         (
             403,

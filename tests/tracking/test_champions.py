@@ -1,4 +1,4 @@
-"""The history of champions on a real registry: replayed, interrupted at every write, moved by hand, by many at once."""
+"""The history of champions on a real registry: replayed, interrupted at each write, moved by hand."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""A run that is to be made again: how it is found, what is refused, what is known of it; the code of then and of now."""
+"""A run to be made again: how it is found, what is refused, what is known of it and of its code."""
 
 import json
 import subprocess

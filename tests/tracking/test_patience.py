@@ -1,4 +1,4 @@
-"""Patience: waits for a tracking server that is away, says so once, gives up after a time, and hides no error of its own."""
+"""Patience: waits for a server that is away, says so once, gives up after a time, hides no error."""
 
 import os
 import threading
@@ -13,7 +13,14 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from starcast.tracking import patience
-from starcast.tracking.patience import ATTEMPTS, RETRIES, Patience, ServerGoneError, quick_failures
+from starcast.tracking.patience import (
+    ATTEMPTS,
+    RETRIES,
+    Patience,
+    ServerGoneError,
+    again_if_overtaken,
+    quick_failures,
+)
 
 GONE = (
     MlflowException("connection refused"),
@@ -228,3 +235,44 @@ def test_quick_failures_leave_the_environment_as_it_was(
         assert int(os.environ[RETRIES]) <= 1
         raise KeyError
     assert os.environ.get(RETRIES) == before
+
+
+OVERTAKEN = (
+    MlflowException("Experiment(name=team) already exists.", 3001),
+    MlflowException("(psycopg.errors.UniqueViolation) duplicate key value violates unique constraint"),
+    MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: experiment_tags.key"),
+)
+
+
+def attempts(error: MlflowException, failures: int) -> list[int]:
+    """Return a 1 for each attempt at a write that fails so often; -1 at the end if the error was raised."""
+    tried: list[int] = []
+
+    def write() -> None:
+        tried.append(1)
+        if len(tried) <= failures:
+            raise error
+
+    try:
+        again_if_overtaken(write)
+    except MlflowException:
+        tried.append(-1)
+    return tried
+
+
+@pytest.mark.parametrize("error", OVERTAKEN, ids=str)
+def test_who_comes_second_tries_again_once(error: MlflowException) -> None:
+    assert attempts(error, 0) == [1]
+    assert attempts(error, 1) == [1, 1]
+    assert attempts(error, 9) == [1, 1, -1]
+
+
+def test_another_failure_is_not_repeated() -> None:
+    assert attempts(MlflowException("disk full"), 1) == [1, -1]
+
+
+def test_these_are_the_words_of_mlflow(store: mlflow.MlflowClient) -> None:
+    store.create_experiment("team")
+    with pytest.raises(MlflowException) as caught:
+        store.create_experiment("team")
+    assert caught.value.error_code == OVERTAKEN[0].error_code == "RESOURCE_ALREADY_EXISTS"

@@ -1,4 +1,4 @@
-"""Runs of steps and trials: closed with the status that says how they ended, also where nobody is there to be told."""
+"""Runs of steps and trials: closed with the status that says how they ended, with or without a server."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The log of a search's trials, on a real store: runs as the design lays them out, closed whatever happens."""
+"""The log of a search's trials on a real store: runs as the design lays them out, closed whatever happens."""
 
 import json
 import threading
