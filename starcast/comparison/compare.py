@@ -1,8 +1,4 @@
-"""Runs of an experiment -> a report: which is best, by how much, whether that is statistically significant.
-
-mlflow run . -e compare
-mlflow run . -e compare -P split=val -P by=family -P metric=f1_weighted
-"""
+"""Compare runs of an experiment: which is best, by how much, and whether that is statistically significant."""
 
 from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress

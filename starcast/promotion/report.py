@@ -13,7 +13,7 @@ from starcast.reports.page import Content, Matrices, Picture, Report, Section
 from starcast.reports.table import Table
 
 PANELS = {"recall": "recall", "precision": "precision", "f1": "F1"}
-BETTER, WORSE, CHANCE = "#0072b2", "#d55e00", "#7f7f7f"  # Okabe and Ito's, told apart by all
+BETTER, WORSE, NEITHER = "#0072b2", "#d55e00", "#7f7f7f"  # Okabe and Ito, readable for colour-blind people
 PALE = 0.12
 
 
@@ -26,7 +26,7 @@ def difference_figure(verdict: Verdict) -> Figure:
     for axes, (name, title) in zip(panels, PANELS.items(), strict=True):
         for rating in range(1, 6):
             gain = verdict.gains[f"{name}_{rating}"].estimate
-            colour = BETTER if gain.low > 0 else WORSE if gain.high < 0 else CHANCE
+            colour = BETTER if gain.low > 0 else WORSE if gain.high < 0 else NEITHER
             reach = [[max(gain.value - gain.low, 0.0)], [max(gain.high - gain.value, 0.0)]]
             axes.errorbar(gain.value, rating, xerr=reach, marker="o", capsize=3, color=colour)
         axes.axvline(0, color="black", linewidth=1)
@@ -123,7 +123,7 @@ def score_table(verdict: Verdict) -> Table:
         verdict.challenger.label,
         "difference (95% interval)",
         "p",
-        "beyond chance",
+        "significant",
     )
     return Table(head, tuple(rows))
 

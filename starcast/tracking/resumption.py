@@ -52,7 +52,7 @@ def find_unfinished(step: str, resume: str) -> Run:
     elif tags.get("step") != step:
         why = f"not a run of {step}; its run id stands in what {step} printed"
     elif run.info.status == "FINISHED":
-        why = "it is finished, there is nothing to go on with"
+        why = "it is finished; there is nothing to continue"
     elif run.info.status == "RUNNING" and is_alive(tags.get(PROCESS, "")):
         why = f"it is still running here, as process {tags[PROCESS]}"
     if why:

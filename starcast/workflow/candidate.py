@@ -70,7 +70,7 @@ class Candidate:
         return [
             self.summary(),
             f"candidate run {self.run_id} is {name} version {version}, alias {registry.CHALLENGER}",
-            f"hold it against the champion: {commands.command_line('promote', model=name)}",
+            f"judge it against the champion: {commands.command_line('promote', model=name)}",
             f"score reviews (the sample; a file of yours with input): {self.next_command()}",
         ]
 

@@ -35,8 +35,8 @@ def _fit(parameters: TrainParameters, run_id: str) -> candidate.Candidate:
         fitted = candidate.fit_candidate(run_id, prepared, plan)
     except KeyboardInterrupt:
         go_on = commands.command_line("train", resume=run_id)
-        runs.leave_word(f"**Interrupted.** To go on: `{go_on}`")
-        print(f"train: interrupted; go on with: {go_on}", flush=True)
+        runs.leave_word(f"**Interrupted.** To continue: `{go_on}`")
+        print(f"train: interrupted; continue with: {go_on}", flush=True)
         raise
     for line in (*fitted.lines(), *commands.where_to_look(run_id)):
         print(f"train: {line}", flush=True)

@@ -59,8 +59,8 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
         fitted = fit_best(parameters, prepared, best)
     except KeyboardInterrupt:
         go_on = commands.command_line("tune", resume=run_id)
-        runs.leave_word(f"**Interrupted.** To go on with this search: `{go_on}`")
-        say(f"interrupted; go on with: {go_on}")
+        runs.leave_word(f"**Interrupted.** To continue this search: `{go_on}`")
+        say(f"interrupted; continue with: {go_on}")
         raise
     table = describe_search(_name(parameters), goal, searched.trials, searched.run_ids, fitted)
     for line in (

@@ -172,7 +172,7 @@ def test_printed_commands_work_as_printed(
     (elsewhere := tmp_path / "else where").mkdir()
     fitted = train(TrainParameters(data=str(tmp_path / "reviews.csv")))
     said = capsys.readouterr().out
-    promoting = printed_command(said, "hold it against the champion")
+    promoting = printed_command(said, "judge it against the champion")
     assert "would become champion" in in_a_shell(promoting, elsewhere)
     scoring = printed_command(said, "score reviews (the sample; a file of yours with input)")
     given = f"{scoring} --input={tmp_path / 'reviews.csv'} --output={elsewhere / 'scored.csv'}"

@@ -63,7 +63,7 @@ def interrupted(folder: Path) -> Watched:
 @pytest.fixture(scope="module")
 def killed(interrupted: Watched, folder: Path) -> Watched:
     """The same search, gone on with and killed, all its processes at once."""
-    [printed] = re.findall(r"go on with: (.+)", interrupted.output)
+    [printed] = re.findall(r"continue with: (.+)", interrupted.output)
     with Watched(("bash", "-c", f"{printed} --workers=1"), folder, uri_of(folder)) as search:
         search.until(rf"\[6/{TRIALS}: ")
         search.signal(signal.SIGKILL)
@@ -93,7 +93,7 @@ def test_after_ctrl_c_runs_are_closed_as_killed(client: mlflow.MlflowClient, int
 def test_ctrl_c_ends_with_two_plain_lines(interrupted: Watched) -> None:
     assert "Traceback" not in interrupted.output
     *_, how, last = interrupted.output.splitlines()
-    assert how.startswith("tune: interrupted; go on with: cd ")
+    assert how.startswith("tune: interrupted; continue with: cd ")
     assert how.endswith(f" -m steps.tune --resume={interrupted.search_id()}")
     assert last == "starcast tune: interrupted, runs closed as KILLED"
 
