@@ -2,7 +2,8 @@
 
     make samples        two or three minutes; wants the packages of the tests, and Chromium for the pictures
 
-A block between `<!-- sample: NAME -->` and `<!-- end -->` in a page is replaced by lines of that command's output.
+A block between `<!-- sample: NAME -->` and `<!-- end -->` in a page is replaced by lines of that command's
+output.
 """
 
 import os
@@ -85,7 +86,7 @@ def write(samples: dict[str, str]) -> None:
 
 
 def draw(store: str, trials: str, client: MlflowClient) -> None:
-    """Write docs/search.png (the view of a search's trials), docs/verdict.png and docs/confusion_matrix.png."""
+    """Write the pictures search.png (the view of a search's trials), verdict.png and confusion_matrix.png."""
     docs = PROJECT / "docs"
     promoted = client.search_runs(["0"], "tags.step = 'promote' and tags.verdict != ''", max_results=1)[0]
     report = Path(client.download_artifacts(promoted.info.run_id, "report.html"))

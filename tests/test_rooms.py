@@ -24,7 +24,10 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """Return the dotted names of everything imported anywhere in a file; of `from a import b` both `a` and `a.b`."""
+    """Return the dotted names of everything imported anywhere in a file.
+
+    Of `from a import b` both `a` and `a.b`.
+    """
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

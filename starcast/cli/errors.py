@@ -11,7 +11,7 @@ SECRETS = (
 
 
 class UserError(Exception):
-    """A mistake outside the code: its text says what is wrong, where and what to do. Commands exit with code 2."""
+    """A mistake outside the code: says what is wrong, where and what to do. Commands exit with code 2."""
 
 
 def without_secrets(text: str) -> str:

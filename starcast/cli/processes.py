@@ -1,4 +1,4 @@
-"""A temporary folder for as long as a process works; what a killed process left behind is removed by the next."""
+"""Temporary folders of processes; the next process clears what a killed one left behind."""
 
 import os
 import shutil

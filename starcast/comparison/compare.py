@@ -1,4 +1,4 @@
-"""Compare runs of an experiment: which is best, by how much, and whether that is statistically significant."""
+"""Compare runs of an experiment: which is best, by how much, and whether that is significant."""
 
 from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress

@@ -96,7 +96,7 @@ def _facts(parameters: LearningCurveParameters, ground: ExperimentData) -> str:
     facts = f"{len(ground.test):,} test reviews, {repeats}; sampling: {sampling}; decision: {decision}."
     if not any(FAMILIES[family].iterative for family in parameters.families):
         return facts
-    return f"{facts} Networks train for {parameters.epochs} epochs at every size, so in few steps on few reviews."
+    return f"{facts} Networks train for {parameters.epochs} epochs at every size: few steps on few reviews."
 
 
 def _log(report: Report, found: LearningCurves) -> None:

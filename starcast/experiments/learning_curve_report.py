@@ -62,7 +62,7 @@ def _answer(found: LearningCurves) -> tuple[str, ...]:
 
 
 def _standing(curve: Curve, metric: str) -> str:
-    """Return a family's score at the most reviews, whether it still rises there, and what its power law says."""
+    """Return a family's score at the most reviews, whether it still rises, and what its power law says."""
     last = curve.last
     score = f"**{curve.family}: {metric} {last.score}** with {last.reviews:,} training reviews"
     if last.gain is None:

@@ -41,7 +41,7 @@ class GateOptions:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict on a challenger, the champion it was judged against (None: a first model), and the reviews."""
+    """A verdict on a challenger, the champion it was judged against, if any, and the reviews."""
 
     verdict: gate.Verdict
     challenger: registry.Version

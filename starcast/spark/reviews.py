@@ -45,7 +45,12 @@ def read_reviews(session: "SparkSession", file: Path, columns: list[str]) -> "Da
     if kind == "parquet":
         if compression or odd:
             raise UserError(
-                f"{file.name}: executor=spark reads Parquet {'unpacked' if compression else 'under a plain name'} only"
+                f"{file.name}: executor=spark reads Parquet only "
+                + (
+                    "uncompressed"
+                    if compression
+                    else "under a name without *?[]{}\\ that begins with a letter"
+                )
             )
         return session.read.parquet(str(file)).toDF(*_numbered(columns))
     if kind in SPLITTABLE and not compression and not odd:

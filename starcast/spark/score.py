@@ -50,7 +50,8 @@ def score_on_spark(master: str, reviews: Reviews, loaded: LoadedModel, output: P
             part = parts / row["part"]
             if not part.is_file() or part.stat().st_size != row["bytes"]:
                 raise UserError(
-                    f"output {output}: what the executors wrote is not here; name a folder that all machines share"
+                    f"output {output}: the executors' files are not here; name a folder that all machines "
+                    "share"
                 )
     rows = sum(row["rows"] for row in written)
     return ScoringSummary(

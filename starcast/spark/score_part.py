@@ -19,7 +19,7 @@ WRITTEN = "part string, bytes long, rows long, stars double"
 
 @dataclass(frozen=True)
 class ScoredPart:
-    """Writes a partition to a file in an executor, and yields its name, bytes, rows and the sum of its stars."""
+    """Writes a partition to a file in an executor; yields its name, bytes, rows and the sum of its stars."""
 
     folder: Path
     suffix: str

@@ -157,8 +157,8 @@ def _await_executor(context: "SparkContext") -> None:
     while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # the driver counts too
         if time.monotonic() > end:
             raise UserError(
-                f"spark_master {context.master}: no executor came within {EXECUTORS_WITHIN:.0f} s; the cluster needs workers "
-                "with free cores, and memory for spark.executor.memory"
+                f"spark_master {context.master}: no executor came within {EXECUTORS_WITHIN:.0f} s; the "
+                "cluster needs workers with free cores, and memory for spark.executor.memory"
             )
         time.sleep(0.2)
 

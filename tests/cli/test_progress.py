@@ -109,12 +109,12 @@ def test_a_trial_s_line_has_counts_best_time_score_and_settings(
     clock_at["seconds"] += 30
     (two,) = lines_of(capsys, lines, trial(2, 0.75))
     assert one == (
-        f"  [1/4: 1 done, 0 pruned, 0 failed, best 0.8000, about 3 min 00 s left]  trial 1 gru_1 val_auc 0.8000 "
-        f"in 1 min 05 s {SETTINGS}"
+        "  [1/4: 1 done, 0 pruned, 0 failed, best 0.8000, about 3 min 00 s left]  trial 1 gru_1 val_auc "
+        f"0.8000 in 1 min 05 s {SETTINGS}"
     )
     assert two == (
-        f"  [2/4: 2 done, 0 pruned, 0 failed, best 0.8000, about 1 min 30 s left]  trial 2 gru_1 val_auc 0.7500 "
-        f"in 1 min 05 s {SETTINGS}"
+        "  [2/4: 2 done, 0 pruned, 0 failed, best 0.8000, about 1 min 30 s left]  trial 2 gru_1 val_auc "
+        f"0.7500 in 1 min 05 s {SETTINGS}"
     )
 
 

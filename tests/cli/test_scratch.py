@@ -25,7 +25,8 @@ def test_a_folder_is_gone_when_its_block_ends(temporary: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(temporary: Path) -> None:
-    code = "import os; from starcast.cli.processes import scratch_folder\nwith scratch_folder():\n    os._exit(9)"
+    code = "import os; from starcast.cli.processes import scratch_folder\n"
+    code += "with scratch_folder():\n    os._exit(9)"
     root = Path(__file__).parents[2]
     killed = subprocess.run(
         [sys.executable, "-c", code], env={"TMPDIR": str(temporary), "PYTHONPATH": str(root)}, check=False

@@ -1,4 +1,7 @@
-"""The paired bootstrap: intervals that hold the truth, differences on the same resamples, adjusted for how many there are."""
+"""The paired bootstrap.
+
+Intervals that hold the truth, differences on the same resamples, adjusted for how many there are.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,7 @@
-"""Made-up fits for tests of learning curves: a family is right on a share of the reviews that grows with what it learned from."""
+"""Made-up fits for tests of learning curves.
+
+A family is right on a share of the reviews that grows with what it learned from.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -24,7 +27,9 @@ def rises_late(reviews: int) -> float:
 
 
 def measured(family: str, reviews: int, repeat: int, share: float) -> Measured:
-    """One fit. The same reviews are hard for every fit, so that more right ones are all those before and some more."""
+    """One fit. The same reviews are hard for every fit, so that more right ones are all those before and some
+    more.
+    """
     hardness = np.random.default_rng(1).random(REVIEWS)
     wrong = (RATINGS + np.random.default_rng(repeat).integers(1, 5, REVIEWS)) % 5
     predicted = np.where(hardness < share, RATINGS, wrong)

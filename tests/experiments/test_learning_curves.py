@@ -73,7 +73,8 @@ def test_p_of_what_is_judged_is_adjusted_for_all_of_it() -> None:
 def test_the_report_answers_both_questions(two: LearningCurves) -> None:
     linear, network, lead = answer(two)
     assert linear.startswith(
-        f"**{LINEAR}: accuracy {two.curves[0].last.score}** with 16,000 training reviews; from 8,000 to 16,000"
+        f"**{LINEAR}: accuracy {two.curves[0].last.score}** with 16,000 training reviews; from 8,000 to "
+        "16,000"
     )
     assert "statistically significant: **it still rises**" in linear
     assert "Extrapolated by its power law: 0.7" in linear
@@ -94,8 +95,16 @@ def test_a_flat_family_has_levelled_off_and_never_passes() -> None:
     ("estimate", "p", "verdict"),
     [
         (Estimate(0.030, 0.020, 0.040), 0.002, "statistically significant: **it still rises**"),
-        (Estimate(0.004, 0.002, 0.006), 0.002, "statistically significant but less than 0.005: **it has levelled off**"),
-        (Estimate(-0.03, -0.04, -0.02), 0.002, "statistically significant but less than 0.005: **it has levelled off**"),
+        (
+            Estimate(0.004, 0.002, 0.006),
+            0.002,
+            "statistically significant but less than 0.005: **it has levelled off**",
+        ),
+        (
+            Estimate(-0.03, -0.04, -0.02),
+            0.002,
+            "statistically significant but less than 0.005: **it has levelled off**",
+        ),
         (Estimate(0.004, -0.002, 0.010), 0.3, "not statistically significant: **it has levelled off**"),
         (Estimate(0.02, -0.01, 0.05), 0.3, "**it is open whether it has levelled off**"),
     ],
@@ -123,8 +132,8 @@ def test_without_enough_sizes_nothing_is_extrapolated() -> None:
 def test_one_size_has_no_gain() -> None:
     (line,) = answer(curves({LINEAR: rises}, SIZES[:1]))
     assert (
-        line
-        == f"**{LINEAR}: accuracy {curves({LINEAR: rises}, SIZES[:1]).best.last.score}** with 1,000 training reviews."
+        line == f"**{LINEAR}: accuracy {curves({LINEAR: rises}, SIZES[:1]).best.last.score}**"
+        " with 1,000 training reviews."
     )
 
 

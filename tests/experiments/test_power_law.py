@@ -1,4 +1,4 @@
-"""Power laws: what was put in comes out, its interval holds it, and what the points cannot tell is not told."""
+"""Power laws: fits recover what was put in, intervals contain it, open questions stay open."""
 
 import math
 

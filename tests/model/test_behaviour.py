@@ -1,4 +1,7 @@
-"""How a model that learned from the sample behaves: what should move its answer moves it, what should not does not."""
+"""How a model that learned from the sample behaves.
+
+What should move its answer moves it, what should not does not.
+"""
 
 from dataclasses import dataclass
 

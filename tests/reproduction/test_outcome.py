@@ -1,4 +1,7 @@
-"""A run against its repetition: what is equal, what is within noise, what is different, and which runs belong together."""
+"""A run against its repetition.
+
+What is equal, what is within noise, what is different, and which runs belong together.
+"""
 
 import json
 import math
@@ -10,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starcast.evaluation.intervals import bootstrap_intervals
-from starcast.evaluation.scores import count_matrix, score
 from starcast.evaluation.names import SCORES
+from starcast.evaluation.scores import count_matrix, score
 from starcast.reproduction.compare import compare_records, kind_of
 from starcast.reproduction.likely_cause import factor
 from starcast.reproduction.noise import SEED, TOLERANCE, split_of

@@ -1,4 +1,7 @@
-"""The parameters of a run that is made again: read back as it logged them, never registering; its data's part."""
+"""The parameters of a run that is made again.
+
+Read back as it logged them, never registering; its data's part.
+"""
 
 import shlex
 

@@ -8,7 +8,8 @@ import time
 from multiprocessing.connection import Connection
 from types import ModuleType
 
-# Events and proposals name their types only: without them a process starts in a tenth of a second, not in more than one.
+# Events and proposals name their types only: without them a process starts in a tenth of a second, not in
+# more than one.
 sys.modules["numpy"], sys.modules["starcast.models.family"] = (
     ModuleType("numpy"),
     ModuleType("starcast.models.family"),
@@ -17,10 +18,8 @@ sys.modules["numpy"].ndarray = list  # type: ignore[attr-defined]
 sys.modules["starcast.models.family"].Settings = dict  # type: ignore[attr-defined]
 sys.modules["starcast.models.family"].Space = dict  # type: ignore[attr-defined]
 
-from starcast.search.loop import Done, Epoch, Failed
+from starcast.search.loop import Done, Epoch, Failed  # noqa: E402
 from starcast.search.trials import Proposal  # noqa: E402
-
-# noqa: E402
 
 SEEN = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 

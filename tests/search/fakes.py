@@ -1,4 +1,7 @@
-"""Stand-ins for what a search needs: trials that cost nothing, a pool in this process, a watcher that remembers."""
+"""Stand-ins for what a search needs.
+
+Trials that cost nothing, a pool in this process, a watcher that remembers.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -29,7 +32,10 @@ def point(proposal: Proposal) -> tuple:
 def trained(
     proposal: Proposal, values: list[float], fails: bool = False, waits: bool = True
 ) -> Iterator[Event]:
-    """The events of a trial with this objective after each epoch; it raises after them, or keeps the last one's weights."""
+    """The events of a trial with this objective after each epoch.
+
+    It raises after them, or keeps the last one's weights.
+    """
     epochs = values[: proposal.epochs]
     for epoch, value in enumerate(epochs, start=1):
         last = epoch == len(epochs) and not fails
@@ -41,7 +47,10 @@ def trained(
 
 
 class FakePool:
-    """Trains by making up events, of the running trials in the order that `pick` says; checks that it is used as it may be."""
+    """Trains by making up events, of the running trials in the order that `pick` says.
+
+    Checks that it is used as it may be.
+    """
 
     def __init__(self, workers: int, plan: Plan, pick: Callable[[int], int] = lambda _: 0) -> None:
         self._workers, self._plan, self._pick = workers, plan, pick

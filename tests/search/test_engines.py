@@ -1,4 +1,7 @@
-"""Engines and algorithms: what goes together, what `auto` means, and that both engines draw from the same spaces."""
+"""Engines and algorithms.
+
+What goes together, what `auto` means, and that both engines draw from the same spaces.
+"""
 
 from typing import get_args
 

@@ -1,4 +1,7 @@
-"""What hyperopt is asked and told: points of the space, no repeats, better than chance, and resumed by telling."""
+"""What hyperopt is asked and told.
+
+Points of the space, no repeats, better than chance, and resumed by telling.
+"""
 
 from collections.abc import Callable
 
@@ -137,8 +140,8 @@ def test_learning_algorithms_propose_better_than_random() -> None:
     assert anneal > chance + 0.5
 
 
-# From the worst to the best; the scores alone say the opposite. Errors come negated, as scores below 0: a failure that
-# counted as 0 would look like the best trial of all.
+# From the worst to the best; the scores alone say the opposite. Errors come negated, as scores below 0: a
+# failure that counted as 0 would look like the best trial of all.
 OUTCOMES: dict[str, Outcome] = {
     "failed": failed,
     "pruned early": lambda proposal: pruned(proposal, -0.1 - int(proposal.settings["x"]) / 100, epochs=1),

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:The optimal value found")
 def made(
     algorithm: str,
     spaces: dict[str, Space] = SMALL,
-    trials: int = 60,  # Bayesian models after a third of these, at most 20; a draw of its model takes a second
+    # Bayesian models after a third of these, at most 20; a draw of its model takes a second.
+    trials: int = 60,
     seed: tuple[int, ...] = (0,),
     first: tuple[Point, ...] = (),
     epochs: int = 9,

@@ -113,7 +113,8 @@ def test_asha_lets_about_a_quarter_through_each_rung_in_the_long_run(seed: int) 
     )
     first, second = (ran > 1).mean(), (ran > 2).sum() / (ran > 1).sum()
     assert first == pytest.approx(0.25, abs=0.05)
-    # They come as they are let through, the early ones on little evidence: not only the best quarter of the quarter.
+    # They come as they are let through, the early ones on little evidence: not only the best quarter of the
+    # quarter.
     assert second == pytest.approx(0.25, abs=0.1)
 
 

@@ -93,7 +93,7 @@ def with_an_unknown_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str
 
 MISTAKES = {
     without_pyspark: "executor=spark: PySpark is not installed; pip install pyspark (extra `spark`",
-    without_java: "executor=spark: Java is missing: no `java` on PATH, no JAVA_HOME; install Java 17 or newer",
+    without_java: "executor=spark: Java is missing: no `java` on PATH, no JAVA_HOME; install Java 17",
     with_a_wrong_java_home: "which has no bin/java; correct it or unset it",
     without_master: "does not answer (Connection refused); start it, or correct the address",
     with_an_unknown_host: "does not answer (",

@@ -91,7 +91,7 @@ def test_the_champion_is_made_again_by_its_name_and_all_is_told(
     said = capsys.readouterr().out
     assert f"reproduce: Equal: train logistic_regression, run {original}; of " in said
     assert said.index("the same as then: data file") < said.index("fitting the candidate")
-    assert run.info.run_id in said.splitlines()[-1]
+    assert f"/runs/{run.info.run_id}" in said
     assert set(statuses(store)) == {"FINISHED", "KILLED"}, "pruned trials are KILLED"
 
 

@@ -174,7 +174,7 @@ def test_progress_says_how_many_tasks_are_done(
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("in.parquet.gz", "reads Parquet unpacked only"), ("_in.parquet", "Parquet under a plain name only")],
+    [("in.parquet.gz", "reads Parquet only uncompressed"), ("_in.parquet", "Parquet only under a name")],
 )
 def test_parquet_that_spark_does_not_take_is_refused(
     session: "SparkSession", tmp_path: Path, name: str, why: str
