@@ -1,4 +1,4 @@
-"""A picture of which settings the good trials of a search share: one axis per setting, one line per trial."""
+"""Draw which settings the good trials of a search share: one axis per setting, one line per trial."""
 
 import numpy as np
 import polars as pl
@@ -8,29 +8,24 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from starcast.reports.search_figures import worthy_range
-from starcast.reports.trial_table import families, ranked_trials, value_text, varying_settings
+from starcast.reports.trial_table import families, ranked_trials, scored_trials, value_text, varying_settings
 
 MOST_LEVELS = 10  # a number with more values than that gets a scale instead of a place per value
 DECADES = 100  # a scale whose ends are that many times apart is logarithmic
-SPREAD = (
-    0.7,
-    0.2,
-    0.01,
-)  # the lines through a level take at most: that share of its room, of the axis, of the axis per trial
+# The lines through a level take at most: this share of its room, of the axis, and of the axis per trial.
+SPREAD = (0.7, 0.2, 0.01)
 Ticks = list[tuple[float, str, float]]  # where, what, over how much of the axis
 
 
 def parallel_coordinates_figure(table: pl.DataFrame, objective: str, lower_is_better: bool) -> Figure:
-    """A panel per family with at least two complete trials: an axis per setting that varies, the objective last.
+    """Return a panel per family with two complete trials: an axis per varying setting, the objective last.
 
-    The better a trial, the darker its line and the higher it passes through a level it shares with others; the best is
-    bold. Pruned trials are pale and stop before the objective, for theirs is of an earlier epoch.
+    The better a trial, the darker its line and the higher it passes through a level it shares with others;
+    the best is bold. Pruned trials are pale and stop before the objective, as theirs is of an earlier epoch.
     """
     panels = []
     for family in families(table):
-        trials = table.filter(
-            (pl.col("family") == family) & (pl.col("outcome") != "failed") & pl.col("objective").is_not_null()
-        )
+        trials = scored_trials(table, family)
         if (trials["outcome"] == "complete").sum() >= 2:
             panels.append((family, trials))
     most = max((len(varying_settings(trials)) for _, trials in panels), default=0)
@@ -70,10 +65,10 @@ def _draw_panel(axes: Axes, trials: pl.DataFrame, objective: str, lower_is_bette
 
 
 def setting_axis(values: pl.Series, places: np.ndarray) -> tuple[np.ndarray, Ticks]:
-    """Where on an axis from 0 to 1 the values stand, and its ticks.
+    """Return where on an axis from 0 to 1 the values stand, and its ticks.
 
     Args:
-        places: from 0 to 1 per value, where in the width of a level it passes.
+        places: where in the width of a level each value passes, 0 to 1.
     """
     levels = values.drop_nulls().unique().sort()
     if values.dtype.is_numeric() and len(levels) > MOST_LEVELS:
@@ -88,7 +83,7 @@ def setting_axis(values: pl.Series, places: np.ndarray) -> tuple[np.ndarray, Tic
 
 
 def _scale(values: np.ndarray) -> tuple[np.ndarray, Ticks]:
-    """A scale between the smallest and the largest value, logarithmic if it spans decades; missing values stand at its foot."""
+    """Return places and ticks on a scale, logarithmic over decades; missing values stand at its foot."""
     low, high = np.nanmin(values), np.nanmax(values)
     logarithmic = low > 0 and high / low >= DECADES
     low, high, scaled = (np.log10(x) if logarithmic else x for x in (low, high, values))
@@ -98,7 +93,7 @@ def _scale(values: np.ndarray) -> tuple[np.ndarray, Ticks]:
 
 
 def _objective_axis(values: np.ndarray, lower_is_better: bool) -> tuple[np.ndarray, Ticks]:
-    """The better the higher; what is far worse than most stands at the foot, which then says so."""
+    """Return heights, higher for better, and ticks; what is far worse than most stands at the foot."""
     low, high = worthy_range(values, lower_is_better)
     worst, best = (high, low) if lower_is_better else (low, high)
     if worst == best:
@@ -111,19 +106,15 @@ def _objective_axis(values: np.ndarray, lower_is_better: bool) -> tuple[np.ndarr
 
 
 def _draw_lines(axes: Axes, complete: np.ndarray, pruned: np.ndarray, heights: np.ndarray) -> None:
-    """One line per row; `complete` in the order of drawing, the best last."""
-    if len(pruned):
-        axes.add_collection(LineCollection(_lines(pruned), colors="0.86", linewidths=0.7, label="pruned"))
-    colours = colormaps["viridis_r"](0.1 + 0.9 * heights)
-    lines = LineCollection(
-        _lines(complete[:-1]), colors=colours[:-1], linewidths=1, alpha=0.8, label="complete"
-    )
-    axes.add_collection(lines)
+    """Draw one line per row; the best of `complete` comes last."""
+    pale = {"colors": "0.86", "linewidths": 0.7, "label": "pruned"}
+    colours = colormaps["viridis_r"](0.1 + 0.9 * heights[:-1])
+    dark = {"colors": colours, "linewidths": 1, "alpha": 0.8, "label": "complete"}
+    for rows, look in ((pruned, pale), (complete[:-1], dark)):
+        if len(rows) or look is dark:
+            lines = [np.column_stack([np.arange(len(row)), row]) for row in rows]
+            axes.add_collection(LineCollection(lines, **look))
     axes.plot(complete[-1], color="black", linewidth=2.8, label="best", zorder=4)
-
-
-def _lines(heights: np.ndarray) -> list[np.ndarray]:
-    return [np.column_stack([np.arange(len(row)), row]) for row in heights]
 
 
 def _draw_axes(axes: Axes, names: list[str], ticks: list[Ticks]) -> None:
@@ -131,14 +122,8 @@ def _draw_axes(axes: Axes, names: list[str], ticks: list[Ticks]) -> None:
     for i, marks in enumerate(ticks):
         axes.axvline(i, color="0.3", linewidth=0.8, zorder=3)
         for height, text, width in marks:
-            axes.plot(
-                [i, i],
-                [height - width / 2, height + width / 2],
-                color="0.3",
-                linewidth=4,
-                zorder=3,
-                solid_capstyle="butt",
-            )
+            ends = [height - width / 2, height + width / 2]
+            axes.plot([i, i], ends, color="0.3", linewidth=4, zorder=3, solid_capstyle="butt")
             axes.text(i + 0.04, height, text, fontsize=8, va="center", bbox=box, zorder=5)
     axes.set(xlim=(-0.1, len(names) - 0.4), ylim=(-0.05, 1.05), yticks=[], xticks=range(len(names)))
     axes.set_xticklabels(names, fontsize=9)

@@ -1,4 +1,4 @@
-"""A picture of a search over its time: every trial's objective, and the best so far."""
+"""Draw a search over time: every trial's objective, and the best so far."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ from matplotlib.figure import Figure
 from starcast.reports.style import COLOURS, GREY, MARKS
 from starcast.reports.trial_table import families, outcome_text, ranked_trials
 
-OFTEN = 3  # complete trials of a family from which on its best one has to be in the picture
+OFTEN = 3  # a family with so many complete trials has its best one in the picture
 UNITS = (
     (180 * 60, "hours", 3600),
     (180, "minutes", 60),
     (0, "seconds", 1),
-)  # from how many seconds, name, seconds in one
+)  # from seconds, name, seconds in one
 
 
 def worthy_range(values: np.ndarray, lower_is_better: bool) -> tuple[float, float]:
-    """The range of objectives that is worth room: of those at most twice as far from the best as three quarters of them are.
+    """Return the range of objectives at most twice as far from the best as three quarters of them are.
 
-    A few trials that learned nothing thus do not squash the others into a line.
+    Thus a few trials that learned nothing do not squash the others into a line.
     """
     if not values.size:
         return 0.0, 1.0
@@ -31,9 +31,9 @@ def worthy_range(values: np.ndarray, lower_is_better: bool) -> tuple[float, floa
 
 
 def best_so_far_figure(table: pl.DataFrame, objective: str, lower_is_better: bool) -> Figure:
-    """Objective of every trial against the time at which it ended, and the best of the complete ones so far as a line.
+    """Return every trial's objective against the time at which it ended, and the best so far as a line.
 
-    Trials much worse than most stand as triangles at the edge, failed ones as ticks on the time axis.
+    Trials much worse than most are triangles at the edge, failed ones are ticks on the time axis.
     """
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -51,15 +51,8 @@ def best_so_far_figure(table: pl.DataFrame, objective: str, lower_is_better: boo
     title = f"Search: {outcome_text(table)}"
     if ranked.height:
         best = ranked.row(0, named=True)
-        axes.scatter(
-            best["ended"],
-            best["objective"],
-            s=130,
-            facecolors="none",
-            edgecolors="black",
-            label="best",
-            zorder=5,
-        )
+        ring = {"s": 130, "facecolors": "none", "edgecolors": "black", "label": "best", "zorder": 5}
+        axes.scatter(best["ended"], best["objective"], **ring)
         title += f"\nbest {objective} {best['objective']:.4f}: trial {best['trial']}, {best['family']}"
     axes.set_title(title, fontsize=11)
     axes.set_xlim(left=0)
@@ -71,13 +64,10 @@ def best_so_far_figure(table: pl.DataFrame, objective: str, lower_is_better: boo
 
 
 def _limits(table: pl.DataFrame, ranked: pl.DataFrame, lower_is_better: bool) -> tuple[float, float]:
-    """Room for the worthy range, for the best of each family tried often, and as much again for pruned trials if they need it."""
+    """Return limits around the worthy range, the best of families tried often, and most pruned trials."""
     low, high = worthy_range(ranked["objective"].to_numpy(), lower_is_better)
-    often = (
-        ranked.group_by("family")
-        .agg(pl.len(), pl.first("objective"))
-        .filter(pl.col("len") >= OFTEN)["objective"]
-    )
+    best = ranked.group_by("family").agg(pl.len(), pl.first("objective"))
+    often = best.filter(pl.col("len") >= OFTEN)["objective"]
     low, high = min([low, *often]), max([high, *often])
     pruned = table.filter(pl.col("outcome") == "pruned")["objective"].drop_nulls().to_numpy()
     if pruned.size:
@@ -89,7 +79,7 @@ def _limits(table: pl.DataFrame, ranked: pl.DataFrame, lower_is_better: bool) ->
 
 
 def _draw_line(axes: Axes, table: pl.DataFrame, ranked: pl.DataFrame, lower_is_better: bool) -> None:
-    """The best so far, from the first complete trial to the end of the search."""
+    """Draw the best so far, from the first complete trial to the end of the search."""
     if ranked.is_empty():
         return
     ended, values = ranked.sort("ended", "trial").select("ended", "objective").to_numpy().T
@@ -102,45 +92,21 @@ def _draw_outcomes(axes: Axes, table: pl.DataFrame, lower_is_better: bool) -> No
     scored = table.filter(pl.col("objective").is_not_null())
     size = 30 if table.height <= 100 else 20
     pruned = scored.filter(pl.col("outcome") == "pruned")
-    _scatter(
-        axes,
-        pruned,
-        lower_is_better,
-        "pruned, when stopped",
-        marker="x",
-        color=GREY,
-        s=0.8 * size,
-        linewidths=1,
-    )
+    cross = {"marker": "x", "color": GREY, "s": 0.8 * size, "linewidths": 1}
+    _scatter(axes, pruned, lower_is_better, "pruned, when stopped", **cross)
     complete = scored.filter(pl.col("outcome") == "complete")
     for i, family in enumerate(families(table)):
-        look = {
-            "marker": MARKS[i % len(MARKS)],
-            "color": COLOURS[i % len(COLOURS)],
-            "s": size,
-            "linewidths": 0,
-            "zorder": 3,
-        }
+        look = {"marker": MARKS[i % len(MARKS)], "color": COLOURS[i % len(COLOURS)], "s": size}
+        look |= {"linewidths": 0, "zorder": 3}
         _scatter(axes, complete.filter(pl.col("family") == family), lower_is_better, family, **look)
     failed = table.filter(pl.col("outcome") == "failed")["ended"].to_numpy()
     if failed.size:
-        on_axis = axes.get_xaxis_transform()
-        zeros = np.zeros_like(failed)
-        axes.scatter(
-            failed,
-            zeros,
-            marker="|",
-            s=150,
-            color="black",
-            transform=on_axis,
-            clip_on=False,
-            label="failed",
-            zorder=4,
-        )
+        tick = {"marker": "|", "s": 150, "color": "black", "label": "failed", "zorder": 4, "clip_on": False}
+        axes.scatter(failed, np.zeros_like(failed), transform=axes.get_xaxis_transform(), **tick)
 
 
 def _scatter(axes: Axes, trials: pl.DataFrame, lower_is_better: bool, label: str, **look: Any) -> None:
-    """Marks where the axis has room for them; the rest as triangles at its edge, their count in the legend."""
+    """Draw marks within the axis, and the rest as triangles at its edge with their count in the legend."""
     if trials.is_empty():
         return
     ended, values = trials.select("ended", "objective").to_numpy().T

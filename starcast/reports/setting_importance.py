@@ -1,4 +1,4 @@
-"""How much each setting matters to the objective, by what a forest learns from the trials of a search."""
+"""Estimate how much each setting matters to the objective, from a random forest fitted to the trials."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import r2_score
 
-from starcast.reports.trial_table import families, settings_of, varying_settings
+from starcast.reports.trial_table import families, scored_trials, settings_of, varying_settings
 
-FEWEST = 8  # trials of a family below which nothing is said
+FEWEST = 8  # trials that a family needs
 TREES = 200
 REPEATS = 10  # shuffles of each setting
 Score = Callable[[RandomForestRegressor, np.ndarray, np.ndarray], float]
@@ -26,35 +26,33 @@ SCHEMA: dict[str, type[pl.DataType]] = {
 
 
 def setting_importance(table: pl.DataFrame, lower_is_better: bool, seed: int = 0) -> pl.DataFrame:
-    """The share of each setting in what can be told of a trial's standing from its settings, per family.
+    """Return each setting's share in predicting the trials' standing from their settings, per family.
 
-    A random forest is fitted to the trials' standing (`standings`) and asked to tell it for trials that its trees have
-    not seen: the out-of-bag R2. A setting's importance is how much that falls when the setting is shuffled over the
-    trials (Breiman 2001, Random Forests, Machine Learning 45, section 10), a fall below 0 counting as 0. Judged on seen
-    trials, as is commonly done, a setting without any effect would get a share, for the trees learn the noise by heart.
+    A random forest is fitted to the trials' `standings` and scored on trials that its trees have not seen
+    (out-of-bag R2). A setting's permutation importance is how much the R2 falls when the setting is shuffled
+    (Breiman, Random Forests, Machine Learning 45, 2001, section 10), at least 0. On trials that were seen, a
+    setting without effect would get a share, as the trees memorize noise.
 
-    The shares say nothing where `oob_r2` is near or below 0, and hold for the region where the search has looked: a
-    setting that it soon left at one value looks unimportant. Two settings that moved together share what either does.
+    The shares mean nothing if `oob_r2` is near or below 0, and hold for the region that was searched: a
+    setting that the search soon fixed looks unimportant. Correlated settings share their effect.
 
     Returns:
-        One row per family and setting that varies, the largest share of a family first. A family's shares sum to 1, or
-        are all 0 where shuffling makes nothing worse. What is missing, `left_out` names.
+        One row per family and varying setting, the largest share of a family first. A family's shares sum to
+        1, or are all 0 if shuffling makes nothing worse. `left_out` names what is missing.
     """
-    told = {family: _told(table, family) for family in families(table)}
-    rows = [
-        row
-        for family, trials in told.items()
-        if _objection(trials, lower_is_better) is None
-        for row in _family_rows(family, trials, lower_is_better, seed)
-    ]
+    rows: list[tuple] = []
+    for family in families(table):
+        trials = scored_trials(table, family)
+        if _objection(trials, lower_is_better) is None:
+            rows += _family_rows(family, trials, lower_is_better, seed)
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
 def left_out(table: pl.DataFrame, lower_is_better: bool) -> list[str]:
-    """A line for each family that `setting_importance` says nothing of, or not of all its settings, with the reason."""
+    """Return a line for each family that `setting_importance` leaves out, wholly or partly, and why."""
     lines = []
     for family in families(table):
-        trials = _told(table, family)
+        trials = scored_trials(table, family)
         objection = _objection(trials, lower_is_better)
         fixed = [name for name in settings_of(trials) if name not in varying_settings(trials)]
         if objection or fixed:
@@ -63,12 +61,12 @@ def left_out(table: pl.DataFrame, lower_is_better: bool) -> list[str]:
 
 
 def standings(trials: pl.DataFrame, lower_is_better: bool) -> np.ndarray:
-    """Where each complete or pruned trial stands, from 0, the worst, to 1, the best; equals share a place.
+    """Return the rank of each complete or pruned trial, 0 (worst) to 1 (best); equals share a rank.
 
-    The objective of a pruned trial is of an early epoch and cannot be set beside that of a complete one; without the
-    pruned trials, on the other hand, the forest would never see the bad regions that the search cut short. So only the
-    order is used: complete trials by objective, and below them all the pruned ones, first by the epoch to which they
-    lasted, then by objective. That takes the pruner's word that a pruned trial is worse than a complete one.
+    A pruned trial's objective is of an early epoch and not comparable with that of a complete trial, but
+    without pruned trials the forest would never see the bad regions. So only the order counts: complete
+    trials by objective, below them the pruned ones by their last epoch, then by objective. This trusts the
+    pruner that a pruned trial is worse than a complete one.
     """
     complete = (trials["outcome"] == "complete").to_numpy()
     lasted = np.where(complete, 0, trials["epochs"].to_numpy())
@@ -76,13 +74,6 @@ def standings(trials: pl.DataFrame, lower_is_better: bool) -> np.ndarray:
     _, order = np.unique(np.column_stack([complete, lasted, score]), axis=0, return_inverse=True)
     ranks = pl.Series(order.ravel()).rank("average").to_numpy()
     return (ranks - 1) / max(len(ranks) - 1, 1)
-
-
-def _told(table: pl.DataFrame, family: str) -> pl.DataFrame:
-    """The trials of a family that tell something: they have an objective."""
-    return table.filter(
-        (pl.col("family") == family) & (pl.col("outcome") != "failed") & pl.col("objective").is_not_null()
-    )
 
 
 def _objection(trials: pl.DataFrame, lower_is_better: bool) -> str | None:
@@ -94,7 +85,7 @@ def _objection(trials: pl.DataFrame, lower_is_better: bool) -> str | None:
 
 
 def _family_rows(family: str, trials: pl.DataFrame, lower_is_better: bool, seed: int) -> list[tuple]:
-    """Rows of `SCHEMA`. Every setting goes by the order of its values, to which trees are blind otherwise; none is 0."""
+    """Return rows of `SCHEMA`. Settings are given to the trees as ranks of their values, 0 for none."""
     names = varying_settings(trials)
     points = trials.select(pl.col(names).rank("dense").fill_null(0)).to_numpy().astype(np.float32)
     standing = standings(trials, lower_is_better)
@@ -113,12 +104,12 @@ def _family_rows(family: str, trials: pl.DataFrame, lower_is_better: bool, seed:
 
 
 def _unseen_r2(forest: RandomForestRegressor, count: int) -> Score:
-    """A score: R2 of the answers that each point of the fit, in its order, gets from only the trees grown without it."""
+    """Return a score: the R2 of predictions for each training point by only the trees grown without it."""
     unseen = [np.setdiff1d(np.arange(count), seen) for seen in forest.estimators_samples_]
     trees = np.bincount(np.concatenate(unseen), minlength=count)
 
     def score(forest: RandomForestRegressor, points: np.ndarray, standing: np.ndarray) -> float:
-        """Out-of-bag R2."""
+        """Return the out-of-bag R2."""
         total = np.zeros(count)
         for tree, rows in zip(forest.estimators_, unseen, strict=True):
             total[rows] += tree.tree_.predict(np.ascontiguousarray(points[rows]))[:, 0]
@@ -128,27 +119,27 @@ def _unseen_r2(forest: RandomForestRegressor, count: int) -> Score:
 
 
 BLUE, PALE = "#0072B2", "0.8"
-# With settings and objectives drawn at random, R² passes 0.2 in about one family of twenty with 8 to 12 trials, hardly with 40.
+# With random objectives, R² passes 0.2 in one family of twenty with 8 to 12 trials, hardly with 40.
 WEAK_R2 = 0.2
 FEW_TRIALS = 20
 HEAD = (
-    "How much each setting matters: shares of what a random forest has learned\n"
-    "R²: how well it tells the standing of trials it has not seen; 1: exactly, 0 or less: not at all"
+    "How much each setting matters: permutation importance in a random forest\n"
+    "R²: how well it predicts the rank of trials it has not seen; 1: exactly, 0 or less: not at all"
 )
 
 
 def importance_figure(importance: pl.DataFrame, left_out: list[str]) -> Figure:
-    """Bars of each setting's share per family, pale where the forest tells little; below them, what is missing and why.
+    """Return bars of each setting's share per family, pale if R² is low, and the reasons for what is missing.
 
     Args:
-        importance: of `setting_importance`.
-        left_out: of `left_out`.
+        importance: from `setting_importance`.
+        left_out: from `left_out`.
     """
     parts = importance.partition_by("family", maintain_order=True)
     heights = [0.9 + 0.24 * part.height for part in parts]
     figure = Figure(figsize=(7.5, 0.8 + sum(heights) + 0.17 * (len(left_out) + 1)), layout="constrained")
     figure.suptitle(
-        HEAD if parts else "How much each setting matters: no family has enough trials to tell", fontsize=10
+        HEAD if parts else "How much each setting matters: no family has enough trials", fontsize=10
     )
     if parts:
         panels = figure.subplots(len(parts), squeeze=False, height_ratios=heights, sharex=True).ravel()

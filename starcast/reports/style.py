@@ -9,7 +9,7 @@ PALE = 0.12  # opacity of black lines behind the data
 
 
 def amount(value: float) -> str:
-    """A number of any size in a few letters: `0.5`, `200`, `20k`, `1.5M`."""
+    """Return a number of any size in a few characters: `0.5`, `200`, `20k`, `1.5M`."""
     if value >= 1e6:
         return f"{value / 1e6:g}M"
     return f"{value / 1e3:g}k" if value >= 1e4 else f"{value:g}"

@@ -86,6 +86,12 @@ def varying_settings(trials: pl.DataFrame) -> list[str]:
     return [name for name in settings_of(trials) if trials[name].drop_nulls().n_unique() > 1]
 
 
+def scored_trials(table: pl.DataFrame, family: str) -> pl.DataFrame:
+    """Return a family's complete and pruned trials that have an objective."""
+    ended = (pl.col("outcome") != "failed") & pl.col("objective").is_not_null()
+    return table.filter((pl.col("family") == family) & ended)
+
+
 def ranked_trials(table: pl.DataFrame, lower_is_better: bool) -> pl.DataFrame:
     """Return the complete trials, best first, the earlier of equals first."""
     complete = table.filter((pl.col("outcome") == "complete") & pl.col("objective").is_not_null())
