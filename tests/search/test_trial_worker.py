@@ -305,7 +305,8 @@ def test_a_worker_opens_the_corpus_trains_what_comes_and_ends_with_the_pipe(
     ours, theirs = pipe
     worker = threading.Thread(target=work, args=(theirs,))
     worker.start()
-    ours.send(replace(TRAINING, folder=tmp_path, prunes=False, epochs=1))
+    options = replace(TRAINING.options, epochs=1)
+    ours.send(replace(TRAINING, folder=tmp_path, prunes=False, options=options))
     ended = []
     for number in (1, 2):
         ours.send(Proposal(number, "fake", {"x": number}))
