@@ -1,4 +1,4 @@
-"""Temporary folders of processes; the next process clears what a killed one left behind."""
+"""A temporary folder for as long as a process works; what a killed process left is removed by the next."""
 
 import os
 import shutil

@@ -38,7 +38,7 @@ class TuneParameters(FitParameters, Executor):
     """Search one or more families; fit the best once more; register it as challenger."""
 
     group: ClassVar = "Search"
-    common: ClassVar = ("data", "families", "max_trials", "max_epochs", "resume", "seed")
+    common: ClassVar[tuple[str, ...]] = ("data", "families", "max_trials", "max_epochs", "resume", "seed")
     sampling: Samplings = Field(
         ("search",),
         description="how to balance the ratings of the training set: search (tries none and class_weight), "
@@ -167,4 +167,4 @@ class TuneParameters(FitParameters, Executor):
 class MainParameters(TuneParameters):
     """The parameters of `tune`, whose search `main` compares and judges."""
 
-    common: ClassVar = ("data", "families", "max_trials", "resume")
+    common: ClassVar[tuple[str, ...]] = ("data", "families", "max_trials", "resume")
