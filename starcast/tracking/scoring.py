@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import mlflow
 import polars as pl
@@ -23,9 +23,6 @@ from starcast.reviews.stream import Chunk
 from starcast.tracking import packaging
 from starcast.tracking.access import explained
 from starcast.tracking.registry import Version
-
-if TYPE_CHECKING:
-    from pyspark.sql import Column, SparkSession
 
 TRUST = "trust_model_code"
 PROBABILITIES = ", ".join(f"probability_{rating} double" for rating in range(1, 6))
@@ -91,9 +88,10 @@ def load(version: Version, trust_model_code: bool = False) -> LoadedModel:
     return LoadedModel(predictor, version, megabytes, predictor.uses_title)
 
 
-def answer_column(session: "SparkSession", loaded: LoadedModel, folder: Path) -> "Callable[[Column], Column]":
-    """Return what answers a struct of `text` (and `title`) with a struct of stars, in the executors.
+def answer_column(session: Any, loaded: LoadedModel, folder: Path) -> Callable[[Any], Any]:
+    """Return a function of Spark columns: a struct of `text` (and `title`) in, a struct of stars out.
 
+    `session` is a SparkSession; only the room `spark` imports pyspark.
     A model of ours is written to `folder` anew, with this project's code: its stored code is not executed.
     """
     uri = loaded.version.uri

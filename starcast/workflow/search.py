@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starcast.cli.errors import UserError
 from starcast.cli.processes import scratch_folder
@@ -32,7 +32,6 @@ from starcast.workflow.search_parameters import TuneParameters
 
 if TYPE_CHECKING:
     import numpy as np
-    from pyspark.sql import SparkSession
 
 WORKER = "starcast.search.trial_worker"
 
@@ -76,14 +75,15 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
         return _run(parameters, log, finished, pool)
 
 
-def _session(parameters: TuneParameters) -> AbstractContextManager["SparkSession | None"]:
+def _session(parameters: TuneParameters) -> AbstractContextManager[Any]:
+    """Start the search's Spark session, or stand in for one with None."""
     if parameters.executor == "local":
         return nullcontext()
     once = {"spark.speculation": "false"}  # a task run twice would be two trainings of one trial
     return spark_session(parameters.spark_master, f"starcast {parameters.data}", once)
 
 
-def _spark_pool(session: "SparkSession", trials: TrialOptions, workers: int) -> SparkPool:
+def _spark_pool(session: Any, trials: TrialOptions, workers: int) -> SparkPool:
     folder = trials.folder
     # The folder itself is in the archive: Spark refuses one whose first entry is `./`.
     archive = Path(shutil.make_archive(str(folder), "tar", folder.parent, folder.name))
