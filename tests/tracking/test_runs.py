@@ -96,9 +96,9 @@ def test_a_server_that_is_gone_hides_no_reason_and_is_asked_once(
 def test_a_run_that_mlflow_began_gets_the_parameters_that_it_has_not(
     store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun = store.create_run("0").info.run_id
-    store.log_param(begun, "data", "'my file.csv'")  # as `mlflow run` writes it into its command
-    monkeypatch.setenv("MLFLOW_RUN_ID", begun)
+    with mlflow.start_run() as begun:
+        mlflow.log_param("data", "'my file.csv'")  # as `mlflow run` writes it into its command
+    monkeypatch.setenv("MLFLOW_RUN_ID", begun.info.run_id)
     with runs.step_run("tune", {"data": "my file.csv", "seed": "42"}, "made up") as run_id:
-        assert run_id == begun
-    assert store.get_run(begun).data.params == {"data": "'my file.csv'", "seed": "42"}
+        assert run_id == begun.info.run_id
+    assert store.get_run(run_id).data.params == {"data": "'my file.csv'", "seed": "42"}
