@@ -73,7 +73,7 @@ def curves_figure(comparison: Comparison) -> Figure:
     return figure
 
 
-def _looks(comparison: Comparison) -> dict[str, dict[str, str]]:
+def _looks(comparison: Comparison) -> dict[str, dict[str, Any]]:
     """Return the colour and mark of each family, in the order of their best systems."""
     families = dict.fromkeys(each.system.get("family") for each in comparison.placed)
     looks = ({"color": c, "marker": m, "linestyle": ""} for c, m in zip(COLOURS, MARKS, strict=True))
@@ -99,5 +99,5 @@ def _finish(figure: Figure, axes: Axes, comparison: Comparison) -> None:
     looks = _looks(comparison)
     if len(looks) > 1:
         marks = [axes.plot([], [], **look)[0] for look in looks.values()]
-        columns = {"loc": "outside upper center", "ncols": len(looks)}
+        columns: dict[str, Any] = {"loc": "outside upper center", "ncols": len(looks)}
         figure.legend(marks, list(looks), fontsize=9, frameon=False, **columns)

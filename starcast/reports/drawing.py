@@ -107,13 +107,13 @@ class Panel:
             x = round(self.x(value))
             for start, end in dash_ends(top + 1, bottom, dashes):
                 self.pen.line((x, start, x, end), fill=colour, width=2)
-        start = right - 10 - max(font(11).getlength(text) for *_, text in lines)
-        self.pen.rectangle((start - 36, top + 3, right - 3, top + 8 + 15 * len(lines)), PAPER, GRID)
+        words = round(right - 10 - max(font(11).getlength(text) for *_, text in lines))
+        self.pen.rectangle((words - 36, top + 3, right - 3, top + 8 + 15 * len(lines)), PAPER, GRID)
         for i, (_, colour, dashes, text) in enumerate(lines):
             y = top + 13 + 15 * i
-            for low, high in dash_ends(round(start) - 31, round(start) - 6, dashes):
+            for low, high in dash_ends(words - 31, words - 6, dashes):
                 self.pen.line((low, y, high, y), fill=colour, width=2)
-            self.text(start, y, text, 11, "lm")
+            self.text(words, y, text, 11, "lm")
 
 
 def dash_ends(start: int, end: int, dashes: tuple[int, ...]) -> Iterator[tuple[int, int]]:

@@ -8,7 +8,7 @@ from PIL import Image
 from starcast.evaluation.scores import matrix_scores
 from starcast.reports.drawing import INK, PAPER, Panel, new_picture, rating_bars
 
-STARS = {rating: str(rating) for rating in range(1, 6)}
+STARS = {float(rating): str(rating) for rating in range(1, 6)}
 NAMES = {"train": "train", "val": "validation", "test": "test"}
 # ColorBrewer's "Blues", for shares from 0 to 1.
 BLUES = np.array(

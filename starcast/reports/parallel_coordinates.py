@@ -1,5 +1,7 @@
 """Draw which settings the good trials of a search share: one axis per setting, one line per trial."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 from matplotlib import colormaps
@@ -107,9 +109,9 @@ def _objective_axis(values: np.ndarray, lower_is_better: bool) -> tuple[np.ndarr
 
 def _draw_lines(axes: Axes, complete: np.ndarray, pruned: np.ndarray, heights: np.ndarray) -> None:
     """Draw one line per row; the best of `complete` comes last."""
-    pale = {"colors": "0.86", "linewidths": 0.7, "label": "pruned"}
+    pale: dict[str, Any] = {"colors": "0.86", "linewidths": 0.7, "label": "pruned"}
     colours = colormaps["viridis_r"](0.1 + 0.9 * heights[:-1])
-    dark = {"colors": colours, "linewidths": 1, "alpha": 0.8, "label": "complete"}
+    dark: dict[str, Any] = {"colors": colours, "linewidths": 1, "alpha": 0.8, "label": "complete"}
     for rows, look in ((pruned, pale), (complete[:-1], dark)):
         if len(rows) or look is dark:
             lines = [np.column_stack([np.arange(len(row)), row]) for row in rows]

@@ -51,7 +51,13 @@ def best_so_far_figure(table: pl.DataFrame, objective: str, lower_is_better: boo
     title = f"Search: {outcome_text(table)}"
     if ranked.height:
         best = ranked.row(0, named=True)
-        ring = {"s": 130, "facecolors": "none", "edgecolors": "black", "label": "best", "zorder": 5}
+        ring: dict[str, Any] = {
+            "s": 130,
+            "facecolors": "none",
+            "edgecolors": "black",
+            "label": "best",
+            "zorder": 5,
+        }
         axes.scatter(best["ended"], best["objective"], **ring)
         title += f"\nbest {objective} {best['objective']:.4f}: trial {best['trial']}, {best['family']}"
     axes.set_title(title, fontsize=11)
@@ -101,7 +107,14 @@ def _draw_outcomes(axes: Axes, table: pl.DataFrame, lower_is_better: bool) -> No
         _scatter(axes, complete.filter(pl.col("family") == family), lower_is_better, family, **look)
     failed = table.filter(pl.col("outcome") == "failed")["ended"].to_numpy()
     if failed.size:
-        tick = {"marker": "|", "s": 150, "color": "black", "label": "failed", "zorder": 4, "clip_on": False}
+        tick: dict[str, Any] = {
+            "marker": "|",
+            "s": 150,
+            "color": "black",
+            "label": "failed",
+            "zorder": 4,
+            "clip_on": False,
+        }
         axes.scatter(failed, np.zeros_like(failed), transform=axes.get_xaxis_transform(), **tick)
 
 
