@@ -73,9 +73,10 @@ def explained(message: str, *errors: type[Exception]) -> Iterator[None]:
         message: the text, with `{reason}` where the first line of the error belongs.
         errors: what to catch beside errors of MLflow and of files.
     """
+    caught: tuple[type[Exception], ...] = (MlflowException, OSError, *errors)
     try:
         yield
-    except (MlflowException, OSError, *errors) as error:
+    except caught as error:
         if isinstance(error, MlflowException | requests.RequestException) and _told(error) is not None:
             raise
         raise UserError(message.replace("{reason}", first_line(error))) from None

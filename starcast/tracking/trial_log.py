@@ -10,7 +10,7 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from starcast.models.family import Settings, Value, without_choices
@@ -135,7 +135,7 @@ class TrialLog:
         }
         if proposal.epochs is not None:
             tags[BUDGET] = str(proposal.epochs)
-        found = []
+        found: list[Run] = []
         if again:  # the server may have made the run, and died before it said so
             wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self._parent}' and tags.trial_number = '{number}'"
             found = self._client.search_runs([self._experiment], wanted)
