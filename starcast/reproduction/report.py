@@ -210,15 +210,9 @@ def _pair_json(pair: Pair) -> dict[str, Any]:
     }
 
 
-def terminal_lines(found: Reproduction) -> list[str]:
+def short_table(found: Reproduction) -> Table:
     """Return the main metrics as a table for the terminal, without the column of noise."""
     table = main_table(found)
     noise = table.head.index("noise")
-    rows = [
-        tuple(cell for column, cell in enumerate(row) if column != noise)
-        for row in (table.head, *table.rows[:SHOWN])
-    ]
-    wide = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, wide, strict=True)).rstrip() for row in rows
-    ]
+    head, *rows = ((*row[:noise], *row[noise + 1 :]) for row in (table.head, *table.rows[:SHOWN]))
+    return Table(head, tuple(rows))

@@ -90,9 +90,6 @@ def _show_checks(checks: Sequence[Factor]) -> None:
 
 
 def _show(found: Reproduction, told: Report, run_id: str) -> None:
-    print()
-    for line in report.terminal_lines(found):
-        print(line)
-    print()
+    print(f"\n{report.short_table(found).text()}\n")
     for line in (*told.answer, *commands.where_to_look(run_id)):
         say(plain(line))

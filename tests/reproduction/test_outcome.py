@@ -24,7 +24,7 @@ from starcast.reproduction.report import (
     main_table,
     reproduction_json,
     reproduction_report,
-    terminal_lines,
+    short_table,
 )
 from starcast.tracking.repetition import RunRecord
 from starcast.tracking.scored_runs import Predictions
@@ -220,16 +220,15 @@ def test_every_pair_is_in_the_file_for_programs() -> None:
 
 def test_the_terminal_shows_each_fit_of_a_search_candidates_first() -> None:
     trials = [fit(key=f"trial {number}", val_auc=0.5 + number / 100) for number in range(30)]
-    lines = terminal_lines(
-        compare_records(search(*trials, fit(answers(0.6), key="candidate")), search(*trials))
-    )
+    found = compare_records(search(*trials, fit(answers(0.6), key="candidate")), search(*trials))
+    lines = short_table(found).text().splitlines()
     assert lines[0].split() == ["run", "metric", "then", "now", "difference", "verdict"]
     assert len(lines) == 13
     both = compare_records(
         search(*trials, fit(answers(0.6), key="candidate")),
         search(*trials, fit(answers(0.6), key="candidate")),
     )
-    assert terminal_lines(both)[1].startswith("candidate")
+    assert short_table(both).text().splitlines()[1].startswith("candidate")
 
 
 def test_a_run_without_scores_shows_its_facts() -> None:
