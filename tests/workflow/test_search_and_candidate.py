@@ -43,6 +43,7 @@ def asked(file: Path, **parameters: object) -> TuneParameters:
         "max_trials": 3,
         "max_epochs": 2,
         "epochs": 2,
+        "workers": 1,
     }
     return TuneParameters.model_validate({**given, "batch_size": 64, **parameters})
 
@@ -96,7 +97,7 @@ def test_search_lays_out_its_runs(store: mlflow.MlflowClient, reviews_file: Path
 
 @pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
 def test_a_search_by_keras_tuner(fitted_store: mlflow.MlflowClient, tmp_path: Path, algorithm: str) -> None:
-    given = {"families": "logistic_regression", "max_trials": 2, "workers": 1, "register": False}
+    given = {"families": "logistic_regression", "max_trials": 2, "register": False}
     tune(asked(tmp_path / "reviews.csv", engine="keras-tuner", algorithm=algorithm, **given))
     experiment = fitted_store.get_experiment_by_name("tests").experiment_id
     trials = fitted_store.search_runs([experiment], "tags.trial_number != ''")
@@ -183,7 +184,7 @@ def test_a_failed_trial_does_not_end_the_search(
 ) -> None:
     monkeypatch.setattr(search, "WORKER", "tests.workflow.failing_worker")
     monkeypatch.setenv("STARCAST_FAIL", "first")
-    tune(asked(reviews_file, families="logistic_regression", workers=1))
+    tune(asked(reviews_file, families="logistic_regression"))
     experiment = store.get_experiment_by_name("tests").experiment_id
     [failed] = store.search_runs([experiment], "tags.outcome = 'failed'")
     assert failed.info.status == "FAILED"
@@ -210,7 +211,7 @@ def test_an_interrupt_closes_runs_as_killed(
 
     monkeypatch.setattr(WorkerPool, "wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        tune(asked(reviews_file, families="logistic_regression", workers=1))
+        tune(asked(reviews_file, families="logistic_regression"))
     assert sorted(statuses(store)) == ["FINISHED", "KILLED", "KILLED"]
     [parent] = store.search_runs([store.get_experiment_by_name("tests").experiment_id], "tags.step = 'tune'")
     assert f"resume={parent.info.run_id}" in parent.data.tags["mlflow.note.content"]
