@@ -58,11 +58,11 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for recipe, lemmas in RECIPES:
         splits = splits_of(recipe, lemmas)
-        parts = (
+        train, validation = (
             CorpusSplit(splits[name]["cleaned"], splits[name]["rating"].to_numpy().astype(np.int64) - 1)
             for name in LEARNED_FROM
         )
-        corpus = Corpus(*parts)
+        corpus = Corpus(train, validation)
         for name in names:
             for seed in SEEDS if name != "logistic_regression" else SEEDS[:1]:
                 family, start = FAMILIES[name], time.monotonic()

@@ -34,11 +34,11 @@ def load_corpus() -> Corpus:
     cleaner = clean.Cleaner.create("study_a", False)
     reviews = reviews.with_columns(cleaner.clean(join_title(reviews)).alias("cleaned"))
     tables = split_reviews(reviews, "study_a", PREPROCESSING_SEED)
-    parts = (
+    train, validation = (
         CorpusSplit(tables[name]["cleaned"], tables[name]["rating"].to_numpy().astype(np.int64) - 1)
         for name in LEARNED_FROM
     )
-    return Corpus(*parts)
+    return Corpus(train, validation)
 
 
 def load_arrays(reviews: int = 0) -> Arrays:

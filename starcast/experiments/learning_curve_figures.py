@@ -28,8 +28,8 @@ def score_figure(found: LearningCurves) -> Figure:
             [values - [score.low for score in scores], [score.high for score in scores] - values], 0
         )
         line = "" if curve.trend else "-"
-        look = {"label": curve.family, "color": colour, "marker": mark, "linestyle": line}
-        axes.errorbar(_sizes(curve), values, reach, capsize=3, **look)
+        sizes, name = _sizes(curve), curve.family
+        axes.errorbar(sizes, values, reach, capsize=3, label=name, color=colour, marker=mark, linestyle=line)
         _draw_trend(axes, curve, colour)
     axes.set(xscale="log", xlabel="training reviews", ylabel=f"test {found.metric}")
     if any(curve.trend and curve.trend.beyond for curve in found.curves):
