@@ -173,8 +173,9 @@ def sampling_note(counts: np.ndarray, options: FitOptions) -> str:
     neighbours = neighbours_taken(counts, options)
     if options.sampling == "adasyn_token_ids":
         return " (WARNING: reviews between the numbers of words mean nothing; this is for study B's table)"
-    if options.sampling not in MAKES_REVIEWS or neighbours == options.neighbours:
+    wanted = NEAR_MISS_NEIGHBOURS if options.sampling == "nearmiss_2" else options.neighbours
+    if neighbours == wanted:
         return ""
     rarest = np.where(counts > 0, counts, counts.max()).argmin()
-    few = f"rating {rarest + 1} has only {counts[rarest]} reviews in the training split"
-    return f" ({neighbours} of {options.neighbours} neighbours: {few})"
+    few = f"rating {rarest + 1} has too few reviews in the training split: {counts[rarest]}"
+    return f" ({neighbours} instead of {wanted} neighbours; {few})"
