@@ -30,8 +30,8 @@ IMPOSSIBLE: list[tuple[dict[str, str], str]] = [
         "parameter sizes: 6 is too few to contain a review of every rating; start with 7 or more",
     ),
     (
-        {"sizes": "40", "sampling": "smote"},
-        "sampling smote: rating 3 has 3 reviews in the training split, at least 6 are needed",
+        {"sizes": "7,40", "sampling": "smote"},
+        "sampling smote: rating 1 has 1 review in the training split, at least 2 are needed",
     ),
 ]
 
