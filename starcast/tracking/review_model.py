@@ -61,7 +61,8 @@ def _texts(column: pd.Series, name: str) -> pl.Series:
     try:
         return pl.Series(name, pa.array(column, pa.large_string(), from_pandas=True))
     except pa.ArrowException:
-        wrong = ((row, v) for row, v in enumerate(column) if not isinstance(v, str) and not pd.isna(v))
+        known = ((row, v) for row, v in enumerate(column) if not isinstance(v, str))
+        wrong = ((row, v) for row, v in known if not (pd.api.types.is_scalar(v) and pd.isna(v)))
         row, value = next(wrong)
         found = f"{value!r:.60} ({type(value).__name__})"
         raise MlflowException.invalid_parameter_value(
