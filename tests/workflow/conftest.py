@@ -31,8 +31,13 @@ SEARCH: dict[str, object] = {
 
 
 @pytest.fixture(autouse=True)
-def no_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let figures be built and saved as a dot; test_mlflow_run.py has each report's figures really drawn."""
+def no_drawing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let figures be built but saved as a dot, unless the test is marked `figures`.
+
+    In test_mlflow_run.py each report's figures are really drawn, by processes of their own.
+    """
+    if "figures" in request.keywords:
+        return
 
     def save(figure: Figure, target: Path | BinaryIO, **_: object) -> None:
         if isinstance(target, Path):

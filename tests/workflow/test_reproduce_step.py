@@ -231,7 +231,7 @@ def test_a_parameter_that_this_version_does_not_take_is_one_line(store: mlflow.M
         mlflow.log_params({"data": "sample", "family": "random_forest"})
     with pytest.raises(
         UserError,
-        match=r"made by another version of starcast, this one says parameter family: .*checkout abc",
+        match=r"made by another version of starcast; this one says: parameter family: .*checkout abc",
     ) as told:
         again(old.info.run_id)
     assert "\n" not in str(told.value)
