@@ -206,7 +206,7 @@ def test_printed_commands_work_as_printed(
     promoting = printed_command(said, "judge it against the champion")
     assert "Version 4 of review-rating " in in_a_shell(promoting, elsewhere)
     scoring = printed_command(said, "score reviews (the sample; a file of yours with input)")
-    given = f"{scoring} --input={tmp_path / 'reviews.csv'} --output={elsewhere / 'scored.csv'}"
+    given = f"{scoring} --input={tmp_path / 'reviews.csv'} --output={tmp_path / 'scored.csv'}"
     assert "300 reviews scored by review-rating version 4" in in_a_shell(given, elsewhere)
     note = fitted_store.get_run(fitted.run_id).data.tags["mlflow.note.content"]
     assert "reproduce: Equal" in in_a_shell(printed_command(note, "repeat it"), elsewhere)
