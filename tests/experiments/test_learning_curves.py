@@ -126,7 +126,7 @@ def test_without_enough_sizes_nothing_is_extrapolated() -> None:
     assert linear.endswith("No power law is fitted to fewer than 4 sizes.")
     assert "Their power laws do not tell whether" in lead
     text = report_of(found, "reviews", "facts").markdown()
-    assert "None: a power law wants at least 4 sizes." in text
+    assert "None: a power law needs at least 4 sizes." in text
 
 
 def test_one_size_has_no_gain() -> None:
