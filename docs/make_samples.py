@@ -63,6 +63,10 @@ def shorten(output: str, beginnings: tuple[str, ...], folder: Path) -> str:
     """Return the lines of an output that a page shows: no paths of this machine, run ids cut short."""
     lines = [line.rstrip() for line in output.splitlines() if line.startswith(beginnings)]
     told = "\n".join(lines if len(lines) <= MOST else [*lines[: MOST // 2], "...", *lines[-MOST // 2 :]])
+    told = told.replace(
+        f"MLFLOW_TRACKING_URI=sqlite:///{folder}/mlflow.db ", ""
+    )  # a reader has the default store
+    told = told.replace(str(Path(sys.executable).parent), ".venv/bin")
     told = told.replace(str(folder), "...").replace(str(PROJECT), ".")
     told = re.sub(r"\b([0-9a-f]{8})[0-9a-f]{24}\b", r"\1...", told)
     return "\n".join(
@@ -105,7 +109,7 @@ def draw(store: str, trials: str, client: MlflowClient) -> None:
             time.sleep(0.2)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1300, "height": 560})
+            page = browser.new_page(viewport={"width": 1700, "height": 760})
             page.goto(re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", trials))
             page.get_by_text("trial 001").first.wait_for(timeout=60_000)
             page.screenshot(path=docs / "search.png")
