@@ -15,7 +15,7 @@ PREFIX, OWNER = "starcast-", "process"
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """An empty folder but for the name of its owner, removed when the block ends."""
+    """Make an empty folder that names its owner; it is removed when the block ends."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # another user's, one just made, or one that its owner is removing
             _remove_if_left(folder)
@@ -39,12 +39,12 @@ def this_process() -> str:
 
 
 def is_here(process: str) -> bool:
-    """Whether `this_process` named a process of this machine."""
+    """Return whether `this_process` named a process of this machine."""
     return process.count(":") >= 2 and process.rsplit(":", 2)[0] == socket.gethostname()
 
 
 def is_alive(process: str) -> bool:
-    """Whether a process that `this_process` named still runs on this machine."""
+    """Return whether a process that `this_process` named still runs on this machine."""
     if not is_here(process):
         return False
     _, number, began = process.rsplit(":", 2)

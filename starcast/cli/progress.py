@@ -54,7 +54,7 @@ class Progress:
 
     @property
     def due(self) -> bool:
-        """Whether `show` would print now."""
+        """Return whether `show` would print now."""
         now = time.monotonic()
         return now - self._printed >= max(EVERY, (now - self._start) / 10)
 

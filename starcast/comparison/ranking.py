@@ -32,13 +32,13 @@ class RankedSystem:
 
     @property
     def text(self) -> str:
-        """The score with its interval."""
+        """Return the score with its interval."""
         ends = f" ({self.interval[0]:.3f} to {self.interval[1]:.3f})" if self.interval else ""
         return f"{self.value:.3f}{ends}"
 
     @property
     def reviews(self) -> int:
-        """The number of reviews it was scored on."""
+        """Return the number of reviews it was scored on."""
         return int(self.system.runs[0].matrix.sum())
 
 
@@ -53,17 +53,17 @@ class Comparison:
 
     @property
     def best(self) -> RankedSystem:
-        """The first system."""
+        """Return the first system."""
         return self.placed[0]
 
     @property
     def second(self) -> RankedSystem | None:
-        """The next system that was paired with the best."""
+        """Return the next system that was paired with the best."""
         return next((each for each in self.placed[1:] if each.lead), None)
 
     @property
     def smallest(self) -> RankedSystem | None:
-        """Of the best and those paired with it, the one with the fewest parameters, then the fastest fit."""
+        """Return the smallest system (then the fastest fit) among the best and those paired with it."""
         paired = [each for each in self.placed if each is self.best or each.lead]
         known = [each for each in paired if each.system.parameters is not None]
         return min(known, key=lambda each: (each.system.parameters, each.system.seconds), default=None)

@@ -21,28 +21,28 @@ class System:
 
     @property
     def answers(self) -> list[Predictions]:
-        """The predictions that its runs kept."""
+        """Return the predictions that its runs kept."""
         return [run.answers for run in self.runs if run.answers]
 
     @property
     def reviews(self) -> str:
-        """The digest of the reviews it was scored on; empty if only matrices were kept."""
+        """Return the digest of the reviews it was scored on; empty if only matrices were kept."""
         answers = self.runs[0].answers
         return answers.reviews if answers else ""
 
     @property
     def matrix(self) -> np.ndarray:
-        """The sum of the fits' confusion matrices, counts, shape (5, 5)."""
+        """Return the sum of the fits' confusion matrices, counts, shape (5, 5)."""
         return np.sum([run.matrix for run in self.runs], axis=0)
 
     @property
     def seconds(self) -> float:
-        """The mean duration of a fit."""
+        """Return the mean duration of a fit."""
         return float(np.mean([run.seconds for run in self.runs]))
 
     @property
     def parameters(self) -> float | None:
-        """The mean number of trained parameters, if known for every fit."""
+        """Return the mean number of trained parameters, if known for every fit."""
         known = [run.parameters for run in self.runs if run.parameters is not None]
         return float(np.mean(known)) if len(known) == len(self.runs) else None
 

@@ -49,7 +49,7 @@ class Difference:
 
     @property
     def significant(self) -> bool:
-        """Whether the difference is statistically significant at a false discovery rate of 5%."""
+        """Return whether the difference is statistically significant at a false discovery rate of 5%."""
         return self.p < 1 - LEVEL
 
 

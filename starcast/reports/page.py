@@ -33,14 +33,14 @@ class Picture:
 
     @cached_property
     def png(self) -> bytes:
-        """The figure as a PNG file."""
+        """Return the figure as a PNG file."""
         written = io.BytesIO()
         self.figure.savefig(written, format="png", dpi=DPI)
         return written.getvalue()
 
     @property
     def address(self) -> str:
-        """The figure as a `data:` address, for the inside of a page."""
+        """Return the figure as a `data:` address, for the inside of a page."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
 
     def markdown(self) -> str:

@@ -27,7 +27,7 @@ class Table:
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """Whether the cells of each column are numbers and therefore aligned to the right."""
+        """Return whether the cells of each column are numbers and therefore aligned to the right."""
         columns = zip(self.head, *self.rows, strict=True)
         return tuple(
             len(cells) > 0 and all(NUMBER.fullmatch(cell) for cell in cells) for _, *cells in columns

@@ -9,7 +9,7 @@ from starcast.search.trials import Objective, Trial, best_of
 
 
 def say(text: str) -> None:
-    """A line of a search."""
+    """Print a line of a search."""
     print(f"tune: {text}", flush=True)
 
 

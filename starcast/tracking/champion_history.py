@@ -30,12 +30,12 @@ class ChampionChange:
 
     @property
     def key(self) -> str:
-        """The tag's name; no two events share a run."""
+        """Return the tag's name; no two events share a run."""
         return f"{PREFIX}{self.number:06d}.{self.run_id}"
 
     @property
     def place(self) -> tuple[int, bool, str]:
-        """Its place in the history: of those with one number, what is done comes before what is not."""
+        """Return the place in the history; of events with one number, a finished one comes first."""
         return self.number, self.status != "done", self.run_id
 
 
@@ -51,7 +51,7 @@ class State:
 
     @property
     def previous(self) -> str:
-        """The version to roll back to; empty if there is none."""
+        """Return the version to roll back to; empty if there is none."""
         return self.earlier[-1] if self.earlier else ""
 
 

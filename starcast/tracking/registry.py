@@ -32,12 +32,12 @@ class Version:
 
     @property
     def uri(self) -> str:
-        """What MLflow loads it by, whatever its aliases."""
+        """Return the URI that MLflow loads this version by."""
         return f"models:/{self.name}/{self.version}"
 
     @property
     def named(self) -> dict[str, str]:
-        """How a scored review names it."""
+        """Return the columns that name the model in scored reviews."""
         return {"model": self.name, "model_version": self.version, "model_run": self.run_id}
 
 

@@ -48,7 +48,10 @@ class Predictions:
 
     @cached_property
     def reviews(self) -> str:
-        """A digest of the reviews and their true ratings: equal for runs that answered the same questions."""
+        """Return a digest of the reviews and their true ratings.
+
+        Equal for runs that answered the same questions.
+        """
         ids = "\n".join(map(str, self.review_ids)).encode()
         return hashlib.sha256(ids + self.ratings.tobytes()).hexdigest()[:8]
 
