@@ -17,6 +17,7 @@ from starcast.models.family import Settings, Value, without_choices
 from starcast.reports import files
 from starcast.search.loop import Done, Epoch, Failed
 from starcast.search.trials import Proposal, Trial
+from starcast.tracking.commands import command_line
 from starcast.tracking.patience import Patience, ServerGoneError
 
 BUDGET = "epochs_given"  # tag of a trial that its algorithm gave fewer epochs than the search's
@@ -115,7 +116,7 @@ class TrialLog:
                 self._patience.through(write)
             except ServerGoneError as error:
                 lost = f"{self._writes.qsize() + 1} writes are lost with it"
-                advice = f"Go on when it is back: -P resume={self._parent}"
+                advice = f"Continue when it is back: {command_line('tune', resume=self._parent)}"
                 self._error = ServerGoneError(f"{error}; {lost}. {advice}")
                 return
             except Exception as error:  # the search ends with it, at its next look

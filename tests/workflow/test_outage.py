@@ -86,7 +86,7 @@ def test_nothing_is_lost_while_the_server_is_away(server: Server, reviews_file: 
 def test_a_server_that_stays_away_ends_the_search_which_goes_on_elsewhere(
     server: Server, reviews_file: Path, tmp_path: Path
 ) -> None:
-    """Elsewhere: the tracking URI alone, another folder, the file of reviews gone."""
+    """Elsewhere: the command that was printed, from another folder, the file of reviews gone."""
     asked = ("--max_trials=16", "--server_patience_minutes=0.1")
     with Watched((*TUNE, *asked, f"--data={reviews_file}"), tmp_path, server.address) as search:
         search.until(r"\[4/16: ")
@@ -96,8 +96,10 @@ def test_a_server_that_stays_away_ends_the_search_which_goes_on_elsewhere(
         assert search.left() == []
     assert "Traceback" not in search.output
     last = search.output.splitlines()[-1]
-    expected = rf"starcast tune: the tracking server {server.address} stayed away for 0.1 min; \d+ writes .*"
-    assert re.fullmatch(rf"{expected}--resume=[0-9a-f]{{32}}", last), last
+    gone = rf"starcast tune: the tracking server {server.address} stayed away for 0.1 min"
+    advice = r"Continue when it is back: (.*resume=[0-9a-f]{32})"
+    lost = re.fullmatch(rf"{gone}; \d+ writes are lost with it\. {advice}", last)
+    assert lost, last
     client, run_id = server.client(), search.search_id()
     before = contents(client, ended_trials(client, run_id))
     assert before
@@ -106,7 +108,7 @@ def test_a_server_that_stays_away_ends_the_search_which_goes_on_elsewhere(
     reviews_file.unlink()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    with Watched((*TUNE, "--resume=latest"), elsewhere, server.address) as again:
+    with Watched(("bash", "-c", lost[1]), elsewhere, server.address) as again:
         assert again.end() == 0, again.output
         assert again.left() == []
     assert_is_done(client, run_id, 16)
