@@ -6,11 +6,14 @@ from importlib import import_module
 from pathlib import Path
 
 import mlflow
+import polars as pl
 import pytest
 from mlflow.server.auth.client import AuthServiceClient
 
 from starcast.cli.errors import UserError
 from starcast.workflow.fit_parameters import TrainParameters
+from starcast.workflow.predict import predict
+from starcast.workflow.predict_parameters import PredictParameters
 from starcast.workflow.train import train
 from tests.conftest import make_reviews
 from tests.workflow.processes import Server, Watched
@@ -95,7 +98,7 @@ def test_a_command_says_it_in_one_line(server: Server, tmp_path: Path) -> None:
     assert line.startswith(f"starcast predict: tracking server {server.address} does not know user 'reader'")
 
 
-def test_a_model_of_somebody_else_is_not_changed(
+def test_a_model_of_somebody_else_is_not_changed_and_ones_own_serves(
     used: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "reviews.csv"
@@ -115,3 +118,8 @@ def test_a_model_of_somebody_else_is_not_changed(
     }
     train(TrainParameters(data=str(file), model="own"))
     assert len(used.client().search_model_versions("name = 'own'")) == 1
+    prepared = [run for run in runs(used) if run.data.tags["step"] == "preprocess"]
+    assert len(prepared) == 1, "the second training reuses the splits, over HTTP"
+    scored = tmp_path / "scored.csv"
+    predict(PredictParameters(input=str(file), output=str(scored), model="models:/own/1"))
+    assert pl.read_csv(scored)["model_version"].to_list() == [1] * 300
