@@ -26,11 +26,12 @@ import polars as pl
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from bench.clothing import checked_reviews
 from starcast.models import multinomial
 from starcast.models.encoding import Encoding
 from starcast.models.logistic import FittedLogistic
 from starcast.models.vectorizer import NgramVectorizer
-from starcast.reviews import check, clean, layouts, sources, stream
+from starcast.reviews.clean import Cleaner
 
 WORDS, DROPPED, SWAPPED = 60, 0.1, 0.1
 CHUNK = 50_000
@@ -54,10 +55,9 @@ FORMS = (Form("study B", 3, 4_000, False, "balanced"), Form("tuned", 2, 50_000, 
 
 def clean_reviews(data: str) -> pl.DataFrame:
     """Return a set's reviews, columns `cleaned` and `rating`."""
-    table = stream.read_table(sources.locate(data))
-    layout = layouts.recognise(table.columns)
-    reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout)
-    return reviews.select(clean.Cleaner.create("light").clean(reviews["text"]).alias("cleaned"), "rating")
+    reviews, _ = checked_reviews(data)
+    reviews = reviews.filter(pl.col("rating") > 0)
+    return reviews.select(Cleaner.create("light").clean(reviews["text"]).alias("cleaned"), "rating")
 
 
 def make_reviews(reviews: pl.DataFrame, rows: int, seed: int = 0) -> pl.DataFrame:

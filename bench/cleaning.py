@@ -13,14 +13,15 @@ import time
 import numpy as np
 import polars as pl
 
+from bench.clothing import checked_reviews
 from starcast.evaluation.intervals import bootstrap_intervals
 from starcast.evaluation.scores import count_matrix, score
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions
-from starcast.reviews import check, clean, layouts, sources, stream
+from starcast.reviews.clean import Cleaner
 from starcast.reviews.parameters import CleaningName
-from starcast.reviews.split import LEARNED_FROM, split_reviews
+from starcast.reviews.split import LEARNED_FROM, SPLITS, assign
 
 RECIPES: tuple[tuple[CleaningName, bool], ...] = (
     ("light", False),
@@ -40,13 +41,10 @@ class Silent:
 
 def splits_of(recipe: CleaningName, lemmas: bool) -> dict[str, pl.DataFrame]:
     """Study A's file, cleaned one way and split by the default rule."""
-    table = stream.read_table(sources.locate("clothing"))
-    layout = layouts.recognise(table.columns)
-    reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout)
-    cleaner = clean.Cleaner.create(recipe, lemmas)
-    return split_reviews(
-        reviews.with_columns(cleaner.clean(reviews["text"]).alias("cleaned")), "stratified", seed=42
-    )
+    reviews, judged = checked_reviews("clothing")
+    cleaned = Cleaner.create(recipe, lemmas).clean(reviews["text"]).alias("cleaned")
+    assigned = assign(judged, "stratified", 0, 42)
+    return {name: reviews.with_columns(cleaned).filter(assigned == i) for i, name in enumerate(SPLITS)}
 
 
 def main() -> None:

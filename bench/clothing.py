@@ -6,12 +6,16 @@ The very split, cleaning and vocabulary of `tune`, in study A's encoding.
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.texts import Sequences
-from starcast.reviews import check, clean, layouts, sources, stream
-from starcast.reviews.clean import join_title
-from starcast.reviews.split import LEARNED_FROM, split_reviews
+from starcast.reviews.check import CheckedRows, conclude, judge, to_reviews
+from starcast.reviews.clean import Cleaner, join_title
+from starcast.reviews.layouts import recognise
+from starcast.reviews.sources import locate
+from starcast.reviews.split import LEARNED_FROM, SPLITS, assign
+from starcast.reviews.stream import read_chunks
 
 PREPROCESSING_SEED = 42  # the split's validation draw; the seed of a search does not move it
 
@@ -26,17 +30,24 @@ class Arrays:
     validation_labels: np.ndarray
 
 
+def checked_reviews(data: str, drop_duplicates: bool = True) -> tuple[pl.DataFrame, CheckedRows]:
+    """Return all rows of a set, `rating` being the verdict (usable: above 0), and what `assign` needs."""
+    table = pl.concat([chunk.table for chunk in read_chunks(locate(data))])
+    layout = recognise(table.columns)
+    reviews = to_reviews(table, layout)
+    judged, _ = conclude([judge(reviews)], layout, "refuse", drop_duplicates)
+    return reviews.with_columns(pl.Series("rating", judged.verdicts)), judged
+
+
 def load_corpus() -> Corpus:
     """Training and validation set as `tune --data=clothing --split=study_a --cleaning=study_a` makes them."""
-    table = stream.read_table(sources.locate("clothing"))
-    layout = layouts.recognise(table.columns)
-    reviews, _ = check.check_reviews(check.to_reviews(table, layout), layout, drop_duplicates=False)
-    cleaner = clean.Cleaner.create("study_a", False)
+    reviews, judged = checked_reviews("clothing", drop_duplicates=False)
+    cleaner = Cleaner.create("study_a", False)
     reviews = reviews.with_columns(cleaner.clean(join_title(reviews)).alias("cleaned"))
-    tables = split_reviews(reviews, "study_a", PREPROCESSING_SEED)
+    assigned = assign(judged, "study_a", 0, PREPROCESSING_SEED)
+    tables = [reviews.filter(assigned == SPLITS.index(name)) for name in LEARNED_FROM]
     train, validation = (
-        CorpusSplit(tables[name]["cleaned"], tables[name]["rating"].to_numpy().astype(np.int64) - 1)
-        for name in LEARNED_FROM
+        CorpusSplit(table["cleaned"], table["rating"].to_numpy().astype(np.int64) - 1) for table in tables
     )
     return Corpus(train, validation)
 

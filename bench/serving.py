@@ -131,7 +131,7 @@ def row(found: dict[str, float]) -> str:
 
 def texts_of(file: Path) -> list[str]:
     """Return all reviews of a file in random order, seeded."""
-    table = stream.read_table(file)
+    table = pl.concat([chunk.table for chunk in stream.read_chunks(file)])
     column = layouts.recognise(table.columns, rated=False).text
     return table[column].cast(pl.String).drop_nulls().sample(fraction=1, shuffle=True, seed=0).to_list()
 

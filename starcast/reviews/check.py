@@ -128,18 +128,6 @@ def conclude(
     return CheckedRows(verdicts, hashes, first_bad), CheckReport(layout.name, len(verdicts), dropped, kept)
 
 
-def check_reviews(
-    reviews: pl.DataFrame, layout: Layout, on_bad_rows: OnBadRows = "refuse", drop_duplicates: bool = True
-) -> tuple[pl.DataFrame, CheckReport]:
-    """Return the usable reviews of a table in memory, with `rating` as a whole number 1-5.
-
-    Raises:
-        UserError: as `conclude`.
-    """
-    judged, report = conclude([judge(reviews)], layout, on_bad_rows, drop_duplicates)
-    return reviews.with_columns(pl.Series("rating", judged.verdicts)).filter(pl.col("rating") > 0), report
-
-
 def check_classes(counts: dict[int, int]) -> None:
     """Check that there are at least two ratings, and enough reviews of each for three splits.
 

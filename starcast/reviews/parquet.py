@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from starcast.cli.errors import UserError, first_line
-from starcast.reviews.unpack import check_growth, open_unpacked
+from starcast.reviews.blocks import check_growth, open_unpacked
 
 ROWS = 1_000  # decoded at once: a row may be of any length
 LARGE = 4 * 2**20  # bytes of rows that are passed on together
@@ -44,10 +44,8 @@ def read_tables(path: Path, compression: str) -> Iterator[tuple[pl.DataFrame, fl
                     yield to_table(*held), rows / file.metadata.num_rows
                     held = []
     except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        why = f"not readable as parquet ({first_line(error)})"
-        raise UserError(
-            f"{path.name}: {why}; mend the file, or rename it if it is of another format"
-        ) from None
+        remedy = "mend the file, or rename it if it is of another format"
+        raise UserError(f"{path.name}: not readable as parquet ({first_line(error)}); {remedy}") from None
 
 
 @contextmanager
@@ -91,9 +89,8 @@ class RowGroups:
     """Writes the chunks of one table as Parquet, gathered into row groups that are worth reading at once."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+        self._file, self._held = file, list[pa.Table]()
         self._writer: pq.ParquetWriter | None = None
-        self._held: list[pa.Table] = []
         self._packing: Future[None] | None = None
         self._pool = ThreadPoolExecutor(1, "row groups")  # packs one group while the next is gathered
 
@@ -126,11 +123,8 @@ class RowGroups:
         rows, self._held = pa.concat_tables(self._held), []
         if self._packing:
             self._packing.result()
-        self._packing = self._pool.submit(self._pack, rows)
-
-    def _pack(self, rows: pa.Table) -> None:
         if self._writer is None:
             # Texts hardly repeat: a dictionary of them would not pay.
             few = [field.name for field in rows.schema if field.name not in TEXTS]
             self._writer = pq.ParquetWriter(self._file, rows.schema, compression="zstd", use_dictionary=few)
-        self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+        self._packing = self._pool.submit(self._writer.write_table, rows, max(1, rows.num_rows))

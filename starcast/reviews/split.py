@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-import polars as pl
 
 from starcast.cli.errors import UserError
 from starcast.reviews.check import RATINGS, CheckedRows, check_classes
-from starcast.reviews.hashing import text_hashes, uniform
+from starcast.reviews.hashing import uniform
 from starcast.reviews.parameters import SplitRule
 
 SPLITS = ("train", "validation", "test")
@@ -28,7 +27,7 @@ def assign(judged: CheckedRows, rule: SplitRule, sample_size: int, seed: int) ->
     ratings = judged.verdicts[rows]
     check_classes({rating: int((ratings == rating).sum()) for rating in RATINGS})
     assigned = np.full(len(judged.verdicts), NOWHERE, dtype=np.int8)
-    for index, part in enumerate(_parts(ratings, judged.hashes[rows], rule, seed)):
+    for index, part in enumerate(draw_parts(ratings, judged.hashes[rows], rule, seed)):
         missing = np.setdiff1d(ratings, ratings[part])
         if len(missing):  # only when drawn by hash, and among few
             raise UserError(
@@ -55,13 +54,7 @@ def take_sample(ratings: np.ndarray, size: int, seed: int) -> np.ndarray:
     return np.sort(resample(rows, replace=False, n_samples=size, random_state=seed, stratify=ratings))
 
 
-def split_reviews(reviews: pl.DataFrame, rule: SplitRule, seed: int) -> dict[str, pl.DataFrame]:
-    """Split reviews in memory (`text`, `rating`) as `assign` does; rows keep their order."""
-    parts = _parts(reviews["rating"].to_numpy(), text_hashes(reviews["text"]), rule, seed)
-    return {name: reviews[np.sort(part)] for name, part in zip(SPLITS, parts, strict=True)}
-
-
-def _parts(ratings: np.ndarray, hashes: np.ndarray, rule: SplitRule, seed: int) -> Sequence[np.ndarray]:
+def draw_parts(ratings: np.ndarray, hashes: np.ndarray, rule: SplitRule, seed: int) -> Sequence[np.ndarray]:
     """Return row numbers of the 56% for training, 24% for validation and 20% for the test.
 
     `stratified` keeps the shares of the ratings in all three parts. `hash` depends on each text alone: shares

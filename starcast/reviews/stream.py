@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from starcast.cli.errors import UserError
-from starcast.reviews import parquet, text_formats
-from starcast.reviews.rows import read_blocks
-from starcast.reviews.unpack import kind_of, open_unpacked
+from starcast.reviews import parquet
+from starcast.reviews.blocks import kind_of, open_unpacked, read_blocks
+from starcast.reviews.text_formats import columns_of_json_lines, parse_delimited, parse_json_lines
 
 ROWS = 10_000  # in a chunk, at most
 LONGEST_VALUE = 1_000_000  # characters: longer than any review, as long as a novel
@@ -33,12 +33,9 @@ def read_chunks(path: Path) -> Iterator[Chunk]:
         UserError: unknown ending, empty, not UTF-8, broken, without rows, or with too long a value.
     """
     kind, compression = kind_of(path)
-    if kind == "parquet":
-        tables = parquet.read_tables(path, compression)
-    else:
-        tables = _text_tables(path, kind, compression)
+    read = parquet.read_tables(path, compression) if kind == "parquet" else _text(path, kind, compression)
     rows = 0
-    for table, share in tables:
+    for table, share in read:
         for part in table.iter_slices(ROWS):
             _check_lengths(part, rows, path.name)
             rows += part.height
@@ -47,27 +44,18 @@ def read_chunks(path: Path) -> Iterator[Chunk]:
         raise UserError(f"{path.name}: a header and no rows; give one with reviews")
 
 
-def read_table(path: Path) -> pl.DataFrame:
-    """Return all rows of a file as one table.
-
-    Raises:
-        UserError: as `read_chunks`.
-    """
-    return pl.concat([chunk.table for chunk in read_chunks(path)])
-
-
-def _text_tables(path: Path, kind: str, compression: str) -> Iterator[tuple[pl.DataFrame, float]]:
+def _text(path: Path, kind: str, compression: str) -> Iterator[tuple[pl.DataFrame, float]]:
     columns: list[str] = []
     if kind == "jsonl":  # any line may bring a new key: the file is read twice
         with open_unpacked(path, compression) as unpacked:
             blocks = read_blocks(unpacked, path.name, quoted=False)
-            columns = text_formats.columns_of_json_lines(blocks, path.name)
+            columns = columns_of_json_lines(blocks, path.name)
     with open_unpacked(path, compression) as unpacked:
         blocks = read_blocks(unpacked, path.name, quoted=kind == "csv")
         if kind == "jsonl":
-            yield from text_formats.parse_json_lines(blocks, path.name, columns)
+            yield from parse_json_lines(blocks, path.name, columns)
         else:
-            yield from text_formats.parse_delimited(blocks, path.name, kind)
+            yield from parse_delimited(blocks, path.name, kind)
 
 
 def _check_lengths(table: pl.DataFrame, before: int, name: str) -> None:
@@ -78,8 +66,7 @@ def _check_lengths(table: pl.DataFrame, before: int, name: str) -> None:
     for column in texts:
         too_long = column.str.len_chars().gt(LONGEST_VALUE).arg_true()
         if len(too_long):
-            row = int(too_long[0])
-            raise UserError(
-                f"{name}: column {column.name!r} holds {len(column[row]):,} characters in data row "
-                f"{before + row + 1:,}, and at most {LONGEST_VALUE:,} are read; shorten it, or remove the row"
-            )
+            row, most = int(too_long[0]), f"at most {LONGEST_VALUE:,} are read"
+            where = f"{len(column[row]):,} characters in data row {before + row + 1:,}"
+            what = f"{name}: column {column.name!r} holds {where}, and {most}"
+            raise UserError(f"{what}; shorten it, or remove the row")

@@ -11,17 +11,16 @@ import polars as pl
 
 from starcast.cli.errors import UserError, first_line
 from starcast.reviews.ahead import map_ahead
-from starcast.reviews.rows import BYTE_ORDER_MARK, TextBlock, end_of_first_row
+from starcast.reviews.blocks import BYTE_ORDER_MARK, TextBlock, end_of_first_row
 
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError)
 MANY_BRACKETS = 100  # in a line
 MOST_COLUMNS = 10_000  # each takes memory in every chunk
+EMPTY = "the file is empty; give one with a header and reviews"
 SEPARATORS = {"csv": ",", "tsv": "\t"}
 # Polars unpacks, without a limit, what begins like one of these; `x^` may also begin the name of a column.
-PACKED = {
-    **{b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"},
-    **{b"x\x01": "", b"x^": "", b"x\x9c": "", b"x\xda": ""},
-}
+PACKED = {b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
+ZLIB = (b"x\x01", b"x^", b"x\x9c", b"x\xda")
 Parsed = tuple[pl.DataFrame, float]  # a table, and the share of the file that has been read with it, 0 to 1
 
 
@@ -33,7 +32,7 @@ def parse_delimited(blocks: Iterator[TextBlock], name: str, kind: str) -> Iterat
     """
     first = next(blocks, None)
     if first is None:
-        raise _empty(name)
+        raise UserError(f"{name}: {EMPTY}")
     header = first.data[: end_of_first_row(first.data, quoted=kind == "csv")]
     _check_width(name, header.count(SEPARATORS[kind].encode()) + 1)
 
@@ -63,7 +62,7 @@ def columns_of_json_lines(blocks: Iterator[TextBlock], name: str) -> list[str]:
             columns.update(dict.fromkeys(_keys(block.data)))
         _check_width(name, len(columns))
     if not columns:
-        raise _empty(name)
+        raise UserError(f"{name}: {EMPTY}")
     return list(columns)
 
 
@@ -90,15 +89,13 @@ def parse_json_lines(blocks: Iterator[TextBlock], name: str, columns: list[str])
                 table = pl.read_ndjson(_not_unpacked(block.data, b"\n"), schema=schema)
             except UNREADABLE:  # a line is broken, or holds a whole number of more than 128 bits, as JSON may
                 objects = [_object(line) for line in block.data.splitlines() if line.strip()]
-                texts = [{key: _as_text(value) for key, value in each.items()} for each in objects]
-                table = pl.DataFrame(texts, schema=schema)
+                for each in objects:
+                    others = {key: value for key, value in each.items() if not isinstance(value, str | None)}
+                    each.update((key, json.dumps(value)) for key, value in others.items())
+                table = pl.DataFrame(objects, schema=schema)
         return table, block.share
 
     return map_ahead(parse, blocks)
-
-
-def _as_text(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def _object(line: bytes) -> dict[str, Any]:
@@ -110,18 +107,13 @@ def _object(line: bytes) -> dict[str, Any]:
 
 def _not_unpacked(data: bytes, before: bytes) -> io.BytesIO:
     """Return the bytes, after something that Polars skips if it would take them for packed ones."""
-    return io.BytesIO(before + data if data.startswith(tuple(PACKED)) else data)
+    return io.BytesIO(before + data if data.startswith((*PACKED, *ZLIB)) else data)
 
 
 def _check_width(name: str, columns: int) -> None:
     if columns > MOST_COLUMNS:
-        raise UserError(
-            f"{name}: more than {MOST_COLUMNS:,} columns, which is no table of reviews; remove some"
-        )
-
-
-def _empty(name: str) -> UserError:
-    return UserError(f"{name}: the file is empty; give one with a header and reviews")
+        what = f"more than {MOST_COLUMNS:,} columns, which is no table of reviews"
+        raise UserError(f"{name}: {what}; remove some")
 
 
 @contextmanager
@@ -134,17 +126,15 @@ def _explained(name: str, kind: str, block: TextBlock, header: bytes = b"") -> I
 
 def _mistake(kind: str, block: TextBlock, header: bytes, error: BaseException) -> str:
     """Look a second time at a block that could not be parsed, and say in which line the mistake is."""
-    ending = next((ending for magic, ending in PACKED.items() if ending and block.data.startswith(magic)), "")
+    ending = next((ending for magic, ending in PACKED.items() if block.data.startswith(magic)), "")
     if ending and block.line == 1:
         return f"it is packed; give it a name that ends in {ending}"
     try:
         text = (header + block.data).decode("utf-8")
     except UnicodeDecodeError as broken:
         line = block.line + (header + block.data).count(b"\n", 0, broken.start) - header.count(b"\n")
-        return (
-            f"not UTF-8: byte 0x{broken.object[broken.start]:02x} in line {line}; "
-            "convert it first, e.g. `iconv -f latin1 -t utf-8`"
-        )
+        what = f"not UTF-8: byte 0x{broken.object[broken.start]:02x} in line {line}"
+        return f"{what}; convert it first, e.g. `iconv -f latin1 -t utf-8`"
     found = _broken_object(block) if kind == "jsonl" else _ragged_row(kind, block, header, text)
     why = found or first_line(error)
     return f"not readable as {kind} ({why}); mend the file, or rename it if it is of another format"
@@ -159,8 +149,8 @@ def _ragged_row(kind: str, block: TextBlock, header: bytes, text: str) -> str:
         before = rows.line_num if header else 0
         for row in rows:
             if len(row) > wanted:
-                line = block.line + rows.line_num - before - 1
-                where = f"in the row that ends in line {line}"
+                end = block.line + rows.line_num - before - 1
+                where = f"in the row that ends in line {end}"
                 return f"more fields, {len(row)}, {where} than in the header, {wanted}"
     return ""
 

@@ -16,9 +16,8 @@ import pyarrow as pa
 
 from starcast.cli.errors import UserError
 from starcast.reviews import text_formats
-from starcast.reviews.rows import BYTE_ORDER_MARK, TextBlock
+from starcast.reviews.blocks import BYTE_ORDER_MARK, TextBlock, kind_of
 from starcast.reviews.stream import read_chunks
-from starcast.reviews.unpack import kind_of
 
 if TYPE_CHECKING:
     from pyspark import TaskContext

@@ -7,12 +7,11 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from starcast.reviews.check import CheckReport, check_reviews, to_reviews
+from starcast.reviews.check import CheckReport, to_reviews
 from starcast.reviews.layouts import recognise
 from starcast.reviews.sources import CLOTHING, check_clothing, download_clothing
-from starcast.reviews.split import split_reviews
 from starcast.reviews.split_files import length_summary
-from starcast.reviews.stream import read_table
+from tests.reviews.tables import check_reviews, read_table, split_reviews
 
 pytestmark = pytest.mark.skipif(
     not CLOTHING.exists(), reason="real data is not in data/raw: see data/README.md"

@@ -3,10 +3,10 @@
 import polars as pl
 import pytest
 
-from starcast.reviews.check import CheckReport, check_reviews, to_reviews
+from starcast.reviews.check import CheckReport, to_reviews
 from starcast.reviews.layouts import Layout, recognise
 from starcast.reviews.sources import PROJECT
-from starcast.reviews.stream import read_table
+from tests.reviews.tables import check_reviews, read_table
 
 RAW = PROJECT / "data" / "raw"
 WIRELESS, DEVICES = RAW / "amazon_us_wireless_1k.csv", RAW / "amazon_devices_1429_1.csv.gz"

@@ -5,10 +5,10 @@ import runpy
 import polars as pl
 import pytest
 
-from starcast.reviews.check import check_reviews, to_reviews
+from starcast.reviews.check import to_reviews
 from starcast.reviews.layouts import recognise
 from starcast.reviews.sources import PROJECT, SAMPLE
-from starcast.reviews.stream import read_table
+from tests.reviews.tables import check_reviews, read_table
 
 STUDY_A = {1: 821, 2: 1549, 3: 2823, 4: 4908, 5: 12_540}
 

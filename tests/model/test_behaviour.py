@@ -13,12 +13,12 @@ from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions
 from starcast.models.predictor import Predictor
-from starcast.reviews.check import check_reviews, to_reviews
+from starcast.reviews.check import to_reviews
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.layouts import recognise
 from starcast.reviews.sources import locate
-from starcast.reviews.split import LEARNED_FROM, split_reviews
-from starcast.reviews.stream import read_table
+from starcast.reviews.split import LEARNED_FROM
+from tests.reviews.tables import check_reviews, read_table, split_reviews
 
 ASPECTS = ("fit", "fabric", "colour", "cut", "length", "quality", "stitching", "sleeve", "waist", "price")
 PRAISE = ("I love the {}!", "The {} is perfect.", "Beautiful {}, so many compliments.", "The {} is nice.")

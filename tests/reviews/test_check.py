@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starcast.cli.errors import UserError
-from starcast.reviews.check import RATINGS, SMALLEST_CLASS, CheckReport, check_reviews, to_reviews
+from starcast.reviews.check import RATINGS, SMALLEST_CLASS, CheckReport, to_reviews
 from starcast.reviews.layouts import Layout
+from tests.reviews.tables import check_reviews
 
 LAYOUT = Layout("plain", "text", "rating")
 TITLED = Layout("plain", "text", "rating", "title")

@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 
 from starcast.cli.errors import UserError
 from starcast.reviews.sources import file_digest
-from starcast.reviews.stream import read_table
+from tests.reviews.tables import read_table
 
 Encode = Callable[[list[str]], bytes]
 TABLE = pl.DataFrame(

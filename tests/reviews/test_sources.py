@@ -11,7 +11,7 @@ import pytest
 from starcast.cli.errors import UserError
 from starcast.reviews import sources
 from starcast.reviews.sources import CLOTHING_COUNTS, CLOTHING_ROWS, download_clothing, locate
-from starcast.reviews.stream import read_table
+from tests.reviews.tables import read_table
 
 Frames = Callable[[pd.DataFrame | Exception], list[dict[str, object]]]
 

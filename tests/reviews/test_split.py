@@ -11,7 +11,8 @@ from starcast.cli.errors import UserError
 from starcast.reviews.check import SMALLEST_CLASS, CheckedRows
 from starcast.reviews.hashing import digest_sum, digest_text, text_hashes
 from starcast.reviews.parameters import SplitRule
-from starcast.reviews.split import NOWHERE, SPLITS, assign, split_reviews, take_sample
+from starcast.reviews.split import NOWHERE, SPLITS, assign, take_sample
+from tests.reviews.tables import split_reviews
 
 COUNTS = st.lists(st.integers(SMALLEST_CLASS, 60), min_size=2, max_size=5)
 RULES = st.sampled_from(["stratified", "hash", "study_a"])

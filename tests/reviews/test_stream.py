@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from starcast.cli.errors import UserError
-from starcast.reviews import rows, stream, unpack
-from starcast.reviews.stream import read_chunks, read_table
+from starcast.reviews import blocks, stream
+from starcast.reviews.stream import read_chunks
+from tests.reviews.tables import read_table
 
 VALUES = st.text(st.sampled_from('ab ",\n\r\té雨'), max_size=12)
 TABLES = st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=30)
@@ -35,7 +36,7 @@ OBJECTS = st.lists(
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a few bytes: every row meets a border."""
-    monkeypatch.setattr(rows, "BLOCK", 7)
+    monkeypatch.setattr(blocks, "BLOCK", 7)
 
 
 def written(path: Path, content: bytes) -> Path:
@@ -81,7 +82,7 @@ def test_csv_in_chunks_is_the_table_at_once(
     content = csv_bytes(table, line_end)
     path = written(tmp_path_factory.getbasetemp() / "chunks.csv", mark + content)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(rows, "BLOCK", block)
+        patched.setattr(blocks, "BLOCK", block)
         read = read_table(path)
     assert read.rows() == table
     assert_frame_equal(read, pl.read_csv(io.BytesIO(content), infer_schema=False))
@@ -98,7 +99,7 @@ def test_tsv_with_bare_quotes_is_cut_at_line_ends(
     content = "\r\n".join(["n\ttext", *(f"{number}\t{text}" for number, text in enumerate(lines))]).encode()
     path = written(tmp_path_factory.getbasetemp() / "chunks.tsv", content)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(rows, "BLOCK", block)
+        patched.setattr(blocks, "BLOCK", block)
         assert read_table(path)["text"].to_list() == lines
 
 
@@ -112,7 +113,7 @@ def test_json_lines_keep_every_key_and_value_wherever_they_come(
         tmp_path_factory.getbasetemp() / "chunks.jsonl", "\n\n".join(map(json.dumps, objects)).encode()
     )
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(rows, "BLOCK", block)
+        patched.setattr(blocks, "BLOCK", block)
         chunks = [chunk.table for chunk in read_chunks(path)]
     table = pl.concat(chunks)
     assert set(table.columns) == {key for each in objects for key in each}
@@ -197,7 +198,7 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".csv.gz", ".csv.zip", ".csv.zst", ".parquet.gz"])
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
-    monkeypatch.setattr(unpack, "ALWAYS_ALLOWED", 2**20)
+    monkeypatch.setattr(blocks, "ALWAYS_ALLOWED", 2**20)
     content = b"text\n" + b"boom\n" * 10 * 2**20
     pack = {
         ".gz": gzip.compress,
@@ -213,7 +214,7 @@ def path_end(ending: str) -> str:
 
 
 def test_a_parquet_bomb_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpack, "ALWAYS_ALLOWED", 2**20)
+    monkeypatch.setattr(blocks, "ALWAYS_ALLOWED", 2**20)
     table = pa.table({"text": ["x" * 900_000] * 30})
     pq.write_table(table, tmp_path / "bomb.parquet", compression="zstd", use_dictionary=False)
     assert "unpacks to more than 200 times its size" in refusal(tmp_path / "bomb.parquet")

@@ -26,15 +26,15 @@ from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions
 from starcast.models.predictor import Predictor
-from starcast.reviews import rows, stream, write
+from starcast.reviews import blocks, stream, write
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.layouts import Layout
-from starcast.reviews.stream import read_table
 from starcast.tracking import packaging, registry, scoring
 from starcast.tracking.scoring import score
 from starcast.workflow.predict import predict
 from starcast.workflow.predict_parameters import PredictParameters
 from tests.conftest import make_reviews, statuses
+from tests.reviews.tables import read_table
 from tests.workflow.processes import PROJECT, Watched, free_port
 
 MODEL = "models:/review-rating@challenger"
@@ -97,7 +97,7 @@ def test_chunk_by_chunk_gives_what_all_at_once_gives(
     reviews.write_csv(tmp_path / "in.csv")
     at_once = scored(tmp_path / "in.csv", tmp_path / f"once.{ending}")
     monkeypatch.setattr(stream, "ROWS", 7)
-    monkeypatch.setattr(rows, "BLOCK", 300)
+    monkeypatch.setattr(blocks, "BLOCK", 300)
     in_chunks = scored(tmp_path / "in.csv", tmp_path / f"chunks.{ending}")
     numbers = [*PROBABILITIES, "expected_rating"]
     kept = [name for name in at_once.columns if name not in numbers]
@@ -131,7 +131,7 @@ def test_any_texts_in_chunks_of_any_size_are_scored_as_at_once(
 def test_json_keys_that_come_late_are_kept(
     model: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "BLOCK", 64)
+    monkeypatch.setattr(blocks, "BLOCK", 64)
     lines: list[dict[str, object]] = [{"text": f"lovely {number}"} for number in range(40)]
     lines += [{"text": "awful", "shop": "north", "tags": ["x", 1]}, {"shop": "007"}]
     (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, lines)))

@@ -16,7 +16,6 @@ from polars.testing import assert_frame_equal
 from starcast.cli import progress
 from starcast.cli.errors import UserError
 from starcast.reviews import stream
-from starcast.reviews.stream import read_table
 from starcast.spark.jobs import run_jobs
 from starcast.spark.reviews import SETTINGS, read_reviews
 from starcast.spark.session import spark_session
@@ -25,6 +24,7 @@ from starcast.workflow.predict import predict
 from starcast.workflow.predict_parameters import PredictParameters
 from starcast.workflow.train import train
 from tests.conftest import make_reviews, statuses
+from tests.reviews.tables import read_table
 from tests.workflow.spark_cluster import Cluster, needs_spark
 
 if TYPE_CHECKING:

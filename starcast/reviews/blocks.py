@@ -1,0 +1,183 @@
+"""Read a file in blocks of whole rows, unpacked on the way, so that a file of any size needs little memory.
+
+A file that unpacks to far too much is refused. Polars' own streaming readers take a third less time, but then
+a quote that is never closed fills the memory, as does a packed row without an end, and errors name no line.
+"""
+
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+
+from starcast.cli.errors import UserError
+
+BLOCK = 4 * 2**20  # bytes read at once
+LONGEST_ROW = 16 * 2**20  # bytes: a file with a longer row is no table, or a quote in it is never closed
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+JSON_LINES = (".jsonl", ".ndjson", ".json")
+FORMATS = {".csv": "csv", ".tsv": "tsv", **dict.fromkeys(JSON_LINES, "jsonl"), ".parquet": "parquet"}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
+# Text packs to a tenth or a twentieth. A file beyond this is made to fill a disk or a memory.
+MOST_TIMES, ALWAYS_ALLOWED = 200, 100 * 2**20  # times the packed bytes; bytes
+# RuntimeError: an encrypted zip.
+UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
+Stream = IO[bytes] | pa.NativeFile
+
+
+def kind_of(path: Path) -> tuple[str, str]:
+    """Return format and compression (empty: none) of a file, known by the end of its name.
+
+    Raises:
+        UserError: the ending is not known.
+    """
+    suffixes = ["", "", *(suffix.lower() for suffix in path.suffixes)]
+    compression = COMPRESSIONS.get(suffixes[-1], "")
+    kind = FORMATS.get(suffixes[-2] if compression else suffixes[-1])
+    if kind is None:
+        known = f"{', '.join(FORMATS)}, also with .gz, .zip or .zst"
+        raise UserError(f"{path.name}: format not known by its name; use {known}")
+    return kind, compression
+
+
+class Unpacked:
+    """The bytes of a file, unpacked as they are read."""
+
+    def __init__(self, name: str, compression: str, raw: BinaryIO, unpacking: Stream) -> None:
+        self.raw, self._name, self._compression, self._unpacking = raw, name, compression, unpacking
+        self._size, self._given = os.fstat(raw.fileno()).st_size, 0
+
+    def read(self, size: int) -> bytes:
+        """Return at most so many bytes more; none at the end.
+
+        Raises:
+            UserError: the file is damaged, or unpacks to far more than it should.
+        """
+        with _explained(self._name, self._compression):
+            data = bytes(self._unpacking.read(size))
+        self._given += len(data)
+        if self._compression:
+            check_growth(self._name, self.raw.tell(), self._given)
+        return data
+
+    @property
+    def share(self) -> float:
+        """Return how much of the file has been read, 0 to 1."""
+        return min(1.0, self.raw.tell() / max(1, self._size))
+
+
+def check_growth(name: str, packed: int, unpacked: int) -> None:
+    """Raise a UserError if so many packed bytes become far too many."""
+    if unpacked > max(ALWAYS_ALLOWED, MOST_TIMES * packed):
+        raise UserError(
+            f"{name}: unpacks to more than {MOST_TIMES} times its size, which reviews do not; "
+            "fetch it again, or unpack it yourself if you know what it is"
+        )
+
+
+@contextmanager
+def open_unpacked(path: Path, compression: str) -> Iterator[Unpacked]:
+    """Open the stream of a file; of a zip, that of its only member, whose name is not used.
+
+    Raises:
+        UserError: it is not there, not of this compression, or a zip of none or several files.
+    """
+    with ExitStack() as stack:
+        with _explained(path.name, compression):
+            raw = stack.enter_context(path.open("rb"))
+            unpacking: Stream = raw
+            if compression == "zip":
+                archive = stack.enter_context(zipfile.ZipFile(raw))
+                members = [member for member in archive.infolist() if not member.is_dir()]
+                if len(members) != 1:
+                    what = f"holds {len(members)} files; one file of reviews is expected"
+                    raise UserError(f"{path.name}: {what}")
+                if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    # Python unpacks the others in steps of any size: a bomb would fill the memory unnoticed.
+                    what = "not packed with deflate; pack it with `zip`, or unpack it yourself"
+                    raise UserError(f"{path.name}: {what}")
+                unpacking = stack.enter_context(archive.open(members[0]))
+            elif compression:
+                packed = pa.PythonFile(raw, mode="r")
+                unpacking = stack.enter_context(pa.CompressedInputStream(packed, compression))
+        yield Unpacked(path.name, compression, raw, unpacking)
+
+
+@contextmanager
+def _explained(name: str, compression: str) -> Iterator[None]:
+    try:
+        yield
+    except UNREADABLE as error:
+        what, remedy = compression or "a file", "unpack it yourself, or fetch it again"
+        raise UserError(f"{name}: cannot be read as {what} ({error}); {remedy}") from None
+
+
+@dataclass(frozen=True)
+class TextBlock:
+    """Whole rows, the number of the line they begin in (from 1), and the share of the file read with them."""
+
+    data: bytes
+    line: int
+    share: float = 0.0
+
+
+def read_blocks(source: Unpacked, name: str, quoted: bool) -> Iterator[TextBlock]:
+    """Yield blocks of whole rows; a byte order mark and blank lines at the beginning are left out.
+
+    Args:
+        name: name of the file, for messages.
+        quoted: line ends between double quotes do not end a row.
+
+    Raises:
+        UserError: a row is longer than any table's.
+    """
+    rest, line, begun = b"", 1, False
+    while data := source.read(BLOCK):
+        rest += data
+        if not begun:
+            first = rest.removeprefix(BYTE_ORDER_MARK).lstrip(b"\r\n")
+            line += rest.count(b"\n", 0, len(rest) - len(first))
+            rest, begun = first, bool(first)
+        end = end_of_rows(rest, quoted)
+        if end:
+            yield TextBlock(rest[:end], line, source.share)
+            line += rest.count(b"\n", 0, end)
+            rest = rest[end:]
+        elif len(rest) > LONGEST_ROW:
+            open_quote = quoted and b"\n" in rest
+            why = "a quote that is opened there and never closed" if open_quote else "no end of the line"
+            size = f"more than {LONGEST_ROW // 2**20} MiB in one row, from line {line} on"
+            raise UserError(f"{name}: {size} ({why}); mend the file")
+    if rest:
+        yield TextBlock(rest, line, source.share)
+
+
+def end_of_rows(data: bytes, quoted: bool) -> int:
+    """Return the place after the last whole row of `data`, which begins with a row; 0 if none ends in it."""
+    end = data.rfind(b"\n") + 1
+    if not quoted or data.count(b'"', 0, end) % 2 == 0:
+        return end
+    ends = _ends_outside_quotes(data)
+    return int(ends[-1]) if len(ends) else 0
+
+
+def end_of_first_row(data: bytes, quoted: bool) -> int:
+    """Return the place after the first row of `data`."""
+    end = data.find(b"\n") + 1
+    if quoted and data.count(b'"', 0, end) % 2:
+        ends = _ends_outside_quotes(data)
+        end = int(ends[0]) if len(ends) else 0
+    return end or len(data)
+
+
+def _ends_outside_quotes(data: bytes) -> np.ndarray:
+    """Return the places after those line ends that have an even number of quotes before them."""
+    values = np.frombuffer(data, np.uint8)
+    between_quotes = np.logical_xor.accumulate(values == ord('"'))
+    return np.flatnonzero((values == ord("\n")) & ~between_quotes) + 1
