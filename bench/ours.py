@@ -26,7 +26,7 @@ from mlflow.entities import Metric, Run
 
 from starcast.models.catalogue import LSTM_2
 from starcast.reviews.sources import PROJECT
-from starcast.tracking.server import answers
+from starcast.tracking.store import answers
 
 EPOCHS = 3
 UNLIMITED = 100_000

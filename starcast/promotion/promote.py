@@ -4,7 +4,7 @@ from starcast.cli.errors import UserError
 from starcast.promotion import verdict
 from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.verdict import GateOptions, PromotionOutcome
-from starcast.tracking import champion_history, champions, commands, registry, resumption, runs
+from starcast.tracking import champions, commands, registry, resumption, runs
 
 
 def promote(parameters: PromoteParameters) -> PromotionOutcome:
@@ -81,10 +81,10 @@ def _roll_back(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
     return _rolled_back(model, after, f"Rolled back: {again} ({why}).")
 
 
-def _rolled_back(model: str, state: champion_history.State, said: str) -> PromotionOutcome:
+def _rolled_back(model: str, state: champions.State, said: str) -> PromotionOutcome:
     event = state.events[-1]
     registry.tag(model, event.source, {"rolled_back": f"{event.at}: {event.why}"})
     tags = {"verdict": "rollback", "champion": state.champion}
-    runs.describe(f"**{said}**\n\n{champion_history.history_table(state.events)}", tags)
+    runs.describe(f"**{said}**\n\n{champions.history_table(state.events)}", tags)
     print(f"promote: {said}", flush=True)
     return PromotionOutcome("rollback", said)

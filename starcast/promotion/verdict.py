@@ -14,7 +14,6 @@ from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
 from starcast.reports import figures, files
 from starcast.reports.table import plain
 from starcast.tracking import (
-    champion_history,
     champions,
     commands,
     held_out,
@@ -22,7 +21,7 @@ from starcast.tracking import (
     registry,
     runs,
     scoring,
-    server,
+    store,
 )
 from starcast.tracking.held_out import LoggedSplit
 
@@ -84,7 +83,7 @@ class PromotionOutcome:
         return cls("lost", f"Version {version} of {name} {does} not become champion: {stays}.")
 
     @classmethod
-    def after(cls, judged: Judgement, state: champion_history.State) -> "PromotionOutcome":
+    def after(cls, judged: Judgement, state: champions.State) -> "PromotionOutcome":
         """Return the outcome after the change of champion was written."""
         name, version = judged.challenger.name, judged.challenger.version
         if state.champion != version:
@@ -93,7 +92,7 @@ class PromotionOutcome:
         return cls("won", f"Version {version} of {name} is now champion{before}.")
 
 
-def overtaken(name: str, state: champion_history.State) -> str:
+def overtaken(name: str, state: champions.State) -> str:
     """Return the sentence for a champion changed by somebody else meanwhile."""
     last = state.events[-1]
     who = f"{last.kind} by {last.by} at {last.at}"
@@ -179,7 +178,7 @@ def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
     tags = {"verdict": outcome.tag, "challenger": judged.challenger.version, "champion": champion}
     runs.describe(said, tags)
     runs.log_metrics(_metrics(verdict))
-    address = server.page_within(run_id, "report.html")
+    address = store.page_within(run_id, "report.html")
     page = f"Both confusion matrices, differences, changed reviews: [the verdict's report]({address})."
     told = {"verdict": outcome.tag, "verdict_run_id": run_id}
     registry.add_verdict(judged.challenger, f"{said}\n\n{page}", told)

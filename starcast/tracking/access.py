@@ -15,7 +15,7 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from starcast.cli.errors import UserError, first_line, without_secrets
-from starcast.tracking.server import is_server, shown_store
+from starcast.tracking.store import is_server, shown_store
 
 PATIENCE_SECONDS = 15.0
 SIGN_IN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to what its administrator gave you"

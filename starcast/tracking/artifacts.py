@@ -1,17 +1,20 @@
-"""Artifacts of runs: fetched, kept while a fit is under way, written by executors on other machines."""
+"""Artifacts of runs, and what a fit under way or an executor elsewhere writes to its run."""
 
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import mlflow
-from mlflow.entities import Run
+import numpy as np
+from mlflow.entities import Metric, Run
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.scores import val_scores
 from starcast.tracking.access import missing_allowed
-from starcast.tracking.experiment import active_run
+from starcast.tracking.store import active_run
 
 FOLDER = "checkpoint"
 
@@ -38,11 +41,24 @@ def _address(run: Run, artifact: str) -> str:
     return f"{str(run.info.artifact_uri).rstrip('/')}/{artifact}"
 
 
-class RunCheckpoints:
-    """The state of a fit as artifacts of its run, as long as the fit is under way.
+@dataclass(frozen=True)
+class RunRecorder:
+    """Logs epochs of one run; holds only plain values, so that it can be sent to another process."""
 
-    These are `starcast.models.checkpoint.Checkpoints` on a run of the store in use.
-    """
+    run_id: str
+    validation_ratings: np.ndarray
+    tracking_uri: str = field(default_factory=mlflow.get_tracking_uri)
+
+    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+        """Log an epoch's metrics and every `val_` score of its probabilities, in one request."""
+        now = int(time.time() * 1000)
+        values = {**metrics, **val_scores(self.validation_ratings, validation_probabilities)}
+        batch = [Metric(name, value, now, epoch) for name, value in values.items()]
+        mlflow.MlflowClient(self.tracking_uri).log_batch(self.run_id, metrics=batch)
+
+
+class RunCheckpoints:
+    """Keeps a fit under way (`starcast.models.checkpoint.Checkpoints`) as artifacts of its run."""
 
     def __init__(self, run_id: str) -> None:
         self._run_id, self._client = run_id, mlflow.MlflowClient()
@@ -83,11 +99,9 @@ class Uploads:
         repository = get_artifact_repository(self.artifact_uri, tracking_uri=self.tracking_uri)
         for folder, least in files.items():
             if len(repository.list_artifacts(folder)) < least:
-                lost = (
-                    f"{folder}: what executors wrote is not among the run's artifacts at {self.artifact_uri}"
-                )
+                lost = f"what executors wrote is not among the run's artifacts at {self.artifact_uri}"
                 advice = "use a tracking server with an artifact store that all machines reach"
-                raise UserError(f"{lost}; {advice}")
+                raise UserError(f"{folder}: {lost}; {advice}")
 
 
 def uploads_of_run() -> Uploads:

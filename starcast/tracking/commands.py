@@ -14,7 +14,7 @@ import mlflow
 
 from starcast.cli.errors import without_secrets
 from starcast.reviews.sources import PROJECT
-from starcast.tracking import server
+from starcast.tracking import store
 
 LAUNCHER = "STARCAST_COMMAND"
 
@@ -24,11 +24,10 @@ def command_line(entry_point: str, /, **parameters: object) -> str:
     given = [(name, quote(str(value))) for name, value in parameters.items()]
     launcher = os.environ.get(LAUNCHER)
     if launcher:
-        parts = [*_store(), launcher, entry_point, *(f"-P {name}={value}" for name, value in given)]
-        return " ".join(parts)
-    module = f"steps.{entry_point.replace('-', '_')}"
-    parts = [*_store(), quote(sys.executable), "-m", module, *(f"--{name}={value}" for name, value in given)]
-    return f"cd {quote(str(PROJECT))} && {' '.join(parts)}"
+        return " ".join([*_store(), launcher, entry_point, *(f"-P {name}={value}" for name, value in given)])
+    module = f"{quote(sys.executable)} -m steps.{entry_point.replace('-', '_')}"
+    started = " ".join([*_store(), module, *(f"--{name}={value}" for name, value in given)])
+    return f"cd {quote(str(PROJECT))} && {started}"
 
 
 def serve_command(model_uri: str) -> str:
@@ -41,22 +40,20 @@ def serve_command(model_uri: str) -> str:
 
 def where_to_look(run_id: str) -> list[str]:
     """Return lines that say how to see a run and all runs; on a local store, how to open the UI first."""
-    experiment = mlflow.get_run(run_id).info.experiment_id
-    table = f"#/experiments/{experiment}/runs?{server.TRAINING}"
+    uri, launcher = mlflow.get_tracking_uri(), os.environ.get(LAUNCHER)
+    table = f"#/experiments/{mlflow.get_run(run_id).info.experiment_id}/runs?{store.TRAINING}"
     lines = [
-        f"look at the run: {server.address(server.page_within(run_id))}",
-        f"all runs of the experiment: {server.address(table)}",
+        f"look at the run: {store.address(store.page_within(run_id))}",
+        f"all runs of the experiment: {store.address(table)}",
     ]
-    if server.is_server(mlflow.get_tracking_uri()):
+    if store.is_server(uri):
         return lines
-    launcher = os.environ.get(LAUNCHER)
     if launcher:
         return [f"open the UI: {' '.join([*_store(), launcher, 'ui'])}", *lines]
     # One worker and no job execution: MLflow's own defaults start 15 processes that take 2.4 GB.
     light = f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false {quote(sys.executable)} -m mlflow ui --workers 1"
-    uri = mlflow.get_tracking_uri()
-    store = quote(uri) if without_secrets(uri) == uri else '"$MLFLOW_TRACKING_URI"'
-    return [f"open the UI: {light} --backend-store-uri {store}", *lines]
+    shown = quote(uri) if without_secrets(uri) == uri else '"$MLFLOW_TRACKING_URI"'
+    return [f"open the UI: {light} --backend-store-uri {shown}", *lines]
 
 
 def _store(always: bool = False) -> list[str]:
@@ -65,6 +62,6 @@ def _store(always: bool = False) -> list[str]:
     if relative := re.fullmatch(r"sqlite:///(?!/)(.+)", uri):
         uri = f"sqlite:///{Path(relative[1]).absolute()}"
     own = uri == f"sqlite:///{PROJECT}/mlflow.db" and not always
-    signed_in = server.is_server(uri) and "MLFLOW_TRACKING_USERNAME" in os.environ
+    signed_in = store.is_server(uri) and "MLFLOW_TRACKING_USERNAME" in os.environ
     secret = signed_in or without_secrets(uri) != uri  # the user's shell has the store, and the password
     return [] if own or secret else [f"MLFLOW_TRACKING_URI={quote(uri)}"]

@@ -1,6 +1,9 @@
-"""Read back what earlier runs found."""
+"""Read back what earlier runs found, and whether a step need not run again."""
 
+import hashlib
 import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import cast
 
 import mlflow
@@ -9,6 +12,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from starcast.models.family import FitOptions, ModelSpec, Precision, Schedule
 from starcast.tracking.access import explained
 from starcast.tracking.artifacts import fetch
+from starcast.tracking.store import runs_here
+
+REUSE_KEY = "reuse_key"  # tag
 
 
 def spec_of(run_id: str, seed: int) -> ModelSpec:
@@ -45,3 +51,18 @@ def search_of(candidate_id: str) -> dict[str, float]:
 def best_value(run_id: str, metric: str) -> float:
     """Return the highest value of a metric over the epochs of a run."""
     return max(each.value for each in mlflow.MlflowClient().get_metric_history(run_id, metric))
+
+
+def reuse_key(inputs: Mapping[str, object], code: Iterable[Path]) -> str:
+    """Return a digest of everything a step's result depends on: its inputs as JSON and its source files."""
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode())
+    for path in sorted(code):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def finished_run(key: str, artifact: str) -> str | None:
+    """Return the newest finished run of the experiment with this key whose artifact is still there."""
+    client = mlflow.MlflowClient()
+    found = runs_here(f"tags.{REUSE_KEY} = '{key}' and attributes.status = 'FINISHED'")
+    return next((r.info.run_id for r in found if client.list_artifacts(r.info.run_id, artifact)), None)

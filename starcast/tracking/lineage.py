@@ -15,8 +15,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from starcast.reviews.sources import PROJECT
 from starcast.search.workers import gpus
-from starcast.tracking.experiment import active_run
 from starcast.tracking.patience import again_if_overtaken
+from starcast.tracking.store import active_run
 
 VERSIONS, CHANGES = "versions.json", "uncommitted.diff"
 COMMIT = "mlflow.source.git.commit"

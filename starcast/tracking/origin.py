@@ -13,8 +13,7 @@ from starcast.tracking import lineage, registry
 from starcast.tracking.access import explained, missing_allowed
 from starcast.tracking.artifacts import fetch
 from starcast.tracking.commands import command_line
-from starcast.tracking.experiment import children_of, runs_here
-from starcast.tracking.server import shown_store
+from starcast.tracking.store import children_of, runs_here, shown_store
 
 STEPS = ("preprocess", "tune", "train", "sampling", "learning-curve", "study-a", "main")
 REPRODUCES = "reproduces_run_id"  # tag of a run that a reproduction made

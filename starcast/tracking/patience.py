@@ -11,7 +11,7 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from starcast.cli.errors import UserError
-from starcast.tracking.server import answers, is_server, shown_store
+from starcast.tracking.store import answers, is_server, shown_store
 
 T = TypeVar("T")
 RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"

@@ -9,7 +9,7 @@ from starcast.cli.errors import UserError
 from starcast.tracking.access import explained
 from starcast.tracking.commands import command_line
 from starcast.tracking.patience import again_if_overtaken
-from starcast.tracking.server import shown_store
+from starcast.tracking.store import shown_store
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous_champion"
 VERDICT = "## Verdict"

@@ -14,9 +14,9 @@ from mlflow.exceptions import MlflowException
 from starcast.cli.errors import UserError, first_line
 from starcast.evaluation.scores import count_matrix
 from starcast.tracking.artifacts import artifacts_of, download
-from starcast.tracking.experiment import children_of
 from starcast.tracking.origin import ORIGINAL, REPRODUCES, SPLITS, STEPS, digests_of
 from starcast.tracking.scored_runs import Predictions, read_answers, read_matrix
+from starcast.tracking.store import children_of
 
 FACTS = (
     *("outcome", "family", "sampling"),

@@ -12,7 +12,7 @@ from starcast.cli.processes import PROCESS, is_alive, is_here
 from starcast.models.family import Space
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
 from starcast.tracking.access import explained
-from starcast.tracking.experiment import active_run, children_of, runs_here
+from starcast.tracking.store import active_run, children_of, runs_here
 from starcast.tracking.trial_log import BUDGET
 
 OUTCOMES: tuple[Outcome, ...] = ("complete", "pruned", "failed")

@@ -15,9 +15,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFL
 from starcast.cli.processes import PROCESS, this_process
 from starcast.tracking import access, lineage, views
 from starcast.tracking.commands import command_line
-from starcast.tracking.experiment import active_run
 from starcast.tracking.patience import again_if_overtaken, quick_failures
-from starcast.tracking.server import shown_store
+from starcast.tracking.store import active_run, shown_store
 
 # A bar for each small download and notes on samplers and examples would bury the lines that matter.
 QUIET = ("system_metrics", "pyfunc", "utils.environment", "models.flavor_backend_registry")

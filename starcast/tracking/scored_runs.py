@@ -21,8 +21,7 @@ from starcast.evaluation.scores import count_matrix
 from starcast.tracking.access import explained
 from starcast.tracking.artifacts import artifacts_of, download
 from starcast.tracking.commands import command_line
-from starcast.tracking.experiment import active_run
-from starcast.tracking.server import shown_store
+from starcast.tracking.store import active_run, shown_store
 
 READERS = 8  # at the same time: a distant server is waited for, not worked with
 # A search logs its best trial's score, but only trials and candidates have a family. No score is below -1.

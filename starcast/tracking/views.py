@@ -11,9 +11,8 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from starcast.tracking.experiment import active_run
 from starcast.tracking.patience import again_if_overtaken
-from starcast.tracking.server import TRAINING
+from starcast.tracking.store import TRAINING, active_run
 
 VIEW = "mlflow.sharedViewState."
 SEARCH = f"{VIEW}search-"

@@ -8,7 +8,7 @@ import polars as pl
 
 from starcast.cli.progress import Progress
 from starcast.evaluation import intervals, scores
-from starcast.evaluation.decision import Decision, DecisionData, decide, decision_text
+from starcast.evaluation.decision import Decision, decide, decision_text
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
 from starcast.models.family import Fit, settings_text
@@ -18,8 +18,7 @@ from starcast.models.sampling import count_ratings, effective_shares, sampling_n
 from starcast.reports import figures, files
 from starcast.reviews.parquet import schema_of
 from starcast.reviews.split import SPLITS
-from starcast.tracking import artifacts, commands, packaging, registry, runs, server
-from starcast.tracking.recorder import recorder_of
+from starcast.tracking import artifacts, commands, packaging, registry, runs, store
 from starcast.workflow.fit_parameters import CandidatePlan
 from starcast.workflow.prepare import Prepared
 
@@ -115,7 +114,7 @@ def _fit(
     what = f"{spec.family} on {len(train.ratings):,} reviews, sampling {options.sampling}{note}"
     print(f"fitting the candidate: {what}", flush=True)
     start = time.monotonic()
-    recorder = EpochLines(recorder_of(run_id, validation.ratings), options.epochs)
+    recorder = EpochLines(artifacts.RunRecorder(run_id, validation.ratings), options.epochs)
     corpus = Corpus(train, validation, show=Progress().show)
     fitted = FAMILIES[spec.family].fit(corpus, spec.settings, options, recorder, checkpoints)
     facts = {"best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()}
@@ -126,8 +125,8 @@ def _fit(
 def _decide(plan: CandidatePlan, splits: dict[str, CorpusSplit], fitted: Fit) -> Decision:
     true_shares = effective_shares(splits["train"].ratings, "none")
     trained_shares = effective_shares(fitted.trained_on, plan.spec.options.sampling)
-    seen = DecisionData(splits["val"].ratings, fitted.validation_probabilities, true_shares, trained_shares)
-    return decide(plan.decision, plan.decision_metric, seen)
+    validation = splits["val"].ratings, fitted.validation_probabilities
+    return decide(plan.decision, plan.decision_metric, validation, (true_shares, trained_shares))
 
 
 def _answers(splits: dict[str, CorpusSplit], fitted: Fit, decision: Decision) -> dict[str, SplitAnswers]:
@@ -184,7 +183,7 @@ def _log_files(
 def _describe_and_register(
     candidate: Candidate, prepared: Prepared, plan: CandidatePlan, uri: str
 ) -> Candidate:
-    matrix = server.page_within(candidate.run_id, "confusion_matrix_test.png")
+    matrix = store.page_within(candidate.run_id, "confusion_matrix_test.png")
     facts = {
         "repeat it": f"`{commands.command_line('reproduce', run=candidate.run_id)}`",
         "candidate run": f"{_link(candidate.run_id)}, its [confusion matrix]({matrix})",
@@ -210,4 +209,4 @@ def _describe_and_register(
 
 
 def _link(run_id: str) -> str:
-    return f"[run `{run_id}`]({server.page_within(run_id)})"
+    return f"[run `{run_id}`]({store.page_within(run_id)})"

@@ -18,7 +18,7 @@ from starcast.reviews.split_files import SplitFacts, length_summary
 from starcast.spark.parameters import Executor, PreprocessParameters
 from starcast.spark.prepare import prepare_on_spark
 from starcast.spark.session import check_spark
-from starcast.tracking import lineage, reuse, runs
+from starcast.tracking import history, lineage, runs
 from starcast.tracking.artifacts import fetch
 
 PREPARED = "prepared_run_id"  # tag of a run that uses the splits of another
@@ -56,15 +56,15 @@ def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:
     with runs.step_run("preprocess", parameters.as_text(), name) as run_id:
         file = sources.locate(parameters.data)
         cleaner = clean.Cleaner.create(parameters.cleaning, parameters.lemmas)
-        key = reuse.reuse_key(_inputs(parameters, file, cleaner), _code())
-        finished = None if anew else reuse.finished_run(key, "splits")
+        key = history.reuse_key(_inputs(parameters, file, cleaner), _code())
+        finished = None if anew else history.finished_run(key, "splits")
         if finished:
             prepared = _load(finished, cleaner)
             _show(prepared, f"reused the finished run {finished}: same file, parameters and code")
             runs.describe(f"The same as run {finished}, whose splits are reused.", {"reused_run": finished})
             return prepared
         report = _preprocess(parameters, file, cleaner)
-        runs.describe("\n".join(f"- {line}" for line in report["lines"]), {reuse.KEY: key})
+        runs.describe("\n".join(f"- {line}" for line in report["lines"]), {history.REUSE_KEY: key})
     prepared = Prepared(run_id, False, report, cleaner)
     _show(prepared, f"splits and figures are on run {run_id}")
     return prepared

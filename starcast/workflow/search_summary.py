@@ -13,7 +13,7 @@ from starcast.reports.search_figures import best_so_far_figure
 from starcast.reports.setting_importance import importance_figure, left_out, setting_importance
 from starcast.reports.trial_table import TrialRecord, best_trials_markdown, outcome_text, trial_table
 from starcast.search.trials import Objective, Outcome, Trial, best_of
-from starcast.tracking import commands, runs, server, views
+from starcast.tracking import commands, runs, store, views
 from starcast.workflow.candidate import Candidate
 
 SHOWN = 10  # trials in the description
@@ -79,7 +79,7 @@ def describe_search(
     page = views.save_search_view(objective.name, objective.lower_is_better, list(settings))
     table, run_id = table_of(objective, trials, run_ids), run_ids[best.proposal.number]
     # The UI shows only the first lines of a description until a click: links come first.
-    trial, candidate = server.page_within(run_id), server.page_within(fitted.run_id)
+    trial, candidate = store.page_within(run_id), store.page_within(fitted.run_id)
     parts = [
         f"**Best: [trial {best.proposal.number}]({trial})**, {score}, of {outcome_text(table)}; its settings "
         f"fitted once more: the [candidate]({candidate}). [All trials, best first]({page}).",

@@ -7,7 +7,7 @@ from pathlib import Path
 from starcast.cli.parameters import resumed
 from starcast.search.progress import say
 from starcast.spark.session import check_spark
-from starcast.tracking import commands, resumption, runs, server
+from starcast.tracking import commands, resumption, runs, store
 from starcast.tracking.resumption import Finished
 from starcast.workflow import candidate, prepare
 from starcast.workflow.search import check_best, fit_best, search
@@ -66,7 +66,7 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
     for line in (
         *fitted.lines(),
         *commands.where_to_look(run_id),
-        f"compare the trials: {server.address(table)}",
+        f"compare the trials: {store.address(table)}",
     ):
         say(line)
     return fitted

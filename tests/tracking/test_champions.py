@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 
 from starcast.cli.errors import UserError
 from starcast.tracking import champions
-from starcast.tracking.champion_history import PREFIX, ChampionChange, ChangeKind, State, replay
-from starcast.tracking.champions import change, read_state, settle
+from starcast.tracking.champions import (
+    PREFIX,
+    ChampionChange,
+    ChangeKind,
+    State,
+    change,
+    read_state,
+    replay,
+    settle,
+)
 
 NAME = "review-rating"
 WRITES = (

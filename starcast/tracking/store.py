@@ -1,8 +1,10 @@
-"""The tracking store: is it a server, does it answer, how it may be shown, and the addresses of its pages."""
+"""The tracking store in use: whether it answers, how it may be shown, its pages, the experiment's runs."""
 
 import mlflow
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.rest_utils import http_request
 
 from starcast.cli.errors import without_secrets
@@ -10,6 +12,7 @@ from starcast.cli.errors import without_secrets
 PATIENCE_SECONDS = 5
 TRAINING = "workflowType=machine_learning"  # else the UI frames its pages with those of prompts and traces
 LOCAL_PAGES = "http://127.0.0.1:5000"  # where MLflow serves the pages of a local store, unless told otherwise
+MOST = 100_000  # runs of one search
 
 
 def is_server(uri: str) -> bool:
@@ -44,3 +47,31 @@ def address(page: str) -> str:
     """Return the full address of a page of the UI; for a local store, as served by the command we print."""
     uri = mlflow.get_tracking_uri()
     return f"{without_secrets(uri).rstrip('/') if is_server(uri) else LOCAL_PAGES}/{page}"
+
+
+def active_run() -> Run:
+    """Return the active run; everything in this room happens within a step's run."""
+    run = mlflow.active_run()
+    assert run is not None, "a step works within its run"
+    return run
+
+
+def runs_here(wanted: str, most: int = MOST) -> list[Run]:
+    """Return the runs of the active run's experiment that match MLflow's filter, the newest first."""
+    return search([active_run().info.experiment_id], wanted, most, "attributes.start_time DESC")
+
+
+def children_of(run: Run) -> list[Run]:
+    """Return the runs right below a run, in the order in which they began."""
+    wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"
+    return search([run.info.experiment_id], wanted)
+
+
+def search(
+    experiments: list[str], wanted: str, most: int = MOST, order: str = "attributes.start_time"
+) -> list[Run]:
+    """Return the runs of experiments, given by id, that match MLflow's filter."""
+    found: list[Run] = mlflow.search_runs(
+        experiments, wanted, max_results=most, order_by=[order], output_format="list"
+    )
+    return found
