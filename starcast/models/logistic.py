@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import skops.io
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
@@ -54,12 +53,16 @@ class FittedLogistic:
 
     def save(self, folder: Path) -> None:
         """Write the n-grams with their weights, and the classifier."""
+        import skops.io  # takes seconds, and only a model that is kept needs it
+
         self.vectorizer.save(folder / NGRAMS)
         skops.io.dump(self.classifier, folder / CLASSIFIER)
 
     @classmethod
     def load(cls, folder: Path) -> "FittedLogistic":
         """Read what `save` wrote; types that scikit-learn does not bring are refused."""
+        import skops.io
+
         return cls(NgramVectorizer.load(folder / NGRAMS), skops.io.load(folder / CLASSIFIER))
 
 
