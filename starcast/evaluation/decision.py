@@ -10,6 +10,7 @@ from starcast.evaluation.scores import count_matrix, matrix_scores
 
 FACTORS = np.geomspace(0.2, 5, 41)  # tried on one weight at a time
 ROUNDS = 10
+Arrays = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ def tune_decision(
         probabilities: shape (reviews, 5).
         measure: maps confusion matrices, shape (n, 5, 5), to n values; higher is better.
     """
-    weights, rows = np.ones(5), np.arange(len(ratings))
+    weights = np.ones(5)
     best = float(measure(count_matrix(ratings, probabilities.argmax(axis=1))[None])[0])
     for _ in range(ROUNDS):
         before = best
         for rating in range(5):
-            values = measure(_matrices_along(ratings, probabilities * weights, rating, rows))
+            values = measure(_matrices_along(ratings, probabilities * weights, rating))
             if values.max() > best:
                 best = float(values.max())
                 weights[rating] *= FACTORS[values.argmax()]
@@ -70,7 +71,7 @@ def tune_decision(
     return Decision(tuple((weights / weights.mean()).tolist()))
 
 
-def _matrices_along(ratings: np.ndarray, scores: np.ndarray, rating: int, rows: np.ndarray) -> np.ndarray:
+def _matrices_along(ratings: np.ndarray, scores: np.ndarray, rating: int) -> np.ndarray:
     """Return the confusion matrices with one rating's scores times each factor, shape (factors, 5, 5).
 
     Each review is read once: from some factor on, the rating beats the best of the others, its rival.
@@ -79,7 +80,7 @@ def _matrices_along(ratings: np.ndarray, scores: np.ndarray, rating: int, rows: 
     scores[:, rating] = -1
     rivals = scores.argmax(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):  # a score of 0 never wins
-        won_from = np.searchsorted(FACTORS, scores[rows, rivals] / own, side="right")
+        won_from = np.searchsorted(FACTORS, scores[np.arange(len(ratings)), rivals] / own, side="right")
     places = np.ravel_multi_index((ratings, rivals, won_from), (5, 5, len(FACTORS) + 1))
     counts = np.bincount(places, minlength=25 * (len(FACTORS) + 1)).reshape(5, 5, -1)
     won = counts.cumsum(axis=2)[:, :, :-1]
@@ -88,31 +89,17 @@ def _matrices_along(ratings: np.ndarray, scores: np.ndarray, rating: int, rows: 
     return matrices
 
 
-@dataclass(frozen=True)
-class DecisionData:
-    """What a decision is fitted on.
+def decide(name: DecisionName, metric: str, validation: Arrays, shares: Arrays) -> Decision:
+    """Return a decision by name; `tuned` maximizes `metric`, a score of the confusion matrix.
 
     Args:
-        ratings: of the validation split as index 0-4, shape (reviews,).
-        probabilities: of the validation split, shape (reviews, 5).
-        true_shares: of the ratings in the training split, shape (5,).
-        trained_shares: of the ratings in the training split after sampling, shape (5,).
+        validation: true ratings as index 0-4, shape (reviews,), and probabilities, shape (reviews, 5).
+        shares: of the ratings in the training split, before and after sampling, shape (5,) each.
     """
-
-    ratings: np.ndarray
-    probabilities: np.ndarray
-    true_shares: np.ndarray
-    trained_shares: np.ndarray
-
-
-def decide(name: DecisionName, metric: str, seen: DecisionData) -> Decision:
-    """Return a decision by name; `tuned` maximizes `metric`, a score of the confusion matrix."""
     if name == "tuned":
-        return tune_decision(
-            seen.ratings, seen.probabilities, lambda matrices: matrix_scores(matrices)[metric]
-        )
+        return tune_decision(*validation, lambda matrices: matrix_scores(matrices)[metric])
     if name == "prior_corrected":
-        return prior_correction(seen.true_shares, seen.trained_shares)
+        return prior_correction(*shares)
     return EXPECTED if name == "expected" else Decision()
 
 

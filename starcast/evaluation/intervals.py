@@ -4,16 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from starcast.evaluation.paired import Estimate
+from starcast.evaluation.paired import LEVEL, Estimate
 from starcast.evaluation.scores import matrix_scores
 
+AUC_RESAMPLES = 1_000
 Intervals = dict[str, tuple[float, float]]  # score name -> (low, high)
 
 
-def bootstrap_intervals(
-    matrix: np.ndarray, seed: int, resamples: int = 2_000, level: float = 0.95
-) -> Intervals:
-    """Return percentile bootstrap intervals over reviews (Efron, 1979) by name of the score.
+def bootstrap_intervals(matrix: np.ndarray, seed: int, resamples: int = 2_000) -> Intervals:
+    """Return 95% percentile bootstrap intervals over reviews (Efron, 1979) by name of the score.
 
     Drawing reviews with replacement means drawing the 25 cells of their confusion matrix from a multinomial
     distribution, so no resample needs the reviews themselves.
@@ -21,14 +20,11 @@ def bootstrap_intervals(
     counts = matrix.ravel()
     draws = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=resamples)
     scores = matrix_scores(draws.reshape(resamples, 5, 5))
-    tail = (1 - level) / 2
-    ends = {name: np.quantile(values, [tail, 1 - tail]) for name, values in scores.items()}
-    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
+    tail = (1 - LEVEL) / 2
+    return {name: tuple(np.quantile(values, [tail, 1 - tail]).tolist()) for name, values in scores.items()}
 
 
-def auc_interval(
-    ratings: np.ndarray, fits: Sequence[np.ndarray], seed: int, resamples: int = 1_000
-) -> Estimate:
+def auc_interval(ratings: np.ndarray, fits: Sequence[np.ndarray], seed: int) -> Estimate:
     """Return the mean AUC of fits on the same reviews with its 95% bootstrap interval over reviews and fits.
 
     A resample's AUC follows from the influence of the reviews in it, so that nothing is ranked again.
@@ -39,14 +35,13 @@ def auc_interval(
     """
     random, reviews = np.random.default_rng(seed), len(ratings)
     values, influences = zip(*(_auc(ratings, probabilities) for probabilities in fits), strict=True)
-    drawn = np.empty(resamples)
-    for i in range(resamples):
+    drawn = np.empty(AUC_RESAMPLES)
+    for i in range(AUC_RESAMPLES):
         chosen = random.integers(len(fits), size=len(fits))
         influence = np.mean([influences[fit] for fit in chosen], axis=0)
         moved = influence[random.integers(reviews, size=reviews)].mean()
         drawn[i] = np.mean([values[fit] for fit in chosen]) + moved
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Estimate(float(np.mean(values)), float(low), float(high))
+    return Estimate(float(np.mean(values)), *np.quantile(drawn, [0.025, 0.975]).tolist())
 
 
 def _auc(ratings: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndarray]:

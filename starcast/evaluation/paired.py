@@ -24,6 +24,12 @@ class Estimate:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, value: float, resampled: np.ndarray) -> "Estimate":
+        """Return a value with the percentile interval of its bootstrap resamples."""
+        tail = (1 - LEVEL) / 2
+        return cls(float(value), *np.quantile(resampled, [tail, 1 - tail]).tolist())
+
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
@@ -37,7 +43,7 @@ class Draws:
 
     def estimate(self, score: str) -> Estimate:
         """Return a score with its interval."""
-        return _estimate(self.values[score], self.resampled[score])
+        return Estimate.of(self.values[score], self.resampled[score])
 
 
 @dataclass(frozen=True)
@@ -81,14 +87,10 @@ class PairedBootstrap:
         for system in systems:
             start, end = end, end + len(system)
             # The same seed each time, so that systems with equally many fits draw the same ones.
-            chosen = np.random.default_rng(self._seed).integers(
-                len(system), size=(len(system), self._resamples)
-            )
+            random, shape = np.random.default_rng(self._seed), (len(system), self._resamples)
+            chosen = random.integers(len(system), size=shape), np.arange(self._resamples)
             values = {name: float(each[start:end].mean()) for name, each in observed.items()}
-            drawn = {
-                name: np.take_along_axis(each[start:end], chosen, axis=0).mean(axis=0)
-                for name, each in resampled.items()
-            }
+            drawn = {name: each[start:end][chosen].mean(axis=0) for name, each in resampled.items()}
             found.append(Draws(values, drawn))
         return found
 
@@ -96,17 +98,13 @@ class PairedBootstrap:
         """Return the confusion matrix of every fit on every resample, shape (fits, resamples, 5, 5)."""
         random, reviews = np.random.default_rng(self._seed), len(self._ratings)
         cells = (self._ratings * 5 + fits + 25 * np.arange(len(fits))[:, None]).ravel()
-        columns = np.tile(np.arange(reviews), len(fits))
-        member = sparse.csr_array(
-            (np.ones(cells.size, np.float32), (cells, columns)), shape=(25 * len(fits), reviews)
-        )
+        places = cells, np.tile(np.arange(reviews), len(fits))
+        member = sparse.csr_array((np.ones(cells.size, np.float32), places), (25 * len(fits), reviews))
         counts, chunk = np.empty((25 * len(fits), self._resamples)), max(1, DRAWN // reviews)
         for start in range(0, self._resamples, chunk):
             drawn = random.integers(reviews, size=(min(chunk, self._resamples - start), reviews))
-            times = np.stack(
-                [np.bincount(row, minlength=reviews).astype(np.float32) for row in drawn], axis=1
-            )
-            counts[:, start : start + chunk] = member @ times
+            times = [np.bincount(row, minlength=reviews).astype(np.float32) for row in drawn]
+            counts[:, start : start + chunk] = member @ np.stack(times, axis=1)
         return counts.reshape(len(fits), 5, 5, -1).transpose(0, 3, 1, 2)
 
 
@@ -117,21 +115,12 @@ def differences(baseline: Draws, others: Sequence[Draws], score: str) -> list[Di
     """
     from scipy.stats import false_discovery_control
 
-    gaps = [other.resampled[score] - baseline.resampled[score] for other in others]
-    estimates = [
-        _estimate(o.values[score] - baseline.values[score], gap) for o, gap in zip(others, gaps, strict=True)
-    ]
-    adjusted = false_discovery_control([_p_value(gap) for gap in gaps]) if gaps else []
+    estimates, p_values = [], []
+    for other in others:
+        gap = other.resampled[score] - baseline.resampled[score]
+        estimates.append(Estimate.of(other.values[score] - baseline.values[score], gap))
+        # Plus one, as the observed difference counts as a draw (Davison and Hinkley, 1997, chapter 4).
+        sides = (gap <= 0).sum() + 1, (gap >= 0).sum() + 1
+        p_values.append(min(1.0, 2 * min(sides) / (len(gap) + 1)))
+    adjusted = false_discovery_control(p_values) if p_values else []
     return [Difference(estimate, float(p)) for estimate, p in zip(estimates, adjusted, strict=True)]
-
-
-def _estimate(value: float, resampled: np.ndarray) -> Estimate:
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    return Estimate(value, float(low), float(high))
-
-
-def _p_value(gap: np.ndarray) -> float:
-    # Plus one, as the observed difference counts as a draw (Davison and Hinkley, 1997, chapter 4).
-    sides = (gap <= 0).sum() + 1, (gap >= 0).sum() + 1
-    return float(min(1.0, 2 * min(sides) / (len(gap) + 1)))

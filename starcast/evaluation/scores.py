@@ -15,10 +15,12 @@ def matrix_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
     once. A ratio with denominator 0 is 0; kappa, 1 minus a ratio, is then 1 (scikit-learn: NaN).
     """
     right = np.diagonal(matrices, axis1=-2, axis2=-1)
-    support, answered = matrices.sum(-1), matrices.sum(-2)
+    support, answered, total = matrices.sum(-1), matrices.sum(-2), matrices.sum((-1, -2))
     recall, precision = _ratio(right, support), _ratio(right, answered)
     f1 = _ratio(2 * right, support + answered)
-    total = support.sum(-1)
+    expected = support[..., :, None] * answered[..., None, :]
+    distance = np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+    squares, expected_squares = ((counts * distance**2).sum((-1, -2)) for counts in (matrices, expected))
     scores = {
         "accuracy": _ratio(right.sum(-1), total),
         "f1_weighted": _ratio((f1 * support).sum(-1), total),
@@ -26,16 +28,9 @@ def matrix_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
         "precision_weighted": _ratio((precision * support).sum(-1), total),
         "recall_weighted": _ratio((recall * support).sum(-1), total),
         "harmonic_recall": harmonic_recall(recall, precision),
-    }
-    stars = np.arange(5)
-    distance = np.abs(stars[:, None] - stars)
-    squared = distance**2
-    expected = support[..., :, None] * answered[..., None, :]
-    scores |= {
         "mae": _ratio((matrices * distance).sum((-1, -2)), total),
         "within_one": _ratio((matrices * (distance <= 1)).sum((-1, -2)), total),
-        "quadratic_kappa": 1
-        - _ratio((matrices * squared).sum((-1, -2)) * total, (expected * squared).sum((-1, -2))),
+        "quadratic_kappa": 1 - _ratio(squares * total, expected_squares),
     }
     for i in range(5):
         for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):

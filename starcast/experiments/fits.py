@@ -9,7 +9,7 @@ import polars as pl
 
 from starcast.cli.progress import Progress, clock
 from starcast.evaluation import scores
-from starcast.evaluation.decision import Decision, DecisionData, decide
+from starcast.evaluation.decision import Decision, decide
 from starcast.evaluation.names import DecisionName
 from starcast.models.sampling import count_ratings, sampling_note
 from starcast.reports import files
@@ -107,9 +107,9 @@ def _fit(job: FitJob, ground: ExperimentData, name: str) -> ScoredFit:
     asked = {**job.spec.logged(), "seed": job.spec.options.seed, **size}
     with runs.child_run(name, tags, asked) as run_id:
         fitted = fit_alone(job)
+        validation = ground.validation_ratings, fitted.probabilities["val"]
         shares = fitted.true_shares, fitted.trained_shares
-        seen = DecisionData(ground.validation_ratings, fitted.probabilities["val"], *shares)
-        decisions = {decision: decide(decision, ground.metric, seen) for decision in ground.decisions}
+        decisions = {name: decide(name, ground.metric, validation, shares) for name in ground.decisions}
         chosen = {decision: rule.choose(fitted.probabilities["test"]) for decision, rule in decisions.items()}
         fitting = ScoredFit(job, run_id, fitted, chosen)
         _log_metrics(fitting, ground, decisions[ground.decisions[0]])

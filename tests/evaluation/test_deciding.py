@@ -1,61 +1,51 @@
 """A decision by its name."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from starcast.evaluation.decision import (
-    EXPECTED,
-    Decision,
-    DecisionData,
-    decide,
-    decision_text,
-    prior_correction,
-)
+from starcast.evaluation.decision import EXPECTED, Arrays, Decision, decide, decision_text, prior_correction
 from starcast.evaluation.names import DECISIONS
 from starcast.evaluation.scores import count_matrix, matrix_scores
 
 SHARES = np.array([0.05, 0.07, 0.13, 0.2, 0.55])
+BALANCED = SHARES, np.full(5, 0.2)
 
 
 @pytest.fixture
-def seen() -> DecisionData:
+def seen() -> Arrays:
     """Probabilities that lean to the frequent rating, of a model trained on equal shares."""
     random = np.random.default_rng(0)
     ratings = random.choice(5, size=600, p=SHARES)
     logits = random.normal(size=(600, 5)) + np.log(SHARES) + 1.5 * np.eye(5)[ratings]
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return DecisionData(ratings, probabilities, SHARES, np.full(5, 0.2))
+    return ratings, probabilities
 
 
-def test_every_name_is_a_decision_of_its_own(seen: DecisionData) -> None:
-    assert {len(decide(name, "f1_macro", seen).choose(seen.probabilities)) for name in DECISIONS} == {600}
-    assert len({decide(name, "f1_macro", seen) for name in DECISIONS}) == len(DECISIONS) == 4
+def test_every_name_is_a_decision_of_its_own(seen: Arrays) -> None:
+    assert {len(decide(name, "f1_macro", seen, BALANCED).choose(seen[1])) for name in DECISIONS} == {600}
+    assert len({decide(name, "f1_macro", seen, BALANCED) for name in DECISIONS}) == len(DECISIONS) == 4
 
 
-def test_argmax_and_expected_look_at_nothing(seen: DecisionData) -> None:
-    assert decide("argmax", "f1_macro", seen) == Decision()
-    assert decide("expected", "f1_macro", seen) == EXPECTED
+def test_argmax_and_expected_look_at_nothing(seen: Arrays) -> None:
+    assert decide("argmax", "f1_macro", seen, BALANCED) == Decision()
+    assert decide("expected", "f1_macro", seen, BALANCED) == EXPECTED
 
 
-def test_prior_corrected_looks_at_the_shares_alone(seen: DecisionData) -> None:
-    corrected = decide("prior_corrected", "f1_macro", seen)
-    assert corrected == prior_correction(SHARES, np.full(5, 0.2))
+def test_prior_corrected_looks_at_the_shares_alone(seen: Arrays) -> None:
+    corrected = decide("prior_corrected", "f1_macro", seen, BALANCED)
+    assert corrected == prior_correction(*BALANCED)
     assert corrected.weights == pytest.approx(SHARES / SHARES.mean())
-    assert decide("prior_corrected", "accuracy", replace(seen, ratings=seen.ratings * 0)) == corrected
-    assert decide("prior_corrected", "f1_macro", replace(seen, trained_shares=SHARES)) == Decision()
+    assert decide("prior_corrected", "accuracy", (seen[0] * 0, seen[1]), BALANCED) == corrected
+    assert decide("prior_corrected", "f1_macro", seen, (SHARES, SHARES)) == Decision()
 
 
 @pytest.mark.parametrize("metric", ["f1_macro", "accuracy", "harmonic_recall"])
-def test_tuned_is_the_best_of_all_at_what_it_aims_at_where_it_was_fitted(
-    seen: DecisionData, metric: str
-) -> None:
+def test_tuned_is_the_best_of_all_at_what_it_aims_at_where_it_was_fitted(seen: Arrays, metric: str) -> None:
     def measured(decision: Decision) -> float:
-        return float(matrix_scores(count_matrix(seen.ratings, decision.choose(seen.probabilities)))[metric])
+        return float(matrix_scores(count_matrix(seen[0], decision.choose(seen[1])))[metric])
 
-    tuned = measured(decide("tuned", metric, seen))
-    assert tuned == max(measured(decide(name, metric, seen)) for name in DECISIONS)
+    tuned = measured(decide("tuned", metric, seen, BALANCED))
+    assert tuned == max(measured(decide(name, metric, seen, BALANCED)) for name in DECISIONS)
     assert tuned > measured(Decision())
 
 

@@ -61,7 +61,7 @@ def test_matrices_along_a_weight_are_those_of_each_factor(seed: int, rating: int
     tried = np.tile(scores, (len(FACTORS), 1, 1))
     tried[:, :, rating] *= FACTORS[:, None]
     expected = [count_matrix(ratings, each.argmax(axis=1)) for each in tried]
-    np.testing.assert_array_equal(_matrices_along(ratings, scores, rating, np.arange(len(ratings))), expected)
+    np.testing.assert_array_equal(_matrices_along(ratings, scores, rating), expected)
 
 
 def test_it_helps_on_reviews_it_did_not_see() -> None:

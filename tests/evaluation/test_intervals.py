@@ -53,16 +53,6 @@ def test_equal_seeds_give_equal_intervals_and_other_seeds_others() -> None:
     assert bootstrap_intervals(matrix, seed=1) != bootstrap_intervals(matrix, seed=2)
 
 
-def test_a_lower_level_lies_inside_a_higher_one() -> None:
-    matrix = count_matrix(*answers())
-    inner, outer = (
-        bootstrap_intervals(matrix, seed=1, level=0.5),
-        bootstrap_intervals(matrix, seed=1, level=0.95),
-    )
-    for name in ("accuracy", "f1_macro", "harmonic_recall"):
-        assert outer[name][0] < inner[name][0] < inner[name][1] < outer[name][1]
-
-
 def test_the_level_is_the_share_of_draws_inside() -> None:
     """The accuracy of n reviews of which half are right has the standard deviation 0.5 / sqrt(n)."""
     matrix = np.diag([500, 0, 0, 0, 0]) + np.fliplr(np.diag([500, 0, 0, 0, 0]))
