@@ -12,7 +12,7 @@ from starcast.models.family import FitOptions
 from starcast.reviews.split import LEARNED_FROM
 from starcast.search.loop import Search
 from starcast.search.progress import say
-from starcast.search.pruning import NoPruner
+from starcast.search.pruning import Pruner
 from starcast.search.trial_worker import TrialOptions
 from starcast.search.trials import Proposal, Trial
 from starcast.search.workers import WorkerPool, carried_workers
@@ -37,7 +37,7 @@ class _One:
 
 
 @dataclass
-class _StopsAfter(NoPruner):
+class _StopsAfter(Pruner):
     """Stops a trial after the epoch at which it was pruned originally."""
 
     last: int
@@ -73,7 +73,7 @@ def train_again(
         trials = TrialOptions(folder, goal, options, parameters.executions_per_trial, prunes)
         patience = Patience(parameters.server_patience_minutes * 60, say)
         log = TrialLog(run_id, parameters.engine, trials.parameters, corpus.validation.ratings, patience, {})
-        pruner = NoPruner() if pruned_after is None else _StopsAfter(pruned_after)
+        pruner = Pruner() if pruned_after is None else _StopsAfter(pruned_after)
         try:
             with quick_failures(), WorkerPool(WORKER, trials, workers) as pool:
                 [trial] = Search(_One(proposal), pool, pruner, log, goal).run(1, proposal.number)

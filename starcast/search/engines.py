@@ -1,12 +1,10 @@
 """Search engines, their algorithms and pruners: which go together, and what `auto` means."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from starcast.models.family import Settings, Space
 from starcast.search.pruning import PrunerName
-from starcast.search.trials import Proposals
+from starcast.search.trials import Proposals, SearchPlan
 
 EngineName = Literal["hyperopt", "keras-tuner"]
 PrunerChoice = Literal["auto", PrunerName]
@@ -27,44 +25,29 @@ class Engine:
 
     @classmethod
     def choose(cls, engine: EngineName, algorithm: AlgorithmName, pruner: PrunerChoice) -> "Engine":
-        """Resolve `auto`: the engine's first algorithm; the pruner asha, or none with hyperband, which stops
-        trials itself.
+        """Resolve `auto`: the engine's first algorithm; the pruner asha, or none with hyperband.
 
         Raises:
             ValueError: an algorithm of the other engine, or a pruner beside hyperband.
         """
         chosen = ALGORITHMS[engine][0] if algorithm == "auto" else algorithm
         if chosen not in ALGORITHMS[engine]:
-            others = [name for name, has in ALGORITHMS.items() if chosen in has]
-            offered = ", ".join(ALGORITHMS[engine])
-            raise ValueError(
-                f"engine {engine} has no algorithm {chosen!r}: choose from {offered}, or engine={others[0]}"
-            )
-        stops_itself = chosen == "hyperband"
-        if stops_itself and pruner not in ("auto", "none"):
-            raise ValueError(
-                f"hyperband stops trials itself and does not go with pruner={pruner}: use pruner=none"
-            )
+            [other] = [name for name, has in ALGORITHMS.items() if chosen in has]
+            choices = f"choose from {', '.join(ALGORITHMS[engine])}, or engine={other}"
+            raise ValueError(f"engine {engine} has no algorithm {chosen!r}: {choices}")
+        if chosen == "hyperband" and pruner not in ("auto", "none"):
+            what = f"hyperband stops trials itself and does not go with pruner={pruner}"
+            raise ValueError(f"{what}: use pruner=none")
         if pruner == "auto":
-            pruner = "none" if stops_itself else "asha"
+            pruner = "none" if chosen == "hyperband" else "asha"
         return cls(engine, chosen, pruner)
 
-    def proposals(
-        self,
-        spaces: Mapping[str, Space],
-        max_trials: int,
-        max_epochs: int,
-        seed: Sequence[int],
-        first: Sequence[tuple[str, Settings]],
-    ) -> Proposals:
-        """Return the engine's source of settings.
-
-        Its package takes seconds to import, so it is imported here.
-        """
+    def proposals(self, plan: SearchPlan) -> Proposals:
+        """Return the engine's source of settings; its package, which takes seconds, is imported here."""
         if self.name == "hyperopt":
             from starcast.search.hyperopt_proposals import HyperoptProposals
 
-            return HyperoptProposals(spaces, self.algorithm, max_trials, seed, first)
+            return HyperoptProposals(self.algorithm, plan)
         from starcast.search.keras_tuner_proposals import KerasTunerProposals
 
-        return KerasTunerProposals(spaces, self.algorithm, max_trials, seed, first, max_epochs)
+        return KerasTunerProposals(self.algorithm, plan)

@@ -98,25 +98,21 @@ class _Running:
     curve: list[float] = field(default_factory=list)
 
 
+@dataclass
 class Search:
     """One search: `proposals` chooses settings, `pool` trains them, `pruner` stops trials, `watcher` records.
 
     `age`: seconds since the search began in another process.
     """
 
-    def __init__(
-        self,
-        proposals: Proposals,
-        pool: Pool,
-        pruner: Pruner,
-        watcher: Watcher,
-        objective: Objective,
-        age: float = 0,
-    ) -> None:
-        self._proposals, self._pool, self._pruner, self._watcher = proposals, pool, pruner, watcher
-        self._objective, self._age = objective, age
-        self._running: dict[int, _Running] = {}
-        self._start = time.monotonic()
+    proposals: Proposals
+    pool: Pool
+    pruner: Pruner
+    watcher: Watcher
+    objective: Objective
+    age: float = 0
+    _running: dict[int, _Running] = field(default_factory=dict)
+    _start: float = field(default_factory=lambda: time.monotonic())
 
     def run(self, trials: int, first_number: int = 1, timeout_seconds: float = 0) -> Iterator[Trial]:
         """Run this many trials, numbered from `first_number`, and yield each when it has ended.
@@ -126,57 +122,45 @@ class Search:
         """
         number, last = first_number, first_number + trials - 1
         while True:
-            self._watcher.check()
-            while number <= last and self._pool.idle():
-                late = bool(timeout_seconds) and number > first_number and self._seconds() >= timeout_seconds
-                if late or not self._begin(number):
+            self.watcher.check()
+            while number <= last and self.pool.idle():
+                seconds = time.monotonic() - self._start
+                late = bool(timeout_seconds) and number > first_number and seconds >= timeout_seconds
+                proposal = None if late else self.proposals.ask(number)
+                if proposal is None:
                     break
+                self._running[number] = _Running(proposal, time.monotonic())
+                self.watcher.begin(proposal)
+                self.pool.begin(proposal)
                 number += 1
             if not self._running:
                 return
-            event = self._pool.wait(LOOK_EVERY)
+            event = self.pool.wait(LOOK_EVERY)
             if isinstance(event, Epoch):
-                self._epoch(event)
+                self._prune(event)
             elif event:
                 yield self._end(event)
 
-    def _seconds(self) -> float:
-        return time.monotonic() - self._start
-
-    def _begin(self, number: int) -> bool:
-        proposal = self._proposals.ask(number)
-        if proposal is None:
-            return False
-        self._running[number] = _Running(proposal, self._seconds())
-        self._watcher.begin(proposal)
-        self._pool.begin(proposal)
-        return True
-
-    def _epoch(self, event: Epoch) -> None:
+    def _prune(self, event: Epoch) -> None:
         running = self._running[event.number]
-        score = self._objective.score(event.metrics[self._objective.name])
+        score = self.objective.score(event.metrics[self.objective.name])
         running.curve.append(score)
-        goes_on = self._pruner.goes_on(event.number, running.proposal.family, event.epoch, score)
+        goes_on = self.pruner.goes_on(event.number, running.proposal.family, event.epoch, score)
         if event.waits:
-            self._pool.answer(event.number, goes_on)
-        self._watcher.epoch(event)
+            self.pool.answer(event.number, goes_on)
+        self.watcher.epoch(event)
 
     def _end(self, event: Done | Failed) -> Trial:
-        running = self._running.pop(event.number)
-        now = self._seconds()
-        outcome, score, reason = self._outcome(running.proposal, event)
-        curve, ended = tuple(running.curve), self._age + now
-        trial = Trial(running.proposal, outcome, score, curve, reason, now - running.began, ended)
-        self._proposals.tell(trial)
-        self._watcher.end(trial, event)
-        return trial
-
-    def _outcome(self, proposal: Proposal, event: Done | Failed) -> tuple[Outcome, float | None, str]:
+        running, now = self._running.pop(event.number), time.monotonic()
+        outcome: Outcome = "failed"
+        score, reason = None, ""
         if isinstance(event, Failed):
-            return "failed", None, event.reason
-        cut_short = event.result is None or proposal.epochs is not None
-        return (
-            "pruned" if cut_short else "complete",
-            self._objective.score(event.metrics[self._objective.name]),
-            "",
-        )
+            reason = event.reason
+        else:
+            outcome = "pruned" if event.result is None or running.proposal.epochs is not None else "complete"
+            score = self.objective.score(event.metrics[self.objective.name])
+        took, ended = now - running.began, self.age + now - self._start
+        trial = Trial(running.proposal, outcome, score, tuple(running.curve), reason, took, ended)
+        self.proposals.tell(trial)
+        self.watcher.end(trial, event)
+        return trial

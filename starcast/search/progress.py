@@ -17,31 +17,28 @@ class TrialLines:
     """Prints a line per trial with the counts by outcome, the best so far and the time left."""
 
     def __init__(self, objective: Objective, max_trials: int, finished: Sequence[Trial] = ()) -> None:
-        self._objective, self._max_trials = objective, max_trials
-        self._progress, self._earlier = Progress(), len(finished)
-        self._trials = list(finished)
+        self._objective, self._max_trials, self._progress = objective, max_trials, Progress()
+        self._trials, self._earlier = list(finished), len(finished)
 
     def show(self, trial: Trial) -> None:
         """Print a finished trial."""
         self._trials.append(trial)
         counts = Counter(each.outcome for each in self._trials)
         done = f"{counts['complete']} done, {counts['pruned']} pruned, {counts['failed']} failed"
-        best = best_of(self._trials)
+        best, ended = best_of(self._trials), len(self._trials)
         known = f", best {self._value(best)}" if best else ""
-        ended = len(self._trials)
         left = self._progress.left((ended - self._earlier) / (self._max_trials - self._earlier))
+        result = f"{self._objective.name} {self._value(trial)}"
+        if trial.outcome != "complete":
+            failed = trial.score is None
+            epoch = len(trial.curve)
+            result = f"failed ({trial.reason})" if failed else f"pruned after epoch {epoch} at {result}"
         proposal = trial.proposal
         print(
             f"  [{ended}/{self._max_trials}: {done}{known}{left}]  trial {proposal.number} {proposal.family} "
-            f"{self._result(trial)} in {clock(trial.seconds)} ({settings_text(proposal.settings)})",
+            f"{result} in {clock(trial.seconds)} ({settings_text(proposal.settings)})",
             flush=True,
         )
-
-    def _result(self, trial: Trial) -> str:
-        if trial.score is None:
-            return f"failed ({trial.reason})"
-        value = f"{self._objective.name} {self._value(trial)}"
-        return value if trial.outcome == "complete" else f"pruned after epoch {len(trial.curve)} at {value}"
 
     def _value(self, trial: Trial) -> str:
         return "?" if trial.score is None else f"{self._objective.score(trial.score):.4f}"

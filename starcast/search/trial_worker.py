@@ -50,15 +50,10 @@ class TrialOptions:
     def spec(self, proposal: Proposal, execution: int = 0) -> ModelSpec:
         """Return what one execution of a trial fits."""
         settings, options = split_choices(proposal.settings, self.options)
-        family = FAMILIES[proposal.family]
+        family, seed = FAMILIES[proposal.family], options.seed + execution
         epochs = (proposal.epochs or options.epochs) if family.iterative else 1
-        options = replace(
-            options,
-            sampling=family.check_sampling(options.sampling),
-            epochs=epochs,
-            seed=options.seed + execution,
-            patience=epochs,
-        )
+        sampling = family.check_sampling(options.sampling)
+        options = replace(options, sampling=sampling, epochs=epochs, seed=seed, patience=epochs)
         return ModelSpec(proposal.family, settings, options)
 
     def parameters(self, proposal: Proposal) -> dict[str, Value]:
@@ -86,9 +81,8 @@ class Reporter:
         if not math.isfinite(self.scores[self._objective]):
             raise ArithmeticError(f"{self._objective} is not a number on this validation split")
         if self.execution:
-            self.further_curves.append(
-                (epoch, {f"execution_{self.execution + 1}/{k}": v for k, v in self.scores.items()})
-            )
+            prefix = f"execution_{self.execution + 1}/"
+            self.further_curves.append((epoch, {prefix + name: v for name, v in self.scores.items()}))
             return
         waits = self.prunes and epoch < self.last_epoch
         send(self._pipe, Epoch(self._number, epoch, self.scores, waits))

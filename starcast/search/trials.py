@@ -1,9 +1,13 @@
 """The vocabulary of a search: objective, proposal, trial."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from starcast.models.family import Settings
+from starcast.models.family import Settings, Space
+
+Outcome = Literal["complete", "pruned", "failed"]
+Point = tuple[str, Settings]  # a family, and some of its settings
 
 
 @dataclass(frozen=True)
@@ -18,15 +22,31 @@ class Objective:
         return -value if self.lower_is_better else value
 
 
-Outcome = Literal["complete", "pruned", "failed"]
+@dataclass(frozen=True)
+class SearchPlan:
+    """What settings are proposed from: a space per family, and how long the search is.
+
+    The points of `first` are proposed first; settings left out are drawn at random.
+    """
+
+    spaces: Mapping[str, Space]
+    max_trials: int
+    max_epochs: int
+    seed: Sequence[int]
+    first: Sequence[Point] = ()
+
+    @property
+    def startup(self) -> int:
+        """Return after how many trials an algorithm starts to model: a third, at least 5, at most 20.
+
+        With hyperopt's default of 20, a short search would be random to its end.
+        """
+        return min(20, max(5, self.max_trials // 3))
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What one trial trains.
-
-    `number` counts from 1; `epochs` is set where the algorithm asks for fewer than the search's.
-    """
+    """What trial `number` (from 1) trains; `epochs`: where the algorithm asks for fewer than the search's."""
 
     number: int
     family: str
@@ -55,10 +75,7 @@ class Proposals(Protocol):
     """A source of settings that learns from trials."""
 
     def ask(self, number: int) -> Proposal | None:
-        """Propose settings for trial `number`.
-
-        None if they depend on running trials or all have been tried.
-        """
+        """Propose settings for a trial; None if they depend on running trials or all have been tried."""
 
     def tell(self, trial: Trial) -> None:
         """Learn from a finished trial, whether this source or an earlier process proposed it."""
@@ -66,9 +83,8 @@ class Proposals(Protocol):
 
 def ranked(trials: list[Trial]) -> list[tuple[float, Trial]]:
     """Return the complete trials with their scores, best first; of equal ones the earlier first."""
-    complete = [
-        (trial.score, trial) for trial in trials if trial.outcome == "complete" and trial.score is not None
-    ]
+    scored = [(trial.score, trial) for trial in trials if trial.score is not None]
+    complete = [(score, trial) for score, trial in scored if trial.outcome == "complete"]
     return sorted(complete, key=lambda pair: (-pair[0], pair[1].proposal.number))
 
 
@@ -83,9 +99,9 @@ def from_worst_to_best(trials: list[Trial]) -> list[Trial]:
     Every pruned trial ranks below every complete one, because its score is of an earlier epoch; pruned trials
     are ordered by the epoch reached, then by their score there (as in Optuna's TPE).
     """
-    scored = [
-        (trial.outcome == "complete", len(trial.curve), trial.score, trial)
-        for trial in trials
-        if trial.score is not None
-    ]
-    return [trial for *_, trial in sorted(scored, key=lambda row: (row[0], row[2]) if row[0] else row[:3])]
+
+    def rank(trial: Trial) -> tuple:
+        is_complete = trial.outcome == "complete"
+        return is_complete, 0 if is_complete else len(trial.curve), trial.score
+
+    return sorted((trial for trial in trials if trial.score is not None), key=rank)

@@ -1,7 +1,4 @@
-"""Worker processes that train trials.
-
-Fed over a pipe, recycled before their memory grows, replaced if they die.
-"""
+"""Worker processes that train trials: fed over a pipe, replaced if their memory grows or they die."""
 
 import os
 import shutil
@@ -14,7 +11,6 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from types import TracebackType
 from typing import Any
 
 import psutil
@@ -38,17 +34,13 @@ def gpus() -> list[str]:
     if not shutil.which("nvidia-smi"):
         return []
     listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False)
-    # Without a card the driver's tool, where it is installed, fails.
-    return (
-        [str(number) for number in range(len(listed.stdout.splitlines()))] if listed.returncode == 0 else []
-    )
+    if listed.returncode:  # without a card the driver's tool, where it is installed, fails
+        return []
+    return [str(number) for number in range(len(listed.stdout.splitlines()))]
 
 
 def carried_workers() -> int:
-    """Return how many workers this machine carries.
-
-    One per GPU, else one per core that free memory allows.
-    """
+    """Return how many workers this machine carries: one per GPU, else per core that free memory allows."""
     cores = len(os.sched_getaffinity(0))
     return len(gpus()) or max(1, min(cores, int(psutil.virtual_memory().available // MEMORY_OF_ONE)))
 
@@ -89,9 +81,7 @@ class WorkerPool:
         self._workers = [self._start(environment) for environment in environments(self.workers)]
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for worker in self._workers:
             _kill(worker)
 
@@ -108,8 +98,9 @@ class WorkerPool:
 
     def answer(self, number: int, goes_on: bool) -> None:
         """Tell a waiting trial whether it goes on."""
+        worker = next(worker for worker in self._workers if worker.number == number)
         with suppress(BrokenPipeError):
-            self._of(number).pipe.send(goes_on)
+            worker.pipe.send(goes_on)
 
     def wait(self, seconds: float) -> Event | None:
         """Return the next event of any worker, or None if there is none within this time."""
@@ -121,33 +112,25 @@ class WorkerPool:
         return self._events.popleft() if self._events else None
 
     def _receive(self, worker: _Worker) -> Event:
+        """Return what a worker sent or, if it died, how; one that died or grew too much is replaced."""
+        assert worker.number is not None, "only workers that train are listened to"
         try:
             event, memory = worker.pipe.recv()
         except (EOFError, OSError):
-            return self._replace_dead(worker)
+            code = worker.process.wait()
+            self._replace(worker)
+            killed = f"was killed by signal {-code} (by the system, if memory ran out)"
+            how = killed if code < 0 else f"ended with exit code {code}"
+            return Failed(worker.number, f"the worker process {how}", "")
         if isinstance(event, Done | Failed):
-            self._free(worker, memory)
+            worker.number, worker.first_memory = None, worker.first_memory or memory
+            if memory > worker.first_memory + GROWTH:
+                self._replace(worker)
         return event
 
-    def _free(self, worker: _Worker, memory: int) -> None:
-        worker.number = None
-        worker.first_memory = worker.first_memory or memory
-        if memory > worker.first_memory + GROWTH:
-            _kill(worker)
-            self._workers[self._workers.index(worker)] = self._start(worker.environment)
-
-    def _replace_dead(self, worker: _Worker) -> Failed:
-        number, code = worker.number, worker.process.wait()
-        assert number is not None, "only workers that train are listened to"
+    def _replace(self, worker: _Worker) -> None:
         _kill(worker)
         self._workers[self._workers.index(worker)] = self._start(worker.environment)
-        killed = f"was killed by signal {-code} (by the system, if memory ran out)"
-        return Failed(
-            number, f"the worker process {killed if code < 0 else f'ended with exit code {code}'}", ""
-        )
-
-    def _of(self, number: int) -> _Worker:
-        return next(worker for worker in self._workers if worker.number == number)
 
     def _start(self, environment: Mapping[str, str]) -> _Worker:
         ours, theirs = Pipe()

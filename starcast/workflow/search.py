@@ -16,9 +16,9 @@ from starcast.models.sampling import count_ratings, sampling_note
 from starcast.reviews.split import LEARNED_FROM
 from starcast.search.loop import Search
 from starcast.search.progress import TrialLines, say
-from starcast.search.pruning import make_pruner
+from starcast.search.pruning import PRUNERS
 from starcast.search.trial_worker import TrialOptions, work_on_spark
-from starcast.search.trials import Proposal, Trial, best_of
+from starcast.search.trials import Proposal, SearchPlan, Trial, best_of
 from starcast.search.workers import WorkerPool, carried_workers
 from starcast.spark.session import spark_session
 from starcast.spark.trial_pool import SparkPool
@@ -118,10 +118,9 @@ def _run(
     # An equal seed would replay the draws of an earlier process.
     seed = (parameters.seed, len(finished.trials)) if finished.trials else (parameters.seed,)
     first = still_to_try(parameters.first_points(), finished.trials)
-    proposals = engine.proposals(
-        parameters.spaces(), parameters.max_trials, parameters.max_epochs, seed, first
-    )
-    pruner = make_pruner(engine.pruner)
+    plan = SearchPlan(parameters.spaces(), parameters.max_trials, parameters.max_epochs, seed, first)
+    proposals = engine.proposals(plan)
+    pruner = PRUNERS[engine.pruner]()
     for trial in finished.trials:
         proposals.tell(trial)
         pruner.learn(trial)

@@ -12,7 +12,7 @@ from starcast.models.catalogue import FAMILIES
 from starcast.models.family import Space
 from starcast.search.engines import ALGORITHMS, AlgorithmName, Engine, EngineName
 from starcast.search.pruning import PrunerName
-from starcast.search.trials import Proposal
+from starcast.search.trials import Proposal, SearchPlan
 
 PAIRS = [(engine, algorithm) for engine, has in ALGORITHMS.items() for algorithm in has]
 SAMPLING = ("none", "class_weight")
@@ -28,7 +28,7 @@ def chosen(engine: EngineName, algorithm: AlgorithmName, pruner: str) -> tuple[s
 
 
 def proposed(engine: EngineName, algorithm: AlgorithmName, trials: int = 10) -> list[Proposal]:
-    proposals = Engine.choose(engine, algorithm, "auto").proposals(SPACES, 30, 9, (7,), [])
+    proposals = Engine.choose(engine, algorithm, "auto").proposals(SearchPlan(SPACES, 30, 9, (7,)))
     asked = []
     for number in range(1, trials + 1):
         proposal = proposals.ask(number)
@@ -108,7 +108,8 @@ def test_seed_and_first_points_reach_both_engines() -> None:
     for name in get_args(EngineName):
         engine = Engine.choose(name, "random", "none")
         one, same, other = (
-            engine.proposals(SPACES, 9, 3, seed, [("gru_1", {"units_1": 64})]) for seed in ((1,), (1,), (2,))
+            engine.proposals(SearchPlan(SPACES, 9, 3, seed, [("gru_1", {"units_1": 64})]))
+            for seed in ((1,), (1,), (2,))
         )
         first, again, different = (
             [point(p) for n in (1, 2, 3) if (p := source.ask(n))] for source in (one, same, other)

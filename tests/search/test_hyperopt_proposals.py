@@ -11,8 +11,8 @@ from fakes import complete, failed, point, pruned
 
 from starcast.models.catalogue import FAMILIES
 from starcast.models.family import Settings, Space
-from starcast.search.hyperopt_proposals import HyperoptProposals, Point
-from starcast.search.trials import Proposal, Trial
+from starcast.search.hyperopt_proposals import HyperoptProposals
+from starcast.search.trials import Point, Proposal, SearchPlan, Trial
 
 ALGORITHMS = ("tpe", "random", "anneal")
 SPACES = {name: FAMILIES[name].space for name in ("logistic_regression", "gru_1", "lstm_2")}
@@ -29,7 +29,7 @@ def made(
     seed: tuple[int, ...] = (0,),
     first: tuple[Point, ...] = (),
 ) -> HyperoptProposals:
-    return HyperoptProposals(spaces, algorithm, trials, seed, first)
+    return HyperoptProposals(algorithm, SearchPlan(spaces, trials, 9, seed, first))
 
 
 def by_length(proposal: Proposal) -> Trial:

@@ -7,8 +7,8 @@ from fakes import complete, failed, point, pruned
 
 from starcast.models.catalogue import FAMILIES
 from starcast.models.family import Space
-from starcast.search.keras_tuner_proposals import SCORE, KerasTunerProposals, Point
-from starcast.search.trials import Proposal, Trial
+from starcast.search.keras_tuner_proposals import SCORE, KerasTunerProposals
+from starcast.search.trials import Point, Proposal, SearchPlan, Trial
 
 ALGORITHMS = ("random", "bayesian", "hyperband")
 ONCE = ("random", "bayesian")  # hyperband proposes the best points again, on purpose
@@ -28,7 +28,7 @@ def made(
     first: tuple[Point, ...] = (),
     epochs: int = 9,
 ) -> KerasTunerProposals:
-    return KerasTunerProposals(spaces, algorithm, trials, seed, first, epochs)
+    return KerasTunerProposals(algorithm, SearchPlan(spaces, trials, epochs, seed, first))
 
 
 def by_length(proposal: Proposal) -> Trial:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from starcast.cli.errors import UserError
 from starcast.search.hyperopt_proposals import HyperoptProposals
 from starcast.search.loop import Event, Search
-from starcast.search.pruning import AshaPruner, NoPruner, Pruner
-from starcast.search.trials import Objective, Proposal, Trial
+from starcast.search.pruning import AshaPruner, Pruner
+from starcast.search.trials import Objective, Proposal, SearchPlan, Trial
 
 DATA = st.data()
 
 
-class Stops(NoPruner):
+class Stops(Pruner):
     """Stops the named trials at the named epochs."""
 
     def __init__(self, at: dict[int, int]) -> None:
@@ -40,7 +40,7 @@ def searching(
     pick: Callable[[int], int] = lambda _: 0,
 ) -> tuple[Search, Numbers, FakePool, Notes]:
     source, notes, pool = proposals or Numbers(), Notes(), FakePool(workers, plan, pick)
-    return Search(source, pool, pruner or NoPruner(), notes, OBJECTIVE), source, pool, notes
+    return Search(source, pool, pruner or Pruner(), notes, OBJECTIVE), source, pool, notes
 
 
 def numbers(trials: list[Trial]) -> list[int]:
@@ -111,7 +111,7 @@ def test_errors_are_scored_by_their_negative() -> None:
     source, notes = Numbers(), Notes()
     seen: list[float] = []
 
-    class Watching(NoPruner):
+    class Watching(Pruner):
         def goes_on(self, number: int, family: str, epoch: int, score: float) -> bool:
             seen.append(score)
             return True
@@ -127,7 +127,7 @@ def test_errors_are_scored_by_their_negative() -> None:
 def test_the_pruner_is_asked_about_every_epoch_of_the_right_family() -> None:
     asked: list[tuple[int, str, int, float]] = []
 
-    class Watching(NoPruner):
+    class Watching(Pruner):
         def goes_on(self, number: int, family: str, epoch: int, score: float) -> bool:
             asked.append((number, family, epoch, score))
             return False
@@ -176,7 +176,7 @@ def test_what_the_watcher_raises_passes_through_at_its_next_look(after: int) -> 
 
     source, notes = Numbers(), Gone()
     with pytest.raises(UserError, match="the server is gone"):
-        list(Search(source, FakePool(1, steady), NoPruner(), notes, OBJECTIVE).run(9))
+        list(Search(source, FakePool(1, steady), Pruner(), notes, OBJECTIVE).run(9))
     assert len(notes.ended) == after
     assert len(source.asked) == after
 
@@ -238,7 +238,7 @@ def test_no_timeout_is_no_limit(clock: Clock) -> None:
 
 def test_seconds_are_those_of_the_trial_and_its_end_counts_from_the_search_s_begin(clock: Clock) -> None:
     source, notes = Numbers(), Notes()
-    search = Search(source, FakePool(1, taking(4, clock)), NoPruner(), notes, OBJECTIVE, age=100)
+    search = Search(source, FakePool(1, taking(4, clock)), Pruner(), notes, OBJECTIVE, age=100)
     clock.now += 1
     assert [(trial.seconds, trial.ended) for trial in search.run(2)] == [(4, 105), (4, 109)]
 
@@ -318,10 +318,10 @@ def test_a_resumed_search_repeats_no_finished_point(data: st.DataObject, workers
         return trained(proposal, [0.1], fails=proposal.number % 3 == 0)
 
     search, _, _, notes = searching(
-        HyperoptProposals(spaces, "random", 6, (1,), []), workers, plan, pick=pick
+        HyperoptProposals("random", SearchPlan(spaces, 6, 1, (1,))), workers, plan, pick=pick
     )
     finished, next_number = part(search, notes, 6, 1)
-    resumed = HyperoptProposals(spaces, "random", 6, (1, len(finished)), [])
+    resumed = HyperoptProposals("random", SearchPlan(spaces, 6, 1, (1, len(finished))))
     for trial in finished:
         resumed.tell(trial)
     search, _, _, notes = searching(resumed, workers, plan)

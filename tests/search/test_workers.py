@@ -8,12 +8,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fakes import OBJECTIVE, Notes, Numbers
+from fakes import Notes, Numbers
 
 from starcast.search import workers
 from starcast.search.loop import Done, Epoch, Event, Failed, Search
-from starcast.search.pruning import NoPruner
-from starcast.search.trials import Proposal
+from starcast.search.pruning import Pruner
+from starcast.search.trials import Objective, Proposal
 from starcast.search.workers import GROWTH, THREAD_VARIABLES, WorkerPool, carried_workers, environments, gpus
 
 PATIENCE = 60.0
@@ -258,13 +258,10 @@ def test_a_whole_search_over_processes_that_die_now_and_then() -> None:
             ways = {3: "exit", 4: "raise"}
             return proposal(number, ways.get(number, "train"))
 
-    class Answers(Search):
-        def _outcome(self, made: Proposal, event: Done | Failed) -> tuple:
-            return ("failed", None, event.reason) if isinstance(event, Failed) else ("complete", 0.5, "")
-
+    processes = Objective("pid", lower_is_better=False)  # of what a worker here answers, the one number
     source, notes = Ways(), Notes()
     with WorkerPool("fake_worker", None, 2) as pool:
-        trials = list(Answers(source, pool, NoPruner(), notes, OBJECTIVE).run(8))
+        trials = list(Search(source, pool, Pruner(), notes, processes).run(8))
     assert sorted(trial.proposal.number for trial in trials) == list(range(1, 9))
     assert {trial.proposal.number for trial in trials if trial.outcome == "failed"} == {3, 4}
 
