@@ -14,15 +14,11 @@ from mlflow.utils.rest_utils import http_request
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from starcast.cli.errors import UserError, first_line, without_secrets
+from starcast.cli.errors import UserError, first_line
 from starcast.tracking.store import is_server, shown_store
 
 PATIENCE_SECONDS = 15.0
-SIGN_IN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to what its administrator gave you"
 MEND = "mend MLFLOW_TRACKING_URI"
-UNTRUSTED = (
-    f"its certificate is not trusted: set MLFLOW_TRACKING_SERVER_CERT_PATH to its authority's, or {MEND}"
-)
 
 
 def check_store() -> None:
@@ -31,62 +27,21 @@ def check_store() -> None:
     Raises:
         UserError: it does not; MLflow itself would try for minutes.
     """
-    uri = mlflow.get_tracking_uri()
+    uri, shown = mlflow.get_tracking_uri(), shown_store()
+    engine = uri.partition(":")[0].partition("+")[0]
     if is_server(uri):
-        if (
-            without_secrets(uri) != uri
-        ):  # an address is shown and stored: MLflow reads these from elsewhere too
-            parts, uri = urlsplit(uri), without_secrets(uri)
+        if shown != uri:  # an address is shown and stored: MLflow reads these from elsewhere too
+            parts = urlsplit(uri)
             os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
             os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
-            mlflow.set_tracking_uri(uri)
-        _check_server(uri)
-    elif uri.partition(":")[0].partition("+")[0] in set(DATABASE_ENGINES) - {
-        "sqlite"
-    }:  # SQLite makes its file
+            mlflow.set_tracking_uri(shown)
+        _check_server(shown)
+    elif engine in DATABASE_ENGINES and engine != "sqlite":  # SQLite makes its file
         try:
             create_engine(uri, poolclass=NullPool).connect().close()
         except (SQLAlchemyError, ImportError) as error:
             said = f"{first_line(error)}: start it or {MEND}"
-            raise UserError(f"tracking database {shown_store()}: {said}") from None
-
-
-@contextmanager
-def told_in_a_line() -> Iterator[None]:
-    """Raise a UserError, one line without secrets, for what the store refuses or fails at in this context."""
-    try:
-        yield
-    except (MlflowException, requests.RequestException) as error:
-        said = _told(error)
-        if said is None:
-            raise
-        raise UserError(said) from None
-
-
-@contextmanager
-def explained(message: str, *errors: type[Exception]) -> Iterator[None]:
-    """Raise a UserError if something is missing or unreadable: `message`, with `{reason}` filled in.
-
-    That the store itself refused or failed passes through: what was asked for may well be there.
-
-    Args:
-        message: the text, with `{reason}` where the first line of the error belongs.
-        errors: what to catch beside errors of MLflow and of files.
-    """
-    caught: tuple[type[Exception], ...] = (MlflowException, OSError, *errors)
-    try:
-        yield
-    except caught as error:
-        if isinstance(error, MlflowException | requests.RequestException) and _told(error) is not None:
-            raise
-        raise UserError(message.replace("{reason}", first_line(error))) from None
-
-
-@contextmanager
-def missing_allowed() -> Iterator[None]:
-    """Leave this context where something is not there; only that the store refused or failed is raised."""
-    with suppress(UserError), explained(""):
-        yield
+            raise UserError(f"tracking database {shown}: {said}") from None
 
 
 def _check_server(uri: str) -> None:
@@ -105,33 +60,66 @@ def _check_server(uri: str) -> None:
         cause = error.__context__ or error
         said = f"does not answer ({type(cause).__name__}): start it or {MEND}"
         if isinstance(cause, requests.exceptions.SSLError):
-            said = f"cannot be used: {UNTRUSTED} ({first_line(cause, 120)})"
-        raise UserError(f"tracking server {shown_store()} {said}") from None
+            known = f"set MLFLOW_TRACKING_SERVER_CERT_PATH to its authority's, or {MEND}"
+            said = f"cannot be used: its certificate is not trusted: {known} ({first_line(cause, 120)})"
+        raise UserError(f"tracking server {uri} {said}") from None
     status = answer.status_code
     if status in (401, 403) or status >= 500:
         raise UserError(_refusal(status, answer.text))
     if not answer.ok or not answer.headers.get("Content-Type", "").startswith("application/json"):
         said = f"is no MLflow server (status {status}): {MEND}, whose path is mostly empty"
-        raise UserError(f"{shown_store()} {said}")
+        raise UserError(f"{uri} {said}")
+
+
+@contextmanager
+def told_in_a_line() -> Iterator[None]:
+    """Raise a UserError, one line without secrets, for what the store refuses or fails at in this context."""
+    try:
+        yield
+    except (MlflowException, requests.RequestException) as error:
+        if said := _told(error):
+            raise UserError(said) from None
+        raise
+
+
+@contextmanager
+def explained(message: str, *errors: type[Exception]) -> Iterator[None]:
+    """Raise a UserError if something is missing or unreadable, or on further `errors`.
+
+    It says `message`, with the first line of the error for `{reason}`. That the store itself refused or
+    failed passes through: what was asked for may well be there.
+    """
+    caught: tuple[type[Exception], ...] = (MlflowException, OSError, *errors)
+    try:
+        yield
+    except caught as error:
+        if isinstance(error, MlflowException | requests.RequestException) and _told(error):
+            raise
+        raise UserError(message.replace("{reason}", first_line(error))) from None
+
+
+@contextmanager
+def missing_allowed() -> Iterator[None]:
+    """Leave this context where something is not there; only that the store refused or failed is raised."""
+    with suppress(UserError), explained(""):
+        yield
 
 
 def _told(error: MlflowException | requests.RequestException) -> str | None:
     """Return a line for what the store refused or failed at; None for other errors, such as ours."""
-    if isinstance(error, MlflowException):
-        of_the_store = error.message.startswith(("API request", "Invalid url"))
-        if not isinstance(error, RestException) and not of_the_store:
-            return None
+    if isinstance(error, requests.RequestException):
+        return _refusal(error.response.status_code if error.response is not None else 503, str(error))
+    if isinstance(error, RestException) or error.message.startswith(("API request", "Invalid url")):
         return _refusal(error.get_http_status_code(), error.message)  # type: ignore[no-untyped-call]
-    return _refusal(error.response.status_code if error.response is not None else 503, str(error))
+    return None
 
 
 def _refusal(status: int, text: str) -> str | None:
     said, user, store = first_line(text), read_mlflow_creds().username, shown_store()
     if status == 401:
-        known = (
-            f"does not know user {user!r} with that password" if user else "wants a user name and a password"
-        )
-        return f"tracking server {store} {known}: {SIGN_IN}"
+        known = f"does not know user {user!r} with that password"
+        hint = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to what its administrator gave you"
+        return f"tracking server {store} {known if user else 'wants a user name and a password'}: {hint}"
     if status == 403:
         experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or os.environ.get("MLFLOW_EXPERIMENT_ID")
         what, instead = f"experiment {experiment or 'Default'}", "in MLFLOW_EXPERIMENT_NAME"

@@ -56,11 +56,6 @@ class ChampionChange:
         """Return the tag's name; no two events share a run."""
         return f"{PREFIX}{self.number:06d}.{self.run_id}"
 
-    @property
-    def place(self) -> tuple[int, bool, str]:
-        """Return the place in the history; of events with one number, a finished one comes first."""
-        return self.number, self.status != "done", self.run_id
-
 
 @dataclass(frozen=True)
 class State:
@@ -80,7 +75,8 @@ class State:
 
 def replay(events: Iterable[ChampionChange]) -> State:
     """Return the state after all events; those that were overtaken are left out."""
-    ordered = sorted(events, key=lambda event: event.place)
+    # Of events with one number, a finished one comes first.
+    ordered = sorted(events, key=lambda event: (event.number, event.status != "done", event.run_id))
     champion, earlier, counted = "", list[str](), list[ChampionChange]()
     for event in ordered:
         if event.source != champion or event.status == "void":
@@ -147,12 +143,17 @@ def _finish(name: str, pending: Iterable[ChampionChange]) -> State:
 
 
 def _follow(name: str) -> State:
-    """Set the aliases to what the history says, until it does not change any more."""
-    state = replay(_read(name))
+    """Let aliases and description follow the history until it does not change any more; return its state."""
+    client, state = mlflow.MlflowClient(), replay(_read(name))
     while True:
         _set_alias(name, CHAMPION, state.champion)
         _set_alias(name, PREVIOUS, state.previous)
-        _describe(name, state)
+        before = (client.get_registered_model(name).description or PURPOSE).partition(HEADING)[0].rstrip()
+        page = f"#/models/{quote(name, '')}/versions/{state.champion}"
+        champion = f"[version {state.champion}]({page})" if state.champion else "none"
+        said = f"Champion now: **{champion}**; its page says why and how to repeat it."
+        table = history_table(state.events[-20:])
+        client.update_registered_model(name, f"{before}\n\n{HEADING}\n\n{said}\n\n{table}")
         time.sleep(SETTLE_SECONDS)
         again = replay(_read(name))
         if again.events == state.events:
@@ -194,16 +195,6 @@ def _set_alias(name: str, alias: str, version: str) -> None:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
     client.delete_registered_model_alias(name, alias)  # none is wanted, or the version was deleted
-
-
-def _describe(name: str, state: State) -> None:
-    client = mlflow.MlflowClient()
-    before = (client.get_registered_model(name).description or PURPOSE).partition(HEADING)[0].rstrip()
-    page = f"#/models/{quote(name, '')}/versions/{state.champion}"
-    champion = f"[version {state.champion}]({page})" if state.champion else "none"
-    said = f"Champion now: **{champion}**; its page says why and how to repeat it."
-    text = f"{before}\n\n{HEADING}\n\n{said}\n\n{history_table(state.events[-20:])}"
-    client.update_registered_model(name, text)
 
 
 def _now() -> str:
