@@ -28,7 +28,6 @@ COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
 MOST_TIMES, ALWAYS_ALLOWED = 200, 100 * 2**20  # times the packed bytes; bytes
 # RuntimeError: an encrypted zip.
 UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
-Stream = IO[bytes] | pa.NativeFile
 
 
 def kind_of(path: Path) -> tuple[str, str]:
@@ -49,7 +48,7 @@ def kind_of(path: Path) -> tuple[str, str]:
 class Unpacked:
     """The bytes of a file, unpacked as they are read."""
 
-    def __init__(self, name: str, compression: str, raw: BinaryIO, unpacking: Stream) -> None:
+    def __init__(self, name: str, compression: str, raw: BinaryIO, unpacking: IO[bytes]) -> None:
         self.raw, self._name, self._compression, self._unpacking = raw, name, compression, unpacking
         self._size, self._given = os.fstat(raw.fileno()).st_size, 0
 
@@ -91,7 +90,7 @@ def open_unpacked(path: Path, compression: str) -> Iterator[Unpacked]:
     with ExitStack() as stack:
         with _explained(path.name, compression):
             raw = stack.enter_context(path.open("rb"))
-            unpacking: Stream = raw
+            unpacking: IO[bytes] = raw
             if compression == "zip":
                 archive = stack.enter_context(zipfile.ZipFile(raw))
                 members = [member for member in archive.infolist() if not member.is_dir()]

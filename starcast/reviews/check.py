@@ -3,7 +3,7 @@
 Each row gets a verdict of one byte, so that a file of any size is judged chunk by chunk.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -31,8 +31,8 @@ class CheckReport:
 
     layout: str
     read: int
-    dropped: dict[str, int] = field(default_factory=dict)
-    kept: dict[int, int] = field(default_factory=dict)
+    dropped: dict[str, int]
+    kept: dict[int, int]
 
     def lines(self) -> list[str]:
         """Return the report as plain lines for the terminal."""
@@ -65,16 +65,14 @@ def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataF
     """
     for name in filter(None, (layout.text, layout.rating, layout.title)):
         if table[name].dtype.is_nested():
-            raise UserError(
-                f"column {name!r} holds {table[name].dtype}, not plain values; name another column"
-            )
-    columns = [pl.col(layout.text).cast(pl.String, strict=False).alias("text")]
+            what = f"column {name!r} holds {table[name].dtype}, not plain values"
+            raise UserError(f"{what}; name another column")
+    columns = {"text": pl.col(layout.text).cast(pl.String, strict=False)}
     if layout.rating:
-        columns.append(pl.col(layout.rating).cast(pl.String, strict=False).str.strip_chars().alias("rating"))
+        columns["rating"] = pl.col(layout.rating).cast(pl.String, strict=False).str.strip_chars()
     if layout.title:
-        columns.append(pl.col(layout.title).cast(pl.String, strict=False).fill_null("").alias("title"))
-    ids = pl.int_range(before, before + pl.len(), dtype=pl.Int64).alias("review_id")
-    return table.select(ids, *columns)
+        columns["title"] = pl.col(layout.title).cast(pl.String, strict=False).fill_null("")
+    return table.select(review_id=pl.int_range(before, before + pl.len(), dtype=pl.Int64), **columns)
 
 
 def judge(reviews: pl.DataFrame) -> CheckedRows:
@@ -129,17 +127,12 @@ def conclude(
 
 
 def check_classes(counts: dict[int, int]) -> None:
-    """Check that there are at least two ratings, and enough reviews of each for three splits.
-
-    Raises:
-        UserError: fewer than two ratings, or a rating with too few reviews.
-    """
+    """Raise a UserError unless there are two ratings or more, and enough reviews of each for three splits."""
     present = {rating: rows for rating, rows in counts.items() if rows}
     if len(present) < 2:
         what = f"only rating {next(iter(present))}" if present else "no review"
-        raise UserError(
-            f"{what} is left after the checks; at least two ratings are needed, add reviews of others"
-        )
+        remedy = "at least two ratings are needed, add reviews of others"
+        raise UserError(f"{what} is left after the checks; {remedy}")
     for rating, rows in present.items():
         if rows < SMALLEST_CLASS:
             few = f"{rows} review{'s' if rows > 1 else ''}, at least {SMALLEST_CLASS} are needed"

@@ -28,8 +28,7 @@ def join_title(reviews: pl.DataFrame) -> pl.Series:
     """Return the raw text that a model reads: the title, if there is one, before the text."""
     if "title" not in reviews.columns:
         return reviews["text"]
-    joined = pl.col("title").fill_null("") + " " + pl.col("text").fill_null("")
-    return reviews.select(joined.alias("text")).to_series()
+    return (reviews["title"].fill_null("") + " " + reviews["text"].fill_null("")).alias("text")
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,22 @@ class Cleaner:
 
     def clean(self, texts: pl.Series) -> pl.Series:
         """Clean a column of raw texts; null becomes the empty text."""
-        text = texts.cast(pl.String).fill_null("")
-        cleaned = _light(text) if self.recipe == "light" else _study_a(text, self.stop_words)
-        return _lemmatise(cleaned) if self.lemmas else cleaned
+        texts = texts.cast(pl.String).fill_null("")
+        if self.recipe == "light":
+            cleaned = _light(texts)
+        else:
+            kept = pl.element().filter(~pl.element().is_in(self.stop_words))
+            left = pl.col("text").str.to_lowercase().str.split(" ").list.eval(kept).list.join(" ")
+            bare = left.str.replace_all(r"[^\w\s]", "").str.replace_all(r"\s+", " ").str.strip_chars()
+            cleaned = texts.to_frame("text").select(bare).to_series()
+        if not self.lemmas:
+            return cleaned
+        import nltk  # takes a second, and only lemmas need it
+
+        words = cleaned.str.split(" ")
+        distinct = words.explode().unique().drop_nulls()
+        lemmas = list(map(nltk.stem.WordNetLemmatizer().lemmatize, distinct.to_list()))
+        return words.list.eval(pl.element().replace(distinct, lemmas)).list.join(" ")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the cleaner as JSON values, stop words included: a saved model needs no list."""
@@ -111,23 +123,6 @@ def ascii_words(texts: pl.Series) -> pl.Series:
     words = pa.LargeStringArray.from_buffers(len(array), *buffers)
     # A text may still begin or end with the space before its first word or before the next text's.
     return pl.Series(texts.name, words).str.strip_chars(" ")
-
-
-def _study_a(texts: pl.Series, stop_words: tuple[str, ...]) -> pl.Series:
-    kept = pl.element().filter(~pl.element().is_in(stop_words))
-    words = pl.col("text").str.to_lowercase().str.split(" ").list.eval(kept)
-    bare = words.list.join(" ").str.replace_all(r"[^\w\s]", "")
-    return texts.to_frame("text").select(bare.str.replace_all(r"\s+", " ").str.strip_chars()).to_series()
-
-
-def _lemmatise(cleaned: pl.Series) -> pl.Series:
-    import nltk  # takes a second, and only lemmas need it
-
-    words = cleaned.str.split(" ")
-    distinct = words.explode().unique().drop_nulls()
-    lemmatizer = nltk.stem.WordNetLemmatizer()
-    lemmas = [lemmatizer.lemmatize(word) for word in distinct.to_list()]
-    return words.list.eval(pl.element().replace(distinct, lemmas)).list.join(" ")
 
 
 def english_stop_words() -> tuple[str, ...]:

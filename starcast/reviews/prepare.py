@@ -4,10 +4,10 @@ The file is read once, chunk by chunk; the columns needed later are kept on the 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -21,25 +21,16 @@ from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import DataParameters
 from starcast.reviews.parquet import to_table
 from starcast.reviews.split import assign
-from starcast.reviews.split_files import ReviewProgress, SplitFacts, write_splits
+from starcast.reviews.split_files import Places, ReviewProgress, SplitFacts, write_splits
 from starcast.reviews.stream import Chunk, read_chunks
 
 
-@dataclass(frozen=True)
-class PreparedFiles:
+class PreparedFiles(NamedTuple):
     """The columns of the file, the result of the checks, and the facts about the splits."""
 
     schema: pl.Schema
     checked: CheckReport
     facts: SplitFacts
-
-
-@dataclass(frozen=True)
-class Places:
-    """For every row of a file its rating, or why it is not used, and its split; both int8, shape (rows,)."""
-
-    verdicts: np.ndarray
-    assigned: np.ndarray
 
 
 def prepare_here(parameters: DataParameters, file: Path, cleaner: Cleaner, folder: Path) -> PreparedFiles:
@@ -50,11 +41,11 @@ def prepare_here(parameters: DataParameters, file: Path, cleaner: Cleaner, folde
     """
     columns = parameters.text_column, parameters.rating_column, parameters.title_column
     with scratch_folder() as scratch:
-        read = _spool(file, columns, scratch / "rows.arrow", Progress("reviews").counted("reading the file"))
-        places, checked = place(read.judged, read.layout, parameters)
-        show = Progress("reviews").counted("cleaning the reviews")
-        facts = write_splits(read.batches(), places.verdicts, places.assigned, cleaner, folder, show)
-    return PreparedFiles(read.schema, checked, facts)
+        spool, show = scratch / "rows.arrow", Progress("reviews").counted
+        judged, layout, schema = _spool(file, columns, spool, show("reading the file"))
+        places, checked = place(judged, layout, parameters)
+        facts = write_splits(_rows_of(spool), places, cleaner, folder, show("cleaning the reviews"))
+    return PreparedFiles(schema, checked, facts)
 
 
 def place(
@@ -67,32 +58,19 @@ def place(
     """
     whole, checked = check.conclude(judged, layout, parameters.on_bad_rows, parameters.split != "study_a")
     assigned = assign(whole, parameters.split, parameters.sample_size, parameters.seed)
-    return Places(whole.verdicts, assigned), checked
+    return (whole.verdicts, assigned), checked
 
 
-@dataclass(frozen=True)
-class _Spool:
-    """Texts and titles of all rows in record batches on the disk, verdicts on them, columns of the file."""
-
-    path: Path
-    judged: list[CheckedRows]
-    layout: Layout
-    schema: pl.Schema
-
-    def batches(self) -> Iterator[pl.DataFrame]:
-        """Yield the rows in order, a few thousand at once: `review_id`, `text` and, if used, `title`."""
-        with pa.memory_map(str(self.path)) as source:
-            reader = pa.ipc.open_file(source)
-            for number in range(reader.num_record_batches):
-                yield to_table(reader.get_batch(number))
-
-
-def _spool(file: Path, columns: tuple[str, str, str], path: Path, show: ReviewProgress) -> _Spool:
-    """Read and judge every row of a file.
+def _spool(
+    file: Path, columns: tuple[str, str, str], spool: Path, show: ReviewProgress
+) -> tuple[list[CheckedRows], Layout, pl.Schema]:
+    """Judge every row of a file; keep texts and titles in record batches on the disk.
 
     Args:
         columns: names of text, rating and title column given by the user, empty if they are to be recognised.
-        path: where the rows are kept.
+
+    Returns:
+        The verdicts in file order, the columns used, and the schema of the file.
 
     Raises:
         UserError: the file cannot be read, or its columns are not recognised.
@@ -103,9 +81,8 @@ def _spool(file: Path, columns: tuple[str, str, str], path: Path, show: ReviewPr
 
     def numbered() -> Iterator[tuple[int, Chunk]]:
         """Yield every chunk with the number of rows before it."""
-        yield 0, first
-        before = first.table.height
-        for chunk in chunks:
+        before = 0
+        for chunk in chain([first], chunks):
             yield before, chunk
             before += chunk.table.height
 
@@ -116,7 +93,7 @@ def _spool(file: Path, columns: tuple[str, str, str], path: Path, show: ReviewPr
         return rows, judge(reviews), chunk.share
 
     judged = []
-    with pa.OSFile(str(path), "wb") as sink:
+    with pa.OSFile(str(spool), "wb") as sink:
         writer = None
         for rows, verdicts, share in map_ahead(judge_chunk, numbered()):
             writer = writer or pa.ipc.new_file(sink, rows.schema)
@@ -125,4 +102,12 @@ def _spool(file: Path, columns: tuple[str, str, str], path: Path, show: ReviewPr
             show(len(verdicts.verdicts), share)
         assert writer is not None, "a file without rows is refused"
         writer.close()
-    return _Spool(path, judged, layout, first.table.schema)
+    return judged, layout, first.table.schema
+
+
+def _rows_of(spool: Path) -> Iterator[pl.DataFrame]:
+    """Yield the kept rows in order, a few thousand at once: `review_id`, `text` and, if used, `title`."""
+    with pa.memory_map(str(spool)) as source:
+        reader = pa.ipc.open_file(source)
+        for number in range(reader.num_record_batches):
+            yield to_table(reader.get_batch(number))

@@ -1,6 +1,6 @@
 """Clean reviews and write them to a file per split, counting them on the way."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,13 @@ import polars as pl
 from starcast.reviews.ahead import map_ahead
 from starcast.reviews.check import RATINGS
 from starcast.reviews.clean import Cleaner, join_title
-from starcast.reviews.hashing import digest_sum, digest_text
+from starcast.reviews.hashing import digest_sum
 from starcast.reviews.parquet import RowGroups
 from starcast.reviews.split import SPLITS
 
-RATING_BASE = 10  # to write a rating and a length as one number
-Counted = tuple[np.ndarray, np.ndarray]  # distinct numbers, ascending, and how many reviews have each
+WHEN = ("before", "after")  # cleaning
+# For every row of a file its rating or why it is not used, and its split; both int8, shape (rows,).
+Places = tuple[np.ndarray, np.ndarray]
 # Takes how many reviews more are done, and the share of all that is done with them, 0 to 1.
 ReviewProgress = Callable[[int, float], None]
 
@@ -28,60 +29,34 @@ class SplitFacts:
     Attributes:
         counts: rows per split and rating, shape (3, 5).
         digests: sum of the rows' hashes per split.
-        lengths: before and after cleaning, counts of 10 times the length in characters plus the rating.
+        lengths: how many `reviews` have which `rating` and `characters`, `before` and `after` cleaning.
     """
 
     counts: np.ndarray
     digests: tuple[int, ...]
-    lengths: tuple[Counted, Counted]
+    lengths: dict[str, pl.DataFrame]
 
     @classmethod
     def of(cls, tables: list[pl.DataFrame]) -> "SplitFacts":
         """Return the facts about some rows of each split."""
         counts = np.array([np.bincount(table["rating"], minlength=len(RATINGS) + 1)[1:] for table in tables])
-        ratings = np.concatenate([table["rating"].to_numpy() for table in tables])
-
-        def count(texts: list[pl.Series]) -> Counted:
-            characters = np.concatenate([each.str.len_chars().to_numpy() for each in texts]).astype(np.int64)
-            keys, reviews = np.unique(characters * RATING_BASE + ratings, return_counts=True)
-            return keys, reviews
-
-        lengths = (
-            count([join_title(table) for table in tables]),
-            count([table["cleaned"] for table in tables]),
-        )
-        return cls(counts, tuple(digest_sum(table) for table in tables), lengths)
+        every, lengths = pl.concat(tables), {}
+        for when, texts in zip(WHEN, (join_title(every), every["cleaned"]), strict=True):
+            characters = texts.str.len_chars().cast(pl.Int64).alias("characters")
+            lengths[when] = _summed(every.select("rating", characters, pl.lit(1, pl.Int64).alias("reviews")))
+        return cls(counts, tuple(map(digest_sum, tables)), lengths)
 
     @classmethod
     def total(cls, parts: Iterable["SplitFacts"]) -> "SplitFacts":
         """Return the facts about all parts together."""
         every = list(parts)
+        lengths = {when: _summed(pl.concat([part.lengths[when] for part in every])) for when in WHEN}
         digests = tuple(sum(sums) for sums in zip(*(part.digests for part in every), strict=True))
-
-        def add(counted: list[Counted]) -> Counted:
-            keys, places = np.unique(np.concatenate([keys for keys, _ in counted]), return_inverse=True)
-            sums = np.bincount(places, np.concatenate([reviews for _, reviews in counted]), len(keys))
-            return keys, sums.astype(np.int64)
-
-        lengths = add([part.lengths[0] for part in every]), add([part.lengths[1] for part in every])
         return cls(np.sum([part.counts for part in every], axis=0), digests, lengths)
 
-    def length_tables(self) -> dict[str, pl.DataFrame]:
-        """Return how many `reviews` have which `rating` and `characters`, `before` and `after` cleaning."""
-        return {
-            when: pl.DataFrame(
-                {"rating": keys % RATING_BASE, "characters": keys // RATING_BASE, "reviews": reviews}
-            )
-            for when, (keys, reviews) in zip(("before", "after"), self.lengths, strict=True)
-        }
 
-    def digest_texts(self) -> dict[str, str]:
-        """Return the digest of each split: `digest_text` of its rows' sum."""
-        return {name: digest_text(total) for name, total in zip(SPLITS, self.digests, strict=True)}
-
-    def rating_counts(self) -> dict[str, list[int]]:
-        """Return the number of rows per rating 1-5 of each split."""
-        return {name: counts.tolist() for name, counts in zip(SPLITS, self.counts, strict=True)}
+def _summed(lengths: pl.DataFrame) -> pl.DataFrame:
+    return lengths.group_by("rating", "characters").agg(pl.col("reviews").sum()).sort("characters", "rating")
 
 
 def length_summary(lengths: pl.DataFrame) -> dict[str, float]:
@@ -97,16 +72,16 @@ def length_summary(lengths: pl.DataFrame) -> dict[str, float]:
 
 
 def clean_batch(
-    rows: pl.DataFrame, verdicts: np.ndarray, assigned: np.ndarray, cleaner: Cleaner
+    rows: pl.DataFrame, places: Places, cleaner: Cleaner
 ) -> tuple[list[pl.DataFrame], SplitFacts]:
     """Clean the rows that are in a split; return a table per split, and the facts about them.
 
     Args:
-        rows: `review_id`, `text` and, if it is used, `title`.
-        verdicts, assigned: rating of each row, and the index of its split in `SPLITS`, or less than 0.
+        rows: `review_id` (row number in the file), `text` and, if it is used, `title`.
     """
-    placed = rows.with_columns(pl.Series("rating", verdicts), pl.Series("split", assigned))
-    placed = placed.filter(pl.col("split") >= 0)
+    (verdicts, assigned), numbers = places, rows["review_id"].to_numpy()
+    rating, split = pl.Series("rating", verdicts[numbers]), pl.Series("split", assigned[numbers])
+    placed = rows.with_columns(rating, split).filter(pl.col("split") >= 0)
     placed = placed.with_columns(cleaner.clean(join_title(placed)).alias("cleaned"))
     title = ("title",) if "title" in rows.columns else ()
     kept = placed.select("split", "review_id", "text", "rating", *title, "cleaned")
@@ -115,34 +90,13 @@ def clean_batch(
 
 
 def write_splits(
-    batches: Iterator[pl.DataFrame],
-    verdicts: np.ndarray,
-    assigned: np.ndarray,
-    cleaner: Cleaner,
-    folder: Path,
-    show: ReviewProgress,
+    batches: Iterable[pl.DataFrame], places: Places, cleaner: Cleaner, folder: Path, show: ReviewProgress
 ) -> SplitFacts:
-    """Write `<split>.parquet` of every split into a folder; rows keep their order.
-
-    Args:
-        batches: all rows of the file in order.
-        verdicts, assigned: of all rows, as for `clean_batch`.
-    """
-
-    def numbered() -> Iterator[tuple[pl.DataFrame, slice]]:
-        begin = 0
-        for rows in batches:
-            yield rows, slice(begin, begin + rows.height)
-            begin += rows.height
-
-    def clean(batch: tuple[pl.DataFrame, slice]) -> tuple[list[pl.DataFrame], SplitFacts]:
-        rows, places = batch
-        return clean_batch(rows, verdicts[places], assigned[places], cleaner)
-
-    found, done, placed = [], 0, int((assigned >= 0).sum())
+    """Clean all rows of a file, in order, and write `<split>.parquet` of every split into a folder."""
+    found, done, placed = [], 0, int((places[1] >= 0).sum())
     with ExitStack() as stack:
         writers = [stack.enter_context(RowGroups.to(folder / f"{name}.parquet")) for name in SPLITS]
-        for tables, facts in map_ahead(clean, numbered()):
+        for tables, facts in map_ahead(lambda rows: clean_batch(rows, places, cleaner), batches):
             for writer, table in zip(writers, tables, strict=True):
                 writer.write(table)
             found.append(facts)

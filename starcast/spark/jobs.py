@@ -18,8 +18,7 @@ LOOK_EVERY = 0.5  # seconds
 
 
 def run_jobs(context: "SparkContext", work: Callable[[], T]) -> T:
-    """Call `work`, which runs jobs, and return its result; a line every few seconds says how many tasks are
-    done.
+    """Call `work`, which runs jobs, and return its result; print how many tasks are done every few seconds.
 
     Raises:
         UserError: a task raised one, or Spark gave up.
@@ -52,9 +51,8 @@ def _mistake(error: Exception) -> str:
     told = re.search(r"^(?:starcast\.cli\.errors\.)?UserError: (.+)$", str(error), re.MULTILINE)
     if told:
         return told[1]
-    of_spark = isinstance(
-        error, Py4JError | PySparkException
-    ) and "Traceback (most recent call last)" not in str(error)
+    of_python = "Traceback (most recent call last)" in str(error)
+    of_spark = isinstance(error, Py4JError | PySparkException) and not of_python
     return f"Spark gave up: {reason_of(error)}" if of_spark else ""
 
 

@@ -5,7 +5,7 @@ rows.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +15,11 @@ import polars as pl
 import pyarrow as pa
 
 from starcast.cli.errors import UserError
-from starcast.reviews import text_formats
 from starcast.reviews.blocks import BYTE_ORDER_MARK, TextBlock, kind_of
 from starcast.reviews.stream import read_chunks
+from starcast.reviews.text_formats import parse_delimited, parse_json_lines
 
 if TYPE_CHECKING:
-    from pyspark import TaskContext
     from pyspark.sql import DataFrame, SparkSession
 
 PART = 8 * 2**20  # bytes of text per task
@@ -43,121 +42,79 @@ def read_reviews(session: "SparkSession", file: Path, columns: list[str]) -> "Da
     odd = file.name.startswith(("_", ".")) or not PATTERN.isdisjoint(str(file))
     if kind == "parquet":
         if compression or odd:
-            raise UserError(
-                f"{file.name}: executor=spark reads Parquet only "
-                + (
-                    "uncompressed"
-                    if compression
-                    else "under a name without *?[]{}\\ that begins with a letter"
-                )
-            )
+            how = "uncompressed" if compression else "under a name without *?[]{}\\ that begins with a letter"
+            raise UserError(f"{file.name}: executor=spark reads Parquet only {how}")
         return session.read.parquet(str(file)).toDF(*_numbered(columns))
+    schema = ", ".join(f"{name} string" for name in _numbered(columns))
     if kind in SPLITTABLE and not compression and not odd:
-        return _read_lines(session, file, kind, columns)
-    return _read_in_one_task(session, file, columns)
+        lines = _lines_of_rows(session, file, kind)
+        return lines.mapInArrow(partial(_parse_lines, file.name, kind, columns), schema)
+    # One task reads what cannot be split, and hands the rows on to as many tasks as the file is large.
+    parts = max(1, file.stat().st_size * (PACKED_TIMES if compression else 1) // PART)
+    reading = partial(_read_whole_file, file, parts)
+    rows = session.range(1, numPartitions=1).mapInArrow(reading, f"{schema}, part int, row long")
+    return rows.repartitionById(parts, "part").sortWithinPartitions("row").drop("part", "row")
 
 
 def _numbered(columns: list[str]) -> list[str]:
     return [f"c{number}" for number, _ in enumerate(columns)]
 
 
-def _schema(columns: list[str], more: str = "") -> str:
-    return ", ".join(f"{name} string" for name in _numbered(columns)) + more
-
-
-def _read_lines(session: "SparkSession", file: Path, kind: str, columns: list[str]) -> "DataFrame":
+def _lines_of_rows(session: "SparkSession", file: Path, kind: str) -> "DataFrame":
+    """Return the lines of a file without the header, if there is one, and empty lines before it."""
     from pyspark.sql.functions import monotonically_increasing_id
 
-    lines = session.read.text(str(file), lineSep="\n")
-    before = _lines_before_rows(file, kind)
-    if before:  # they are in the first partition, whose ids begin with 0
-        lines = lines.filter(monotonically_increasing_id() >= before)
-    return lines.mapInArrow(_Lines(file.name, kind, tuple(columns)), _schema(columns))
-
-
-def _lines_before_rows(file: Path, kind: str) -> int:
-    """Count the lines before the first row: the header, if there is one, and empty lines before it."""
     with file.open("rb") as opened:
         empty = next(n for n, line in enumerate(opened) if line.removeprefix(BYTE_ORDER_MARK).strip(b"\r\n"))
-    return empty + (kind == "tsv")
+    before, lines = empty + (kind == "tsv"), session.read.text(str(file), lineSep="\n")
+    # They are in the first partition, whose ids begin with 0.
+    return lines.filter(monotonically_increasing_id() >= before) if before else lines
 
 
-@dataclass(frozen=True)
-class _Lines:
-    """Parses lines into rows in an executor."""
+def partition_number() -> int:
+    """Return the number of the partition that this executor works on."""
+    from pyspark import TaskContext
 
-    name: str
-    kind: str
-    columns: tuple[str, ...]
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pyspark import TaskContext
-
-        name = f"{self.name}, part {_task(TaskContext).partitionId() + 1} of it"
-        blocks = self._blocks(batches)
-        if self.kind == "jsonl":
-            tables = text_formats.parse_json_lines(blocks, name, list(self.columns))
-        else:
-            header = TextBlock("\t".join(self.columns).encode() + b"\n", 1)
-            tables = text_formats.parse_delimited(chain([header], blocks), name, self.kind)
-        for table, _ in tables:
-            yield from _as_batches(table)
-
-    @staticmethod
-    def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[TextBlock]:
-        line = 1
-        for batch in batches:
-            data = b"".join(
-                chain.from_iterable((value, b"\n") for value in batch.column(0).cast(pa.binary()).to_pylist())
-            )
-            yield TextBlock(data, line)
-            line += batch.num_rows
+    task = TaskContext.get()
+    assert task is not None, "called by an executor"
+    return task.partitionId()
 
 
-def _read_in_one_task(session: "SparkSession", file: Path, columns: list[str]) -> "DataFrame":
-    """Read in one task what cannot be split, and hand the rows on to as many tasks as the file is large."""
-    parts = max(1, file.stat().st_size * (PACKED_TIMES if kind_of(file)[1] else 1) // PART)
-    reading = session.range(1, numPartitions=1).mapInArrow(
-        _WholeFile(file, parts), _schema(columns, ", part int, row long")
-    )
-    return reading.repartitionById(parts, "part").sortWithinPartitions("row").drop("part", "row")
+def _parse_lines(
+    name: str, kind: str, columns: list[str], batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Parse lines into rows in an executor."""
+    name, blocks = f"{name}, part {partition_number() + 1} of it", _blocks(batches)
+    if kind == "jsonl":
+        tables = parse_json_lines(blocks, name, columns)
+    else:
+        header = TextBlock("\t".join(columns).encode() + b"\n", 1)
+        tables = parse_delimited(chain([header], blocks), name, kind)
+    for table, _ in tables:
+        yield from _as_batches(table)
 
 
-@dataclass(frozen=True)
-class _WholeFile:
-    """Reads a whole file in an executor.
-
-    Rows with their number and the part of the file (from 0) they are in.
-    """
-
-    file: Path
-    parts: int
-
-    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        list(batches)
-        row = 0
-        for chunk in read_chunks(self.file):
-            part = min(int(chunk.share * self.parts), self.parts - 1)
-            numbers = np.arange(row, row + chunk.table.height)
-            yield from _as_batches(
-                chunk.table, pl.lit(part, pl.Int32).alias("part"), pl.Series("row", numbers)
-            )
-            row += chunk.table.height
+def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[TextBlock]:
+    line = 1
+    for batch in batches:
+        lines = batch.column(0).cast(pa.binary()).to_pylist()
+        yield TextBlock(b"\n".join([*lines, b""]), line)
+        line += batch.num_rows
 
 
-def _as_batches(table: pl.DataFrame, *more: "pl.Expr | pl.Series") -> Iterator[pa.RecordBatch]:
-    numbered = table.rename(dict(zip(table.columns, _numbered(table.columns), strict=True))).with_columns(
-        *more
-    )
-    arrow = numbered.to_arrow(compat_level=pl.CompatLevel.oldest())
+def _read_whole_file(file: Path, parts: int, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Read a file in an executor: rows with their number and the part of the file (from 0) they are in."""
+    list(batches)
+    row = 0
+    for chunk in read_chunks(file):
+        part = pl.lit(min(int(chunk.share * parts), parts - 1), pl.Int32).alias("part")
+        yield from _as_batches(chunk.table, part, pl.Series("row", np.arange(row, row + chunk.table.height)))
+        row += chunk.table.height
+
+
+def _as_batches(table: pl.DataFrame, *more: pl.Expr | pl.Series) -> Iterator[pa.RecordBatch]:
+    names = dict(zip(table.columns, _numbered(table.columns), strict=True))
+    arrow = table.rename(names).with_columns(*more).to_arrow(compat_level=pl.CompatLevel.oldest())
     # Polars writes large strings, Spark expects normal ones.
-    fields = [
-        pa.field(f.name, pa.string() if pa.types.is_large_string(f.type) else f.type) for f in arrow.schema
-    ]
-    yield from arrow.cast(pa.schema(fields)).to_batches()
-
-
-def _task(context: type["TaskContext"]) -> "TaskContext":
-    found = context.get()
-    assert found is not None, "called by an executor"
-    return found
+    types = [pa.string() if pa.types.is_large_string(field.type) else field.type for field in arrow.schema]
+    yield from arrow.cast(pa.schema(list(zip(arrow.column_names, types, strict=True)))).to_batches()

@@ -61,32 +61,27 @@ def spark_session(master: str, name: str, settings: Mapping[str, str]) -> Iterat
             _prepare(session.sparkContext)
             yield session
         finally:
-            _stop(session)
+            with suppress(Exception):  # Java may be gone already
+                session.stop()
+            _end_java()
 
 
 def check_spark(master: str) -> None:
-    """Check that Spark can be started and its master answers.
-
-    Raises:
-        UserError: PySpark or Java is missing, or the master of a standalone cluster does not answer.
-    """
+    """Raise a UserError if PySpark or Java is missing, or a standalone cluster's master does not answer."""
     if find_spec("pyspark") is None:
-        raise UserError(
-            "executor=spark: PySpark is not installed; pip install pyspark (extra `spark` of pyproject.toml)"
-        )
+        remedy = "pip install pyspark (extra `spark` of pyproject.toml)"
+        raise UserError(f"executor=spark: PySpark is not installed; {remedy}")
     home = os.environ.get("JAVA_HOME", "")
     if home and not shutil.which(Path(home) / "bin" / "java"):
         raise UserError(f"executor=spark: JAVA_HOME is {home}, which has no bin/java; correct it or unset it")
     if not home and not shutil.which("java"):
-        raise UserError(
-            "executor=spark: Java is missing: no `java` on PATH, no JAVA_HOME; install Java 17 or newer"
-        )
+        what = "Java is missing: no `java` on PATH, no JAVA_HOME"
+        raise UserError(f"executor=spark: {what}; install Java 17 or newer")
     masters = re.findall(r"([^,/]+):(\d+)", master) if master.startswith("spark://") else []
     whys = [_why_away(host, int(port)) for host, port in masters]
     if whys and all(whys):
-        raise UserError(
-            f"spark_master {master}: does not answer ({whys[0]}); start it, or correct the address"
-        )
+        remedy = "start it, or correct the address"
+        raise UserError(f"spark_master {master}: does not answer ({whys[0]}); {remedy}")
 
 
 def _why_away(host: str, port: int) -> str:
@@ -126,33 +121,20 @@ def _start(master: str, name: str, settings: Mapping[str, str]) -> "SparkSession
 
 
 def reason_of(error: Exception) -> str:
-    """Return the line of an error that says what went wrong.
-
-    The first that names a Java exception, if any.
-    """
+    """Return the line of an error that says what went wrong: the first of a Java exception, if any."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next(
-        (line for line in lines if line.startswith(("java.", "org."))),
-        lines[0] if lines else type(error).__name__,
-    )
+    of_java = [line for line in lines if line.startswith(("java.", "org."))]
+    return [*of_java, *lines, type(error).__name__][0]
 
 
 def _prepare(context: "SparkContext") -> None:
+    """Set what executors need, and wait for the first one: without any, jobs would wait forever."""
     found = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     settings = context.getConf()
     threads = settings.get("spark.task.cpus") or "1"
-    context.environment.update(
-        {"PYTHONPATH": os.pathsep.join(found), **dict.fromkeys(THREAD_VARIABLES, threads)}
-    )
-    if (
-        not str(context.master).startswith("local")
-        and settings.get("spark.dynamicAllocation.enabled") != "true"
-    ):
-        _await_executor(context)
-
-
-def _await_executor(context: "SparkContext") -> None:
-    """Wait for the first executor: without one, jobs would wait forever."""
+    context.environment.update(dict.fromkeys(THREAD_VARIABLES, threads), PYTHONPATH=os.pathsep.join(found))
+    if str(context.master).startswith("local") or settings.get("spark.dynamicAllocation.enabled") == "true":
+        return
     end = time.monotonic() + EXECUTORS_WITHIN
     while context._jsc.sc().getExecutorMemoryStatus().size() < 2:  # the driver counts too
         if time.monotonic() > end:
@@ -161,12 +143,6 @@ def _await_executor(context: "SparkContext") -> None:
                 "cluster needs workers with free cores, and memory for spark.executor.memory"
             )
         time.sleep(0.2)
-
-
-def _stop(session: "SparkSession") -> None:
-    with suppress(Exception):  # Java may be gone already
-        session.stop()
-    _end_java()
 
 
 def _end_java() -> None:

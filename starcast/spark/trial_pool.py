@@ -1,9 +1,8 @@
 """Trials on Spark: each is a job of one task, which reports to the search over a connection of its own.
 
 hyperopt's SparkTrials dispatches in the same way, but its tasks leave their partition unread, so Spark
-discards the Python
-process: every trial would import its libraries and open the data anew. It also polls for trials only once a
-    second.
+discards the Python process: every trial would import its libraries and open the data anew. It also polls for
+trials only once a second.
 """
 
 import queue
@@ -14,7 +13,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -28,8 +26,7 @@ from starcast.spark.trial_link import Address, Link
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Trains one proposal with the data shipped to a folder, and sends what a worker sends
-# (`starcast.search.workers`).
+# Trains one proposal with the data in a folder, and sends what a worker does (`starcast.search.workers`).
 Work = Callable[[Connection, Any, Proposal, Path], None]
 DATA = "starcast-data"  # where Spark unpacks the archive on an executor
 DIED = "its executor ended or is cut off; Spark's logs say why"
@@ -90,9 +87,7 @@ class SparkPool:
         self._jobs = ThreadPoolExecutor(self._workers, "trial")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             self._running.clear()
         with suppress(Exception):  # Spark may be gone already

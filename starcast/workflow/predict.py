@@ -1,7 +1,4 @@
-"""Score a file of reviews with a registered model.
-
-Read, scored and written in chunks, so larger than memory.
-"""
+"""Score a file of reviews with a registered model, chunk by chunk: it may be larger than memory."""
 
 from itertools import chain
 from pathlib import Path
@@ -10,21 +7,21 @@ import polars as pl
 
 from starcast.cli.errors import UserError
 from starcast.models.scored_table import ADDED
-from starcast.reviews import layouts, sources, write
+from starcast.reviews import layouts, sources
 from starcast.reviews.layouts import Layout
 from starcast.reviews.sources import file_digest
 from starcast.reviews.stream import read_chunks
-from starcast.reviews.write import check_replaceable, part_name
-from starcast.spark.score import Reviews, score_on_spark
+from starcast.reviews.write import check_output, check_replaceable, part_name
+from starcast.spark.score import score_on_spark
 from starcast.spark.session import check_spark
 from starcast.tracking import commands, lineage, registry, resumption, runs, scoring
-from starcast.tracking.scoring import score_all
 from starcast.workflow.predict_parameters import PredictParameters
 
 
 def predict(parameters: PredictParameters) -> Path:
     """Score a file and return the output, which appears whole or not at all."""
-    if parameters.executor == "spark":
+    on_spark = parameters.executor == "spark"
+    if on_spark:
         check_spark(parameters.spark_master)
     output = Path(parameters.output).expanduser().resolve()
     with runs.step_run("predict", parameters.as_text(), f"predict {Path(parameters.input).name}") as run_id:
@@ -36,35 +33,26 @@ def predict(parameters: PredictParameters) -> Path:
         named = parameters.text_column, "", parameters.title_column
         layout = layouts.recognise(list(schema), *named, rated=False)
         _check_columns(schema, layout, file.name)
-        _check_output(parameters, output, file, schema)
+        if on_spark:
+            check_replaceable(output)
+        check_output(output / part_name(0, output.suffix) if on_spark else output, file, schema)
         loaded = scoring.load(registry.find(parameters.model), parameters.trust_model_code)
-        if parameters.executor == "spark":
-            reviews = Reviews(file, tuple(schema), layout)
-            done = score_on_spark(parameters.spark_master, reviews, loaded, output)
+        if on_spark:
+            done = score_on_spark(parameters.spark_master, file, list(schema), layout, loaded, output)
         else:
-            done = score_all(chain([first], chunks), layout, loaded, output)
-        # Read again for its digest, at a gigabyte a second: compressed files and Parquet are not read in
-        # order.
+            done = scoring.score_all(chain([first], chunks), layout, loaded, output)
+        # Read again for its digest, at a gigabyte a second: packed files and Parquet are not read in order.
         lineage.log_dataset(schema, done.reviews, file.name, file_digest(file), str(file), "input")
         runs.log_metrics({"reviews": done.reviews, "mean_expected_rating": done.mean_stars})
         said = f"{done.reviews:,} reviews scored by {loaded.version.name} version {loaded.version.version}"
         runs.describe(f"{said} into {output}")
-    lines = (
+    for line in (
         f"{said}, {done.per_second:,.0f} a second; their mean expected rating is {done.mean_stars:.2f}",
         f"output: {output}; stars in predicted_rating, their probabilities in probability_1 to probability_5",
         *commands.where_to_look(run_id),
-    )
-    for line in lines:
+    ):
         print(f"predict: {line}", flush=True)
     return output
-
-
-def _check_output(parameters: PredictParameters, output: Path, file: Path, schema: pl.Schema) -> None:
-    if parameters.executor == "local":
-        write.check_output(output, file, schema)
-        return
-    check_replaceable(output)
-    write.check_output(output / part_name(0, output.suffix), file, schema)
 
 
 def _check_columns(schema: pl.Schema, layout: Layout, name: str) -> None:

@@ -7,20 +7,23 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from starcast.cli.errors import UserError
-from starcast.reports import exploration
+from starcast.reports import figures
 from starcast.reports.files import write_json
 from starcast.reviews import check, clean, sources
+from starcast.reviews.hashing import digest_text
 from starcast.reviews.parameters import DataParameters
 from starcast.reviews.parquet import schema_of
-from starcast.reviews.prepare import PreparedFiles, prepare_here
+from starcast.reviews.prepare import prepare_here
 from starcast.reviews.sources import file_digest
-from starcast.reviews.split_files import SplitFacts, length_summary
+from starcast.reviews.split import SPLITS
+from starcast.reviews.split_files import length_summary
 from starcast.spark.parameters import Executor, PreprocessParameters
 from starcast.spark.prepare import prepare_on_spark
 from starcast.spark.session import check_spark
 from starcast.tracking import history, lineage, runs
 from starcast.tracking.artifacts import fetch
 
+CODE = (Path(__file__), *Path(check.__file__).parent.glob("*.py"))  # what a preprocessing depends on
 PREPARED = "prepared_run_id"  # tag of a run that uses the splits of another
 
 
@@ -56,17 +59,21 @@ def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:
     with runs.step_run("preprocess", parameters.as_text(), name) as run_id:
         file = sources.locate(parameters.data)
         cleaner = clean.Cleaner.create(parameters.cleaning, parameters.lemmas)
-        key = history.reuse_key(_inputs(parameters, file, cleaner), _code())
+        asked = parameters.model_dump(exclude={"data", *Executor.model_fields})
+        inputs = {**asked, "file": file.name, "digest": file_digest(file), "cleaner": cleaner.to_dict()}
+        key = history.reuse_key(inputs, CODE)
         finished = None if anew else history.finished_run(key, "splits")
         if finished:
             prepared = _load(finished, cleaner)
-            _show(prepared, f"reused the finished run {finished}: same file, parameters and code")
+            done = f"reused the finished run {finished}: same file, parameters and code"
             runs.describe(f"The same as run {finished}, whose splits are reused.", {"reused_run": finished})
-            return prepared
-        report = _preprocess(parameters, file, cleaner)
-        runs.describe("\n".join(f"- {line}" for line in report["lines"]), {history.REUSE_KEY: key})
-    prepared = Prepared(run_id, False, report, cleaner)
-    _show(prepared, f"splits and figures are on run {run_id}")
+        else:
+            prepared = Prepared(run_id, False, _preprocess(parameters, file, cleaner), cleaner)
+            done = f"splits and figures are on run {run_id}"
+            lines = prepared.report["lines"]
+            runs.describe("\n".join(f"- {line}" for line in lines), {history.REUSE_KEY: key})
+    for line in [*prepared.report["lines"], done]:
+        print(f"preprocess: {line}", flush=True)
     return prepared
 
 
@@ -92,62 +99,37 @@ def prepare_once(parameters: DataParameters) -> Prepared:
     return prepared
 
 
-def _inputs(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) -> dict[str, Any]:
-    asked = parameters.model_dump(exclude={"data", *Executor.model_fields})
-    return {**asked, "file": file.name, "digest": file_digest(file), "cleaner": cleaner.to_dict()}
-
-
-def _code() -> list[Path]:
-    """List the source files that a preprocessing depends on."""
-    return [Path(__file__), *Path(check.__file__).parent.glob("*.py")]
-
-
 def _load(run_id: str, cleaner: clean.Cleaner) -> Prepared:
     report = json.loads(fetch(run_id, "report.json").read_text())
     return Prepared(run_id, True, report, cleaner)
-
-
-def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) -> dict[str, Any]:
-    if _on_spark(parameters):
-        found = prepare_on_spark(parameters, file, cleaner)
-    else:
-        with runs.artifacts_of_run("splits") as folder:
-            found = prepare_here(parameters, file, cleaner, folder)
-    report = _report(file, found)
-    with runs.artifacts_of_run() as folder:
-        _write_figures(folder, report, found.facts)
-    digest = report["digests"]["file"]
-    lineage.log_dataset(found.schema, found.checked.read, file.name, digest, str(file), "raw")
-    reviews = {f"reviews_{name}": sum(counts) for name, counts in report["counts"].items()}
-    runs.log_metrics({"reviews": sum(reviews.values()), **reviews})
-    return report
 
 
 def _on_spark(parameters: DataParameters) -> TypeGuard[PreprocessParameters]:
     return isinstance(parameters, PreprocessParameters) and parameters.executor == "spark"
 
 
-def _report(file: Path, found: PreparedFiles) -> dict[str, Any]:
-    counts = found.facts.rating_counts()
-    lines = [*found.checked.lines()]
+def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) -> dict[str, Any]:
+    if _on_spark(parameters):
+        schema, checked, facts = prepare_on_spark(parameters, file, cleaner)
+    else:
+        with runs.artifacts_of_run("splits") as folder:
+            schema, checked, facts = prepare_here(parameters, file, cleaner, folder)
+    counts: dict[str, list[int]] = dict(zip(SPLITS, facts.counts.tolist(), strict=True))
+    lines = checked.lines()
     for name, reviews in counts.items():
         shares = " / ".join(f"{rows / sum(reviews):.1%}" for rows in reviews)
         lines.append(f"{name}: {sum(reviews):,} reviews; shares of 1-5 stars {shares}")
-    digests = {"file": file_digest(file), **found.facts.digest_texts()}
-    dropped = found.checked.dropped
-    return {"file": file.name, "lines": lines, "dropped": dropped, "counts": counts, "digests": digests}
-
-
-def _write_figures(folder: Path, report: dict[str, Any], facts: SplitFacts) -> None:
-    lengths = facts.length_tables()
-    summaries = {when: length_summary(table) for when, table in lengths.items()}
-    write_json(folder / "report.json", {**report, "length_in_characters": summaries})
-    for when, table in lengths.items():
-        picture = exploration.length_picture(table, f"Length of reviews {when} cleaning")
-        picture.save(folder / f"length_{when}_cleaning.png")
-    exploration.split_picture(report["counts"]).save(folder / "rating_shares.png")
-
-
-def _show(prepared: Prepared, what: str) -> None:
-    for line in [*prepared.report["lines"], what]:
-        print(f"preprocess: {line}", flush=True)
+    digests = {"file": file_digest(file), **dict(zip(SPLITS, map(digest_text, facts.digests), strict=True))}
+    report = {"file": file.name, "lines": lines, "dropped": checked.dropped, "counts": counts}
+    report["digests"] = digests
+    summaries = {when: length_summary(lengths) for when, lengths in facts.lengths.items()}
+    with runs.artifacts_of_run() as folder:
+        write_json(folder / "report.json", {**report, "length_in_characters": summaries})
+        for when, lengths in facts.lengths.items():
+            picture = figures.length_picture(lengths, f"Length of reviews {when} cleaning")
+            picture.save(folder / f"length_{when}_cleaning.png")
+        figures.split_picture(counts).save(folder / "rating_shares.png")
+    lineage.log_dataset(schema, checked.read, file.name, digests["file"], str(file), "raw")
+    sizes = {f"reviews_{name}": sum(reviews) for name, reviews in counts.items()}
+    runs.log_metrics({"reviews": sum(sizes.values()), **sizes})
+    return report

@@ -71,7 +71,7 @@ def test_changed_code_makes_a_new_run(
     first = prepare(reviews_file)
     edited = tmp_path / "clean.py"
     edited.write_text("# another recipe")
-    monkeypatch.setattr(preparing, "_code", lambda: [edited])
+    monkeypatch.setattr(preparing, "CODE", [edited])
     assert prepare(reviews_file).run_id != first.run_id
 
 
