@@ -23,7 +23,6 @@ from starcast.tracking import (
     scoring,
     store,
 )
-from starcast.tracking.held_out import LoggedSplit
 
 OutcomeTag = Literal["won", "lost", "overtaken", "rollback", "none"]
 
@@ -108,7 +107,7 @@ def judge_versions(challenger: registry.Version, champion_version: str, asked: G
             loaded.
     """
     splits = held_out.splits_of(challenger)
-    reviews = splits["test"].read()
+    reviews = pl.concat(list(held_out.chunks_of(splits["test"])))
     tested_on = challenger.tags.get("test_digest", splits["test"].digest)
     if tested_on != splits["test"].digest:
         named = f"its run names {splits['test'].digest}"
@@ -130,7 +129,7 @@ def judge_versions(challenger: registry.Version, champion_version: str, asked: G
 
 
 def _check_unseen(
-    reviews: pl.DataFrame, splits: dict[str, LoggedSplit], champion: registry.Version | None, allowed: bool
+    reviews: pl.DataFrame, splits: dict[str, lineage.Input], champion: registry.Version | None, allowed: bool
 ) -> tuple[str, ...]:
     """Return warnings about test reviews that the models were trained on.
 

@@ -1,7 +1,6 @@
 """The reviews a registered model was tested on, and those it learned from, found through its run's inputs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import mlflow
 import numpy as np
@@ -12,48 +11,30 @@ from starcast.cli.errors import UserError
 from starcast.reviews.hashing import digest_sum, digest_text, text_hashes
 from starcast.reviews.parquet import read_row_groups
 from starcast.reviews.split import LEARNED_FROM
-from starcast.tracking import lineage
 from starcast.tracking.access import explained
 from starcast.tracking.artifacts import fetch
+from starcast.tracking.lineage import Input, inputs_of
 from starcast.tracking.registry import Version
 
 
-@dataclass(frozen=True)
-class LoggedSplit:
-    """A split as a run named it: `runs:/...` where it is kept, and its digest."""
+def chunks_of(split: Input) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a split that a run keeps, some at a time.
 
-    name: str
-    source: str
-    digest: str
-
-    def read(self) -> pl.DataFrame:
-        """Return the split's table.
-
-        Raises:
-            UserError: it is gone, or not what the run named.
-        """
-        return pl.concat(list(self.chunks()))
-
-    def chunks(self) -> Iterator[pl.DataFrame]:
-        """Yield the split's rows, some at a time.
-
-        Raises:
-            UserError: it is gone or, after the last row, not what the run named.
-        """
-        run_id, _, path = self.source.removeprefix("runs:/").partition("/")
-        total = 0
-        unreadable = f"{self.name}: {self.source} cannot be read ({{reason}}); train the model again"
-        with explained(unreadable, ArrowException):
-            for table in read_row_groups(fetch(run_id, path)):
-                total += digest_sum(table)
-                yield table
-        found = digest_text(total)
-        if found != self.digest:
-            changed = f"{self.name}: {self.source} has changed, its digest is {found}, not {self.digest}"
-            raise UserError(f"{changed}; train again")
+    Raises:
+        UserError: it is gone or, after the last row, not what the run named.
+    """
+    run_id, _, path = split.source.removeprefix("runs:/").partition("/")
+    total, kept = 0, f"{split.context}: {split.source}"
+    with explained(f"{kept} cannot be read ({{reason}}); train the model again", ArrowException):
+        for table in read_row_groups(fetch(run_id, path)):
+            total += digest_sum(table)
+            yield table
+    found = digest_text(total)
+    if found != split.digest:
+        raise UserError(f"{kept} has changed, its digest is {found}, not {split.digest}; train again")
 
 
-def splits_of(version: Version) -> dict[str, LoggedSplit]:
+def splits_of(version: Version) -> dict[str, Input]:
     """Return the splits of the run that a version comes from, by name.
 
     Raises:
@@ -61,17 +42,15 @@ def splits_of(version: Version) -> dict[str, LoggedSplit]:
     """
     with explained(f"model {version.uri}: the run it comes from cannot be read ({{reason}})"):
         run = mlflow.get_run(version.run_id)
-    named = [each for each in lineage.inputs_of(run) if each.source.startswith("runs:/")]
-    splits = {each.context: LoggedSplit(each.context, each.source, each.digest) for each in named}
+    splits = {each.context: each for each in inputs_of(run) if each.source.startswith("runs:/")}
     missing = " and ".join(name for name in ("test", *LEARNED_FROM) if name not in splits)
     if missing:
-        raise UserError(
-            f"model {version.uri}: its run {version.run_id} names no {missing} split; train it again"
-        )
+        names = f"its run {version.run_id} names no {missing} split"
+        raise UserError(f"model {version.uri}: {names}; train it again")
     return splits
 
 
-def seen_reviews(test: pl.DataFrame, splits: dict[str, LoggedSplit]) -> int:
+def seen_reviews(test: pl.DataFrame, splits: dict[str, Input]) -> int:
     """Return how many of the test reviews have a text that a model with these splits learned from."""
-    learned = [text_hashes(table["text"]) for name in LEARNED_FROM for table in splits[name].chunks()]
+    learned = [text_hashes(table["text"]) for name in LEARNED_FROM for table in chunks_of(splits[name])]
     return int(np.isin(text_hashes(test["text"]), np.concatenate(learned)).sum())

@@ -25,9 +25,17 @@ SECRET_FILES = (
     *(".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_ed25519*"),
     *(".netrc", ".pypirc", ".npmrc"),
 )
-SEARCHES = ("hyperopt", "keras-tuner")
 PACKAGES = (
-    *("mlflow", "tensorflow", "keras", *SEARCHES, "scikit-learn", "imbalanced-learn", "skops"),
+    *(
+        "mlflow",
+        "tensorflow",
+        "keras",
+        "hyperopt",
+        "keras-tuner",
+        "scikit-learn",
+        "imbalanced-learn",
+        "skops",
+    ),
     *("polars", "pandas", "numpy", "scipy", "nltk"),
 )
 
@@ -42,7 +50,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Input:
-    """A data set as a run named it: what it was used as, its digest, where it is kept."""
+    """A data set as a run named it: what it was used as, its digest, where it is kept (`runs:/...`)."""
 
     context: str
     digest: str

@@ -13,7 +13,7 @@ from starcast.tracking import lineage, registry
 from starcast.tracking.access import explained, missing_allowed
 from starcast.tracking.artifacts import fetch
 from starcast.tracking.commands import command_line
-from starcast.tracking.store import children_of, runs_here, shown_store
+from starcast.tracking.store import children_of, runs_here, search, shown_store
 
 STEPS = ("preprocess", "tune", "train", "sampling", "learning-curve", "study-a", "main")
 REPRODUCES = "reproduces_run_id"  # tag of a run that a reproduction made
@@ -59,7 +59,15 @@ def find(asked: str) -> Origin:
     Raises:
         UserError: there is no such run, it did not finish, or its kind cannot be run again.
     """
-    run = _get(registry.find(asked).run_id if asked.startswith("models:/") else asked) if asked else _newest()
+    if asked:
+        run = _get(registry.find(asked).run_id if asked.startswith("models:/") else asked)
+    else:
+        ours = f"attributes.status = 'FINISHED' and tags.{REPRODUCES} IS NULL"
+        newest = runs_here(f"tags.role = 'candidate' and {ours}", most=1)
+        if not newest:
+            advice = f"make one ({command_line('train')}), or give run=<run id>"
+            raise UserError(f"this experiment has no finished candidate: {advice}")
+        run = newest[0]
     pointed = next((run.data.tags[name] for name in POINTERS if name in run.data.tags), None)
     run = _get(pointed) if pointed else run
     kind, run_id, status = _kind(run), run.info.run_id, run.info.status
@@ -78,21 +86,8 @@ def _get(run_id: str) -> Run:
     raise AssertionError  # never reached
 
 
-def _newest() -> Run:
-    ours = f"attributes.status = 'FINISHED' and tags.{REPRODUCES} IS NULL"
-    found = runs_here(f"tags.role = 'candidate' and {ours}", most=1)
-    if not found:
-        advice = f"make one ({command_line('train')}), or give run=<run id>"
-        raise UserError(f"this experiment has no finished candidate: {advice}")
-    return found[0]
-
-
 def _kind(run: Run) -> str:
-    """Return what a run is.
-
-    Raises:
-        UserError: it is nothing that can be run again.
-    """
+    """Return what a run is, or raise a UserError if it is nothing that can be run again."""
     tags, asked = run.data.tags, f"parameter run: {run.info.run_id}"
     step, above = tags.get("step"), tags.get(MLFLOW_PARENT_RUN_ID)
     if step in STEPS:
@@ -116,7 +111,14 @@ def _kind(run: Run) -> str:
 
 def _read(run: Run, kind: str) -> Origin:
     step = _get(run.data.tags[MLFLOW_PARENT_RUN_ID]) if kind in ("candidate", "trial") else run
-    prepared, digests = _data(run, step, kind)
+    if kind == "preprocess":
+        prepared, digests = run.info.run_id, digests_of(run)
+    else:
+        inputs = [each for source in (run, step, *_all_below(step)) for each in lineage.inputs_of(source)]
+        named = [each for each in inputs if each.context in SPLITS]
+        prepared = next((each.source.split("/")[1] for each in named if each.source.startswith("runs:/")), "")
+        raw = [each for each in lineage.inputs_of(_get(prepared)) if each.context == RAW] if prepared else []
+        digests = {each.context: each.digest for each in (*reversed(named), *raw)}
     dirty = step.data.tags.get("git_dirty") == "true"
     again = f"tags.resumed_run_id = '{step.info.run_id}'"
     return Origin(
@@ -130,20 +132,8 @@ def _read(run: Run, kind: str) -> Origin:
         json.loads(_text(step, lineage.VERSIONS) or "{}"),
         prepared,
         digests,
-        bool(mlflow.MlflowClient().search_runs([step.info.experiment_id], again, max_results=1)),
+        resumed=bool(search([step.info.experiment_id], again, most=1)),
     )
-
-
-def _data(run: Run, step: Run, kind: str) -> tuple[str, dict[str, str]]:
-    """Return the run whose splits were used, and the digests of file and splits."""
-    if kind == "preprocess":
-        return run.info.run_id, digests_of(run)
-    inputs = [each for source in (run, step, *_all_below(step)) for each in lineage.inputs_of(source)]
-    named = [each for each in inputs if each.context in SPLITS]
-    digests = {each.context: each.digest for each in reversed(named)}
-    prepared = next((each.source.split("/")[1] for each in named if each.source.startswith("runs:/")), "")
-    raw = lineage.inputs_of(_get(prepared)) if prepared else []
-    return prepared, digests | {each.context: each.digest for each in raw if each.context == RAW}
 
 
 def digests_of(prepared: Run) -> dict[str, str]:

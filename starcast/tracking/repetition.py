@@ -68,15 +68,21 @@ def has_splits(run_id: str) -> bool:
 
 
 def _read(run: Run) -> RunRecord:
-    tags = run.data.tags
+    tags, parameters = run.data.tags, run.data.params
     facts = {name: tags[name] for name in FACTS if name in tags}
     if tags.get("step") == "preprocess":
         digests = digests_of(run)
         facts |= {f"digest of {name}": digests[name] for name in digests if name in SPLITS}
+    # What tells it from its siblings; for a trial its settings, as the order may differ.
+    key: tuple[str, ...] = tags.get("role", ""), run.info.run_name if tags.get("role") == "fit" else ""
+    if "trial_number" in tags:
+        key = "trial", *(f"{name}={value}" for name, value in sorted(parameters.items()))
+    elif "step" in tags:
+        key = "step", tags["step"], parameters.get("families", "")
     matrices, answers = _predictions(run)
     below = tuple(_read(each) for each in children_of(run) if _counts(each))
     return RunRecord(
-        run.info.run_id, run.info.run_name, _key(run), run.data.metrics, facts, matrices, answers, below
+        run.info.run_id, run.info.run_name, key, run.data.metrics, facts, matrices, answers, below
     )
 
 
@@ -85,16 +91,6 @@ def _counts(run: Run) -> bool:
     tags = run.data.tags
     ended = run.info.status == "FINISHED" or tags.get("outcome") in ("pruned", "failed")
     return ended and ("step" not in tags or tags["step"] in FITTING)
-
-
-def _key(run: Run) -> tuple[str, ...]:
-    """Return what tells a run from its siblings; for a trial its settings, as the order may differ."""
-    tags, parameters = run.data.tags, run.data.params
-    if "trial_number" in tags:
-        return "trial", *(f"{name}={value}" for name, value in sorted(parameters.items()))
-    if "step" in tags:
-        return "step", tags["step"], parameters.get("families", "")
-    return tags.get("role", ""), run.info.run_name if tags.get("role") == "fit" else ""
 
 
 def _predictions(run: Run) -> tuple[dict[str, np.ndarray], dict[str, Predictions]]:
