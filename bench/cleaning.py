@@ -18,7 +18,7 @@ from starcast.evaluation.intervals import bootstrap_intervals
 from starcast.evaluation.scores import count_matrix, score
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import FitOptions
+from starcast.models.family import FitOptions, ModelSpec
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.parameters import CleaningName
 from starcast.reviews.split import LEARNED_FROM, SPLITS, assign
@@ -66,8 +66,13 @@ def main() -> None:
                 family, start = FAMILIES[name], time.monotonic()
                 fit = family.fit(
                     corpus,
-                    family.published,
-                    FitOptions(sampling=family.sampling, epochs=15, batch_size=128, seed=seed, patience=5),
+                    ModelSpec(
+                        family.name,
+                        family.published,
+                        FitOptions(
+                            sampling=family.sampling, epochs=15, batch_size=128, seed=seed, patience=5
+                        ),
+                    ),
                     Silent(),
                 )
                 seconds = time.monotonic() - start

@@ -26,7 +26,7 @@ from starcast.models.backend import keras
 from starcast.models.batches import similar_length
 from starcast.models.catalogue import LSTM_2, STUDY_A_EMBEDDING
 from starcast.models.corpus import Corpus
-from starcast.models.family import FitOptions, Settings
+from starcast.models.family import FitOptions, ModelSpec, Settings
 from starcast.models.networks import predict
 from starcast.models.texts import Sequences
 
@@ -77,7 +77,7 @@ def fit(corpus: Corpus, settings: Settings) -> Clock:
         sampling="none", epochs=EPOCHS, batch_size=BATCH, seed=42, patience=EPOCHS, schedule="linear"
     )
     with mock.patch("starcast.models.training.predict", timed):
-        LSTM_2.fit(corpus, settings, options, clock)
+        LSTM_2.fit(corpus, ModelSpec(LSTM_2.name, settings, options), clock)
     return clock
 
 

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import random
 from abc import abstractmethod
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from starcast.models.family import SAMPLINGS, Family, Sampling, Settings, Space
+from starcast.models.family import SAMPLINGS, Family, Settings, Value
 
 if TYPE_CHECKING:
     import keras
 
     from starcast.models.checkpoint import Checkpoints
     from starcast.models.corpus import Corpus
-    from starcast.models.family import Fit, FitOptions, FittedModel, Recorder, Schedule
+    from starcast.models.family import Fit, FittedModel, ModelSpec, Recorder, Schedule
 
-VOCABULARY_SIZE = (
-    5_000  # study A: the 5,000 most frequent words, two of the indices being padding and unknown
-)
+VOCABULARY_SIZE = 5_000  # study A: the most frequent words; two indices are padding and unknown
 STUDY_A_EMBEDDING, STUDY_B_EMBEDDING = 100, 300
 DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
 LEARNING_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
@@ -49,28 +46,19 @@ class NetworkFamily(Family):
 
     def published_under(self, schedule: Schedule) -> Settings:
         """Return the published point; under `linear` with the largest rate, the best of few epochs."""
-        return (
-            self.published
-            if schedule == "constant"
-            else {**self.published, "learning_rate": max(LEARNING_RATES)}
-        )
+        rate = {} if schedule == "constant" else {"learning_rate": max(LEARNING_RATES)}
+        return {**self.published, **rate}
 
     def fit(
-        self,
-        corpus: Corpus,
-        settings: Settings,
-        options: FitOptions,
-        recorder: Recorder,
-        checkpoints: Checkpoints | None = None,
+        self, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None = None
     ) -> Fit:
         """Build and train one network, seeded."""
         from starcast.models.training import fit_network
 
         # Keras draws its seeds from here. Its own `set_random_seed` seeds TensorFlow too, which draws none,
         # and sets up every compiled network anew: half a second each.
-        random.seed(options.seed)
-        network = self.build(settings)
-        return fit_network(network, float(settings["learning_rate"]), corpus, options, recorder, checkpoints)
+        random.seed(spec.options.seed)
+        return fit_network(self.build(spec.settings), corpus, spec, recorder, checkpoints)
 
     def load(self, folder: Path) -> FittedModel:
         """Read a network; Keras' safe mode refuses code inside the file."""
@@ -79,64 +67,25 @@ class NetworkFamily(Family):
         return FittedNetwork.load(folder)
 
 
-@dataclass(frozen=True)
 class StudyANetwork(NetworkFamily):
-    """Study A's networks, `depth` layers; settings `units_1..`, `dropout_1..`, `learning_rate`."""
-
-    name: str
-    layer: Literal["LSTM", "GRU"]
-    units: tuple[int, ...]
-    published: Settings
-    sampling: Sampling = "none"
-
-    @property
-    def depth(self) -> int:
-        """Return the number of recurrent layers: as many as the published settings name units."""
-        return sum(name.startswith("units_") for name in self.published)
-
-    @property
-    def space(self) -> Space:  # type: ignore[override]
-        """Return study A's choices."""
-        units = {f"units_{i}": self.units for i in range(1, self.depth + 1)}
-        dropouts = {f"dropout_{i}": DROPOUTS for i in range(1, self.depth + 2)}
-        return {**units, **dropouts, "learning_rate": LEARNING_RATES}
+    """Study A's networks, named after their layers: `lstm_2` has two; settings `units_1..`, `dropout_1..`."""
 
     def layers(self, settings: Settings) -> list[keras.Layer]:
         """Return embedding, then dropout and recurrent layer in turn, a last dropout, five probabilities."""
         from starcast.models.backend import keras
 
-        layers = keras.layers
-        recurrent = layers.LSTM if self.layer == "LSTM" else layers.GRU
+        layers, (kind, depth) = keras.layers, self.name.split("_")
+        recurrent = layers.LSTM if kind == "lstm" else layers.GRU
         stack: list[keras.Layer] = [layers.Embedding(VOCABULARY_SIZE, STUDY_A_EMBEDDING, mask_zero=True)]
-        for i in range(1, self.depth + 1):
+        for i in range(1, int(depth) + 1):
             stack.append(layers.Dropout(settings[f"dropout_{i}"]))
-            stack.append(recurrent(settings[f"units_{i}"], return_sequences=i < self.depth))
-        stack.append(layers.Dropout(settings[f"dropout_{self.depth + 1}"]))
+            stack.append(recurrent(settings[f"units_{i}"], return_sequences=i < int(depth)))
+        stack.append(layers.Dropout(settings[f"dropout_{int(depth) + 1}"]))
         return [*stack, layers.Dense(5, activation="softmax")]
 
 
-def _settings(units: tuple[int, ...], dropouts: tuple[float, ...], learning_rate: float) -> Settings:
-    settings: Settings = {f"units_{i}": value for i, value in enumerate(units, start=1)}
-    settings |= {f"dropout_{i}": value for i, value in enumerate(dropouts, start=1)}
-    return {**settings, "learning_rate": learning_rate}
-
-
-@dataclass(frozen=True)
 class StudyBNetwork(NetworkFamily):
-    """Study B's LSTM; the space surrounds what the study fixed."""
-
-    name: str = "lstm_1"
-    sampling: Sampling = "class_weight"
-    published: Settings = field(
-        default_factory=lambda: {"units": 64, "spatial_dropout": 0.2, "learning_rate": 1e-3}
-    )
-    space: Space = field(
-        default_factory=lambda: {
-            "units": (32, 64, 128),
-            "spatial_dropout": DROPOUTS,
-            "learning_rate": LEARNING_RATES[:3],
-        }
-    )
+    """Study B's LSTM."""
 
     def layers(self, settings: Settings) -> list[keras.Layer]:
         """Return embedding, spatial dropout, LSTM, five probabilities."""
@@ -151,26 +100,12 @@ class StudyBNetwork(NetworkFamily):
         ]
 
 
-@dataclass(frozen=True)
 class LogisticFamily(Family):
     """Study B's baseline, logistic regression on TF-IDF of word n-grams.
 
     Settings: `ngrams` (1 to this many words), `features` (the most frequent n-grams), `sublinear`, `c`.
     """
 
-    name: str = "logistic_regression"
-    sampling: Sampling = "class_weight"
-    published: Settings = field(
-        default_factory=lambda: {"ngrams": 3, "features": 4_000, "sublinear": False, "c": 1.0}
-    )
-    space: Space = field(
-        default_factory=lambda: {
-            "ngrams": (1, 2, 3),
-            "features": (2_000, 4_000, 10_000, 20_000, 50_000, 100_000),
-            "sublinear": (False, True),
-            "c": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
-        }
-    )
     requirements: ClassVar = ("scikit-learn", "skops")
     iterative: ClassVar = False
 
@@ -179,17 +114,12 @@ class LogisticFamily(Family):
         return {"ngrams": 2, "features": 50_000, "sublinear": False, "c": 1.0}
 
     def fit(
-        self,
-        corpus: Corpus,
-        settings: Settings,
-        options: FitOptions,
-        recorder: Recorder,
-        checkpoints: Checkpoints | None = None,
+        self, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None = None
     ) -> Fit:
         """Fit vectoriser and classifier in one epoch, of which no checkpoint is kept."""
         from starcast.models.logistic import fit_logistic
 
-        return fit_logistic(corpus, settings, options, recorder)
+        return fit_logistic(corpus, spec, recorder)
 
     def load(self, folder: Path) -> FittedModel:
         """Read what was saved; types that scikit-learn does not bring are refused."""
@@ -198,13 +128,38 @@ class LogisticFamily(Family):
         return FittedLogistic.load(folder)
 
 
-LSTM_2 = StudyANetwork("lstm_2", "LSTM", (8, 16, 32, 64, 128), _settings((64, 128), (0.1, 0.3, 0.1), 1e-3))
-GRU_1 = StudyANetwork("gru_1", "GRU", (8, 16, 32, 64, 128, 256, 512), _settings((256,), (0.3, 0.0), 1e-2))
-GRU_2 = StudyANetwork("gru_2", "GRU", (8, 16, 32, 64), _settings((8, 16), (0.1, 0.0, 0.2), 1e-2))
-GRU_4 = StudyANetwork(
-    "gru_4", "GRU", (8, 16, 32, 64), _settings((8, 32, 32, 32), (0.3, 0.0, 0.0, 0.0, 0.2), 1e-2)
+def _study_a(
+    name: str, units: tuple[int, ...], best: tuple[int, ...], dropouts: tuple[float, ...], rate: float
+) -> StudyANetwork:
+    """Return a network of study A, whose search found the `best` of these units, the dropouts, the rate."""
+    published: Settings = {f"units_{i}": value for i, value in enumerate(best, start=1)}
+    space: dict[str, tuple[Value, ...]] = dict.fromkeys(published, units)
+    for i, dropout in enumerate(dropouts, start=1):
+        published[f"dropout_{i}"], space[f"dropout_{i}"] = dropout, DROPOUTS
+    published["learning_rate"], space["learning_rate"] = rate, LEARNING_RATES
+    return StudyANetwork(name, published, space, "none")
+
+
+LSTM_2 = _study_a("lstm_2", (8, 16, 32, 64, 128), (64, 128), (0.1, 0.3, 0.1), 1e-3)
+GRU_1 = _study_a("gru_1", (8, 16, 32, 64, 128, 256, 512), (256,), (0.3, 0.0), 1e-2)
+GRU_2 = _study_a("gru_2", (8, 16, 32, 64), (8, 16), (0.1, 0.0, 0.2), 1e-2)
+GRU_4 = _study_a("gru_4", (8, 16, 32, 64), (8, 32, 32, 32), (0.3, 0.0, 0.0, 0.0, 0.2), 1e-2)
+LSTM_1 = StudyBNetwork(
+    "lstm_1",
+    {"units": 64, "spatial_dropout": 0.2, "learning_rate": 1e-3},
+    {"units": (32, 64, 128), "spatial_dropout": DROPOUTS, "learning_rate": LEARNING_RATES[:3]},
+    "class_weight",
 )
-LSTM_1, LOGISTIC_REGRESSION = StudyBNetwork(), LogisticFamily()
-FAMILIES: dict[str, Family] = {
-    family.name: family for family in (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION)
-}
+LOGISTIC_REGRESSION = LogisticFamily(
+    "logistic_regression",
+    {"ngrams": 3, "features": 4_000, "sublinear": False, "c": 1.0},
+    {
+        "ngrams": (1, 2, 3),
+        "features": (2_000, 4_000, 10_000, 20_000, 50_000, 100_000),
+        "sublinear": (False, True),
+        "c": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+    },
+    "class_weight",
+)
+ALL = (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION)
+FAMILIES: dict[str, Family] = {family.name: family for family in ALL}

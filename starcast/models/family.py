@@ -103,6 +103,7 @@ class Fit:
     trained_on: np.ndarray
 
 
+@dataclass(frozen=True)
 class Family(ABC):
     """A kind of model.
 
@@ -114,8 +115,8 @@ class Family(ABC):
     """
 
     name: str
-    space: Space
     published: Settings
+    space: Space
     sampling: Sampling
     samplings: ClassVar[tuple[Sampling, ...]] = SAMPLINGS
     requirements: ClassVar[tuple[str, ...]]
@@ -123,12 +124,7 @@ class Family(ABC):
 
     @abstractmethod
     def fit(
-        self,
-        corpus: Corpus,
-        settings: Settings,
-        options: FitOptions,
-        recorder: Recorder,
-        checkpoints: Checkpoints | None = None,
+        self, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None = None
     ) -> Fit:
         """Fit one point of the space on the training split, watching the validation split.
 
@@ -162,9 +158,8 @@ class Family(ABC):
         """
         chosen = self.sampling if sampling == "default" else sampling
         if chosen not in self.samplings:
-            raise UserError(
-                f"sampling {chosen}: not for {self.name}, which takes {', '.join(self.samplings)}"
-            )
+            others = ", ".join(self.samplings)
+            raise UserError(f"sampling {chosen}: not for {self.name}, which takes {others}")
         return chosen
 
     def check(self, given: Settings) -> Settings:

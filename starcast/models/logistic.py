@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from starcast.models import multinomial
 from starcast.models.corpus import Corpus
 from starcast.models.encoding import Encoding
-from starcast.models.family import Fit, FitOptions, Recorder, Settings
+from starcast.models.family import Fit, ModelSpec, Recorder
 from starcast.models.sampling import resample
 from starcast.models.texts import Sequences
 from starcast.models.vectorizer import NgramVectorizer
@@ -66,21 +66,22 @@ class FittedLogistic:
         return cls(NgramVectorizer.load(folder / NGRAMS), skops.io.load(folder / CLASSIFIER))
 
 
-def fit_logistic(corpus: Corpus, settings: Settings, options: FitOptions, recorder: Recorder) -> Fit:
+def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder) -> Fit:
     """Fit vectoriser and classifier on the training split.
 
     Raises:
         UserError: no training text has a word, or the sampling cannot be done with these reviews.
     """
-    vectorizer = NgramVectorizer(
-        int(settings["ngrams"]), int(settings["features"]), bool(settings["sublinear"])
+    ngrams, features, sublinear, c = (
+        spec.settings[name] for name in ("ngrams", "features", "sublinear", "c")
     )
-    features, ratings = vectorizer.fit_transform(corpus.encoding, corpus.show), corpus.train.ratings
-    resampled = resample(corpus, options)
+    vectorizer = NgramVectorizer(int(ngrams), int(features), bool(sublinear))
+    rows, ratings = vectorizer.fit_transform(corpus.encoding, corpus.show), corpus.train.ratings
+    resampled = resample(corpus, spec.options)
     if resampled:
-        features, ratings = resampled.mixture @ features, resampled.ratings
-    balanced = options.sampling == "class_weight"
-    classifier = multinomial.fit(features, ratings, float(settings["c"]), balanced, corpus.show)
+        rows, ratings = resampled.mixture @ rows, resampled.ratings
+    balanced = spec.options.sampling == "class_weight"
+    classifier = multinomial.fit(rows, ratings, float(c), balanced, corpus.show)
     model = FittedLogistic(vectorizer, classifier)
     probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
     recorder.epoch(1, {}, probabilities)

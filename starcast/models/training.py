@@ -12,7 +12,7 @@ from starcast.models.batches import TrainingBatches
 from starcast.models.checkpoint import Checkpoints, FitProgress, load_progress, save_progress
 from starcast.models.compiled import compiled_like, copy_weights
 from starcast.models.corpus import Corpus
-from starcast.models.family import Fit, FitOptions, Recorder
+from starcast.models.family import Fit, ModelSpec, Recorder
 from starcast.models.networks import FittedNetwork, predict
 from starcast.models.sampling import review_weights, training_rows
 
@@ -86,9 +86,8 @@ class Validation(keras.callbacks.Callback):
 
 def fit_network(
     network: keras.Model,
-    learning_rate: float,
     corpus: Corpus,
-    options: FitOptions,
+    spec: ModelSpec,
     recorder: Recorder,
     checkpoints: Checkpoints | None = None,
 ) -> Fit:
@@ -97,6 +96,7 @@ def fit_network(
     One weight per class enters as a weight per review; sparse labels give the loss of study A's one-hot ones.
     With `checkpoints` every epoch is kept, and a fit that was interrupted ends as if it had not been.
     """
+    options, learning_rate = spec.options, float(spec.settings["learning_rate"])
     rows = training_rows(corpus, options)
     mixes = rows.resampled is not None and rows.resampled.mixes
     compiled = compiled_like(network, learning_rate, mixes, options.precision)

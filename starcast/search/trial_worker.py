@@ -99,7 +99,7 @@ def train_trial(trials: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: 
         for execution in range(trials.executions):
             spec = trials.spec(proposal, execution)
             reporter.execution, reporter.last_epoch = execution, spec.options.epochs
-            fits.append(FAMILIES[spec.family].fit(corpus, spec.settings, spec.options, reporter))
+            fits.append(FAMILIES[spec.family].fit(corpus, spec, reporter))
     except PrunedError:
         return Done(proposal.number, reporter.scores, result=None)
     except Exception as error:  # whatever a model library raises: the trial failed, the search goes on

@@ -116,7 +116,7 @@ def _fit(
     start = time.monotonic()
     recorder = EpochLines(artifacts.RunRecorder(run_id, validation.ratings), options.epochs)
     corpus = Corpus(train, validation, show=Progress().show)
-    fitted = FAMILIES[spec.family].fit(corpus, spec.settings, options, recorder, checkpoints)
+    fitted = FAMILIES[spec.family].fit(corpus, spec, recorder, checkpoints)
     facts = {"best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()}
     runs.log_metrics({"fit_seconds": time.monotonic() - start, **facts})
     return fitted

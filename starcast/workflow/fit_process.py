@@ -115,7 +115,7 @@ def fit(job: FitJob) -> FitResult:
     curve, start = _Curve(corpus.validation.ratings), time.monotonic()
     family = FAMILIES[job.spec.family]
     recorder = EpochLines(curve, job.spec.options.epochs) if family.iterative else curve
-    fitted = family.fit(corpus, job.spec.settings, job.spec.options, recorder)
+    fitted = family.fit(corpus, job.spec, recorder)
     seconds = time.monotonic() - start
     tested, ratings = answers_of(fitted.model, StoredTexts(test), show), corpus.train.ratings
     return FitResult(

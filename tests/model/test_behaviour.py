@@ -11,7 +11,7 @@ import pytest
 
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import FitOptions
+from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.predictor import Predictor
 from starcast.reviews.check import to_reviews
 from starcast.reviews.clean import Cleaner
@@ -73,7 +73,7 @@ def learned() -> Learned:
     corpus = Corpus(*parts)
     family = FAMILIES["logistic_regression"]
     training = FitOptions(sampling="class_weight", epochs=1, batch_size=128, seed=42, patience=1)
-    fitted = family.fit(corpus, family.check({"ngrams": 2}), training, Silent())
+    fitted = family.fit(corpus, ModelSpec(family.name, family.check({"ngrams": 2}), training), Silent())
     return Learned(Predictor(family.name, cleaner, fitted.model, uses_title=False), splits["test"])
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import Fit, FitOptions, Settings
+from starcast.models.family import Fit, FitOptions, ModelSpec, Settings
 
 SETTINGS: Settings = {"units_1": 4, "dropout_1": 0.3, "dropout_2": 0.2, "learning_rate": 0.05}
 GRU = FAMILIES["gru_1"]
@@ -64,9 +64,12 @@ def fit(
 ) -> Fit:
     return GRU.fit(
         corpus,
-        SETTINGS,
-        FitOptions(
-            sampling="none", epochs=epochs, batch_size=16, seed=3, patience=patience, schedule="linear"
+        ModelSpec(
+            GRU.name,
+            SETTINGS,
+            FitOptions(
+                sampling="none", epochs=epochs, batch_size=16, seed=3, patience=patience, schedule="linear"
+            ),
         ),
         recorder,
         checkpoints,

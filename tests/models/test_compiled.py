@@ -14,7 +14,7 @@ from starcast.models import compiled, networks
 from starcast.models.backend import keras
 from starcast.models.catalogue import FAMILIES, NetworkFamily
 from starcast.models.corpus import Corpus
-from starcast.models.family import Fit, FitOptions, Settings
+from starcast.models.family import Fit, FitOptions, ModelSpec, Settings
 from tests.models.test_networks import Epochs, part
 
 HOW = FitOptions(sampling="none", epochs=2, batch_size=16, seed=1, patience=2, schedule="linear")
@@ -39,7 +39,7 @@ def corpus() -> Corpus:
 
 def fit(corpus: Corpus, family: str, settings: Settings, how: FitOptions = HOW) -> tuple[Fit, Epochs]:
     recorder = Epochs()
-    return FAMILIES[family].fit(corpus, settings, how, recorder), recorder
+    return FAMILIES[family].fit(corpus, ModelSpec(family, settings, how), recorder), recorder
 
 
 @pytest.mark.parametrize(("family", "before", "settings"), TRIALS)

@@ -12,7 +12,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from starcast.models import logistic
 from starcast.models.catalogue import LOGISTIC_REGRESSION
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import Fit, FitOptions, Sampling, Value
+from starcast.models.family import Fit, FitOptions, ModelSpec, Sampling, Value
 from starcast.models.logistic import FittedLogistic
 
 TEXTS = {1: "awful it tore", 2: "poor and dull", 3: "it is okay", 4: "nice and soft", 5: "gorgeous i love it"}
@@ -45,8 +45,11 @@ def fit(
     corpus = Corpus(train, part([1, 3, 5]))
     return LOGISTIC_REGRESSION.fit(
         corpus,
-        LOGISTIC_REGRESSION.check(given or {}),
-        FitOptions(sampling=sampling, epochs=1, batch_size=32, seed=seed, patience=1),
+        ModelSpec(
+            LOGISTIC_REGRESSION.name,
+            LOGISTIC_REGRESSION.check(given or {}),
+            FitOptions(sampling=sampling, epochs=1, batch_size=32, seed=seed, patience=1),
+        ),
         Epochs(),
     )
 
@@ -81,8 +84,11 @@ def test_it_reports_one_epoch_with_the_validation_probabilities_it_keeps() -> No
     corpus, recorder = Corpus(part([1, 3, 5] * 4), part([1, 3, 5, 5])), Epochs()
     fitted = LOGISTIC_REGRESSION.fit(
         corpus,
-        LOGISTIC_REGRESSION.published,
-        FitOptions(sampling="none", epochs=9, batch_size=32, seed=1, patience=1),
+        ModelSpec(
+            LOGISTIC_REGRESSION.name,
+            LOGISTIC_REGRESSION.published,
+            FitOptions(sampling="none", epochs=9, batch_size=32, seed=1, patience=1),
+        ),
         recorder,
     )
     assert [(epoch, metrics) for epoch, metrics, _ in recorder.seen] == [(1, {})]
@@ -101,8 +107,11 @@ def test_a_fit_tells_how_far_its_work_on_all_reviews_is() -> None:
     )
     LOGISTIC_REGRESSION.fit(
         corpus,
-        LOGISTIC_REGRESSION.published,
-        FitOptions(sampling="none", epochs=1, batch_size=32, seed=1, patience=1),
+        ModelSpec(
+            LOGISTIC_REGRESSION.name,
+            LOGISTIC_REGRESSION.published,
+            FitOptions(sampling="none", epochs=1, batch_size=32, seed=1, patience=1),
+        ),
         Epochs(),
     )
     work = [

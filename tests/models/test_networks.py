@@ -15,7 +15,7 @@ from starcast.models import training as networks_training
 from starcast.models.catalogue import FAMILIES, NetworkFamily
 from starcast.models.compiled import compiled_like
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import Fit, FitOptions, Sampling, Value
+from starcast.models.family import Fit, FitOptions, ModelSpec, Sampling, Value
 from starcast.models.networks import FittedNetwork
 from starcast.models.sampling import count_ratings
 from starcast.models.texts import Sequences
@@ -53,7 +53,9 @@ def part(reviews: int, seed: int, wrong: int = 0) -> CorpusSplit:
 def fit(training: FitOptions, corpus: Corpus, **settings: Value) -> tuple[Fit, Epochs]:
     recorder = Epochs()
     family = FAMILIES["gru_1"]
-    return family.fit(corpus, {**family.published, **SMALL, **settings}, training, recorder), recorder
+    return family.fit(
+        corpus, ModelSpec(family.name, {**family.published, **SMALL, **settings}, training), recorder
+    ), recorder
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +86,11 @@ def test_each_family_fits_an_epoch_and_answers_rows_that_sum_to_1(name: str, cor
     small = {setting: values[0] for setting, values in family.space.items() if setting.startswith("units")}
     fitted = family.fit(
         corpus,
-        family.check(small),
-        FitOptions(sampling=family.sampling, epochs=1, batch_size=16, seed=1, patience=1),
+        ModelSpec(
+            family.name,
+            family.check(small),
+            FitOptions(sampling=family.sampling, epochs=1, batch_size=16, seed=1, patience=1),
+        ),
         recorder,
     )
     # As many and as long as the validation reviews: a batch of another shape would cost seconds to compile.
@@ -255,7 +260,9 @@ def test_every_sampling_trains_a_model_of_its_own(family: str, corpus: Corpus) -
     for sampling in FAMILIES[family].samplings:
         small = SMALL if family == "gru_1" else {"c": 10.0}
         how = FitOptions(sampling=sampling, epochs=2, batch_size=16, seed=1, patience=2, neighbours=3)
-        fitted = FAMILIES[family].fit(corpus, {**FAMILIES[family].published, **small}, how, Epochs())
+        fitted = FAMILIES[family].fit(
+            corpus, ModelSpec(family, {**FAMILIES[family].published, **small}, how), Epochs()
+        )
         probabilities = fitted.model.probabilities(corpus.validation.texts)
         np.testing.assert_allclose(probabilities, fitted.validation_probabilities, atol=1e-6)
         counts = count_ratings(fitted.trained_on).tolist()

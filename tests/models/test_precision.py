@@ -11,7 +11,7 @@ from starcast.models.backend import keras
 from starcast.models.catalogue import FAMILIES, NetworkFamily
 from starcast.models.compiled import compiled_like
 from starcast.models.corpus import Corpus
-from starcast.models.family import Fit, FitOptions, Precision, Sampling
+from starcast.models.family import Fit, FitOptions, ModelSpec, Precision, Sampling
 from tests.models.test_networks import Epochs, part
 
 HOW = FitOptions(sampling="none", epochs=6, batch_size=16, seed=1, patience=6)
@@ -27,7 +27,7 @@ def corpus() -> Corpus:
 def fit(corpus: Corpus, precision: Precision = "float32", sampling: Sampling = "none") -> tuple[Fit, Epochs]:
     recorder = Epochs()
     how = replace(HOW, precision=precision, sampling=sampling)
-    return FAMILIES["gru_1"].fit(corpus, SETTINGS, how, recorder), recorder
+    return FAMILIES["gru_1"].fit(corpus, ModelSpec("gru_1", SETTINGS, how), recorder), recorder
 
 
 def untrained() -> keras.Model:

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from starcast.evaluation.decision import EXPECTED, Decision, prior_correction
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import FitOptions
+from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.predictor import Predictor, join_title
 from starcast.reviews.clean import Cleaner
 
@@ -53,8 +53,11 @@ def predictor(family: str, cleaner: Cleaner, uses_title: bool = False) -> Predic
     given = {"units_1": 8} if family == "gru_1" else {"c": 10.0}
     fitted = FAMILIES[family].fit(
         Corpus(part, part),
-        FAMILIES[family].check(given),
-        FitOptions(sampling="none", epochs=1, batch_size=8, seed=1, patience=1),
+        ModelSpec(
+            family,
+            FAMILIES[family].check(given),
+            FitOptions(sampling="none", epochs=1, batch_size=8, seed=1, patience=1),
+        ),
         Silent(),
     )
     return Predictor(family, cleaner, fitted.model, uses_title)

@@ -9,7 +9,7 @@ from starcast.models import training as training_module
 from starcast.models.backend import keras
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus
-from starcast.models.family import FitOptions, Settings
+from starcast.models.family import FitOptions, ModelSpec, Settings
 from starcast.models.training import FallingRate
 from tests.models.test_networks import Epochs, part
 
@@ -37,8 +37,11 @@ def rates(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_constant_rate_stays(corpus: Corpus, rates: list[float]) -> None:
     FAMILIES["gru_1"].fit(
         corpus,
-        SETTINGS,
-        FitOptions(sampling="none", epochs=2, batch_size=16, seed=1, patience=2, schedule="constant"),
+        ModelSpec(
+            "gru_1",
+            SETTINGS,
+            FitOptions(sampling="none", epochs=2, batch_size=16, seed=1, patience=2, schedule="constant"),
+        ),
         Epochs(),
     )
     assert rates == pytest.approx([0.1] * 6)
@@ -49,8 +52,11 @@ def test_a_linear_rate_falls_batch_by_batch_and_would_be_zero_after_the_last(
 ) -> None:
     FAMILIES["gru_1"].fit(
         corpus,
-        SETTINGS,
-        FitOptions(sampling="none", epochs=2, batch_size=16, seed=1, patience=2, schedule="linear"),
+        ModelSpec(
+            "gru_1",
+            SETTINGS,
+            FitOptions(sampling="none", epochs=2, batch_size=16, seed=1, patience=2, schedule="linear"),
+        ),
         Epochs(),
     )
     assert rates == pytest.approx(0.1 * np.arange(6, 0, -1) / 6)

@@ -15,7 +15,7 @@ import pytest
 
 from starcast.evaluation.scores import multilabel_auc, val_scores
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import Fit, FitOptions, Recorder, Settings
+from starcast.models.family import Fit, FitOptions, ModelSpec, Recorder, Settings
 from starcast.search import trial_worker
 from starcast.search.loop import Done, Epoch, Event, Failed
 from starcast.search.trial_worker import TrialOptions, train_trial, work
@@ -56,8 +56,9 @@ class FakeFamily:
     def check_sampling(self, sampling: str) -> str:
         return self.sampling if sampling == "default" else sampling
 
-    def fit(self, corpus: Corpus, settings: Settings, options: FitOptions, recorder: Recorder) -> Fit:
-        self.fitted.append((settings, options))
+    def fit(self, corpus: Corpus, spec: ModelSpec, recorder: Recorder) -> Fit:
+        options = spec.options
+        self.fitted.append((spec.settings, options))
         for epoch in range(1, options.epochs + 1):
             if self.error and epoch >= self.raises_at:
                 raise self.error
@@ -249,10 +250,10 @@ def test_the_first_execution_alone_can_be_stopped(family: FakeFamily, pipe: tupl
 def test_a_failure_of_a_further_execution_is_the_trial_s(family: FakeFamily, pipe: tuple) -> None:
     first = family.fit
 
-    def fit(corpus: Corpus, settings: Settings, options: FitOptions, recorder: Recorder) -> Fit:
-        if options.seed == 43:
+    def fit(corpus: Corpus, spec: ModelSpec, recorder: Recorder) -> Fit:
+        if spec.options.seed == 43:
             raise ValueError("the second one")
-        return first(corpus, settings, options, recorder)
+        return first(corpus, spec, recorder)
 
     family.fit = fit  # type: ignore[method-assign]
     ended, epochs, _ = train(replace(TRAINING, executions=2), pipe, True, True)

@@ -18,7 +18,7 @@ import starcast
 from starcast.cli.errors import UserError
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import FitOptions
+from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.predictor import Predictor
 from starcast.reviews.clean import Cleaner
 from starcast.tracking import packaging, scoring
@@ -49,7 +49,7 @@ def predictor() -> Predictor:
         FitOptions(sampling="none", epochs=1, batch_size=8, seed=1),
     )
     recorder = SimpleNamespace(epoch=lambda *_: None)
-    fitted = family.fit(Corpus(part, part), family.published, options, recorder)
+    fitted = family.fit(Corpus(part, part), ModelSpec(family.name, family.published, options), recorder)
     return Predictor(family.name, cleaner, fitted.model, uses_title=False)
 
 

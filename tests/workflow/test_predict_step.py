@@ -24,7 +24,7 @@ from starcast.cli import progress
 from starcast.cli.errors import UserError
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import FitOptions
+from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.predictor import Predictor
 from starcast.reviews import blocks, stream, write
 from starcast.reviews.clean import Cleaner
@@ -60,8 +60,11 @@ def predictor() -> Predictor:
     family = FAMILIES["logistic_regression"]
     fitted = family.fit(
         Corpus(part, part),
-        family.published,
-        FitOptions(sampling="none", epochs=1, batch_size=8, seed=1, patience=1),
+        ModelSpec(
+            family.name,
+            family.published,
+            FitOptions(sampling="none", epochs=1, batch_size=8, seed=1, patience=1),
+        ),
         Silent(),
     )
     return Predictor(family.name, cleaner, fitted.model, uses_title=False)
