@@ -40,16 +40,17 @@ def compare_runs(parameters: CompareParameters) -> Comparison:
 def _read(parameters: CompareParameters) -> tuple[list[ScoredRun], dict[str, int]]:
     """Return the runs to compare, and how many were left out for which reason."""
     split, metric = parameters.split, parameters.metric
-    found = stored.find_runs(parameters.experiment, parameters.filter, split, metric, parameters.max_runs)
+    asked = parameters.experiment, parameters.filter, split, metric, parameters.max_runs
+    found, beyond = stored.find_runs(*asked)
     scored, progress = [], Progress("runs")
-    for number, each in enumerate(stored.read_runs(found.runs, split, metric), start=1):
+    for number, each in enumerate(stored.read_runs(found, split, metric), start=1):
         scored += [each] if each else []
-        progress.show("reading runs", number / len(found.runs), 1)
+        progress.show("reading runs", number / len(found), 1)
     if not scored:
         raise UserError(
-            f"none of {len(found.runs)} scored runs has predictions or a confusion matrix: nothing to compare"
+            f"none of {len(found)} scored runs has predictions or a confusion matrix: nothing to compare"
         )
     return scored, {
-        f"they are beyond the {parameters.max_runs} best (max_runs)": found.left_out,
-        "their predictions and confusion matrices are gone": len(found.runs) - len(scored),
+        f"they are beyond the {parameters.max_runs} best (max_runs)": beyond,
+        "their predictions and confusion matrices are gone": len(found) - len(scored),
     }

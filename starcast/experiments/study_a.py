@@ -35,7 +35,7 @@ def run_study_a(parameters: StudyAParameters) -> dict[str, Candidate]:
 
 
 def _row(family: str, candidate: Candidate) -> dict[str, Any]:
-    search = history.search_of(candidate.run_id)
+    search = history.search_of(candidate.run_id).data.metrics
     return {
         "family": family,
         "search_best_val_auc": search["best_val_auc"],

@@ -24,7 +24,7 @@ def ask(loaded: LoadedModel, label: str, reviews: pl.DataFrame) -> Contender:
     Raises:
         UserError: the model was trained with titles and there are none.
     """
-    if loaded.uses_title and "title" not in reviews.columns:
+    if loaded.predictor and loaded.predictor.uses_title and "title" not in reviews.columns:
         raise UserError(
             f"{label} was trained with titles, the test reviews have none: train the challenger with "
             "title_column"
@@ -32,7 +32,7 @@ def ask(loaded: LoadedModel, label: str, reviews: pl.DataFrame) -> Contender:
     asked = reviews.select(name for name in ("text", "title") if name in reviews.columns)
     answers, progress = [], Progress("reviews")
     for part in asked.iter_slices(CHUNK):
-        answers.append(loaded.scorer.predict(part)["rating"].to_numpy() - 1)
+        answers.append(loaded.predict(part)["rating"].to_numpy() - 1)
         share = (progress.count + part.height) / asked.height
         progress.show("predicting the test reviews", share, part.height)
     return Contender(label, np.concatenate(answers), _latency(loaded, asked), loaded.megabytes)
@@ -45,7 +45,7 @@ def _latency(loaded: LoadedModel, reviews: pl.DataFrame) -> np.ndarray:
     for number, row in enumerate(rows.tolist()):
         one = reviews.slice(row, 1)
         start = time.perf_counter()
-        loaded.scorer.predict(one)
+        loaded.predict(one)
         if number >= WARM_UP:
             milliseconds.append((time.perf_counter() - start) * 1000)
         if milliseconds and time.monotonic() > ends:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import mlflow
+from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from starcast.models.family import FitOptions, ModelSpec, Precision, Schedule
@@ -42,10 +43,9 @@ def spec_of(run_id: str, seed: int) -> ModelSpec:
         return ModelSpec(run.data.tags["family"], settings, options)
 
 
-def search_of(candidate_id: str) -> dict[str, float]:
-    """Return the metrics of the search that ended with a candidate."""
-    parent = mlflow.get_run(candidate_id).data.tags[MLFLOW_PARENT_RUN_ID]
-    return dict(mlflow.get_run(parent).data.metrics)
+def search_of(candidate_id: str) -> Run:
+    """Return the run of the search that ended with a candidate."""
+    return mlflow.get_run(mlflow.get_run(candidate_id).data.tags[MLFLOW_PARENT_RUN_ID])
 
 
 def best_value(run_id: str, metric: str) -> float:

@@ -105,11 +105,6 @@ def user_of_active() -> str:
     return os.environ.get("MLFLOW_TRACKING_USERNAME") or tag_of_active_or_above(MLFLOW_USER) or "unknown"
 
 
-def parent_of(run_id: str) -> str:
-    """Return the id of the run above a run."""
-    return str(mlflow.get_run(run_id).data.tags[MLFLOW_PARENT_RUN_ID])
-
-
 @contextmanager
 def artifacts_of_run(folder: str | None = None) -> Iterator[Path]:
     """Yield a temporary folder whose files become artifacts of the active run when the block ends well."""

@@ -21,7 +21,7 @@ from starcast.evaluation.scores import count_matrix
 from starcast.tracking.access import explained
 from starcast.tracking.artifacts import artifacts_of, download
 from starcast.tracking.commands import command_line
-from starcast.tracking.store import active_run, shown_store
+from starcast.tracking.store import active_run, search, shown_store
 
 READERS = 8  # at the same time: a distant server is waited for, not worked with
 # A search logs its best trial's score, but only trials and candidates have a family. No score is below -1.
@@ -47,10 +47,7 @@ class Predictions:
 
     @cached_property
     def reviews(self) -> str:
-        """Return a digest of the reviews and their true ratings.
-
-        Equal for runs that answered the same questions.
-        """
+        """Return a digest of the reviews and their true ratings, equal for runs that answered the same."""
         ids = "\n".join(map(str, self.review_ids)).encode()
         return hashlib.sha256(ids + self.ratings.tobytes()).hexdigest()[:8]
 
@@ -86,16 +83,10 @@ class ScoredRun:
         return self.tags.get(name) or self.settings.get(name, "")
 
 
-@dataclass(frozen=True)
-class FoundRuns:
-    """Runs to compare, best first, and how many there are beyond them."""
-
-    runs: list[Run]
-    left_out: int
-
-
-def find_runs(experiments: Sequence[str], wanted: str, split: str, metric: str, most: int) -> FoundRuns:
-    """Return the finished runs of experiments with a score on a split; of more than `most` the best ones.
+def find_runs(
+    experiments: Sequence[str], wanted: str, split: str, metric: str, most: int
+) -> tuple[list[Run], int]:
+    """Return the finished runs with a score on a split, best first, at most `most`; how many are beyond them.
 
     Args:
         experiments: names; none is the experiment of the active run.
@@ -104,15 +95,21 @@ def find_runs(experiments: Sequence[str], wanted: str, split: str, metric: str, 
     Raises:
         UserError: no such experiment, MLflow cannot read the filter, or no run is left.
     """
-    ids, name = _experiment_ids(experiments), f"{split}_{metric}"
-    unreadable = f'parameter filter: MLflow cannot read "{wanted}" ({{reason}}); write e.g. {EXAMPLE}'
-    with explained(unreadable):
-        every = _search(ids, wanted, split, metric)
+    ids, name, also = _experiment_ids(experiments), f"{split}_{metric}", f"{wanted} and " if wanted else ""
+    with explained(f'parameter filter: MLflow cannot read "{wanted}" ({{reason}}); write e.g. {EXAMPLE}'):
+        every = search(ids, also + SCORED.format(split=split, metric=metric))
     found = [run for run in every if math.isfinite(run.data.metrics[name])]
-    if not found:
-        raise UserError(_nothing_found(ids, wanted, split, metric))
-    found.sort(key=lambda run: run.data.metrics[name], reverse=metric not in LOWER_IS_BETTER)
-    return FoundRuns(found[:most], max(len(found) - most, 0))
+    if found:
+        found.sort(key=lambda run: run.data.metrics[name], reverse=metric not in LOWER_IS_BETTER)
+        return found[:most], max(len(found) - most, 0)
+    matched = f" that matches {wanted}" if wanted else ""
+    where = ", ".join(mlflow.get_experiment(each).name for each in ids)
+    advice = f"make runs first ({command_line('tune')}), or name another experiment"
+    if wanted:
+        advice = "check the filter, or leave it empty"
+    if split == "test" and search(ids, also + SCORED.format(split="val", metric=metric), most=1):
+        advice = "there are runs scored on validation, compare these with split=val"
+    raise UserError(f"no finished run{matched} in experiment {where} has {name}: {advice}")
 
 
 def _experiment_ids(names: Sequence[str]) -> list[str]:
@@ -125,24 +122,6 @@ def _experiment_ids(names: Sequence[str]) -> list[str]:
             there = f"there are {', '.join(list(known)[:NAMED])}{more}"
             raise UserError(f"parameter experiment: there is no {name!r} on {shown_store()}; {there}")
     return [known[name] for name in names]
-
-
-def _search(ids: list[str], wanted: str, split: str, metric: str, most: int = 100_000) -> list[Run]:
-    scored = SCORED.format(split=split, metric=metric)
-    asked = f"{wanted} and {scored}" if wanted else scored
-    found: list[Run] = mlflow.search_runs(ids, asked, max_results=most, output_format="list")
-    return found
-
-
-def _nothing_found(ids: list[str], wanted: str, split: str, metric: str) -> str:
-    matched = f" that matches {wanted}" if wanted else ""
-    where = ", ".join(mlflow.get_experiment(each).name for each in ids)
-    advice = f"make runs first ({command_line('tune')}), or name another experiment"
-    if wanted:
-        advice = "check the filter, or leave it empty"
-    if split == "test" and _search(ids, wanted, "val", metric, most=1):
-        advice = "there are runs scored on validation, compare these with split=val"
-    return f"no finished run{matched} in experiment {where} has {split}_{metric}: {advice}"
 
 
 def read_runs(runs: Sequence[Run], split: str, metric: str) -> Iterator[ScoredRun | None]:

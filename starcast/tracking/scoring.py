@@ -5,12 +5,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import mlflow
 import polars as pl
 from mlflow.models import Model
-from mlflow.pyfunc import PyFuncModel
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from starcast.cli.errors import UserError
@@ -29,29 +28,24 @@ PROBABILITIES = ", ".join(f"probability_{rating} double" for rating in range(1, 
 ANSWER = f"rating long, {PROBABILITIES}, expected_rating double"
 
 
-class Scorer(Protocol):
-    """Answers reviews with the columns `text` and, if trained with it, `title`."""
-
-    def predict(self, reviews: pl.DataFrame) -> pl.DataFrame:
-        """Return `rating`, `probability_1..5` and `expected_rating`, in the same order."""
-
-
 @dataclass(frozen=True)
 class LoadedModel:
-    """A registered model in memory, how large it is on disk, and whether it reads titles."""
+    """A registered model in memory, its size on disk, and its predictor unless another project logged it.
 
-    scorer: Scorer
+    `predict` answers reviews (`text` and, if trained with it, `title`) with `rating`, `probability_1..5` and
+    `expected_rating`, in the same order.
+    """
+
+    predict: from reviews (`text` and, if trained with it, `title`) to `rating`, `probability_1..5` and
+            `expected_rating`, in the same order.
+        megabytes: size on disk.
+        predictor: None for another project's model.
+    """
+
+    predict: Callable[[pl.DataFrame], pl.DataFrame]
     version: Version
     megabytes: float
-    uses_title: bool = False
-
-
-@dataclass(frozen=True)
-class _ForeignScorer:
-    model: PyFuncModel
-
-    def predict(self, reviews: pl.DataFrame) -> pl.DataFrame:
-        return pl.DataFrame(self.model.predict(reviews.to_pandas()))
+    predictor: Predictor | None = None
 
 
 def load(version: Version, trust_model_code: bool = False) -> LoadedModel:
@@ -61,31 +55,30 @@ def load(version: Version, trust_model_code: bool = False) -> LoadedModel:
         UserError: it is another project's and would run its own code, its files are gone or damaged, or it
             was saved with code that answers otherwise than this version.
     """
-    model = f"model {version.uri}"
+    named = f"model {version.uri}"
     with (
         tempfile.TemporaryDirectory() as temporary,
-        explained(f"{model}: its files cannot be read ({{reason}})"),
+        explained(f"{named}: its files cannot be read ({{reason}})"),
     ):
         stored: Any = get_artifact_repository(version.uri)
         ours = any(item.path == packaging.PREDICTOR for item in stored.list_artifacts("artifacts"))
         if not ours and not trust_model_code:
             advice = f"loading it runs code that it brings; if you trust it, {TRUST}=true"
-            raise UserError(f"{model} was not logged by starcast: {advice}")
+            raise UserError(f"{named} was not logged by starcast: {advice}")
         fetch = stored.download_artifacts if ours else mlflow.artifacts.download_artifacts
         folder = Path(fetch(packaging.PREDICTOR if ours else version.uri, dst_path=temporary))
-        megabytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
         if not ours:
-            return LoadedModel(_ForeignScorer(mlflow.pyfunc.load_model(str(folder))), version, megabytes)
+            model = mlflow.pyfunc.load_model(str(folder))
+            return LoadedModel(lambda asked: pl.DataFrame(model.predict(asked.to_pandas())), version, size)
         saved = Model.load(stored.download_artifacts("MLmodel", temporary)).metadata or {}
         # Whatever a damaged or a malicious file makes its reader say.
-        with explained(f"{model}: its files are damaged or unsafe ({{reason}}); train it again", Exception):
+        with explained(f"{named}: its files are damaged or unsafe ({{reason}}); train it again", Exception):
             predictor = Predictor.load(folder)
     if difference := packaging.answers_otherwise(predictor, saved):
-        advice = (
-            "use the code of its run's git commit, serve it with `mlflow models serve`, or train it again"
-        )
-        raise UserError(f"{model}: this version of starcast answers otherwise ({difference}); {advice}")
-    return LoadedModel(predictor, version, megabytes, predictor.uses_title)
+        again = "use the code of its run's git commit, serve it with `mlflow models serve`, or train it again"
+        raise UserError(f"{named}: this version of starcast answers otherwise ({difference}); {again}")
+    return LoadedModel(predictor.predict, version, size, predictor)
 
 
 def answer_column(session: Any, loaded: LoadedModel, folder: Path) -> Callable[[Any], Any]:
@@ -99,9 +92,9 @@ def answer_column(session: Any, loaded: LoadedModel, folder: Path) -> Callable[[
     try:
         with warnings.catch_warnings():  # that the model has no example, and is loaded into this environment
             warnings.simplefilter("ignore")
-            if isinstance(loaded.scorer, Predictor):
+            if loaded.predictor:
                 uri = str(folder / "model")
-                packaging.save_model(loaded.scorer, Path(uri))
+                packaging.save_model(loaded.predictor, Path(uri))
             return mlflow.pyfunc.spark_udf(session, uri, result_type=ANSWER, env_manager="local")
     finally:
         tempfile.tempdir = before
@@ -127,4 +120,4 @@ def score(table: pl.DataFrame, layout: Layout, loaded: LoadedModel) -> pl.DataFr
     """
     wanted = {"text": layout.text, "title": layout.title}
     columns = [pl.col(column).cast(pl.String).alias(name) for name, column in wanted.items() if column]
-    return add_answers(table, loaded.scorer.predict(table.select(columns)), loaded.version.named)
+    return add_answers(table, loaded.predict(table.select(columns)), loaded.version.named)

@@ -58,20 +58,17 @@ def active_run() -> Run:
 
 def runs_here(wanted: str, most: int = MOST) -> list[Run]:
     """Return the runs of the active run's experiment that match MLflow's filter, the newest first."""
-    return search([active_run().info.experiment_id], wanted, most, "attributes.start_time DESC")
+    return search([active_run().info.experiment_id], wanted, most)
 
 
 def children_of(run: Run) -> list[Run]:
     """Return the runs right below a run, in the order in which they began."""
     wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"
-    return search([run.info.experiment_id], wanted)
+    return search([run.info.experiment_id], wanted, order="attributes.start_time")
 
 
 def search(
-    experiments: list[str], wanted: str, most: int = MOST, order: str = "attributes.start_time"
+    experiments: list[str], wanted: str, most: int = MOST, order: str = "attributes.start_time DESC"
 ) -> list[Run]:
-    """Return the runs of experiments, given by id, that match MLflow's filter."""
-    found: list[Run] = mlflow.search_runs(
-        experiments, wanted, max_results=most, order_by=[order], output_format="list"
-    )
-    return found
+    """Return the runs of experiments (their ids) that match MLflow's filter, by default the newest first."""
+    return mlflow.search_runs(experiments, wanted, max_results=most, order_by=[order], output_format="list")

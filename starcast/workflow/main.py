@@ -7,7 +7,7 @@ from starcast.comparison.compare import compare_runs
 from starcast.comparison.parameters import CompareParameters
 from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.promote import promote
-from starcast.tracking import runs
+from starcast.tracking import history, runs
 from starcast.workflow import candidate
 from starcast.workflow.search_parameters import MainParameters, TuneParameters
 from starcast.workflow.tune import tune
@@ -17,7 +17,7 @@ def run_main(parameters: MainParameters) -> candidate.Candidate:
     """Run the steps as children of one run and return the candidate."""
     with runs.step_run("main", parameters.as_text(), f"main {Path(parameters.data).name}"):
         fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)))
-        trials = f"tags.`mlflow.parentRunId` = '{runs.parent_of(fitted.run_id)}'"
+        trials = f"tags.`mlflow.parentRunId` = '{history.search_of(fitted.run_id).info.run_id}'"
         compare_runs(CompareParameters.model_validate({"filter": trials, "split": "val"}))
         said = [f"{fitted.summary()}.", f"Candidate run {fitted.run_id}."]
         if fitted.registered:

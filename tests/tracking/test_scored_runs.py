@@ -12,7 +12,7 @@ from mlflow.entities import Run
 from starcast.cli.errors import UserError
 from starcast.evaluation.scores import count_matrix
 from starcast.reports.files import write_json, write_predictions, write_split_files
-from starcast.tracking.scored_runs import FoundRuns, ScoredRun, find_runs, read_runs
+from starcast.tracking.scored_runs import ScoredRun, find_runs, read_runs
 
 RATINGS = np.array([0, 1, 2, 3, 4, 4, 4, 3])
 PREDICTED = np.array([0, 1, 1, 3, 4, 4, 2, 4])
@@ -54,7 +54,7 @@ def log_files(split: str) -> None:
 
 def found(
     *names: str, wanted: str = "", split: str = "test", metric: str = "f1_macro", most: int = 50
-) -> FoundRuns:
+) -> tuple[list[Run], int]:
     with mlflow.start_run(run_name="the step"):
         return find_runs(names, wanted, split, metric, most)
 
@@ -71,9 +71,9 @@ def read_one(run_id: str, split: str = "test") -> ScoredRun:
 
 def test_the_best_runs_come_first_and_the_rest_is_counted(store: mlflow.MlflowClient) -> None:
     low, high, middle = (log_run(score, files=False) for score in (0.2, 0.9, 0.5))
-    assert (ids(found().runs), found().left_out) == ([high, middle, low], 0)
-    assert (ids(found(most=2).runs), found(most=2).left_out) == ([high, middle], 1)
-    assert ids(found(metric="mae").runs) == [high, middle, low]  # of which lower is better
+    assert (ids(found()[0]), found()[1]) == ([high, middle, low], 0)
+    assert (ids(found(most=2)[0]), found(most=2)[1]) == ([high, middle], 1)
+    assert ids(found(metric="mae")[0]) == [high, middle, low]  # of which lower is better
 
 
 def test_only_finished_runs_of_a_family_with_a_score_of_the_split_are_found(
@@ -85,32 +85,32 @@ def test_only_finished_runs_of_a_family_with_a_score_of_the_split_are_found(
     log_run(0.8, split="val", files=False)
     log_run(float("nan"), files=False)
     log_run(0.9, files=False, family="")  # a search carries its best trial's score
-    assert ids(found().runs) == [kept]
+    assert ids(found()[0]) == [kept]
 
 
 def test_a_negative_score_is_a_score(store: mlflow.MlflowClient) -> None:
     with mlflow.start_run(tags={"family": "gru_1"}) as run:
         mlflow.log_metric("test_quadratic_kappa", -0.2)
-    assert ids(found(metric="quadratic_kappa").runs) == [run.info.run_id]
+    assert ids(found(metric="quadratic_kappa")[0]) == [run.info.run_id]
 
 
 def test_runs_are_read_page_by_page(store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mlflow.tracking.fluent, "NUM_RUNS_PER_PAGE_PANDAS", 2)
     logged = [log_run(score, files=False) for score in (0.1, 0.2, 0.3, 0.4, 0.5)]
-    assert ids(found().runs) == logged[::-1]
+    assert ids(found()[0]) == logged[::-1]
     store.create_experiment("second")
     store.create_experiment("third")
-    assert ids(found("tests", "second", "third").runs) == logged[::-1]
+    assert ids(found("tests", "second", "third")[0]) == logged[::-1]
 
 
 def test_a_filter_and_experiments_choose(store: mlflow.MlflowClient) -> None:
     chosen = log_run(0.1, files=False, colour="blue")
     log_run(0.2, files=False)
-    assert ids(found(wanted="tags.colour = 'blue'").runs) == [chosen]
+    assert ids(found(wanted="tags.colour = 'blue'")[0]) == [chosen]
     mlflow.set_experiment("other")
     elsewhere = log_run(0.9, files=False)
-    assert ids(found().runs) == [elsewhere]
-    assert len(found("tests", "other").runs) == 3
+    assert ids(found()[0]) == [elsewhere]
+    assert len(found("tests", "other")[0]) == 3
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_validation_scores_are_pointed_to_and_not_taken(store: mlflow.MlflowClie
     log_run(0.5, split="val", files=False)
     with pytest.raises(UserError, match="there are runs scored on validation, compare these with split=val"):
         found()
-    assert len(found(split="val").runs) == 1
+    assert len(found(split="val")[0]) == 1
 
 
 def test_a_run_is_read_with_its_answers_in_the_order_of_the_reviews(store: mlflow.MlflowClient) -> None:
