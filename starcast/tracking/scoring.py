@@ -36,12 +36,6 @@ class LoadedModel:
     `expected_rating`, in the same order.
     """
 
-    predict: from reviews (`text` and, if trained with it, `title`) to `rating`, `probability_1..5` and
-            `expected_rating`, in the same order.
-        megabytes: size on disk.
-        predictor: None for another project's model.
-    """
-
     predict: Callable[[pl.DataFrame], pl.DataFrame]
     version: Version
     megabytes: float
