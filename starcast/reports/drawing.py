@@ -2,7 +2,7 @@
 
 import importlib.util
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import cycle
@@ -14,14 +14,18 @@ from starcast.reports.style import COLOURS
 
 INK, PAPER, GRID = "black", "white", "#e4e4e4"
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
+Ticks = Mapping[float, str]  # where, what
+Line = tuple[
+    float, str, tuple[int, ...], str
+]  # value, colour, lengths of dashes and gaps (none: solid), text
 
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont:
     """Return DejaVu Sans, which Matplotlib ships and its figures use; the size is in pixels."""
     spec = importlib.util.find_spec("matplotlib")
-    assert spec is not None
-    assert spec.origin is not None
+    assert spec
+    assert spec.origin
     return ImageFont.truetype(Path(spec.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf", size)
 
 
@@ -67,9 +71,7 @@ class Panel:
         """Write at a pixel; `anchor` is Pillow's, e.g. `mm` for the text's middle."""
         self.pen.text((x, y), text, fill=colour, font=font(size), anchor=anchor, align="center")
 
-    def axes(
-        self, x_ticks: Mapping[float, str], y_ticks: Mapping[float, str], labels: tuple[str, str]
-    ) -> None:
+    def axes(self, x_ticks: Ticks, y_ticks: Ticks, labels: tuple[str, str]) -> None:
         """Draw the frame, the ticks with their texts and the labels of both axes."""
         left, top, right, bottom = self.box
         self.pen.rectangle(self.box, outline=INK)
@@ -82,8 +84,8 @@ class Panel:
         self.text((left + right) / 2, bottom + 25, labels[0], 13, "mt")
         if labels[1]:
             _, _, width, height = font(13).getbbox(labels[1])
-            upright = Image.new("RGB", (round(width), round(height)), PAPER)
-            ImageDraw.Draw(upright).text((0, 0), labels[1], fill=INK, font=font(13))
+            upright, pen = new_picture(round(width), round(height))
+            pen.text((0, 0), labels[1], fill=INK, font=font(13))
             upright = upright.rotate(90, expand=True)
             widest = max((font(12).getlength(text) for text in y_ticks.values()), default=0)
             corner = int(left - 12 - widest - upright.width), (top + bottom - upright.height) // 2
@@ -95,13 +97,8 @@ class Panel:
         if top < self.box[3]:
             self.pen.rectangle((left, top, max(left, right), self.box[3] - 1), fill=colour)
 
-    def reference_lines(self, lines: Iterable[tuple[float, str, tuple[int, ...], str]]) -> None:
-        """Draw vertical lines and, in the upper right corner, what they mean.
-
-        Args:
-            lines: value, colour, lengths of dashes and gaps in pixels (none: solid), and text of each line.
-        """
-        lines = list(lines)
+    def reference_lines(self, lines: Sequence[Line]) -> None:
+        """Draw vertical lines and, in the upper right corner, what they mean."""
         _, top, right, bottom = self.box
         for value, colour, dashes, _ in lines:
             x = round(self.x(value))
@@ -127,17 +124,13 @@ def dash_ends(start: int, end: int, dashes: tuple[int, ...]) -> Iterator[tuple[i
 
 
 def rating_bars(
-    series: Mapping[str, Iterable[float]],
-    form: Callable[[float], str],
-    labels: tuple[str, str],
-    title: str,
+    series: Mapping[str, Iterable[float]], form: Callable[[float], str], y_label: str, title: str
 ) -> Image.Image:
     """Return a picture with the bars of several series side by side for each rating.
 
     Args:
         series: name to five values, one for each rating; at most six series.
         form: writes a value, above its bar and at the axis.
-        labels: of the x axis and of the y axis.
     """
     picture, pen = new_picture(760, 400)
     values = {name: list(heights) for name, heights in series.items()}
@@ -145,7 +138,7 @@ def rating_bars(
     ticks = {value: form(value) for value in round_ticks(most)}
     left = round(48 + max(font(12).getlength(text) for text in ticks.values()))
     panel = Panel(picture, pen, (left, 58, 745, 350), (0.5, 5.5), (0, most))
-    panel.axes({rating: str(rating) for rating in range(1, 6)}, ticks, labels)
+    panel.axes({rating: str(rating) for rating in range(1, 6)}, ticks, ("stars", y_label))
     panel.text(380, 18, title, 14, "mm")
     width = 0.8 / len(values)
     place = 380 - sum(font(12).getlength(name) + 38 for name in values) / 2

@@ -1,13 +1,18 @@
-"""Pictures of confusion matrices, of the shares of the ratings and of what sampling changed."""
+"""Pictures of a data set (review lengths, shares of the ratings), of confusion matrices and of sampling."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import polars as pl
 from PIL import Image
 
 from starcast.evaluation.scores import matrix_scores
-from starcast.reports.drawing import INK, PAPER, Panel, new_picture, rating_bars
+from starcast.reports.drawing import INK, PAPER, Line, Panel, new_picture, rating_bars, round_ticks
 
+BINS = 30
+DASHES = ((2, 3), (7, 3), (7, 3, 2, 3))  # of the three quartiles
+HISTOGRAM = 290, 330  # width and height in pixels
+CELL, WIDTH, HEIGHT, LEFT, TOP = 76, 470, 500, 62, 60  # of a matrix, in pixels
 STARS = {float(rating): str(rating) for rating in range(1, 6)}
 NAMES = {"train": "train", "val": "validation", "test": "test"}
 # ColorBrewer's "Blues", for shares from 0 to 1.
@@ -17,7 +22,48 @@ BLUES = np.array(
         *((66, 146, 198), (33, 113, 181), (8, 81, 156), (8, 48, 107)),
     ]
 )
-CELL, WIDTH, HEIGHT, LEFT, TOP = 76, 470, 500, 62, 60  # of a matrix, in pixels
+
+
+def length_picture(lengths: pl.DataFrame, title: str) -> Image.Image:
+    """Return a histogram per rating of review lengths in characters, with lines at mean and quartiles.
+
+    Args:
+        lengths: how many `reviews` of each `rating` have how many `characters`.
+    """
+    width, height = HISTOGRAM
+    picture, pen = new_picture(5 * width, height)
+    for place, rating in enumerate(range(1, 6)):
+        rows = lengths.filter(pl.col("rating") == rating)
+        values = np.repeat(rows["characters"].to_numpy(), rows["reviews"].to_numpy())
+        counts, edges = np.histogram(values, BINS) if values.size else (np.zeros(BINS), np.arange(BINS + 1.0))
+        box = (place * width + 50, 56, (place + 1) * width - 10, height - 46)
+        most = max(counts.max(), 1) * 1.05
+        panel = Panel(picture, pen, box, (edges[0], edges[-1]), (0, most))
+        for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
+            panel.bar(low, high, count, "#9ecae1")
+        x_ticks, y_ticks = {}, {}
+        if values.size:
+            lines: list[Line] = [(values.mean(), "#d62728", (), f"mean {values.mean():.0f}")]
+            for value, dashes in zip(np.percentile(values, [25, 50, 75]), DASHES, strict=True):
+                lines.append((value, "#1f4e79", dashes, f"quartile {value:.0f}"))
+            panel.reference_lines(lines)
+            x_ticks = {tick: f"{tick:,g}" for tick in round_ticks(edges[-1], 5) if tick >= edges[0]}
+            y_ticks = {tick: f"{tick:,g}" for tick in round_ticks(most)}
+        panel.axes(x_ticks, y_ticks, ("characters", ""))
+        heading = f"{rating} star{'s' if rating > 1 else ''}: {values.size:,} reviews"
+        panel.text((box[0] + box[2]) / 2, 44, heading, 13, "mm")
+    panel.text(5 * width / 2, 16, title, 15, "mm")
+    return picture
+
+
+def split_picture(counts: Mapping[str, Sequence[int]]) -> Image.Image:
+    """Return bars of the share of each rating in each split.
+
+    Args:
+        counts: split to its reviews per rating.
+    """
+    shares = {f"{name} ({sum(rows):,})": np.array(rows) / sum(rows) for name, rows in counts.items()}
+    return rating_bars(shares, "{:.1%}".format, "share of reviews", "Shares of the ratings per split")
 
 
 def confusion_picture(matrices: Mapping[str, np.ndarray]) -> Image.Image:
@@ -62,11 +108,11 @@ def share_picture(answers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Image
         for kind, values in zip(("true", "predicted"), pair, strict=True)
     }
     title = "Shares of the ratings, true and predicted"
-    return rating_bars(shares, "{:.0%}".format, ("stars", "share of reviews"), title)
+    return rating_bars(shares, "{:.0%}".format, "share of reviews", title)
 
 
 def class_count_picture(before: np.ndarray, after: np.ndarray) -> Image.Image:
     """Return bars of the training rows per rating, before and after sampling."""
     counts = {f"{when}: {rows.sum():,} rows": rows for when, rows in (("before", before), ("after", after))}
     title = "Training rows per rating, before and after sampling"
-    return rating_bars(counts, "{:,.0f}".format, ("stars", "rows"), title)
+    return rating_bars(counts, "{:,.0f}".format, "rows", title)

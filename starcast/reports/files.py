@@ -23,9 +23,8 @@ def write_split_files(folder: Path, split: str, ratings: np.ndarray, predicted: 
     table = {"labels": [1, 2, 3, 4, 5], "matrix": matrix.tolist()}
     write_json(folder / f"confusion_matrix_{split}.json", table)
     confusion_picture({split: matrix}).save(folder / f"confusion_matrix_{split}.png")
-    report = classification_report(
-        ratings + 1, predicted + 1, labels=[1, 2, 3, 4, 5], output_dict=True, zero_division=0
-    )
+    asked = {"labels": [1, 2, 3, 4, 5], "output_dict": True, "zero_division": 0}
+    report = classification_report(ratings + 1, predicted + 1, **asked)
     write_json(folder / f"classification_report_{split}.json", report)
 
 
@@ -46,11 +45,9 @@ def write_predictions(
     probabilities: np.ndarray,
 ) -> None:
     """Write the predictions for a split as Parquet; ratings are given as index 0-4 and written as 1-5."""
-    columns = {f"probability_{rating}": probabilities[:, rating - 1] for rating in range(1, 6)}
-    table = pl.DataFrame(
-        {"review_id": review_ids, "rating": ratings + 1, "predicted": predicted + 1, **columns}
-    )
-    table.write_parquet(folder / f"predictions_{split}.parquet")
+    columns = {"review_id": review_ids, "rating": ratings + 1, "predicted": predicted + 1}
+    columns |= {f"probability_{rating}": probabilities[:, rating - 1] for rating in range(1, 6)}
+    pl.DataFrame(columns).write_parquet(folder / f"predictions_{split}.parquet")
 
 
 def write_json(path: Path, values: object) -> None:

@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,6 @@ from starcast.reports.table import Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TEMPLATE = "page.html.j2"
 DPI = 110
 STRONG, CODE = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"`(.+?)`")
 
@@ -44,7 +43,7 @@ class Picture:
         return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
 
     def markdown(self) -> str:
-        """Return a reference to the figure's file."""
+        """Return a reference to the file."""
         return f"![{self.alt}]({self.name}.png)"
 
 
@@ -54,12 +53,12 @@ class Matrices:
 
     matrices: Mapping[str, np.ndarray]
 
-    def rows(self, name: str) -> Iterator[list[tuple[float, int]]]:
-        """Yield the rows of a matrix; a cell is its share of the row, 0-1, and its count."""
+    def rows(self, name: str) -> list[list[tuple[float, int]]]:
+        """Return the rows of a matrix; a cell is its share of the row, 0-1, and its count."""
         matrix = self.matrices[name]
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-        for share, count in zip(shares.tolist(), matrix.tolist(), strict=True):
-            yield list(zip(share, count, strict=True))
+        pairs = zip(shares.tolist(), matrix.tolist(), strict=True)
+        return [list(zip(share, count, strict=True)) for share, count in pairs]
 
     def markdown(self) -> str:
         """Return a table for each matrix."""
@@ -99,11 +98,10 @@ class Report:
             for block in section.blocks:
                 if isinstance(block, Picture):
                     (folder / f"{block.name}.png").write_bytes(block.png)
-        environment = Environment(
-            loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
-        )
+        here = FileSystemLoader(Path(__file__).parent)
+        environment = Environment(loader=here, autoescape=True, trim_blocks=True)
         environment.filters["marked"] = _marked
-        page = environment.get_template(TEMPLATE).render(report=self)
+        page = environment.get_template("page.html.j2").render(report=self)
         (folder / "report.html").write_text(page, encoding="utf-8")
 
     def markdown(self, pictures: bool = True) -> str:

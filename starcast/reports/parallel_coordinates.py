@@ -25,45 +25,43 @@ def parallel_coordinates_figure(table: pl.DataFrame, objective: str, lower_is_be
     The better a trial, the darker its line and the higher it passes through a level it shares with others;
     the best is bold. Pruned trials are pale and stop before the objective, as theirs is of an earlier epoch.
     """
-    panels = []
-    for family in families(table):
-        trials = scored_trials(table, family)
-        if (trials["outcome"] == "complete").sum() >= 2:
-            panels.append((family, trials))
-    most = max((len(varying_settings(trials)) for _, trials in panels), default=0)
-    figure = Figure(figsize=(max(7.5, 1.15 * most + 2), 0.4 + 3 * max(len(panels), 1)), layout="constrained")
-    if not panels:
+    scored = {family: scored_trials(table, family) for family in families(table)}
+    shown = {name: part for name, part in scored.items() if (part["outcome"] == "complete").sum() >= 2}
+    most = max((len(varying_settings(trials)) for trials in shown.values()), default=0)
+    figure = Figure(figsize=(max(7.5, 1.15 * most + 2), 0.4 + 3 * max(len(shown), 1)), layout="constrained")
+    if not shown:
         figure.suptitle("No family has two complete trials")
         return figure
-    figure.suptitle(
-        f"Settings of the trials; the darker, the better {objective}; black: the best, pale: pruned",
-        fontsize=11,
-    )
-    for axes, (family, trials) in zip(
-        figure.subplots(len(panels), squeeze=False).ravel(), panels, strict=True
-    ):
+    title = f"Settings of the trials; the darker, the better {objective}; black: the best, pale: pruned"
+    figure.suptitle(title, fontsize=11)
+    panels = figure.subplots(len(shown), squeeze=False).ravel()
+    for axes, (family, trials) in zip(panels, shown.items(), strict=True):
         _draw_panel(axes, trials, objective, lower_is_better)
         pruned = (trials["outcome"] == "pruned").sum()
-        axes.set_title(
-            f"{family}: {trials.height - pruned} complete, {pruned} pruned", fontsize=11, loc="left"
-        )
+        title = f"{family}: {trials.height - pruned} complete, {pruned} pruned"
+        axes.set_title(title, fontsize=11, loc="left")
     return figure
 
 
 def _draw_panel(axes: Axes, trials: pl.DataFrame, objective: str, lower_is_better: bool) -> None:
-    names = varying_settings(trials)
-    ranked = ranked_trials(trials, lower_is_better)[::-1]  # the best is drawn last, on top
+    """Draw one line per trial, the best last, and the axes."""
+    ranked = ranked_trials(trials, lower_is_better)[::-1]
     pruned = trials.filter(pl.col("outcome") == "pruned")
     heights, goal_ticks = _objective_axis(ranked["objective"].to_numpy(), lower_is_better)
     places = np.concatenate([np.zeros(pruned.height), np.linspace(0.1, 1, ranked.height)])
-    columns, ticks = [], []
-    for name in names:
-        column, marks = setting_axis(pl.concat([pruned[name], ranked[name]]), places)
-        columns.append(column)
-        ticks.append(marks)
-    points = np.column_stack([*columns, np.concatenate([np.zeros(pruned.height), heights])])
-    _draw_lines(axes, points[pruned.height :], points[: pruned.height, :-1], heights)
-    _draw_axes(axes, [*names, objective], [*ticks, goal_ticks])
+    names = varying_settings(trials)
+    placed = [setting_axis(pl.concat([pruned[name], ranked[name]]), places) for name in names]
+    points = np.column_stack([*(column for column, _ in placed), [*np.zeros(pruned.height), *heights]])
+    complete = points[pruned.height :]
+    colours = colormaps["viridis_r"](0.1 + 0.9 * heights[:-1])
+    pale: dict[str, Any] = {"colors": "0.86", "linewidths": 0.7, "label": "pruned"}
+    dark: dict[str, Any] = {"colors": colours, "linewidths": 1, "alpha": 0.8, "label": "complete"}
+    for rows, look in ((points[: pruned.height, :-1], pale), (complete[:-1], dark)):
+        if len(rows) or look is dark:
+            lines = [np.column_stack([np.arange(len(row)), row]) for row in rows]
+            axes.add_collection(LineCollection(lines, **look))
+    axes.plot(complete[-1], color="black", linewidth=2.8, label="best", zorder=4)
+    _draw_axes(axes, [*names, objective], [*(ticks for _, ticks in placed), goal_ticks])
 
 
 def setting_axis(values: pl.Series, places: np.ndarray) -> tuple[np.ndarray, Ticks]:
@@ -73,25 +71,20 @@ def setting_axis(values: pl.Series, places: np.ndarray) -> tuple[np.ndarray, Tic
         places: where in the width of a level each value passes, 0 to 1.
     """
     levels = values.drop_nulls().unique().sort()
-    if values.dtype.is_numeric() and len(levels) > MOST_LEVELS:
-        return _scale(values.to_numpy().astype(float))
-    shown = [(level, value_text(level)) for level in levels]
-    if values.null_count():
-        shown = [(None, "none"), *shown]
+    if values.dtype.is_numeric() and len(levels) > MOST_LEVELS:  # a scale; missing values stand at its foot
+        scaled = values.to_numpy().astype(float)
+        low, high = np.nanmin(scaled), np.nanmax(scaled)
+        logarithmic = low > 0 and high / low >= DECADES
+        low, high, scaled = (np.log10(x) if logarithmic else x for x in (low, high, scaled))
+        marks = np.linspace(low, high, 5)
+        ticks = [(i / 4, f"{10**mark if logarithmic else mark:.3g}", 0.0) for i, mark in enumerate(marks)]
+        return np.nan_to_num((scaled - low) / (high - low)), ticks
+    shown = [(None, "none")] if values.null_count() else []
+    shown += [(level, value_text(level)) for level in levels]
     width = min(SPREAD[0] / len(shown), SPREAD[1], SPREAD[2] * len(values))
     middles = {level: (i + 0.5) / len(shown) for i, (level, _) in enumerate(shown)}
     heights = np.array([middles[value] for value in values]) + (places - 0.5) * width
     return heights, [(middles[level], text, width) for level, text in shown]
-
-
-def _scale(values: np.ndarray) -> tuple[np.ndarray, Ticks]:
-    """Return places and ticks on a scale, logarithmic over decades; missing values stand at its foot."""
-    low, high = np.nanmin(values), np.nanmax(values)
-    logarithmic = low > 0 and high / low >= DECADES
-    low, high, scaled = (np.log10(x) if logarithmic else x for x in (low, high, values))
-    marks = np.linspace(low, high, 5)
-    ticks = [(i / 4, f"{10**mark if logarithmic else mark:.3g}", 0.0) for i, mark in enumerate(marks)]
-    return np.nan_to_num((scaled - low) / (high - low)), ticks
 
 
 def _objective_axis(values: np.ndarray, lower_is_better: bool) -> tuple[np.ndarray, Ticks]:
@@ -105,18 +98,6 @@ def _objective_axis(values: np.ndarray, lower_is_better: bool) -> tuple[np.ndarr
     if (heights < 0).any():
         ticks[0] = (0, ticks[0][1] + (" or more" if lower_is_better else " or less"), 0)
     return np.maximum(heights, 0), ticks
-
-
-def _draw_lines(axes: Axes, complete: np.ndarray, pruned: np.ndarray, heights: np.ndarray) -> None:
-    """Draw one line per row; the best of `complete` comes last."""
-    pale: dict[str, Any] = {"colors": "0.86", "linewidths": 0.7, "label": "pruned"}
-    colours = colormaps["viridis_r"](0.1 + 0.9 * heights[:-1])
-    dark: dict[str, Any] = {"colors": colours, "linewidths": 1, "alpha": 0.8, "label": "complete"}
-    for rows, look in ((pruned, pale), (complete[:-1], dark)):
-        if len(rows) or look is dark:
-            lines = [np.column_stack([np.arange(len(row)), row]) for row in rows]
-            axes.add_collection(LineCollection(lines, **look))
-    axes.plot(complete[-1], color="black", linewidth=2.8, label="best", zorder=4)
 
 
 def _draw_axes(axes: Axes, names: list[str], ticks: list[Ticks]) -> None:

@@ -41,24 +41,20 @@ def best_so_far_figure(table: pl.DataFrame, objective: str, lower_is_better: boo
     unit, seconds = next((name, seconds) for least, name, seconds in UNITS if longest >= least)
     table = table.with_columns(ended=pl.col("ended") / seconds)
     ranked = ranked_trials(table, lower_is_better)
-    axes.set(
-        ylim=_limits(table, ranked, lower_is_better),
-        xlabel=f"{unit} since the search began",
-        ylabel=objective,
-    )
-    _draw_line(axes, table, ranked, lower_is_better)
-    _draw_outcomes(axes, table, lower_is_better)
+    limits = _limits(table, ranked, lower_is_better)
+    axes.set(ylim=limits, xlabel=f"{unit} since the search began", ylabel=objective)
     title = f"Search: {outcome_text(table)}"
+    if ranked.height:  # the best so far, from the first complete trial to the end of the search
+        ended, values = ranked.sort("ended", "trial").select("ended", "objective").to_numpy().T
+        best_so_far = np.minimum.accumulate(values) if lower_is_better else np.maximum.accumulate(values)
+        times, best_so_far = np.append(ended, longest / seconds), np.append(best_so_far, best_so_far[-1])
+        look: dict[str, Any] = {"color": "black", "linewidth": 1.2, "label": "best so far", "zorder": 2}
+        axes.step(times, best_so_far, where="post", **look)
+    _draw_outcomes(axes, table, lower_is_better)
     if ranked.height:
         best = ranked.row(0, named=True)
-        ring: dict[str, Any] = {
-            "s": 130,
-            "facecolors": "none",
-            "edgecolors": "black",
-            "label": "best",
-            "zorder": 5,
-        }
-        axes.scatter(best["ended"], best["objective"], **ring)
+        ring: dict[str, Any] = {"s": 130, "facecolors": "none", "edgecolors": "black", "label": "best"}
+        axes.scatter(best["ended"], best["objective"], zorder=5, **ring)
         title += f"\nbest {objective} {best['objective']:.4f}: trial {best['trial']}, {best['family']}"
     axes.set_title(title, fontsize=11)
     axes.set_xlim(left=0)
@@ -84,16 +80,6 @@ def _limits(table: pl.DataFrame, ranked: pl.DataFrame, lower_is_better: bool) ->
     return low - margin, high + margin
 
 
-def _draw_line(axes: Axes, table: pl.DataFrame, ranked: pl.DataFrame, lower_is_better: bool) -> None:
-    """Draw the best so far, from the first complete trial to the end of the search."""
-    if ranked.is_empty():
-        return
-    ended, values = ranked.sort("ended", "trial").select("ended", "objective").to_numpy().T
-    best = np.minimum.accumulate(values) if lower_is_better else np.maximum.accumulate(values)
-    times, best = np.append(ended, table["ended"].to_numpy().max()), np.append(best, best[-1])
-    axes.step(times, best, where="post", color="black", linewidth=1.2, label="best so far", zorder=2)
-
-
 def _draw_outcomes(axes: Axes, table: pl.DataFrame, lower_is_better: bool) -> None:
     scored = table.filter(pl.col("objective").is_not_null())
     size = 30 if table.height <= 100 else 20
@@ -107,15 +93,9 @@ def _draw_outcomes(axes: Axes, table: pl.DataFrame, lower_is_better: bool) -> No
         _scatter(axes, complete.filter(pl.col("family") == family), lower_is_better, family, **look)
     failed = table.filter(pl.col("outcome") == "failed")["ended"].to_numpy()
     if failed.size:
-        tick: dict[str, Any] = {
-            "marker": "|",
-            "s": 150,
-            "color": "black",
-            "label": "failed",
-            "zorder": 4,
-            "clip_on": False,
-        }
-        axes.scatter(failed, np.zeros_like(failed), transform=axes.get_xaxis_transform(), **tick)
+        tick: dict[str, Any] = {"marker": "|", "s": 150, "color": "black", "zorder": 4, "clip_on": False}
+        foot = axes.get_xaxis_transform()
+        axes.scatter(failed, np.zeros_like(failed), label="failed", transform=foot, **tick)
 
 
 def _scatter(axes: Axes, trials: pl.DataFrame, lower_is_better: bool, label: str, **look: Any) -> None:

@@ -1,10 +1,7 @@
 """Estimate how much each setting matters to the objective, from a random forest fitted to the trials."""
 
-from collections.abc import Callable
-
 import numpy as np
 import polars as pl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
@@ -15,7 +12,6 @@ from starcast.reports.trial_table import families, scored_trials, settings_of, v
 FEWEST = 8  # trials that a family needs
 TREES = 200
 REPEATS = 10  # shuffles of each setting
-Score = Callable[[RandomForestRegressor, np.ndarray, np.ndarray], float]
 SCHEMA: dict[str, type[pl.DataType]] = {
     "family": pl.String,
     "setting": pl.String,
@@ -23,9 +19,19 @@ SCHEMA: dict[str, type[pl.DataType]] = {
     "oob_r2": pl.Float64,
     "trials": pl.Int64,
 }
+BLUE, PALE = "#0072B2", "0.8"
+# With random objectives, R² passes 0.2 in one family of twenty with 8 to 12 trials, hardly with 40.
+WEAK_R2 = 0.2
+FEW_TRIALS = 20
+HEAD = (
+    "How much each setting matters: permutation importance in a random forest\n"
+    "R²: how well it predicts the rank of trials it has not seen; 1: exactly, 0 or less: not at all"
+)
 
 
-def setting_importance(table: pl.DataFrame, lower_is_better: bool, seed: int = 0) -> pl.DataFrame:
+def setting_importance(
+    table: pl.DataFrame, lower_is_better: bool, seed: int = 0
+) -> tuple[pl.DataFrame, list[str]]:
     """Return each setting's share in predicting the trials' standing from their settings, per family.
 
     A random forest is fitted to the trials' `standings` and scored on trials that its trees have not seen
@@ -37,27 +43,28 @@ def setting_importance(table: pl.DataFrame, lower_is_better: bool, seed: int = 0
     setting that the search soon fixed looks unimportant. Correlated settings share their effect.
 
     Returns:
-        One row per family and varying setting, the largest share of a family first. A family's shares sum to
-        1, or are all 0 if shuffling makes nothing worse. `left_out` names what is missing.
+        One row per family and varying setting, the largest share of a family first; a family's shares sum to
+        1, or are all 0 if shuffling makes nothing worse. Then a line for each family that is left out, wholly
+        or partly, and why.
     """
     rows: list[tuple] = []
+    left_out = []
     for family in families(table):
         trials = scored_trials(table, family)
-        if _objection(trials, lower_is_better) is None:
+        names = varying_settings(trials)
+        if trials.height < FEWEST:
+            why = f"{trials.height} complete or pruned trials, at least {FEWEST} are needed"
+        elif not names:
+            why = "no setting takes two values"
+        elif np.ptp(standings(trials, lower_is_better)) == 0:
+            why = "all trials score the same"
+        else:
             rows += _family_rows(family, trials, lower_is_better, seed)
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
-
-
-def left_out(table: pl.DataFrame, lower_is_better: bool) -> list[str]:
-    """Return a line for each family that `setting_importance` leaves out, wholly or partly, and why."""
-    lines = []
-    for family in families(table):
-        trials = scored_trials(table, family)
-        objection = _objection(trials, lower_is_better)
-        fixed = [name for name in settings_of(trials) if name not in varying_settings(trials)]
-        if objection or fixed:
-            lines.append(f"{family}: {objection or 'only one value of ' + ', '.join(fixed)}")
-    return lines
+            fixed = [name for name in settings_of(trials) if name not in names]
+            why = f"only one value of {', '.join(fixed)}" if fixed else ""
+        if why:
+            left_out.append(f"{family}: {why}")
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row"), left_out
 
 
 def standings(trials: pl.DataFrame, lower_is_better: bool) -> np.ndarray:
@@ -76,89 +83,56 @@ def standings(trials: pl.DataFrame, lower_is_better: bool) -> np.ndarray:
     return (ranks - 1) / max(len(ranks) - 1, 1)
 
 
-def _objection(trials: pl.DataFrame, lower_is_better: bool) -> str | None:
-    if trials.height < FEWEST:
-        return f"{trials.height} complete or pruned trials, at least {FEWEST} are needed"
-    if not varying_settings(trials):
-        return "no setting takes two values"
-    return "all trials score the same" if np.ptp(standings(trials, lower_is_better)) == 0 else None
-
-
 def _family_rows(family: str, trials: pl.DataFrame, lower_is_better: bool, seed: int) -> list[tuple]:
     """Return rows of `SCHEMA`. Settings are given to the trees as ranks of their values, 0 for none."""
     names = varying_settings(trials)
     points = trials.select(pl.col(names).rank("dense").fill_null(0)).to_numpy().astype(np.float32)
     standing = standings(trials, lower_is_better)
     forest = RandomForestRegressor(TREES, random_state=seed).fit(points, standing)
-    score = _unseen_r2(forest, len(points))
-    falls = permutation_importance(
-        forest, points, standing, scoring=score, n_repeats=REPEATS, random_state=seed
-    )
-    shares = np.maximum(falls.importances_mean, 0)
-    shares = shares / (shares.sum() or 1)
-    quality = score(forest, points, standing)
-    return [
-        (family, names[i], float(shares[i]), quality, trials.height)
-        for i in np.argsort(-shares, kind="stable")
-    ]
+    unseen = [np.setdiff1d(np.arange(trials.height), seen) for seen in forest.estimators_samples_]
+    trees = np.bincount(np.concatenate(unseen), minlength=trials.height)
 
-
-def _unseen_r2(forest: RandomForestRegressor, count: int) -> Score:
-    """Return a score: the R2 of predictions for each training point by only the trees grown without it."""
-    unseen = [np.setdiff1d(np.arange(count), seen) for seen in forest.estimators_samples_]
-    trees = np.bincount(np.concatenate(unseen), minlength=count)
-
-    def score(forest: RandomForestRegressor, points: np.ndarray, standing: np.ndarray) -> float:
-        """Return the out-of-bag R2."""
-        total = np.zeros(count)
+    def unseen_r2(forest: RandomForestRegressor, points: np.ndarray, standing: np.ndarray) -> float:
+        """Return the R2 of predictions for each point by only the trees grown without it."""
+        total = np.zeros(trials.height)
         for tree, rows in zip(forest.estimators_, unseen, strict=True):
             total[rows] += tree.tree_.predict(np.ascontiguousarray(points[rows]))[:, 0]
         return float(r2_score(standing, total / trees))
 
-    return score
-
-
-BLUE, PALE = "#0072B2", "0.8"
-# With random objectives, R² passes 0.2 in one family of twenty with 8 to 12 trials, hardly with 40.
-WEAK_R2 = 0.2
-FEW_TRIALS = 20
-HEAD = (
-    "How much each setting matters: permutation importance in a random forest\n"
-    "R²: how well it predicts the rank of trials it has not seen; 1: exactly, 0 or less: not at all"
-)
+    given = {"scoring": unseen_r2, "n_repeats": REPEATS, "random_state": seed}
+    falls = np.maximum(permutation_importance(forest, points, standing, **given).importances_mean, 0)
+    shares, quality = falls / (falls.sum() or 1), unseen_r2(forest, points, standing)
+    order = np.argsort(-shares, kind="stable")
+    return [(family, names[i], float(shares[i]), quality, trials.height) for i in order]
 
 
 def importance_figure(importance: pl.DataFrame, left_out: list[str]) -> Figure:
     """Return bars of each setting's share per family, pale if R² is low, and the reasons for what is missing.
 
     Args:
-        importance: from `setting_importance`.
-        left_out: from `left_out`.
+        importance, left_out: from `setting_importance`.
     """
     parts = importance.partition_by("family", maintain_order=True)
     heights = [0.9 + 0.24 * part.height for part in parts]
     figure = Figure(figsize=(7.5, 0.8 + sum(heights) + 0.17 * (len(left_out) + 1)), layout="constrained")
-    figure.suptitle(
-        HEAD if parts else "How much each setting matters: no family has enough trials", fontsize=10
-    )
-    if parts:
-        panels = figure.subplots(len(parts), squeeze=False, height_ratios=heights, sharex=True).ravel()
-        for axes, part in zip(panels, parts, strict=True):
-            _draw_bars(axes, part)
+    title = HEAD if parts else "How much each setting matters: no family has enough trials"
+    figure.suptitle(title, fontsize=10)
     if left_out:
         figure.supxlabel("\n".join(["Left out:", *left_out]), fontsize=9, x=0.01, ha="left")
+    if not parts:
+        return figure
+    panels = figure.subplots(len(parts), squeeze=False, height_ratios=heights, sharex=True).ravel()
+    for axes, part in zip(panels, parts, strict=True):
+        family, quality, trials = part.select("family", "oob_r2", "trials").row(0)
+        weak = quality < WEAK_R2 or not part["importance"].sum()
+        bars = axes.barh(
+            part["setting"].to_list(), part["importance"].to_list(), color=PALE if weak else BLUE
+        )
+        axes.bar_label(bars, fmt=lambda share: f"{share:.0%}", fontsize=8, padding=2)
+        axes.set(xlim=(0, 1.08), ylim=(part.height - 0.4, -0.6), xticks=[])
+        axes.spines[["top", "right", "bottom"]].set_visible(False)
+        hint = "; few trials: a hint at best" if trials < FEW_TRIALS else ""
+        warning = "; too low: the shares mean little" if weak else hint
+        title = f"{family}: {trials} trials, out-of-bag R² {quality:z.2f}{warning}"
+        axes.set_title(title, fontsize=10, loc="left")
     return figure
-
-
-def _draw_bars(axes: Axes, part: pl.DataFrame) -> None:
-    family, quality, trials = part.select("family", "oob_r2", "trials").row(0)
-    weak = quality < WEAK_R2 or not part["importance"].sum()
-    bars = axes.barh(part["setting"].to_list(), part["importance"].to_list(), color=PALE if weak else BLUE)
-    axes.bar_label(bars, fmt=lambda share: f"{share:.0%}", fontsize=8, padding=2)
-    axes.set(xlim=(0, 1.08), ylim=(part.height - 0.4, -0.6), xticks=[])
-    axes.spines[["top", "right", "bottom"]].set_visible(False)
-    hint = "; few trials: a hint at best" if trials < FEW_TRIALS else ""
-    warning = "; too low: the shares mean little" if weak else hint
-    axes.set_title(
-        f"{family}: {trials} trials, out-of-bag R² {quality:z.2f}{warning}", fontsize=10, loc="left"
-    )

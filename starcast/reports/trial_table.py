@@ -25,21 +25,16 @@ OUTCOMES = ("complete", "pruned", "failed")
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial.
-
-    Args:
-        objective: at the epoch kept or, if pruned, the last epoch reached.
-        ended: seconds from the beginning of the search.
-    """
+    """One trial."""
 
     trial: int
     run_id: str
     family: str
     outcome: str
-    objective: float | None
+    objective: float | None  # at the epoch kept or, if pruned, the last epoch reached
     epochs: int
     seconds: float
-    ended: float
+    ended: float  # seconds from the beginning of the search
     settings: Mapping[str, Value]
 
 
@@ -56,7 +51,7 @@ def trial_table(records: Iterable[TrialRecord]) -> pl.DataFrame:
     if taken := FIXED.keys() & set(names):
         raise ValueError(f"settings may not be called {', '.join(sorted(taken))}: the table has such columns")
     columns = [
-        pl.Series(name, [getattr(record, name) for record in ordered], dtype) for name, dtype in FIXED.items()
+        pl.Series(name, [getattr(each, name) for each in ordered], kind) for name, kind in FIXED.items()
     ]
     for name in names:
         values = [record.settings.get(name) for record in ordered]
@@ -101,9 +96,7 @@ def ranked_trials(table: pl.DataFrame, lower_is_better: bool) -> pl.DataFrame:
 def outcome_text(table: pl.DataFrame) -> str:
     """Return the number of trials by outcome in words."""
     counts = Counter(table["outcome"])
-    return ", ".join(
-        f"{counts[outcome]:,} {outcome}" for outcome in OUTCOMES if outcome == "complete" or counts[outcome]
-    )
+    return ", ".join(f"{counts[name]:,} {name}" for name in OUTCOMES if name == "complete" or counts[name])
 
 
 def value_text(value: Value) -> str:
@@ -119,11 +112,8 @@ def best_trials_markdown(table: pl.DataFrame, objective: str, lower_is_better: b
         return count
     rows = []
     for rank, row in enumerate(ranked.head(shown).iter_rows(named=True), start=1):
-        settings = [
-            f"{name} {value_text(value)}"
-            for name, value in row.items()
-            if name not in FIXED and value is not None
-        ]
+        given = {name: value for name, value in row.items() if name not in FIXED and value is not None}
+        settings = [f"{name} {value_text(value)}" for name, value in given.items()]
         score, seconds, run = f"{row['objective']:.4f}", f"{row['seconds']:,.0f}", f"`{row['run_id']}`"
         cells = (rank, row["trial"], row["family"], score, row["epochs"], seconds, ", ".join(settings), run)
         rows.append(tuple(map(str, cells)))

@@ -10,9 +10,9 @@ from starcast.models.family import settings_text
 from starcast.reports import files
 from starcast.reports.parallel_coordinates import parallel_coordinates_figure
 from starcast.reports.search_figures import best_so_far_figure
-from starcast.reports.setting_importance import importance_figure, left_out, setting_importance
+from starcast.reports.setting_importance import importance_figure, setting_importance
 from starcast.reports.trial_table import TrialRecord, best_trials_markdown, outcome_text, trial_table
-from starcast.search.trials import Objective, Outcome, Trial, best_of
+from starcast.search.trials import Objective, Outcome, Trial
 from starcast.tracking import commands, runs, store, views
 from starcast.workflow.candidate import Candidate
 
@@ -20,62 +20,53 @@ SHOWN = 10  # trials in the description
 DPI = 90
 
 
-def log_search(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> None:
-    """Log the results of the trials on the active run; at least one trial is complete."""
-    best, table = best_of(trials), table_of(objective, trials, run_ids)
-    assert best is not None
+def log_search(objective: Objective, best: Trial, trials: list[Trial], run_ids: Mapping[int, str]) -> None:
+    """Log the results of the trials on the active run."""
+    (name, lower), table = (objective.name, objective.lower_is_better), table_of(objective, trials, run_ids)
     assert best.score is not None
     counts = Counter(trial.outcome for trial in trials)
     epochs = sum(len(trial.curve) for trial in trials)
     # Also under the children's name of the metric: the UI's table then shows the best in the parent's row.
     value = objective.score(best.score)
-    runs.log_metrics({objective.name: value, f"best_{objective.name}": value, "epochs_run": epochs})
+    runs.log_metrics({name: value, f"best_{name}": value, "epochs_run": epochs})
     runs.log_metrics({f"trials_{outcome}": counts[outcome] for outcome in get_args(Outcome)})
-    _log_files(objective, best, table)
-    tags = {
-        "best_run_id": run_ids[best.proposal.number],
-        "best_trial": f"trial {best.proposal.number:03d} {best.proposal.family}",
-        "best_family": best.proposal.family,
-        "best_settings": settings_text(best.proposal.settings),
-    }
-    runs.describe(f"The search is done; the candidate is being fitted.\n\n{_top(objective, table)}", tags)
-
-
-def _log_files(objective: Objective, best: Trial, table: pl.DataFrame) -> None:
-    name, lower = objective.name, objective.lower_is_better
-    importance = setting_importance(table, lower)
+    importance, left_out = setting_importance(table, lower)
     figures = {
         "best_so_far.png": best_so_far_figure(table, name, lower),
         "parallel_coordinates.png": parallel_coordinates_figure(table, name, lower),
-        "setting_importance.png": importance_figure(importance, left_out(table, lower)),
+        "setting_importance.png": importance_figure(importance, left_out),
     }
+    number, family, settings = best.proposal.number, best.proposal.family, best.proposal.settings
     with runs.artifacts_of_run() as folder:
-        chosen = {"family": best.proposal.family, **best.proposal.settings}
-        files.write_json(folder / "best_settings.json", chosen)
+        files.write_json(folder / "best_settings.json", {"family": family, **settings})
         table.write_csv(folder / "trials.csv")
         importance.write_csv(folder / "setting_importance.csv")
         for file, figure in figures.items():
             figure.savefig(folder / file, dpi=DPI)
+    tags = {"best_run_id": run_ids[number], "best_trial": f"trial {number:03d} {family}"}
+    tags |= {"best_family": family, "best_settings": settings_text(settings)}
+    top = best_trials_markdown(table, name, lower, SHOWN)
+    runs.describe(f"The search is done; the candidate is being fitted.\n\n{top}", tags)
 
 
 def describe_search(
-    name: str, objective: Objective, trials: list[Trial], run_ids: Mapping[int, str], fitted: Candidate
+    name: str,
+    objective: Objective,
+    best: Trial,
+    trials: list[Trial],
+    run_ids: Mapping[int, str],
+    fitted: Candidate,
 ) -> str:
-    """Describe the finished search and its candidate on the active run, and name the run after the best
-    trial.
+    """Describe the finished search and its candidate on the active run, named after the best trial.
 
     Returns:
         The address of the view of its trials, within the UI.
     """
-    best = best_of(trials)
-    assert best is not None
     assert best.score is not None
     # The UI's table shows the beginning of a name before any metric: it names the best child.
     score = f"{objective.name} {objective.score(best.score):.4f}"
     runs.rename_active(f"best trial {best.proposal.number:03d}, {score}: {name}")
-    settings = dict.fromkeys(
-        [*best.proposal.settings, *(setting for trial in trials for setting in trial.proposal.settings)]
-    )
+    settings = dict.fromkeys(setting for each in (best, *trials) for setting in each.proposal.settings)
     page = views.save_search_view(objective.name, objective.lower_is_better, list(settings))
     table, run_id = table_of(objective, trials, run_ids), run_ids[best.proposal.number]
     # The UI shows only the first lines of a description until a click: links come first.
@@ -86,7 +77,7 @@ def describe_search(
         f"Candidate: {fitted.summary()}.",
         f"Next: `{fitted.next_command()}`",
         f"The best trial's settings once more: `{commands.command_line('train', from_run=run_id)}`",
-        _top(objective, table),
+        best_trials_markdown(table, objective.name, objective.lower_is_better, SHOWN),
     ]
     runs.describe("\n\n".join(parts))
     return page
@@ -94,21 +85,10 @@ def describe_search(
 
 def table_of(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> pl.DataFrame:
     """Return all trials as a table."""
-    return trial_table(
-        TrialRecord(
-            trial.proposal.number,
-            run_ids[trial.proposal.number],
-            trial.proposal.family,
-            trial.outcome,
-            None if trial.score is None else objective.score(trial.score),
-            len(trial.curve),
-            trial.seconds,
-            trial.ended,
-            trial.proposal.settings,
-        )
-        for trial in trials
-    )
-
-
-def _top(objective: Objective, table: pl.DataFrame) -> str:
-    return best_trials_markdown(table, objective.name, objective.lower_is_better, SHOWN)
+    records = []
+    for trial in trials:
+        number, family, settings = trial.proposal.number, trial.proposal.family, trial.proposal.settings
+        score = None if trial.score is None else objective.score(trial.score)
+        result = trial.outcome, score, len(trial.curve), trial.seconds, trial.ended
+        records.append(TrialRecord(number, run_ids[number], family, *result, settings))
+    return trial_table(records)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from starcast.reports.drawing import Panel
-from starcast.reports.exploration import BINS, HEIGHT, WIDTH, length_picture, split_picture
+from starcast.reports.figures import BINS, HISTOGRAM, length_picture, split_picture
 
 LENGTHS = pl.DataFrame(
     {"rating": [1, 1, 1, 1, 5, 5], "characters": [10, 20, 30, 100, 7, 9], "reviews": [1, 1, 1, 1, 1, 1]},
@@ -31,7 +31,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, list]:
 
 
 def test_one_histogram_per_rating_with_its_count(drawn: dict[str, list]) -> None:
-    assert length_picture(LENGTHS, "Length before cleaning").size == (5 * WIDTH, HEIGHT)
+    assert length_picture(LENGTHS, "Length before cleaning").size == (5 * HISTOGRAM[0], HISTOGRAM[1])
     texts = [text for _, _, text, *_ in drawn["text"]]
     assert "Length before cleaning" in texts
     assert [text for text in texts if " star" in text] == [
@@ -58,7 +58,7 @@ def test_lines_stand_at_the_mean_and_the_three_quartiles(drawn: dict[str, list])
 
 
 def test_a_rating_without_reviews_has_an_empty_histogram() -> None:
-    picture = np.array(length_picture(LENGTHS, ""))[:, 2 * WIDTH : 3 * WIDTH]
+    picture = np.array(length_picture(LENGTHS, ""))[:, 2 * HISTOGRAM[0] : 3 * HISTOGRAM[0]]
     assert not (picture == (0x9E, 0xCA, 0xE1)).all(axis=2).any()
 
 

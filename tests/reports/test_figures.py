@@ -90,7 +90,7 @@ def test_share_bars_are_as_high_as_the_shares_of_each_split() -> None:
 
 
 def test_bars_stand_side_by_side_around_their_rating(written: dict[tuple[int, int], str]) -> None:
-    picture = rating_bars({"a": [1] * 5, "b": [1] * 5}, "{:.0f}".format, ("stars", "rows"), "title")
+    picture = rating_bars({"a": [1] * 5, "b": [1] * 5}, "{:.0f}".format, "rows", "title")
     first, second = (np.flatnonzero(pixels(picture, colour)[340]) for colour in COLOURS[:2])
     assert not {*first} & {*second}
     stars = [x for (x, y), text in written.items() if text in "12345" and y > 340]

@@ -6,13 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from starcast.reports.setting_importance import (
-    SCHEMA,
-    importance_figure,
-    left_out,
-    setting_importance,
-    standings,
-)
+from starcast.reports.setting_importance import SCHEMA, importance_figure, setting_importance, standings
 from starcast.reports.trial_table import TrialRecord, trial_table
 from tests.reports.searches import random_search, record, searches
 
@@ -20,7 +14,7 @@ PALE = (0.8, 0.8, 0.8, 1.0)
 
 
 def shares(table: pl.DataFrame, lower_is_better: bool = False) -> dict[str, float]:
-    importance = setting_importance(table, lower_is_better)
+    importance, _ = setting_importance(table, lower_is_better)
     return dict(zip(importance["setting"], importance["importance"], strict=True))
 
 
@@ -28,7 +22,7 @@ def shares(table: pl.DataFrame, lower_is_better: bool = False) -> dict[str, floa
 @pytest.mark.parametrize("lower_is_better", [False, True])
 def test_the_only_setting_that_matters_gets_nearly_everything(seed: int, lower_is_better: bool) -> None:
     table = random_search(60, seed, noise=0.2)
-    importance = setting_importance(table, lower_is_better)
+    importance, _ = setting_importance(table, lower_is_better)
     assert importance["setting"][0] == "matters"
     assert importance["importance"][0] > 0.9
     assert importance["oob_r2"].unique().item() > 0.7
@@ -54,7 +48,7 @@ def test_pruned_trials_count() -> None:
 def test_where_nothing_matters_the_quality_says_so() -> None:
     table = random_search(60)
     noise = np.random.default_rng(0).normal(size=60)
-    importance = setting_importance(table.with_columns(objective=pl.Series(noise)), lower_is_better=False)
+    importance, _ = setting_importance(table.with_columns(objective=pl.Series(noise)), lower_is_better=False)
     assert importance["oob_r2"].unique().item() < 0.1
 
 
@@ -67,13 +61,13 @@ def test_the_quality_is_of_trials_the_trees_have_not_seen() -> None:
     table = table.with_columns(
         **{name: pl.Series(random.normal(size=30)) for name in names}
     )  # a tree can learn each by heart
-    assert setting_importance(table, lower_is_better=False)["oob_r2"].unique().item() < 0.2
+    assert setting_importance(table, lower_is_better=False)[0]["oob_r2"].unique().item() < 0.2
 
 
 @settings(max_examples=8)
 @given(trials=st.integers(8, 30), seed=st.integers(0, 99), noise=st.floats(0, 3))
 def test_shares_sum_to_1_and_come_in_order(trials: int, seed: int, noise: float) -> None:
-    importance = setting_importance(random_search(trials, seed, noise), lower_is_better=False)
+    importance, _ = setting_importance(random_search(trials, seed, noise), lower_is_better=False)
     assert importance["importance"].min() >= 0
     assert importance["importance"].sum() == pytest.approx(1) or importance["importance"].sum() == 0
     assert importance["importance"].is_sorted(descending=True)
@@ -82,8 +76,9 @@ def test_shares_sum_to_1_and_come_in_order(trials: int, seed: int, noise: float)
 
 def test_the_same_trials_give_the_same_shares() -> None:
     table = random_search(20, noise=1)
-    assert setting_importance(table, False).equals(setting_importance(table, False))
-    assert not setting_importance(table, False).equals(setting_importance(table, False, seed=1))
+    one, again, other = (setting_importance(table, False, seed)[0] for seed in (0, 0, 1))
+    assert one.equals(again)
+    assert not one.equals(other)
 
 
 def test_pruned_trials_stand_below_all_complete_ones_by_epoch_then_objective() -> None:
@@ -108,13 +103,13 @@ def test_what_is_left_out_has_its_reason() -> None:
     equal = [record(30 + i, "equal", "complete", 0.5, {"units": i}) for i in range(8)]
     partly = [record(40 + i, "partly", "complete", i / 10, {"units": i, "batch": 64}) for i in range(8)]
     table = trial_table([*few, *failed, *fixed, *equal, *partly])
-    assert left_out(table, lower_is_better=False) == [
+    importance, left_out = setting_importance(table, lower_is_better=False)
+    assert left_out == [
         "few: 7 complete or pruned trials, at least 8 are needed",
         "fixed: no setting takes two values",
         "equal: all trials score the same",
         "partly: only one value of batch",
     ]
-    importance = setting_importance(table, lower_is_better=False)
     assert importance.select("family", "setting").rows() == [("partly", "units")]
 
 
@@ -122,7 +117,7 @@ def test_what_is_left_out_has_its_reason() -> None:
 @given(records=searches(), lower_is_better=st.booleans())
 def test_any_search_has_a_table_and_a_figure(records: list[TrialRecord], lower_is_better: bool) -> None:
     table = trial_table(records)
-    importance, missing = setting_importance(table, lower_is_better), left_out(table, lower_is_better)
+    importance, missing = setting_importance(table, lower_is_better)
     assert dict(importance.schema) == SCHEMA
     named = {line.split(":")[0] for line in missing} | set(importance["family"])
     assert named == set(table["family"])
