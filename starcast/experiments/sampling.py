@@ -31,8 +31,7 @@ def run_sampling(parameters: SamplingParameters) -> SamplingScores:
         jobs = _jobs(parameters, ground)
         scored = score_all(list(fit_all(jobs, ground, "sampling")), ground, parameters.seed)
         report = report_of(scored, Path(parameters.data).name)
-        _log(report, scored)
-        runs.rename_active(f"{_best(scored)}: {name}")
+        _log(report, scored, name)
     for line in (*report.answer, *commands.where_to_look(run_id)):
         print(f"sampling: {plain(line)}", flush=True)
     return scored
@@ -52,14 +51,7 @@ def _jobs(parameters: SamplingParameters, ground: ExperimentData) -> list[FitJob
     return jobs
 
 
-def _best(scored: SamplingScores) -> str:
-    # The UI's table cuts names, so the best comes first.
-    best = scored.best()
-    value = best.draws.values[scored.metric]
-    return f"best {best.sampling} {best.decision}, {scored.metric} {value:.3f}"
-
-
-def _log(report: Report, scored: SamplingScores) -> None:
+def _log(report: Report, scored: SamplingScores, name: str) -> None:
     best = scored.best()
     value = best.draws.values[scored.metric]
     # Also under the fits' name of the metric: the UI's table then shows the best in this run's row.
@@ -72,3 +64,5 @@ def _log(report: Report, scored: SamplingScores) -> None:
     tags = {"best_family": best.family, "best_sampling": best.sampling, "best_decision": best.decision}
     # MLflow cuts long descriptions: only the answer and its tables; the report has the rest.
     runs.describe(replace(report, sections=report.sections[:2]).markdown(pictures=False), tags)
+    # The UI's table cuts names, so the best comes first.
+    runs.rename_active(f"best {best.sampling} {best.decision}, {scored.metric} {value:.3f}: {name}")

@@ -40,23 +40,11 @@ class SampledSystem:
 
 @dataclass(frozen=True)
 class Effect:
-    """The effect of a sampling on a family.
-
-    Score minus that without sampling, under argmax and tuned decisions.
-    """
+    """A sampling's effect on a family: score minus that without, under argmax and under tuned decisions."""
 
     sampling: str
     argmax: Difference
     tuned: Difference
-
-    @property
-    def verdict(self) -> str:
-        """Return the effect in words."""
-        if self.helps:
-            return "helps beyond the decision"
-        moved = "only moved the threshold" if self.moved_threshold else ""
-        harmed = "harms" if self.harms else ""
-        return ", and ".join(filter(None, (moved, harmed))) or "no significant difference"
 
     @property
     def helps(self) -> bool:
@@ -72,6 +60,15 @@ class Effect:
     def moved_threshold(self) -> bool:
         """Return whether it is significantly better under argmax, but not under tuned decisions."""
         return self.argmax.significant and self.argmax.estimate.value > 0 and not self.helps
+
+    @property
+    def verdict(self) -> str:
+        """Return the effect in words."""
+        if self.helps:
+            return "helps beyond the decision"
+        moved = "only moved the threshold" if self.moved_threshold else ""
+        harmed = "harms" if self.harms else ""
+        return ", and ".join(filter(None, (moved, harmed))) or "no significant difference"
 
 
 @dataclass(frozen=True)
@@ -94,14 +91,17 @@ class SamplingScores:
         """Return the decisions, the main one first."""
         return list(dict.fromkeys(system.decision for system in self.systems))
 
-    def of(self, family: str, decision: DecisionName) -> list[SampledSystem]:
-        """Return the systems of a family with a decision, one per sampling."""
-        return [system for system in self.systems if (system.family, system.decision) == (family, decision)]
+    def of(self, decision: str, family: str = "") -> list[SampledSystem]:
+        """Return the systems with a decision, one per sampling of one family or of all."""
+        return [s for s in self.systems if s.decision == decision and family in ("", s.family)]
 
     def find(self, family: str, sampling: str, decision: str) -> SampledSystem | None:
         """Return one system, or None if it was not asked for."""
-        wanted = family, sampling, decision
-        return next((s for s in self.systems if (s.family, s.sampling, s.decision) == wanted), None)
+        return next((s for s in self.of(decision, family) if s.sampling == sampling), None)
+
+    def score(self, system: SampledSystem) -> Estimate:
+        """Return a system's score with its interval."""
+        return system.draws.estimate(self.metric)
 
     def best(self, family: str = "") -> SampledSystem:
         """Return the system with the highest score, of one family or of all."""
@@ -114,38 +114,32 @@ class SamplingScores:
 
     def effects(self, family: str) -> list[Effect]:
         """Return the effect of each sampling on a family; empty without `none`, `argmax` or `tuned`."""
-        gaps = [self._above_nothing(family, decision) for decision in ("argmax", "tuned")]
-        both = [sampling for sampling in gaps[0] if sampling in gaps[1]]
-        return [Effect(sampling, gaps[0][sampling], gaps[1][sampling]) for sampling in both]
-
-    def _above_nothing(self, family: str, decision: DecisionName) -> dict[str, Difference]:
-        baseline = self.find(family, NOTHING, decision)
-        if baseline is None:
-            return {}
-        others = [system for system in self.of(family, decision) if system.sampling != NOTHING]
-        found = differences(baseline.draws, [system.draws for system in others], self.metric)
-        return {system.sampling: difference for system, difference in zip(others, found, strict=True)}
+        found = []
+        for decision in ("argmax", "tuned"):
+            baseline = self.find(family, NOTHING, decision)
+            if baseline is None:
+                return []
+            others = [system for system in self.of(decision, family) if system.sampling != NOTHING]
+            found.append(differences(baseline.draws, [system.draws for system in others], self.metric))
+        return [Effect(other.sampling, *gaps) for other, *gaps in zip(others, *found, strict=True)]
 
     @cached_property
     def auc(self) -> dict[tuple[str, str], Estimate]:
         """Return the AUC by family and sampling; it does not depend on the decision."""
-        probabilities = {
-            kind: [fitting.fitted.probabilities["test"] for fitting in fits]
-            for kind, fits in by_kind(self.fittings).items()
-        }
-        return {kind: auc_interval(self.ratings, of, self.seed) for kind, of in probabilities.items()}
+        found = {}
+        for kind, fits in by_kind(self.fittings).items():
+            probabilities = [fitting.fitted.probabilities["test"] for fitting in fits]
+            found[kind] = auc_interval(self.ratings, probabilities, self.seed)
+        return found
 
 
 def score_all(fittings: Sequence[ScoredFit], ground: ExperimentData, seed: int) -> SamplingScores:
     """Score every system on the same bootstrap resamples of the test reviews."""
     kinds = by_kind(fittings).items()
-    wanted = [(kind, fits, decision) for kind, fits in kinds for decision in ground.decisions]
-    predicted = [np.stack([fitting.predicted[decision] for fitting in fits]) for _, fits, decision in wanted]
+    wanted = [(*kind, decision, fits) for kind, fits in kinds for decision in ground.decisions]
+    predicted = [np.stack([fit.predicted[decision] for fit in fits]) for *_, decision, fits in wanted]
     draws = PairedBootstrap(ground.test_ratings, seed).draws(predicted)
-    systems = [
-        SampledSystem(*kind, decision, fits, drawn)
-        for (kind, fits, decision), drawn in zip(wanted, draws, strict=True)
-    ]
+    systems = [SampledSystem(*system, drawn) for system, drawn in zip(wanted, draws, strict=True)]
     return SamplingScores(fittings, systems, ground.test_ratings, ground.metric, seed)
 
 
@@ -153,12 +147,12 @@ def score_rows(scored: SamplingScores) -> pl.DataFrame:
     """Return a row per fit and decision with all its test scores."""
     rows = []
     for fitting in scored.fittings:
+        (family, sampling), fitted = fitting.kind, fitting.fitted
         for decision, predicted in fitting.predicted.items():
-            found = scores.score(scored.ratings, fitting.fitted.probabilities["test"], predicted)
-            family, sampling = fitting.kind
-            seed, trained_on = fitting.job.spec.options.seed, fitting.fitted.class_counts[1]
-            asked = {"family": family, "sampling": sampling, "decision": decision, "seed": seed}
-            cost = {"seconds": fitting.fitted.seconds, "peak_memory_mb": fitting.fitted.peak_memory_mb}
-            counts = {f"rows_{rating}": int(count) for rating, count in enumerate(trained_on, start=1)}
-            rows.append({**asked, "run_id": fitting.run_id, **found, **cost, **counts})
+            which = {"family": family, "sampling": sampling, "decision": decision}
+            ids = {"seed": fitting.job.spec.options.seed, "run_id": fitting.run_id}
+            found = scores.score(scored.ratings, fitted.probabilities["test"], predicted)
+            cost = {"seconds": fitted.seconds, "peak_memory_mb": fitted.peak_memory_mb}
+            counts = {f"rows_{rating}": int(count) for rating, count in enumerate(fitted.class_counts[1], 1)}
+            rows.append({**which, **ids, **found, **cost, **counts})
     return pl.DataFrame(rows)

@@ -1,82 +1,66 @@
 """Study B's figures: score per sampling with the baseline as a red line; precision and recall per rating."""
 
-from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from starcast.evaluation.paired import Estimate
+from starcast.evaluation.scores import matrix_scores
+from starcast.experiments.sampling_effects import NOTHING, SamplingScores
 from starcast.reports.style import COLOURS, MARKS
 
+BASELINE = ("logistic_regression", "class_weight", "argmax")  # study B's
 STARS = np.arange(1, 6)
 RED = "#C1121F"
 MORE_COLOURS = ("0.55", *COLOURS, "#F0E442", "#7F3C8D")  # grey: no sampling
 
 
-def score_figure(
-    families: Mapping[str, Mapping[str, Mapping[str, Estimate]]], metric: str, baseline: tuple[str, float]
-) -> Figure:
-    """Draw a panel per family: score against sampling, a line per decision, 95% confidence intervals.
-
-    Args:
-        families: family to decision to sampling to score.
-        baseline: name and score of the red line.
-    """
+def score_figure(scored: SamplingScores) -> Figure:
+    """Draw a panel per family: score against sampling, a line per decision, 95% confidence intervals."""
+    families, decisions = scored.families, scored.decisions
+    nothing = scored.find(families[0], NOTHING, decisions[0])
+    baseline = scored.find(*BASELINE) or nothing or scored.systems[0]
+    name = f"baseline: {baseline.family}, {baseline.sampling}, {baseline.decision}"
     figure = Figure(figsize=(max(8.4, 5.6 * len(families)), 5), layout="constrained")
     panels = figure.subplots(1, len(families), sharey=True, squeeze=False)[0]
-    for axes, (family, decisions) in zip(panels, families.items(), strict=True):
-        _draw_family(axes, decisions)
-        axes.axhline(baseline[1], color=RED, linewidth=1.5, label=baseline[0], zorder=1)
+    for axes, family in zip(panels, families, strict=True):
+        samplings = [system.sampling for system in scored.of(decisions[0], family)]
+        places = np.arange(len(samplings))
+        for i, decision in enumerate(decisions):
+            found = [scored.score(system) for system in scored.of(decision, family)]
+            values = [estimate.value for estimate in found]
+            ends = np.array([[e.value - e.low for e in found], [e.high - e.value for e in found]]).clip(min=0)
+            shift = 0.12 * (i - (len(decisions) - 1) / 2)  # so that intervals do not overlap
+            look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": MARKS[i % len(MARKS)]}
+            look |= {"label": f"decision {decision}", "markersize": 5, "linewidth": 1, "capsize": 2}
+            axes.errorbar(places + shift, values, ends, **look)
+        axes.set_xticks(places, samplings, rotation=30, ha="right")
+        axes.grid(axis="y", color="black", alpha=0.1)
+        axes.set_axisbelow(True)
+        axes.axhline(baseline.draws.values[scored.metric], color=RED, linewidth=1.5, label=name, zorder=1)
         axes.set_title(family, fontsize=11)
-    panels[0].set_ylabel(f"test {metric}")
+    panels[0].set_ylabel(f"test {scored.metric}")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return figure
 
 
-def _draw_family(axes: Axes, decisions: Mapping[str, Mapping[str, Estimate]]) -> None:
-    samplings = list(next(iter(decisions.values())))
-    places = np.arange(len(samplings))
-    for i, (decision, estimates) in enumerate(decisions.items()):
-        found = [estimates[sampling] for sampling in samplings]
-        values = np.array([estimate.value for estimate in found])
-        ends = np.array([[e.value - e.low for e in found], [e.high - e.value for e in found]]).clip(min=0)
-        shift = 0.12 * (i - (len(decisions) - 1) / 2)  # so that intervals do not overlap
-        axes.errorbar(
-            places + shift,
-            values,
-            ends,
-            label=f"decision {decision}",
-            color=COLOURS[i % len(COLOURS)],
-            marker=MARKS[i % len(MARKS)],
-            markersize=5,
-            linewidth=1,
-            capsize=2,
-        )
-    axes.set_xticks(places, samplings, rotation=30, ha="right")
-    axes.grid(axis="y", color="black", alpha=0.1)
-    axes.set_axisbelow(True)
-
-
-def rating_figure(sides: Mapping[str, Mapping[str, np.ndarray]], title: str) -> Figure:
-    """Draw bars of precision and recall per rating, a bar per sampling.
-
-    Args:
-        sides: sampling to scores by name, including `precision_1` to `recall_5`.
-    """
+def rating_figure(scored: SamplingScores, family: str) -> Figure:
+    """Draw bars of a family's precision and recall per rating under the main decision, a bar per sampling."""
+    systems, decision = scored.of(scored.decisions[0], family), scored.decisions[0]
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    width = 0.86 / len(sides)
+    width = 0.86 / len(systems)
     for axes, score in zip(panels, ("precision", "recall"), strict=True):
-        for i, (sampling, scores) in enumerate(sides.items()):
+        for i, system in enumerate(systems):
+            scores = matrix_scores(system.matrix(scored.ratings))
             heights = [float(scores[f"{score}_{rating}"]) for rating in STARS]
-            place = STARS + (i - (len(sides) - 1) / 2) * width
-            axes.bar(place, heights, width, color=MORE_COLOURS[i % len(MORE_COLOURS)], label=sampling)
+            place = STARS + (i - (len(systems) - 1) / 2) * width
+            colour = MORE_COLOURS[i % len(MORE_COLOURS)]
+            axes.bar(place, heights, width, color=colour, label=system.sampling)
         axes.set(xlabel="true stars" if score == "recall" else "predicted stars", ylim=(0, 1), title=score)
         axes.grid(axis="y", color="black", alpha=0.1)
         axes.set_axisbelow(True)
-    figure.suptitle(title, fontsize=11)
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(sides), fontsize=9
-    )
+    figure.suptitle(f"{family}, decision {decision}", fontsize=11)
+    shown = panels[0].get_legend_handles_labels()
+    figure.legend(*shown, loc="outside lower center", ncols=len(systems), fontsize=9)
     return figure

@@ -1,18 +1,14 @@
 """The report of `sampling`: what to do about uneven classes, in words, then in tables and figures."""
 
-from matplotlib.figure import Figure
-
 from starcast.cli.progress import clock
-from starcast.evaluation.paired import ONE_FIT, Difference, Estimate
-from starcast.evaluation.scores import matrix_scores
-from starcast.experiments.sampling_effects import NOTHING, Effect, SampledSystem, SamplingScores
+from starcast.evaluation.paired import ONE_FIT, Difference
+from starcast.experiments.sampling_effects import NOTHING, Effect, SamplingScores
 from starcast.experiments.sampling_figures import rating_figure, score_figure
 from starcast.models.catalogue import FAMILIES
 from starcast.reports.page import Matrices, Picture, Report, Section
 from starcast.reports.table import Table
 
 UNDER = ("random_under", "nearmiss_2")
-BASELINE = ("logistic_regression", "class_weight", "argmax")  # study B's
 OTHERS = ("f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa", "within_one")
 HOW = (
     "95% confidence intervals: percentile bootstrap over the test reviews and over the fits, with the same "
@@ -24,38 +20,48 @@ HOW = (
 
 def report_of(scored: SamplingScores, data: str) -> Report:
     """Return the report on all systems."""
-    answer = [line for family in scored.families for line in _answer(scored, family)]
-    once = [system.fittings[0].job for system in scored.systems if len(system.fittings) == 1]
-    if any(FAMILIES[job.spec.family].varies(job.spec.options.sampling) for job in once):
+    often = " or ".join(map(str, sorted({len(system.fittings) for system in scored.systems})))
+    size = f"{len(scored.ratings):,} test reviews, {often} fit{'' if often == '1' else 's'} of each"
+    answer = [line for family in scored.families for line in _answer(scored, family, size)]
+    once = [system for system in scored.systems if len(system.fittings) == 1]
+    if any(FAMILIES[system.family].varies(system.sampling) for system in once):
         answer.append(ONE_FIT)
-    parts = (_scores, _effects, _ratings, _others, _matrices, _counts)
-    sections = [part(scored) for part in parts]
-    reading = Section("How to read this", (HOW, f"{_size(scored)}."))
-    return Report(f"Samplings of {', '.join(scored.families)} on {data}", tuple(answer), (*sections, reading))
+    pictures = []
+    for family in scored.families:
+        alt = f"Precision and recall of 1-5 stars by {family}, decision {scored.decisions[0]}"
+        figure = rating_figure(scored, family)
+        pictures.append(Picture(f"ratings_{family}", figure, f"{alt}, a bar for each sampling"))
+    sections = (
+        _scores(scored),
+        _effects(scored),
+        Section("Precision and recall per rating", tuple(pictures)),
+        _others(scored),
+        _matrices(scored),
+        _counts(scored),
+        Section("How to read this", (HOW, f"{size}.")),
+    )
+    return Report(f"Samplings of {', '.join(scored.families)} on {data}", tuple(answer), sections)
 
 
-def _size(scored: SamplingScores) -> str:
-    fits = sorted({len(system.fittings) for system in scored.systems})
-    often = " or ".join(map(str, fits))
-    return f"{len(scored.ratings):,} test reviews, {often} fit{'' if often == '1' else 's'} of each"
-
-
-def _named(system: SampledSystem) -> str:
-    return f"`{system.sampling}` with decision `{system.decision}`"
-
-
-def _answer(scored: SamplingScores, family: str) -> list[str]:
-    """Return the answer: the best, the cost of doing nothing, whether sampling or the decision helped,
-    under-sampling.
-    """
+def _answer(scored: SamplingScores, family: str, size: str) -> list[str]:
+    """Return the best, the cost of doing nothing, whether sampling or the decision helped, under-sampling."""
     best, nothing = scored.best(family), scored.find(family, NOTHING, "argmax")
-    value = best.draws.estimate(scored.metric)
-    lines = [f"**{family}: best is {_named(best)}, {scored.metric} {value}** ({_size(scored)})."]
+    named = f"`{best.sampling}` with decision `{best.decision}`"
+    lines = [f"**{family}: best is {named}, {scored.metric} {scored.score(best)}** ({size})."]
     if nothing and nothing is not best:
-        gap, value = scored.difference(best, nothing), nothing.draws.estimate(scored.metric)
-        lines.append(f"Doing nothing (`{NOTHING}`, `argmax`): {value}; the best is {_gap(gap)}.")
+        gap = _gap(scored.difference(best, nothing))
+        lines.append(f"Doing nothing (`{NOTHING}`, `argmax`): {scored.score(nothing)}; the best is {gap}.")
     effects = scored.effects(family)
-    return lines + ([_cause(scored, family, effects), *_under(scored, family, effects)] if effects else [])
+    if effects:
+        lines.append(_cause(scored, family, effects))
+    for effect in effects:
+        system, nothing = (scored.find(family, name, "tuned") for name in (effect.sampling, NOTHING))
+        if effect.sampling in UNDER and system and nothing:
+            kept = system.mean("rows") / nothing.mean("rows")
+            cost = f"{clock(system.mean('seconds'))} instead of {clock(nothing.mean('seconds'))} a fit"
+            gap = f"{_gap(effect.tuned)} under tuned decisions"
+            lines.append(f"`{effect.sampling}` is trained on {kept:.0%} of the rows: {gap}, {cost}.")
+    return lines
 
 
 def _gap(gap: Difference) -> str:
@@ -74,7 +80,7 @@ def _cause(scored: SamplingScores, family: str, effects: list[Effect]) -> str:
     assert plain
     assert tuned
     gain = _gap(scored.difference(tuned, plain))
-    alone = f"A tuned decision alone, without sampling: {tuned.draws.estimate(scored.metric)}, {gain}."
+    alone = f"A tuned decision alone, without sampling: {scored.score(tuned)}, {gain}."
     helping = [f"`{effect.sampling}` {_gap(effect.tuned)}" for effect in effects if effect.helps]
     if helping:
         return f"{alone} With it, these samplings are still better than none: {', '.join(helping)}."
@@ -87,134 +93,59 @@ def _cause(scored: SamplingScores, family: str, effects: list[Effect]) -> str:
     return f"{alone} No sampling is significantly better than none.{below}"
 
 
-def _under(scored: SamplingScores, family: str, effects: list[Effect]) -> list[str]:
-    lines = []
-    for effect in effects:
-        system, nothing = scored.find(family, effect.sampling, "tuned"), scored.find(family, NOTHING, "tuned")
-        if effect.sampling in UNDER and system and nothing:
-            kept = system.mean("rows") / nothing.mean("rows")
-            cost = f"{clock(system.mean('seconds'))} instead of {clock(nothing.mean('seconds'))} a fit"
-            gap = f"{_gap(effect.tuned)} under tuned decisions"
-            lines.append(f"`{effect.sampling}` is trained on {kept:.0%} of the rows: {gap}, {cost}.")
-    return lines
-
-
 def _scores(scored: SamplingScores) -> Section:
     """Show the score per sampling and decision, with rows, time and memory."""
-    head = ("family", "sampling", *scored.decisions, "rows used", "seconds", "peak MB")
     rows = []
-    for family in scored.families:
-        for first in scored.of(family, scored.decisions[0]):
-            found = [scored.find(family, first.sampling, decision) for decision in scored.decisions]
-            cells = [str(system.draws.estimate(scored.metric)) if system else "-" for system in found]
-            cost = (
-                f"{first.mean('rows'):,.0f}",
-                f"{first.mean('seconds'):,.1f}",
-                f"{first.mean('peak_memory_mb'):,.0f}",
-            )
-            rows.append((family, first.sampling, *cells, *cost))
-    picture = Picture(
-        "scores", _score_figure(scored), f"{scored.metric} by sampling, a line for each decision"
-    )
-    return Section(f"{scored.metric} by sampling and decision", (Table(head, tuple(rows)), picture))
-
-
-def _score_figure(scored: SamplingScores) -> Figure:
-    baseline = (
-        scored.find(*BASELINE)
-        or scored.find(scored.families[0], NOTHING, scored.decisions[0])
-        or scored.systems[0]
-    )
-    lines: dict[str, dict[str, dict[str, Estimate]]] = {
-        family: {
-            decision: {
-                system.sampling: system.draws.estimate(scored.metric)
-                for system in scored.of(family, decision)
-            }
-            for decision in scored.decisions
-        }
-        for family in scored.families
-    }
-    name = f"baseline: {baseline.family}, {baseline.sampling}, {baseline.decision}"
-    return score_figure(lines, scored.metric, (name, baseline.draws.values[scored.metric]))
+    for first in scored.of(scored.decisions[0]):
+        found = [scored.find(first.family, first.sampling, decision) for decision in scored.decisions]
+        cells = [str(scored.score(system)) if system else "-" for system in found]
+        rows_used, memory = (f"{first.mean(fact):,.0f}" for fact in ("rows", "peak_memory_mb"))
+        rows.append(
+            (first.family, first.sampling, *cells, rows_used, f"{first.mean('seconds'):,.1f}", memory)
+        )
+    table = Table(("family", "sampling", *scored.decisions, "rows used", "seconds", "peak MB"), tuple(rows))
+    alt = f"{scored.metric} by sampling, a line for each decision"
+    picture = Picture("scores", score_figure(scored), alt)
+    return Section(f"{scored.metric} by sampling and decision", (table, picture))
 
 
 def _effects(scored: SamplingScores) -> Section:
     """Show the paired difference of each sampling to none."""
-    head = (
-        "family",
-        "sampling",
-        "above none, argmax",
-        "adjusted p",
-        "above none, tuned",
-        "adjusted p",
-        "verdict",
-    )
-    rows = [
-        (
-            family,
-            e.sampling,
-            str(e.argmax.estimate),
-            f"{e.argmax.p:.3f}",
-            str(e.tuned.estimate),
-            f"{e.tuned.p:.3f}",
-            e.verdict,
-        )
-        for family in scored.families
-        for e in scored.effects(family)
-    ]
+    rows = []
+    for family in scored.families:
+        for effect in scored.effects(family):
+            cells = [(str(gap.estimate), f"{gap.p:.3f}") for gap in (effect.argmax, effect.tuned)]
+            rows.append((family, effect.sampling, *cells[0], *cells[1], effect.verdict))
+    title = "Was it the sampling, or the threshold?"
+    if not rows:
+        return Section(title, ("Needs the sampling `none` and the decisions `argmax` and `tuned`.",))
     note = f"Paired differences of {scored.metric}."
     note += " A gain that disappears with tuned decisions only moved the threshold."
-    if not rows:
-        note = "Needs the sampling `none` and the decisions `argmax` and `tuned`."
-    return Section(
-        "Was it the sampling, or the threshold?", (note, *([Table(head, tuple(rows))] if rows else []))
-    )
-
-
-def _ratings(scored: SamplingScores) -> Section:
-    """Show precision and recall per rating side by side."""
-    blocks = []
-    for family in scored.families:
-        decision = scored.decisions[0]
-        matrices = {system.sampling: system.matrix(scored.ratings) for system in scored.of(family, decision)}
-        sides = {name: matrix_scores(matrix) for name, matrix in matrices.items()}
-        alt = f"Precision and recall of 1-5 stars by {family}, decision {decision}, a bar for each sampling"
-        blocks.append(
-            Picture(f"ratings_{family}", rating_figure(sides, f"{family}, decision {decision}"), alt)
-        )
-    return Section("Precision and recall per rating", tuple(blocks))
+    above = ("above none, argmax", "adjusted p", "above none, tuned", "adjusted p")
+    return Section(title, (note, Table(("family", "sampling", *above, "verdict"), tuple(rows))))
 
 
 def _others(scored: SamplingScores) -> Section:
     """Show the other scores of each sampling, with the tuned decision if there is one."""
-    decision = next((name for name in scored.decisions if name == "tuned"), scored.decisions[0])
-    rows = tuple(
-        (
-            s.family,
-            s.sampling,
-            *(str(s.draws.estimate(name)) for name in OTHERS),
-            str(scored.auc[s.family, s.sampling]),
-        )
-        for s in scored.systems
-        if s.decision == decision
-    )
+    decision = "tuned" if "tuned" in scored.decisions else scored.decisions[0]
+    rows = []
+    for system in scored.of(decision):
+        found = [
+            *(system.draws.estimate(name) for name in OTHERS),
+            scored.auc[system.family, system.sampling],
+        ]
+        rows.append((system.family, system.sampling, *map(str, found)))
     note = (
         f"Decision `{decision}`. `harmonic_recall` is study B's score; it ignores how many 5-star reviews "
         "are missed, and precision below 5 stars. AUC does not depend on the decision."
     )
-    return Section("Other scores", (note, Table(("family", "sampling", *OTHERS, "auc"), rows)))
+    return Section("Other scores", (note, Table(("family", "sampling", *OTHERS, "auc"), tuple(rows))))
 
 
 def _matrices(scored: SamplingScores) -> Section:
     """Show a confusion matrix per sampling, and that of the best system."""
-    decision = scored.decisions[0]
-    shown = {
-        f"{s.family}, {s.sampling}": s.matrix(scored.ratings)
-        for s in scored.systems
-        if s.decision == decision
-    }
-    best = scored.best()
+    decision, best = scored.decisions[0], scored.best()
+    shown = {f"{s.family}, {s.sampling}": s.matrix(scored.ratings) for s in scored.of(decision)}
     if best.decision != decision:
         shown[f"best: {best.family}, {best.sampling}, {best.decision}"] = best.matrix(scored.ratings)
     return Section("Confusion matrices", (f"Decision `{decision}`, all fits together.", Matrices(shown)))
@@ -222,12 +153,10 @@ def _matrices(scored: SamplingScores) -> Section:
 
 def _counts(scored: SamplingScores) -> Section:
     """Show the training rows per rating before and after sampling."""
-    before = scored.systems[0].fittings[0].fitted.class_counts[0]
-    rows = [("before sampling", *(f"{count:,}" for count in before))]
-    for system in scored.systems:
-        if system.decision == scored.decisions[0]:
-            after = system.fittings[0].fitted.class_counts[1]
-            rows.append((f"{system.family}, {system.sampling}", *(f"{count:,}" for count in after)))
+    counts = {"before sampling": scored.systems[0].fittings[0].fitted.class_counts[0]}
+    for system in scored.of(scored.decisions[0]):
+        counts[f"{system.family}, {system.sampling}"] = system.fittings[0].fitted.class_counts[1]
+    rows = tuple((name, *(f"{count:,}" for count in each)) for name, each in counts.items())
     head = ("training rows", *(f"{rating} star{'s' if rating > 1 else ''}" for rating in range(1, 6)))
     note = "Of the first fit. `class_weight` keeps the rows and gives every rating the same total weight."
-    return Section("Class counts", (note, Table(head, tuple(rows))))
+    return Section("Class counts", (note, Table(head, rows)))
