@@ -105,17 +105,14 @@ def judge_contenders(
     Args:
         ratings: true ratings as index 0-4, shape (reviews,), in the order of both contenders' predictions.
     """
-    baseline = champion or majority(ratings)
+    baseline, first = champion or majority(ratings), champion is None
     theirs, ours = PairedBootstrap(ratings, seed).draws([baseline.predicted, challenger.predicted])
     gains = {name: differences(theirs, [ours], name)[0] for name in METRICS}
-    margin = 0.0 if champion is None else limits.margin
-    checks = [_better(limits, gains[limits.metric], baseline.label, margin)]
-    if champion is None:
-        checks += [_threshold(name, ours.values[name], limit) for name, limit in limits.thresholds.items()]
-    else:
-        checks.append(_recalls(gains, limits.recall_drop))
+    gain, margin = improvement(limits.metric, gains[limits.metric].estimate), 0.0 if first else limits.margin
+    better, asked = f"{limits.metric} better than {baseline.label}", f"whole interval above {margin:g}"
+    checks = [GateCheck(better, signed(gain), asked, gain.low > margin)]
+    checks += _thresholds(ours, limits) if first else [_recalls(gains, limits.recall_drop)]
     checks += _costs(challenger, limits)
-    first = champion is None
     return Verdict(limits, ratings, challenger, baseline, first, ours, theirs, gains, tuple(checks))
 
 
@@ -130,35 +127,33 @@ def improvement(metric: str, gain: Estimate) -> Estimate:
     return Estimate(-gain.value, -gain.high, -gain.low) if metric in LOWER_IS_BETTER else gain
 
 
-def _better(limits: Limits, gain: Difference, rival: str, margin: float) -> GateCheck:
-    better = improvement(limits.metric, gain.estimate)
-    found = f"{better.value:+.3f} ({better.low:+.3f} to {better.high:+.3f})"
-    asked = f"whole interval above {margin:g}"
-    return GateCheck(f"{limits.metric} better than {rival}", found, asked, better.low > margin)
+def signed(gain: Estimate) -> str:
+    """Return a difference and its interval as text, with their signs."""
+    return f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
+
+
+def _thresholds(scores: Draws, limits: Limits) -> list[GateCheck]:
+    checks = []
+    for name, limit in limits.thresholds.items():
+        value, lower = scores.values[name], name in LOWER_IS_BETTER
+        asked, passed = ("at most", value <= limit) if lower else ("at least", value >= limit)
+        checks.append(GateCheck(name, f"{value:.3f}", f"{asked} {limit:g}", passed))
+    return checks
 
 
 def _recalls(gains: Mapping[str, Difference], allowed: float) -> GateCheck:
-    by_rating = {rating: gains[f"recall_{rating}"].estimate for rating in range(1, 6)}
-    worst = min(by_rating, key=lambda rating: by_rating[rating].value)
-    drop = by_rating[worst]
-    found = f"{worst} stars {drop.value:+.3f} ({drop.low:+.3f} to {drop.high:+.3f})"
-    asked = f"not below -{allowed:g}"
-    return GateCheck("recall of every rating, the worst", found, asked, drop.value >= -allowed)
-
-
-def _threshold(name: str, value: float, limit: float) -> GateCheck:
-    lower = name in LOWER_IS_BETTER
-    asked = f"at most {limit:g}" if lower else f"at least {limit:g}"
-    return GateCheck(name, f"{value:.3f}", asked, value <= limit if lower else value >= limit)
+    drop, worst = min((gains[f"recall_{rating}"].estimate.value, rating) for rating in range(1, 6))
+    found = f"{worst} stars {signed(gains[f'recall_{worst}'].estimate)}"
+    return GateCheck("recall of every rating, the worst", found, f"not below -{allowed:g}", drop >= -allowed)
 
 
 def _costs(challenger: Contender, limits: Limits) -> list[GateCheck]:
-    checks = []
-    if limits.latency_ms:
-        median, asked = challenger.latency(50), f"at most {limits.latency_ms:g} ms"
-        fast = median <= limits.latency_ms
-        checks.append(GateCheck("median time of one review", f"{median:.1f} ms", asked, fast))
-    if limits.megabytes:
-        size, asked = challenger.megabytes, f"at most {limits.megabytes:g} MB"
-        checks.append(GateCheck("size on disk", f"{size:.1f} MB", asked, size <= limits.megabytes))
-    return checks
+    measured = (
+        ("median time of one review", challenger.latency(50), limits.latency_ms, "ms"),
+        ("size on disk", challenger.megabytes, limits.megabytes, "MB"),
+    )
+    return [
+        GateCheck(name, f"{cost:.1f} {unit}", f"at most {limit:g} {unit}", cost <= limit)
+        for name, cost, limit, unit in measured
+        if limit
+    ]

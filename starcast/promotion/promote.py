@@ -3,7 +3,7 @@
 from starcast.cli.errors import UserError
 from starcast.promotion import verdict
 from starcast.promotion.parameters import PromoteParameters
-from starcast.promotion.verdict import GateOptions, PromotionOutcome
+from starcast.promotion.verdict import PromotionOutcome
 from starcast.tracking import champions, commands, registry, resumption, runs
 
 
@@ -45,9 +45,7 @@ def _promote(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
     state = champions.settle(model) if enabled else champions.read_state(model)
     if state.champion == challenger.version:
         return _nothing(f"Version {challenger.version} of {model} is the champion already: nothing to do.")
-    trusted, seed = parameters.trust_model_code, parameters.seed
-    asked = GateOptions(parameters.limits(), parameters.allow_seen, trusted, seed)
-    judged = verdict.judge_versions(challenger, state.champion, asked)
+    judged = verdict.judge_versions(challenger, state.champion, parameters)
     outcome = PromotionOutcome.of(judged, enabled)
     if enabled and judged.verdict.passed:
         why = f"{judged.summary()} {parameters.reason}".strip()

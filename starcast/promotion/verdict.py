@@ -10,31 +10,13 @@ from starcast.cli.errors import UserError
 from starcast.promotion import gate, report
 from starcast.promotion.ask import ask
 from starcast.promotion.gate import judge_contenders
+from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
 from starcast.reports import figures, files
 from starcast.reports.table import plain
-from starcast.tracking import (
-    champions,
-    commands,
-    held_out,
-    lineage,
-    registry,
-    runs,
-    scoring,
-    store,
-)
+from starcast.tracking import champions, commands, held_out, lineage, registry, runs, scoring, store
 
 OutcomeTag = Literal["won", "lost", "overtaken", "rollback", "none"]
-
-
-@dataclass(frozen=True)
-class GateOptions:
-    """How to judge: limits, and what is allowed."""
-
-    limits: gate.Limits
-    allow_seen: bool
-    trust_model_code: bool
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -51,19 +33,13 @@ class Judgement:
     def summary(self) -> str:
         """Return the deciding score and its improvement as a sentence."""
         metric = self.verdict.limits.metric
-        better = gate.improvement(metric, self.verdict.gains[metric].estimate)
-        value = self.verdict.challenger_draws.values[metric]
-        return (
-            f"{metric} {value:.3f}, better by {better.value:+.3f} ({better.low:+.3f} to {better.high:+.3f})"
-        )
+        better = gate.signed(gate.improvement(metric, self.verdict.gains[metric].estimate))
+        return f"{metric} {self.verdict.challenger_draws.values[metric]:.3f}, better by {better}"
 
 
 @dataclass(frozen=True)
 class PromotionOutcome:
-    """What came of it, as a tag and as a sentence.
-
-    Whether only `mode` kept the challenger from becoming champion.
-    """
+    """What came of it, as a tag and as a sentence; whether it only awaits `mode=enabled`."""
 
     tag: OutcomeTag
     sentence: str
@@ -99,7 +75,9 @@ def overtaken(name: str, state: champions.State) -> str:
     return f"Overtaken: {became}; run promote again."
 
 
-def judge_versions(challenger: registry.Version, champion_version: str, asked: GateOptions) -> Judgement:
+def judge_versions(
+    challenger: registry.Version, champion_version: str, parameters: PromoteParameters
+) -> Judgement:
     """Let both models predict the challenger's test reviews, and judge.
 
     Raises:
@@ -107,24 +85,27 @@ def judge_versions(challenger: registry.Version, champion_version: str, asked: G
             loaded.
     """
     splits = held_out.splits_of(challenger)
-    reviews = pl.concat(list(held_out.chunks_of(splits["test"])))
-    tested_on = challenger.tags.get("test_digest", splits["test"].digest)
-    if tested_on != splits["test"].digest:
-        named = f"its run names {splits['test'].digest}"
-        raise UserError(f"model {challenger.uri}: it was tested on reviews {tested_on}, {named}")
+    test = splits["test"]
+    reviews = pl.concat(list(held_out.chunks_of(test)))
+    tested_on = challenger.tags.get("test_digest", test.digest)
+    if tested_on != test.digest:
+        other = f"it was tested on reviews {tested_on}, its run names {test.digest}"
+        raise UserError(f"model {challenger.uri}: {other}")
     champion = registry.find(f"models:/{challenger.name}/{champion_version}") if champion_version else None
-    cautions = _check_unseen(reviews, splits, champion, asked.allow_seen)
-    ratings = reviews["rating"].to_numpy().astype(np.int64) - 1
-    roles = {"challenger": challenger, "champion": champion}
-    contenders = [_ask(role, each, reviews, asked.trust_model_code) for role, each in roles.items() if each]
-    rival = contenders[1] if champion else None
-    verdict = judge_contenders(ratings, contenders[0], rival, asked.limits, asked.seed)
-    digest, source = splits["test"].digest, splits["test"].source
-    lineage.log_dataset(reviews.schema, reviews.height, "test reviews", digest, source, "test")
-    compared = {"test reviews": f"{reviews.height:,}, digest {digest}, {source}"}
-    for each, contender in zip((challenger, champion), contenders, strict=False):
-        assert each is not None
-        compared[contender.label] = _cost(contender, each)
+    cautions = _check_unseen(reviews, splits, champion, parameters.allow_seen)
+    compared = {"test reviews": f"{reviews.height:,}, digest {test.digest}, {test.source}"}
+    contenders = []
+    for role, version in (("challenger", challenger), ("champion", champion)):
+        if version:
+            label = f"{role} version {version.version} ({version.tags.get('family', 'unknown family')})"
+            print(f"promote: {label} predicts {reviews.height:,} test reviews", flush=True)
+            asked = ask(scoring.load(version, parameters.trust_model_code), label, reviews)
+            times = f"one review {asked.latency(50):.1f} ms (p99 {asked.latency(99):.1f} ms)"
+            compared[label] = f"run `{version.run_id}`, {times}, {asked.megabytes:.1f} MB"
+            contenders.append(asked)
+    ratings, rival = reviews["rating"].to_numpy().astype(np.int64) - 1, contenders[1] if champion else None
+    verdict = judge_contenders(ratings, contenders[0], rival, parameters.limits(), parameters.seed)
+    lineage.log_dataset(reviews.schema, reviews.height, "test reviews", test.digest, test.source, "test")
     return Judgement(verdict, challenger, champion, reviews, compared, cautions)
 
 
@@ -137,8 +118,7 @@ def _check_unseen(
         UserError: the champion was trained on some, and that is not allowed.
     """
     cautions, total = [], f"the {reviews.height:,} test reviews"
-    own = held_out.seen_reviews(reviews, splits)
-    if own:
+    if own := held_out.seen_reviews(reviews, splits):
         cautions.append(f"{own:,} of {total} have a text that the challenger was trained on.")
     seen = held_out.seen_reviews(reviews, held_out.splits_of(champion)) if champion else 0
     if champion and seen and not allowed:
@@ -149,17 +129,6 @@ def _check_unseen(
     if seen:
         cautions.append(f"The champion was trained on {seen:,} of {total}: its scores are too high.")
     return tuple(cautions)
-
-
-def _ask(role: str, version: registry.Version, reviews: pl.DataFrame, trusted: bool) -> gate.Contender:
-    label = f"{role} version {version.version} ({version.tags.get('family', 'unknown family')})"
-    print(f"promote: {label} predicts {reviews.height:,} test reviews", flush=True)
-    return ask(scoring.load(version, trusted), label, reviews)
-
-
-def _cost(contender: gate.Contender, version: registry.Version) -> str:
-    times = f"one review {contender.latency(50):.1f} ms (p99 {contender.latency(99):.1f} ms)"
-    return f"run `{version.run_id}`, {times}, {contender.megabytes:.1f} MB"
 
 
 def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
@@ -190,11 +159,10 @@ def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
 
 def _metrics(verdict: gate.Verdict) -> dict[str, float]:
     metric = verdict.limits.metric
-    ours, theirs = verdict.challenger_draws.values[metric], verdict.baseline_draws.values[metric]
     gain = verdict.gains[metric].estimate
     return {
-        f"challenger_{metric}": ours,
-        f"baseline_{metric}": theirs,
+        f"challenger_{metric}": verdict.challenger_draws.values[metric],
+        f"baseline_{metric}": verdict.baseline_draws.values[metric],
         f"difference_{metric}": gain.value,
         f"difference_{metric}_low": gain.low,
         f"difference_{metric}_high": gain.high,
@@ -212,6 +180,5 @@ def next_steps(name: str, outcome: PromotionOutcome) -> list[str]:
         return []
     steps = [f"serve the champion: {commands.serve_command(f'models:/{name}@{registry.CHAMPION}')}"]
     if state.previous:
-        undo = commands.command_line("promote", model=name, rollback="true", reason="...")
-        steps.append(f"undo: {undo}")
+        steps.append(f"undo: {commands.command_line('promote', model=name, rollback='true', reason='...')}")
     return steps
