@@ -23,7 +23,7 @@ class Parameters(BaseModel):
     and that MLproject declares.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
     group: ClassVar[str] = "Parameters"
     common: ClassVar[tuple[str, ...]] = ()
 

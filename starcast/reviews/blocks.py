@@ -31,17 +31,13 @@ UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 
 
 def kind_of(path: Path) -> tuple[str, str]:
-    """Return format and compression (empty: none) of a file, known by the end of its name.
-
-    Raises:
-        UserError: the ending is not known.
-    """
+    """Return format and compression (empty: none) of a file by its name's end; a UserError if unknown."""
     suffixes = ["", "", *(suffix.lower() for suffix in path.suffixes)]
     compression = COMPRESSIONS.get(suffixes[-1], "")
     kind = FORMATS.get(suffixes[-2] if compression else suffixes[-1])
     if kind is None:
-        known = f"{', '.join(FORMATS)}, also with .gz, .zip or .zst"
-        raise UserError(f"{path.name}: format not known by its name; use {known}")
+        what = f"format not known by its name; use {', '.join(FORMATS)}, also with .gz, .zip or .zst"
+        raise UserError(f"{path.name}: {what}")
     return kind, compression
 
 
@@ -53,11 +49,7 @@ class Unpacked:
         self._size, self._given = os.fstat(raw.fileno()).st_size, 0
 
     def read(self, size: int) -> bytes:
-        """Return at most so many bytes more; none at the end.
-
-        Raises:
-            UserError: the file is damaged, or unpacks to far more than it should.
-        """
+        """Return at most so many bytes more, none at the end; a UserError if damaged, or far too many."""
         with _explained(self._name, self._compression):
             data = bytes(self._unpacking.read(size))
         self._given += len(data)
@@ -97,8 +89,8 @@ def open_unpacked(path: Path, compression: str) -> Iterator[Unpacked]:
                 if len(members) != 1:
                     what = f"holds {len(members)} files; one file of reviews is expected"
                     raise UserError(f"{path.name}: {what}")
+                # Python unpacks other methods in steps of any size: a bomb would fill the memory unnoticed.
                 if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    # Python unpacks the others in steps of any size: a bomb would fill the memory unnoticed.
                     what = "not packed with deflate; pack it with `zip`, or unpack it yourself"
                     raise UserError(f"{path.name}: {what}")
                 unpacking = stack.enter_context(archive.open(members[0]))
@@ -126,35 +118,35 @@ class TextBlock:
     share: float = 0.0
 
 
-def read_blocks(source: Unpacked, name: str, quoted: bool) -> Iterator[TextBlock]:
+def read_blocks(path: Path, compression: str, quoted: bool = False) -> Iterator[TextBlock]:
     """Yield blocks of whole rows; a byte order mark and blank lines at the beginning are left out.
 
     Args:
-        name: name of the file, for messages.
         quoted: line ends between double quotes do not end a row.
 
     Raises:
-        UserError: a row is longer than any table's.
+        UserError: as `open_unpacked`, or a row is longer than any table's.
     """
     rest, line, begun = b"", 1, False
-    while data := source.read(BLOCK):
-        rest += data
-        if not begun:
-            first = rest.removeprefix(BYTE_ORDER_MARK).lstrip(b"\r\n")
-            line += rest.count(b"\n", 0, len(rest) - len(first))
-            rest, begun = first, bool(first)
-        end = end_of_rows(rest, quoted)
-        if end:
-            yield TextBlock(rest[:end], line, source.share)
-            line += rest.count(b"\n", 0, end)
-            rest = rest[end:]
-        elif len(rest) > LONGEST_ROW:
-            open_quote = quoted and b"\n" in rest
-            why = "a quote that is opened there and never closed" if open_quote else "no end of the line"
-            size = f"more than {LONGEST_ROW // 2**20} MiB in one row, from line {line} on"
-            raise UserError(f"{name}: {size} ({why}); mend the file")
-    if rest:
-        yield TextBlock(rest, line, source.share)
+    with open_unpacked(path, compression) as source:
+        while data := source.read(BLOCK):
+            rest += data
+            if not begun:
+                first = rest.removeprefix(BYTE_ORDER_MARK).lstrip(b"\r\n")
+                line += rest.count(b"\n", 0, len(rest) - len(first))
+                rest, begun = first, bool(first)
+            end = end_of_rows(rest, quoted)
+            if end:
+                yield TextBlock(rest[:end], line, source.share)
+                line += rest.count(b"\n", 0, end)
+                rest = rest[end:]
+            elif len(rest) > LONGEST_ROW:
+                open_quote = quoted and b"\n" in rest
+                why = "a quote that is opened there and never closed" if open_quote else "no end of the line"
+                size = f"more than {LONGEST_ROW // 2**20} MiB in one row, from line {line} on"
+                raise UserError(f"{path.name}: {size} ({why}); mend the file")
+        if rest:
+            yield TextBlock(rest, line, source.share)
 
 
 def end_of_rows(data: bytes, quoted: bool) -> int:

@@ -67,9 +67,10 @@ def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataF
         if table[name].dtype.is_nested():
             what = f"column {name!r} holds {table[name].dtype}, not plain values"
             raise UserError(f"{what}; name another column")
-    columns = {"text": pl.col(layout.text).cast(pl.String, strict=False)}
-    if layout.rating:
-        columns["rating"] = pl.col(layout.rating).cast(pl.String, strict=False).str.strip_chars()
+    columns = {
+        "text": pl.col(layout.text).cast(pl.String, strict=False),
+        "rating": pl.col(layout.rating).cast(pl.String, strict=False).str.strip_chars(),
+    }
     if layout.title:
         columns["title"] = pl.col(layout.title).cast(pl.String, strict=False).fill_null("")
     return table.select(review_id=pl.int_range(before, before + pl.len(), dtype=pl.Int64), **columns)

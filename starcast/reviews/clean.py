@@ -45,11 +45,7 @@ class Cleaner:
 
     @classmethod
     def create(cls, recipe: CleaningName, lemmas: bool = False) -> "Cleaner":
-        """Return a cleaner with the data that its recipe needs.
-
-        Raises:
-            UserError: lemmas need WordNet, which is neither installed nor downloadable.
-        """
+        """Return a cleaner with the data that its recipe needs; a UserError if lemmas lack WordNet."""
         if lemmas:
             require_wordnet()
         return cls(recipe, english_stop_words() if recipe == "study_a" else (), lemmas)
@@ -133,11 +129,7 @@ def english_stop_words() -> tuple[str, ...]:
 
 @lru_cache
 def require_wordnet() -> Path:
-    """Return the path of NLTK's WordNet, downloaded on first use.
-
-    Raises:
-        UserError: it is not installed and cannot be downloaded.
-    """
+    """Return the path of NLTK's WordNet, downloaded on first use; a UserError if that fails."""
     import nltk
 
     for attempt in ("installed", "downloaded"):
@@ -146,10 +138,10 @@ def require_wordnet() -> Path:
         except LookupError:
             if attempt == "installed":
                 nltk.download("wordnet", quiet=True)
+    how = "where there is internet access: python -m nltk.downloader -d FOLDER wordnet"
     raise UserError(
         "lemmas=true needs NLTK's WordNet, which is not installed and could not be downloaded: set NLTK_DATA "
-        "to a folder with corpora/wordnet.zip (where there is internet access: "
-        "python -m nltk.downloader -d FOLDER wordnet), or use lemmas=false"
+        f"to a folder with corpora/wordnet.zip ({how}), or use lemmas=false"
     )
 
 

@@ -30,7 +30,6 @@ def recognise(
     """Choose the columns of a file: as named by the user, the others from the first known layout that fits.
 
     Args:
-        columns: the file's column names.
         text, rating, title: column names given by the user; empty: to be recognised (`title`: not used).
         rated: whether the rating is needed (a file to be scored has none).
 

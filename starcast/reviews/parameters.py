@@ -16,29 +16,27 @@ class DataParameters(Parameters):
     """Which reviews, and how they are checked, cleaned and split."""
 
     group: ClassVar = "Data"
-    data: str = Field(
-        "sample",
-        description="sample, clothing, or a path to CSV, TSV, JSON lines or Parquet (also .gz, .zip, .zst)",
-    )
-    text_column: str = Field("", description="column of the text; empty: recognised from the column names")
-    rating_column: str = Field(
-        "", description="column of the rating; empty: recognised from the column names"
-    )
-    title_column: str = Field("", description="column of a title to put before the text; empty: no title")
-    on_bad_rows: OnBadRows = Field(
-        "refuse", description="what to do about ratings other than 1-5: refuse the file, or drop these rows"
-    )
-    cleaning: CleaningName = Field(
-        "light", description="light keeps every word; study_a removes stop words, as study A did"
-    )
-    lemmas: bool = Field(False, description="replace words by their WordNet lemmas")
-    split: SplitRule = Field(
-        "stratified",
-        description="stratified; hash: by each text's hash, stable as reviews are added; "
-        "study_a: the study's counts, duplicates kept",
-    )
-    sample_size: int = Field(0, ge=0, description="size of a stratified sample to use; 0: all reviews")
-    seed: Seed = Field(42, description="seed of all random numbers")
+    data: str = "sample"
+    """sample, clothing, or a path to CSV, TSV, JSON lines or Parquet (also .gz, .zip, .zst)"""
+    text_column: str = ""
+    """column of the text; empty: recognised from the column names"""
+    rating_column: str = ""
+    """column of the rating; empty: recognised from the column names"""
+    title_column: str = ""
+    """column of a title to put before the text; empty: no title"""
+    on_bad_rows: OnBadRows = "refuse"
+    """what to do about ratings other than 1-5: refuse the file, or drop these rows"""
+    cleaning: CleaningName = "light"
+    """light keeps every word; study_a removes stop words, as study A did"""
+    lemmas: bool = False
+    """replace words by their WordNet lemmas"""
+    split: SplitRule = "stratified"
+    """stratified; hash: by each text's hash, stable as reviews are added; study_a: the study's counts,
+    duplicates kept"""
+    sample_size: int = Field(0, ge=0)
+    """size of a stratified sample to use; 0: all reviews"""
+    seed: Seed = 42
+    """seed of all random numbers"""
 
     def data_parameters(self) -> "DataParameters":
         """Return the part that preprocessing needs."""

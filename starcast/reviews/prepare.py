@@ -3,26 +3,73 @@
 The file is read once, chunk by chunk; the columns needed later are kept on the disk as Arrow.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from starcast.cli.processes import scratch_folder
 from starcast.cli.progress import Progress
-from starcast.reviews import check, layouts
 from starcast.reviews.ahead import map_ahead
-from starcast.reviews.check import CheckedRows, CheckReport, judge, to_reviews
-from starcast.reviews.clean import Cleaner
-from starcast.reviews.layouts import Layout
+from starcast.reviews.check import RATINGS, CheckedRows, CheckReport, conclude, judge, to_reviews
+from starcast.reviews.clean import Cleaner, join_title
+from starcast.reviews.hashing import digest_sum
+from starcast.reviews.layouts import Layout, recognise
 from starcast.reviews.parameters import DataParameters
-from starcast.reviews.parquet import to_table
-from starcast.reviews.split import assign
-from starcast.reviews.split_files import Places, ReviewProgress, SplitFacts, write_splits
+from starcast.reviews.parquet import RowGroups, to_table
+from starcast.reviews.split import SPLITS, assign
 from starcast.reviews.stream import Chunk, read_chunks
+
+WHEN = ("before", "after")  # cleaning
+# For every row of a file its rating or why it is not used, and its split; both int8, shape (rows,).
+Places = tuple[np.ndarray, np.ndarray]
+# Takes how many reviews more are done, and the share of all that is done with them, 0 to 1.
+ReviewProgress = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """Facts about some rows of the splits; those of parts add up.
+
+    Attributes:
+        counts: rows per split and rating, shape (3, 5).
+        digests: sum of the rows' hashes per split.
+        lengths: how many `reviews` have which `rating` and `characters`, `before` and `after` cleaning.
+    """
+
+    counts: np.ndarray
+    digests: tuple[int, ...]
+    lengths: dict[str, pl.DataFrame]
+
+    @classmethod
+    def total(cls, parts: Iterable["SplitFacts"]) -> "SplitFacts":
+        """Return the facts about all parts together."""
+        every = list(parts)
+        lengths = {when: _summed(pl.concat([part.lengths[when] for part in every])) for when in WHEN}
+        digests = tuple(sum(sums) for sums in zip(*(part.digests for part in every), strict=True))
+        return cls(np.sum([part.counts for part in every], axis=0), digests, lengths)
+
+
+def _summed(lengths: pl.DataFrame) -> pl.DataFrame:
+    return lengths.group_by("rating", "characters").agg(pl.col("reviews").sum()).sort("characters", "rating")
+
+
+def length_summary(lengths: pl.DataFrame) -> dict[str, float]:
+    """Return mean, standard deviation, extremes and quartiles of lengths in characters.
+
+    Args:
+        lengths: number of `reviews` with each length in `characters`.
+    """
+    values = np.repeat(lengths["characters"].to_numpy(), lengths["reviews"].to_numpy()).astype(float)
+    names = ("min", "q1", "median", "q3", "max")
+    quartiles = dict(zip(names, np.percentile(values, [0, 25, 50, 75, 100]).tolist(), strict=True))
+    return {"mean": float(values.mean()), "std": float(values.std(ddof=1)), **quartiles}
 
 
 class PreparedFiles(NamedTuple):
@@ -39,45 +86,39 @@ def prepare_here(parameters: DataParameters, file: Path, cleaner: Cleaner, folde
     Raises:
         UserError: the file cannot be read, or the checks refuse it.
     """
-    columns = parameters.text_column, parameters.rating_column, parameters.title_column
-    with scratch_folder() as scratch:
-        spool, show = scratch / "rows.arrow", Progress("reviews").counted
-        judged, layout, schema = _spool(file, columns, spool, show("reading the file"))
+    with scratch_folder() as scratch, ExitStack() as stack:
+        spool, show = scratch / "rows.arrow", Progress("reviews").counted("reading the file")
+        judged, layout, schema = _spool(parameters, file, spool, show)
         places, checked = place(judged, layout, parameters)
-        facts = write_splits(_rows_of(spool), places, cleaner, folder, show("cleaning the reviews"))
-    return PreparedFiles(schema, checked, facts)
+        show, found, done = Progress("reviews").counted("cleaning the reviews"), [], 0
+        writers = [stack.enter_context(RowGroups.to(folder / f"{name}.parquet")) for name in SPLITS]
+        for tables, facts in map_ahead(lambda rows: clean_batch(rows, places, cleaner), _rows_of(spool)):
+            for writer, table in zip(writers, tables, strict=True):
+                writer.write(table)
+            found.append(facts)
+            reviews = int(facts.counts.sum())
+            done += reviews
+            show(reviews, done / int((places[1] >= 0).sum()))
+    return PreparedFiles(schema, checked, SplitFacts.total(found))
 
 
 def place(
     judged: list[CheckedRows], layout: Layout, parameters: DataParameters
 ) -> tuple[Places, CheckReport]:
-    """Decide, when every row is judged, which rows are used and in which split.
-
-    Raises:
-        UserError: the checks refuse the file.
-    """
-    whole, checked = check.conclude(judged, layout, parameters.on_bad_rows, parameters.split != "study_a")
+    """Decide, when every row is judged, which rows are used and in which split, or refuse the file."""
+    whole, checked = conclude(judged, layout, parameters.on_bad_rows, parameters.split != "study_a")
     assigned = assign(whole, parameters.split, parameters.sample_size, parameters.seed)
     return (whole.verdicts, assigned), checked
 
 
 def _spool(
-    file: Path, columns: tuple[str, str, str], spool: Path, show: ReviewProgress
+    parameters: DataParameters, file: Path, spool: Path, show: ReviewProgress
 ) -> tuple[list[CheckedRows], Layout, pl.Schema]:
-    """Judge every row of a file; keep texts and titles in record batches on the disk.
-
-    Args:
-        columns: names of text, rating and title column given by the user, empty if they are to be recognised.
-
-    Returns:
-        The verdicts in file order, the columns used, and the schema of the file.
-
-    Raises:
-        UserError: the file cannot be read, or its columns are not recognised.
-    """
+    """Judge every row of a file, in order; keep texts and titles in record batches on the disk."""
+    named = parameters.text_column, parameters.rating_column, parameters.title_column
     chunks = read_chunks(file)
     first = next(chunks)
-    layout = layouts.recognise(first.table.columns, *columns)
+    layout = recognise(first.table.columns, *named)
 
     def numbered() -> Iterator[tuple[int, Chunk]]:
         """Yield every chunk with the number of rows before it."""
@@ -111,3 +152,26 @@ def _rows_of(spool: Path) -> Iterator[pl.DataFrame]:
         reader = pa.ipc.open_file(source)
         for number in range(reader.num_record_batches):
             yield to_table(reader.get_batch(number))
+
+
+def clean_batch(
+    rows: pl.DataFrame, places: Places, cleaner: Cleaner
+) -> tuple[list[pl.DataFrame], SplitFacts]:
+    """Clean the rows that are in a split; return a table per split, and the facts about them.
+
+    Args:
+        rows: `review_id` (row number in the file), `text` and, if it is used, `title`.
+    """
+    (verdicts, assigned), numbers = places, rows["review_id"].to_numpy()
+    rating, split = pl.Series("rating", verdicts[numbers]), pl.Series("split", assigned[numbers])
+    placed = rows.with_columns(rating, split).filter(pl.col("split") >= 0)
+    placed = placed.with_columns(cleaner.clean(join_title(placed)).alias("cleaned"))
+    title = ("title",) if "title" in rows.columns else ()
+    kept = placed.select("split", "review_id", "text", "rating", *title, "cleaned")
+    tables = [kept.filter(pl.col("split") == index).drop("split") for index in range(len(SPLITS))]
+    counts = np.array([np.bincount(table["rating"], minlength=len(RATINGS) + 1)[1:] for table in tables])
+    lengths = {}
+    for when, texts in zip(WHEN, (join_title(kept), kept["cleaned"]), strict=True):
+        characters = texts.str.len_chars().cast(pl.Int64).alias("characters")
+        lengths[when] = _summed(kept.select("rating", characters, pl.lit(1, pl.Int64).alias("reviews")))
+    return tables, SplitFacts(counts, tuple(map(digest_sum, tables)), lengths)

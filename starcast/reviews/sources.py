@@ -48,10 +48,8 @@ def download_clothing(target: Path) -> Path:
     try:
         frame = fetch_openml(name=OPENML_NAME, version=OPENML_VERSION, as_frame=True).frame
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"data 'clothing': OpenML did not answer ({error}); put the Kaggle file "
-            f"nicapotato/womens-ecommerce-clothing-reviews at {target} instead"
-        ) from None
+        remedy = f"put the Kaggle file nicapotato/womens-ecommerce-clothing-reviews at {target} instead"
+        raise UserError(f"data 'clothing': OpenML did not answer ({error}); {remedy}") from None
     frame = frame.rename(columns=lambda name: str(name).replace("_", " "))
     check_clothing(frame)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
@@ -60,9 +58,8 @@ def download_clothing(target: Path) -> Path:
         frame.to_csv(part, index=False)
         part.replace(target)
     except OSError as error:
-        raise UserError(
-            f"data 'clothing': cannot be written to {target} ({error.strerror}); make room for it there"
-        ) from None
+        what = f"cannot be written to {target} ({error.strerror})"
+        raise UserError(f"data 'clothing': {what}; make room for it there") from None
     finally:
         if target.parent.is_dir():
             part.unlink(missing_ok=True)
@@ -70,25 +67,18 @@ def download_clothing(target: Path) -> Path:
 
 
 def check_clothing(frame: "pd.DataFrame") -> None:
-    """Compare a download with study A: columns, rows, rows per rating.
-
-    Raises:
-        UserError: any of them differs.
-    """
+    """Raise a UserError if columns, rows or rows per rating of a download are not study A's."""
     import pandas as pd  # loaded by the download
 
     missing = {"Review Text", "Rating", "Title"} - set(frame.columns)
     if missing:
-        raise UserError(
-            f"data 'clothing': OpenML's table lacks {sorted(missing)}; it has {list(frame.columns)}"
-        )
+        what = f"lacks {sorted(missing)}; it has {list(frame.columns)}"
+        raise UserError(f"data 'clothing': OpenML's table {what}")
     ratings = pd.to_numeric(frame["Rating"], errors="coerce")
     counts = {rating: int((ratings == rating).sum()) for rating in CLOTHING_COUNTS}
     if len(frame) != CLOTHING_ROWS or counts != CLOTHING_COUNTS:
-        raise UserError(
-            f"data 'clothing': OpenML sent {len(frame)} rows with ratings {counts}, "
-            f"study A has {CLOTHING_ROWS} with {CLOTHING_COUNTS}"
-        )
+        what = f"OpenML sent {len(frame)} rows with ratings {counts}"
+        raise UserError(f"data 'clothing': {what}, study A has {CLOTHING_ROWS} with {CLOTHING_COUNTS}")
 
 
 def file_digest(path: Path) -> str:

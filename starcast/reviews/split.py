@@ -71,25 +71,17 @@ def draw_parts(ratings: np.ndarray, hashes: np.ndarray, rule: SplitRule, seed: i
 
     test_seed = STUDY_A_SEED if rule == "study_a" else seed
     rest, test = train_test_split(rows, test_size=TEST_SHARE, random_state=test_seed, stratify=ratings)
-    stratify = None if rule == "study_a" else ratings[rest]
-    train, validation = train_test_split(
-        rest, test_size=VALIDATION_SHARE, random_state=seed, stratify=stratify
-    )
+    by = None if rule == "study_a" else ratings[rest]
+    train, validation = train_test_split(rest, test_size=VALIDATION_SHARE, random_state=seed, stratify=by)
     return train, validation, test
 
 
 def nested_order(ratings: np.ndarray, seed: int) -> np.ndarray:
-    """Return an order of the rows in which the first m rows are a stratified sample, for any m.
+    """Return an order of the rows, shape (rows,), whose first m are a stratified sample, for any m.
 
     A row's place is its rank within its rating, shuffled, as a share of that rating: the divisors of
     Sainte-Laguë, which allocate seats to parties. The first m rows have m times a rating's share, give
     or take 2.
-
-    Args:
-        ratings: any values, shape (rows,).
-
-    Returns:
-        Row numbers, shape (rows,). Equal seeds give equal orders.
     """
     shuffled = np.random.default_rng(seed).permutation(len(ratings))
     by_rating = shuffled[np.argsort(ratings[shuffled], kind="stable")]

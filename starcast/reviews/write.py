@@ -23,8 +23,7 @@ class TableWriter:
     """Writes the chunks of one table, in the format of the output's ending: CSV, JSON lines or Parquet."""
 
     def __init__(self, file: BinaryIO, output: Path) -> None:
-        self._file, self._output, self._kind = file, output, output.suffix.lower()
-        self._header = True
+        self._file, self._output, self._kind, self._header = file, output, output.suffix.lower(), True
         self._row_groups = RowGroups(file) if self._kind == ".parquet" else None
 
     def write(self, table: pl.DataFrame) -> None:
@@ -105,11 +104,7 @@ def open_folder(output: Path) -> Iterator[Path]:
 
 
 def _claim(temporary: Path, output: Path, flags: int) -> int:
-    """Open and lock a temporary file or folder; closing it, or the end of the process, releases it.
-
-    Raises:
-        UserError: it cannot be opened, or another process has locked it.
-    """
+    """Open and lock a temporary file or folder; closing it, or the end of the process, releases it."""
     with _explained(output):
         claim = os.open(temporary, flags, 0o666)
     try:
@@ -119,9 +114,8 @@ def _claim(temporary: Path, output: Path, flags: int) -> int:
         ours = False
     if not ours:  # another process is writing it, or has just renamed it
         os.close(claim)
-        raise UserError(
-            f"output {output}: another process is writing it; wait for it, or choose another name"
-        )
+        remedy = "wait for it, or choose another name"
+        raise UserError(f"output {output}: another process is writing it; {remedy}")
     return claim
 
 
@@ -147,17 +141,13 @@ def check_output(output: Path, source: Path, schema: pl.Schema) -> None:
 
 
 def check_replaceable(output: Path) -> None:
-    """Check that there is nothing at `output`, or a finished folder of parts.
-
-    Raises:
-        UserError: something else is there.
-    """
+    """Raise a UserError if there is anything at `output` other than a finished folder of parts."""
     names = [path.name for path in output.iterdir()] if output.is_dir() else []
     finished = FINISHED in names and all(name == FINISHED or PART.fullmatch(name) for name in names)
     if output.exists() and not finished:
         what = "is a folder of other files" if output.is_dir() else "is a file"
-        why = f"{what}, and executor=spark writes a folder of parts"
-        raise UserError(f"output {output}: {why}; name another, or remove it")
+        remedy = "and executor=spark writes a folder of parts; name another, or remove it"
+        raise UserError(f"output {output}: {what}, {remedy}")
 
 
 @contextmanager
@@ -166,6 +156,5 @@ def _explained(output: Path) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         why = getattr(error, "strerror", None) or error
-        raise UserError(
-            f"output {output}: cannot be written ({why}); make room there, or name another"
-        ) from None
+        remedy = "make room there, or name another"
+        raise UserError(f"output {output}: cannot be written ({why}); {remedy}") from None

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 from starcast.cli.parameters import Parameters
 from starcast.reviews.parameters import DataParameters
@@ -25,11 +25,10 @@ class Executor(Parameters):
     """Parameters of a step that can also work on Spark."""
 
     group: ClassVar = "Where it runs"
-    executor: Literal["local", "spark"] = Field("local", description="local (this machine) or spark")
-    spark_master: Master = Field(
-        "local[*]",
-        description="with executor=spark: local[*], local[2], spark://<host>:<port>, yarn or k8s://<address>",
-    )
+    executor: Literal["local", "spark"] = "local"
+    """local (this machine) or spark"""
+    spark_master: Master = "local[*]"
+    """with executor=spark: local[*], local[2], spark://<host>:<port>, yarn or k8s://<address>"""
 
 
 class PreprocessParameters(DataParameters, Executor):

@@ -22,9 +22,8 @@ from starcast.reviews.check import CheckedRows, judge, to_reviews
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parquet import RowGroups, to_table
-from starcast.reviews.prepare import PreparedFiles, place
+from starcast.reviews.prepare import Places, PreparedFiles, SplitFacts, clean_batch, place
 from starcast.reviews.split import SPLITS
-from starcast.reviews.split_files import Places, SplitFacts, clean_batch
 from starcast.reviews.stream import read_chunks
 from starcast.reviews.write import part_name
 from starcast.spark.jobs import run_jobs

@@ -16,8 +16,7 @@ import pyarrow as pa
 
 from starcast.cli.errors import UserError
 from starcast.reviews.blocks import BYTE_ORDER_MARK, TextBlock, kind_of
-from starcast.reviews.stream import read_chunks
-from starcast.reviews.text_formats import parse_delimited, parse_json_lines
+from starcast.reviews.stream import parse_delimited, parse_json_lines, read_chunks
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -2,6 +2,8 @@
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -11,9 +13,8 @@ from starcast.evaluation import intervals, scores
 from starcast.evaluation.decision import Decision, decide, decision_text
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
-from starcast.models.family import Fit, settings_text
+from starcast.models.family import EpochLines, Fit, settings_text
 from starcast.models.predictor import Predictor
-from starcast.models.progress import EpochLines
 from starcast.models.sampling import count_ratings, effective_shares, sampling_note
 from starcast.reports import figures, files
 from starcast.reviews.parquet import schema_of
@@ -25,12 +26,8 @@ from starcast.workflow.prepare import Prepared
 HEADLINE = ("f1_weighted", "f1_macro", "harmonic_recall", "mae")
 
 
-@dataclass(frozen=True)
-class SplitAnswers:
-    """A model's predictions for a split.
-
-    True and predicted ratings (index 0-4), probabilities of shape (reviews, 5).
-    """
+class SplitAnswers(NamedTuple):
+    """True and predicted ratings of a split (index 0-4), and a model's probabilities, shape (reviews, 5)."""
 
     ratings: np.ndarray
     predicted: np.ndarray
@@ -86,15 +83,14 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candi
     stored = dict(zip(("train", "val", "test"), map(prepared.split, SPLITS), strict=True))
     splits = {name: CorpusSplit.stored(file) for name, file in stored.items()}
     checkpoints, family, seed = artifacts.RunCheckpoints(run_id), plan.spec.family, plan.spec.options.seed
-    fitted = _fit(run_id, plan, splits["train"], splits["val"], checkpoints)
-    decision = _decide(plan, splits, fitted)
-    answers = _answers(splits, fitted, decision)
+    fitted = _fit(run_id, plan, splits, checkpoints)
+    decision, answers = _answer(plan, splits, fitted)
+    # The scores of the model as kept (that of the best epoch, with its decision) come after the last epoch's.
     scored = _log_scores(answers, fitted.epochs + 1)
     test = answers["test"]
     auc = intervals.auc_interval(test.ratings, [test.probabilities], seed)
     ends = {**intervals.bootstrap_intervals(test.matrix, seed), "auc": (auc.low, auc.high)}
-    ids = {name: pl.read_parquet(file, columns=["review_id"]) for name, file in stored.items()}
-    _log_files(plan, answers, ends, ids, (splits["train"].ratings, fitted.trained_on))
+    _log_files(plan, answers, ends, stored, (splits["train"].ratings, fitted.trained_on))
     uses_title = "title" in schema_of(stored["train"])
     uri = packaging.log_model(Predictor(family, prepared.cleaner, fitted.model, uses_title, decision))
     checkpoints.remove()
@@ -103,13 +99,9 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candi
 
 
 def _fit(
-    run_id: str,
-    plan: CandidatePlan,
-    train: CorpusSplit,
-    validation: CorpusSplit,
-    checkpoints: artifacts.RunCheckpoints,
+    run_id: str, plan: CandidatePlan, splits: dict[str, CorpusSplit], checkpoints: artifacts.RunCheckpoints
 ) -> Fit:
-    spec, options = plan.spec, plan.spec.options
+    spec, options, train, validation = plan.spec, plan.spec.options, splits["train"], splits["val"]
     note = sampling_note(count_ratings(train.ratings), options)
     what = f"{spec.family} on {len(train.ratings):,} reviews, sampling {options.sampling}{note}"
     print(f"fitting the candidate: {what}", flush=True)
@@ -122,28 +114,22 @@ def _fit(
     return fitted
 
 
-def _decide(plan: CandidatePlan, splits: dict[str, CorpusSplit], fitted: Fit) -> Decision:
+def _answer(
+    plan: CandidatePlan, splits: dict[str, CorpusSplit], fitted: Fit
+) -> tuple[Decision, dict[str, SplitAnswers]]:
+    """Fit the decision on the validation set, and answer all splits with it."""
     true_shares = effective_shares(splits["train"].ratings, "none")
     trained_shares = effective_shares(fitted.trained_on, plan.spec.options.sampling)
-    validation = splits["val"].ratings, fitted.validation_probabilities
-    return decide(plan.decision, plan.decision_metric, validation, (true_shares, trained_shares))
-
-
-def _answers(splits: dict[str, CorpusSplit], fitted: Fit, decision: Decision) -> dict[str, SplitAnswers]:
-    show, answers = Progress().show, {}
+    known, show, answers = fitted.validation_probabilities, Progress().show, {}
+    validation, shares = (splits["val"].ratings, known), (true_shares, trained_shares)
+    decision = decide(plan.decision, plan.decision_metric, validation, shares)
     for name, split in splits.items():
-        of_validation = name == "val"  # known since the fit
-        values = (
-            fitted.validation_probabilities if of_validation else answers_of(fitted.model, split.texts, show)
-        )
+        values = known if name == "val" else answers_of(fitted.model, split.texts, show)
         answers[name] = SplitAnswers(split.ratings, decision.choose(values), values)
-    return answers
+    return decision, answers
 
 
 def _log_scores(answers: dict[str, SplitAnswers], step: int) -> dict[str, dict[str, float]]:
-    """Log the scores of the model as kept (that of the best epoch, with its decision) one step past the last
-    epoch.
-    """
     scored = {}
     for split, answer in answers.items():
         scored[split] = scores.score(answer.ratings, answer.probabilities, answer.predicted)
@@ -157,13 +143,10 @@ def _log_files(
     plan: CandidatePlan,
     answers: dict[str, SplitAnswers],
     ends: intervals.Intervals,
-    ids: dict[str, pl.DataFrame],
+    stored: dict[str, Path],
     trained: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    """Log what people look at.
-
-    `trained`: ratings of the training set before and after sampling (index 0-4).
-    """
+    """Log what people look at; `trained`: ratings of the training set before and after sampling."""
     runs.log_metrics({"rows_used": len(trained[1])})
     with runs.artifacts_of_run() as folder:
         files.write_class_counts(folder, *map(count_ratings, trained))
@@ -171,9 +154,8 @@ def _log_files(
         files.write_json(folder / "intervals_test.json", ends)
         for split, answer in answers.items():
             files.write_split_files(folder, split, answer.ratings, answer.predicted)
-            files.write_predictions(
-                folder, split, ids[split]["review_id"], answer.ratings, answer.predicted, answer.probabilities
-            )
+            ids = pl.read_parquet(stored[split], columns=["review_id"])["review_id"]
+            files.write_predictions(folder, split, ids, *answer)
         matrices = {split: answers[split].matrix for split in ("train", "val")}
         figures.confusion_picture(matrices).save(folder / "confusion_matrices_train_val.png")
         shares = {split: (answers[split].ratings, answers[split].predicted) for split in ("val", "test")}

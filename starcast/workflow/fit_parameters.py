@@ -22,11 +22,7 @@ Measure = Annotated[str, one_of(name for name in RATING_SCORES if name not in LO
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Return the object of a JSON text.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """Return the object of a JSON text; raise a ValueError if it is none."""
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
@@ -56,54 +52,35 @@ class RegistryParameters(DataParameters):
 
     group: ClassVar = "Registry"
     # A field named `register` would be taken for ABCMeta's method.
-    register_model: bool = Field(True, alias="register", description="register the model as challenger")
-    model: ModelName = Field("review-rating", description="the model's name in the registry")
+    register_model: bool = Field(True, alias="register")
+    """register the model as challenger"""
+    model: ModelName = "review-rating"
+    """the model's name in the registry"""
 
 
 class FitParameters(RegistryParameters):
     """The data's parameters, and how candidates are fitted."""
 
     group: ClassVar = "Fit"
-    decision: DecisionName = Field(
-        "tuned",
-        description="how probabilities become a rating: argmax, tuned (argmax after weights fitted on the "
-        "validation set), expected (rounded mean), prior_corrected (argmax, the sampling's shift undone)",
-    )
-    decision_metric: Measure = Field("f1_macro", description="score that decision=tuned maximises")
-    schedule: Schedule = Field(
-        "linear",
-        description="learning rate of networks: linear (falls to zero over the epochs) or constant (study A)",
-    )
-    precision: Precision = Field(
-        "float32",
-        description="precision in which networks are trained: float32, or on GPUs mixed_bfloat16 (2020 and "
-        "later) or mixed_float16 (older)",
-    )
-    epochs: int = Field(
-        0,
-        ge=0,
-        le=1_000,
-        description="maximum epochs of the final fit; 0: as in a trial (linear schedule) or 15 with early "
-        "stopping",
-    )
-    neighbours: int = Field(
-        5,
-        ge=1,
-        le=100,
-        description="neighbours of a review in smote and adasyn; fewer where a rating is rare",
-    )
+    decision: DecisionName = "tuned"
+    """how probabilities become a rating: argmax, tuned (argmax after weights fitted on the validation set),
+    expected (rounded mean), prior_corrected (argmax, the sampling's shift undone)"""
+    decision_metric: Measure = "f1_macro"
+    """score that decision=tuned maximises"""
+    schedule: Schedule = "linear"
+    """learning rate of networks: linear (falls to zero over the epochs) or constant (study A)"""
+    precision: Precision = "float32"
+    """precision in which networks are trained: float32, or on GPUs mixed_bfloat16 (2020 and later) or
+    mixed_float16 (older)"""
+    epochs: int = Field(0, ge=0, le=1_000)
+    """maximum epochs of the final fit; 0: as in a trial (linear schedule) or 15 with early stopping"""
+    neighbours: int = Field(5, ge=1, le=100)
+    """neighbours of a review in smote and adasyn; fewer where a rating is rare"""
 
     def fit_options(self, *, sampling: str, epochs: int, batch_size: int) -> FitOptions:
         """Return how models are fitted, with what the steps name or search differently."""
-        return FitOptions(
-            sampling=sampling,
-            epochs=epochs,
-            batch_size=batch_size,
-            seed=self.seed,
-            schedule=self.schedule,
-            neighbours=self.neighbours,
-            precision=self.precision,
-        )
+        shared = self.model_dump(include={"seed", "schedule", "neighbours", "precision"})
+        return FitOptions(sampling=sampling, epochs=epochs, batch_size=batch_size, **shared)
 
     def plan(self, spec: ModelSpec) -> CandidatePlan:
         """Return the candidate to fit; a number of epochs that was asked for overrides that of `spec`."""
@@ -120,21 +97,18 @@ class TrainParameters(FitParameters):
 
     group: ClassVar = "Model"
     common: ClassVar = ("data", "family", "settings", "from_run", "resume")
-    sampling: Literal["default", Sampling] = Field(
-        "default",
-        description="how to balance the ratings of the training set; default: as the family's study did",
-    )
-    batch_size: BatchSize = Field(256, description="reviews per batch; study A used 32")
+    sampling: Literal["default", Sampling] = "default"
+    """how to balance the ratings of the training set; default: as the family's study did"""
+    batch_size: BatchSize = 256
+    """reviews per batch; study A used 32"""
     family: FamilyName = Field("logistic_regression", description=f"kind of model: {FAMILY_NAMES}")
-    settings: Annotated[str, AfterValidator(_check_json)] = Field(
-        "{}",
-        description='settings as JSON, e.g. {"units_1": 32}; others are the study\'s, with learning rate '
-        "0.01 under the linear schedule",
-    )
-    from_run: str = Field(
-        "", description="take family, settings and how to fit from this search, trial or candidate (run id)"
-    )
-    resume: str = Field("", description="continue an interrupted fit after its last epoch: run id, or latest")
+    settings: Annotated[str, AfterValidator(_check_json)] = "{}"
+    """settings as JSON, e.g. {"units_1": 32}; others are the study's, with learning rate 0.01 under the
+    linear schedule"""
+    from_run: str = ""
+    """take family, settings and how to fit from this search, trial or candidate (run id)"""
+    resume: str = ""
+    """continue an interrupted fit after its last epoch: run id, or latest"""
 
     def spec(self) -> ModelSpec:
         """Return the model that was asked for, where it is not taken from a run.
@@ -144,11 +118,8 @@ class TrainParameters(FitParameters):
         """
         family = FAMILIES[self.family]
         settings = family.check({**family.published_under(self.schedule), **json.loads(self.settings)})
-        options = self.fit_options(
-            sampling=family.check_sampling(self.sampling),
-            epochs=self.epochs or TRIAL_EPOCHS,
-            batch_size=self.batch_size,
-        )
+        sampling, epochs = family.check_sampling(self.sampling), self.epochs or TRIAL_EPOCHS
+        options = self.fit_options(sampling=sampling, epochs=epochs, batch_size=self.batch_size)
         return ModelSpec(self.family, settings, options)
 
     @model_validator(mode="after")

@@ -1,11 +1,14 @@
 """Fit in a process of its own, so that time and peak memory are the fit's own."""
 
 import os
+import signal
 import sys
 import time
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +19,7 @@ from starcast.cli.progress import Progress
 from starcast.evaluation.scores import val_scores
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
-from starcast.models.family import ModelSpec
-from starcast.models.progress import EpochLines
+from starcast.models.family import EpochLines, ModelSpec
 from starcast.models.sampling import count_ratings, effective_shares
 from starcast.models.texts import StoredTexts
 from starcast.reviews.split import SPLITS
@@ -27,10 +29,7 @@ LOOK_EVERY = 0.05  # seconds between looks at the memory of a fit
 
 @dataclass(frozen=True)
 class FitJob:
-    """What to fit: `folder` holds the splits as Parquet.
-
-    `rows` selects rows of the training set (default: all).
-    """
+    """What to fit: `folder` holds the splits as Parquet, `rows` selects rows of the training set (or all)."""
 
     folder: Path
     spec: ModelSpec
@@ -44,8 +43,7 @@ class FitResult:
     Attributes:
         probabilities: for `val` and `test`, shape (reviews, 5).
         class_counts: training rows per rating before and after sampling, shape (2, 5).
-        true_shares, trained_shares: shares of the ratings in the training set, and as trained on, weights
-        included.
+        true_shares, trained_shares: of the ratings in the training set, and as trained on, with weights.
         curve: metrics per epoch.
         seconds: of encoding, sampling and fitting.
         peak_memory_mb: of the whole process, libraries included.
@@ -81,7 +79,7 @@ def fit_alone(job: FitJob) -> FitResult:
         RuntimeError: any other error in the process, with its traceback.
     """
     ours, theirs = Pipe()
-    command = [sys.executable, "-m", "starcast.workflow.fit_worker", str(theirs.fileno())]
+    command = [sys.executable, "-m", "starcast.workflow.fit_process", str(theirs.fileno())]
     inherited = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = psutil.Popen(command, env=inherited, pass_fds=[theirs.fileno()])
     theirs.close()
@@ -92,9 +90,8 @@ def fit_alone(job: FitJob) -> FitResult:
             peak = max(peak, process.memory_info().rss)
         received: FitResult | UserError | str = ours.recv()
     except (EOFError, ConnectionError, psutil.NoSuchProcess):
-        raise UserError(
-            f"fitting {job.spec.family}: its process ended with code {process.wait()}; did memory run out?"
-        ) from None
+        what = f"its process ended with code {process.wait()}; did memory run out?"
+        raise UserError(f"fitting {job.spec.family}: {what}") from None
     finally:
         ours.close()
         with suppress(psutil.NoSuchProcess):  # it may have ended and been waited for
@@ -128,3 +125,21 @@ def fit(job: FitJob) -> FitResult:
         parameters=fitted.model.parameters(),
         seconds=seconds,
     )
+
+
+def work(pipe: Connection) -> None:
+    """Do the one job that arrives over the pipe and send its result."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the experiment ends its fits
+    try:
+        answer: FitResult | UserError | str = fit(pipe.recv())
+    except UserError as error:
+        answer = error
+    except Exception:  # sent to the experiment, which ends with it
+        answer = traceback.format_exc()
+    pipe.send(answer)
+
+
+if __name__ == "__main__":
+    from starcast.workflow import fit_process  # what is sent is of its classes, not of those of `__main__`
+
+    fit_process.work(Connection(int(sys.argv[1])))

@@ -8,12 +8,12 @@ from starcast.comparison.parameters import CompareParameters
 from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.promote import promote
 from starcast.tracking import history, runs
-from starcast.workflow import candidate
+from starcast.workflow.candidate import Candidate
 from starcast.workflow.search_parameters import MainParameters, TuneParameters
 from starcast.workflow.tune import tune
 
 
-def run_main(parameters: MainParameters) -> candidate.Candidate:
+def run_main(parameters: MainParameters) -> Candidate:
     """Run the steps as children of one run and return the candidate."""
     with runs.step_run("main", parameters.as_text(), f"main {Path(parameters.data).name}"):
         fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)))
@@ -21,15 +21,11 @@ def run_main(parameters: MainParameters) -> candidate.Candidate:
         compare_runs(CompareParameters.model_validate({"filter": trials, "split": "val"}))
         said = [f"{fitted.summary()}.", f"Candidate run {fitted.run_id}."]
         if fitted.registered:
-            said.append(_verdict(parameters.model, fitted.registered.version))
+            asked = {"model": parameters.model, "version": fitted.registered.version}
+            try:  # a dry run; the search stands even if no verdict is possible
+                said.append(promote(PromoteParameters.model_validate(asked)).sentence)
+            except UserError as error:
+                print(f"promote: no verdict: {error}", flush=True)
+                said.append(f"No verdict: {error}")
         runs.describe("\n\n".join(said), {"candidate_run_id": fitted.run_id})
     return fitted
-
-
-def _verdict(model: str, version: str) -> str:
-    """Return the sentence of a dry run of `promote`; a search stands even if no verdict is possible."""
-    try:
-        return promote(PromoteParameters.model_validate({"model": model, "version": version})).sentence
-    except UserError as error:
-        print(f"promote: no verdict: {error}", flush=True)
-        return f"No verdict: {error}"

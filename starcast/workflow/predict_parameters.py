@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from starcast.reviews.parameters import WRITTEN
 from starcast.spark.parameters import Executor
@@ -14,21 +14,18 @@ class PredictParameters(Executor):
 
     group: ClassVar = "Files and model"
     common: ClassVar = ("input", "output", "model")
-    input: str = Field(
-        "sample", description="file of reviews, as `data` of preprocess; ratings are not needed"
-    )
-    output: str = Field(
-        "predictions.csv",
-        description="file to write: .csv, .jsonl or .parquet; on Spark a folder of such files",
-    )
-    model: str = Field(
-        "models:/review-rating@challenger", description="models:/<name>@<alias> or models:/<name>/<version>"
-    )
-    text_column: str = Field("", description="column of the text; empty: recognised from the column names")
-    title_column: str = Field("", description="column of the title, for a model trained with titles")
-    trust_model_code: bool = Field(
-        False, description="run the code that a model of another project brings along"
-    )
+    input: str = "sample"
+    """file of reviews, as `data` of preprocess; ratings are not needed"""
+    output: str = "predictions.csv"
+    """file to write: .csv, .jsonl or .parquet; on Spark a folder of such files"""
+    model: str = "models:/review-rating@challenger"
+    """models:/<name>@<alias> or models:/<name>/<version>"""
+    text_column: str = ""
+    """column of the text; empty: recognised from the column names"""
+    title_column: str = ""
+    """column of the title, for a model trained with titles"""
+    trust_model_code: bool = False
+    """run the code that a model of another project brings along"""
 
     @field_validator("output")
     @classmethod

@@ -13,10 +13,9 @@ from starcast.reviews import check, clean, sources
 from starcast.reviews.hashing import digest_text
 from starcast.reviews.parameters import DataParameters
 from starcast.reviews.parquet import schema_of
-from starcast.reviews.prepare import prepare_here
+from starcast.reviews.prepare import length_summary, prepare_here
 from starcast.reviews.sources import file_digest
 from starcast.reviews.split import SPLITS
-from starcast.reviews.split_files import length_summary
 from starcast.spark.parameters import Executor, PreprocessParameters
 from starcast.spark.prepare import prepare_on_spark
 from starcast.spark.session import check_spark
@@ -32,14 +31,13 @@ class Prepared:
     """The finished preprocessing of a data set, on the tracking server."""
 
     run_id: str
-    reused: bool
     report: dict[str, Any]
     cleaner: clean.Cleaner
 
     def split(self, name: str) -> Path:
-        """Return the Parquet file of a split, or the folder of its parts.
+        """Return the Parquet file of a split: `review_id`, `text`, `rating`, `cleaned` and, if used, `title`.
 
-        Columns: `review_id`, `text`, `rating`, `cleaned` and, if a title is used, `title`.
+        It is a folder of parts where Spark wrote it.
         """
         return fetch(self.run_id, f"splits/{name}.parquet")
 
@@ -68,7 +66,7 @@ def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:
             done = f"reused the finished run {finished}: same file, parameters and code"
             runs.describe(f"The same as run {finished}, whose splits are reused.", {"reused_run": finished})
         else:
-            prepared = Prepared(run_id, False, _preprocess(parameters, file, cleaner), cleaner)
+            prepared = Prepared(run_id, _preprocess(parameters, file, cleaner), cleaner)
             done = f"splits and figures are on run {run_id}"
             lines = prepared.report["lines"]
             runs.describe("\n".join(f"- {line}" for line in lines), {history.REUSE_KEY: key})
@@ -78,8 +76,7 @@ def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:
 
 
 def prepare_once(parameters: DataParameters) -> Prepared:
-    """Preprocess for the active run; a continued run keeps the splits it began with, even without the raw
-    file.
+    """Preprocess for the active run; a continued run keeps its splits, even if the file has gone.
 
     Raises:
         UserError: the file is here and has changed since.
@@ -101,7 +98,7 @@ def prepare_once(parameters: DataParameters) -> Prepared:
 
 def _load(run_id: str, cleaner: clean.Cleaner) -> Prepared:
     report = json.loads(fetch(run_id, "report.json").read_text())
-    return Prepared(run_id, True, report, cleaner)
+    return Prepared(run_id, report, cleaner)
 
 
 def _on_spark(parameters: DataParameters) -> TypeGuard[PreprocessParameters]:

@@ -25,12 +25,8 @@ def _check_alone(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Families = Annotated[tuple[FamilyName, ...], COMMA_LIST, Field(min_length=1)]
-Samplings = Annotated[
-    tuple[Literal["search", "default", Sampling], ...],
-    COMMA_LIST,
-    Field(min_length=1),
-    AfterValidator(_check_alone),
-]
+SamplingNames = tuple[Literal["search", "default", Sampling], ...]
+Samplings = Annotated[SamplingNames, COMMA_LIST, Field(min_length=1), AfterValidator(_check_alone)]
 BatchSizes = Annotated[tuple[BatchSize, ...], COMMA_LIST, Field(min_length=1)]
 
 
@@ -39,58 +35,46 @@ class TuneParameters(FitParameters, Executor):
 
     group: ClassVar = "Search"
     common: ClassVar[tuple[str, ...]] = ("data", "families", "max_trials", "max_epochs", "resume", "seed")
-    sampling: Samplings = Field(
-        ("search",),
-        description="how to balance the ratings of the training set: search (tries none and class_weight), "
-        "default (as the family's study did), or a comma list to search",
-    )
-    batch_size: BatchSizes = Field(
-        (256,), description="reviews per batch; a comma list is searched; study A used 32"
-    )
+    sampling: Samplings = ("search",)
+    """how to balance the ratings of the training set: search (tries none and class_weight), default (as the
+    family's study did), or a comma list to search"""
+    batch_size: BatchSizes = (256,)
+    """reviews per batch; a comma list is searched; study A used 32"""
     families: Families = Field(
         ("logistic_regression", "gru_1", "lstm_2"), description=f"comma list of families: {FAMILY_NAMES}"
     )
-    engine: EngineName = Field("hyperopt", description="what proposes settings: hyperopt or keras-tuner")
-    algorithm: AlgorithmName = Field(
-        "auto",
-        description="hyperopt: tpe (auto), random, anneal; keras-tuner: random (auto), bayesian, hyperband",
-    )
-    start: Literal["known", "random"] = Field(
-        "known", description="first settings: known (published or known to be good) or random"
-    )
-    max_trials: int = Field(12, ge=1, le=100_000, description="number of trials, all families together")
-    max_epochs: int = Field(TRIAL_EPOCHS, ge=1, le=1_000, description="epochs of a trial; study A used 3")
-    executions_per_trial: int = Field(
-        1, ge=1, le=100, description="fits of a trial, with different seeds; their mean score counts"
-    )
-    objective: Annotated[str, one_of(f"val_{score}" for score in SCORES)] = Field(
-        "val_auc", description="validation score to optimise; study A used val_auc"
-    )
-    pruner: PrunerChoice = Field(
-        "auto", description="pruning rule: asha, median or none; auto: asha, or none with hyperband"
-    )
-    workers: int = Field(
-        0, ge=0, le=1_024, description="trials at a time; 0: as many as the machine or the cluster can run"
-    )
-    timeout_minutes: float = Field(0, ge=0, description="start no trial after so many minutes; 0: no limit")
-    server_patience_minutes: float = Field(
-        10, gt=0, description="how long to wait for a tracking server that does not answer"
-    )
-    resume: str = Field("", description="continue an interrupted search: run id, or latest")
+    engine: EngineName = "hyperopt"
+    """what proposes settings: hyperopt or keras-tuner"""
+    algorithm: AlgorithmName = "auto"
+    """hyperopt: tpe (auto), random, anneal; keras-tuner: random (auto), bayesian, hyperband"""
+    start: Literal["known", "random"] = "known"
+    """first settings: known (published or known to be good) or random"""
+    max_trials: int = Field(12, ge=1, le=100_000)
+    """number of trials, all families together"""
+    max_epochs: int = Field(TRIAL_EPOCHS, ge=1, le=1_000)
+    """epochs of a trial; study A used 3"""
+    executions_per_trial: int = Field(1, ge=1, le=100)
+    """fits of a trial, with different seeds; their mean score counts"""
+    objective: Annotated[str, one_of(f"val_{score}" for score in SCORES)] = "val_auc"
+    """validation score to optimise; study A used val_auc"""
+    pruner: PrunerChoice = "auto"
+    """pruning rule: asha, median or none; auto: asha, or none with hyperband"""
+    workers: int = Field(0, ge=0, le=1_024)
+    """trials at a time; 0: as many as the machine or the cluster can run"""
+    timeout_minutes: float = Field(0, ge=0)
+    """start no trial after so many minutes; 0: no limit"""
+    server_patience_minutes: float = Field(10, gt=0)
+    """how long to wait for a tracking server that does not answer"""
+    resume: str = ""
+    """continue an interrupted search: run id, or latest"""
 
-    @field_validator("algorithm")
+    @field_validator("algorithm", "pruner")
     @classmethod
-    def _check_algorithm(cls, algorithm: AlgorithmName, given: ValidationInfo) -> AlgorithmName:
-        if "engine" in given.data:
-            Engine.choose(given.data["engine"], algorithm, "auto")
-        return algorithm
-
-    @field_validator("pruner")
-    @classmethod
-    def _check_pruner(cls, pruner: PrunerChoice, given: ValidationInfo) -> PrunerChoice:
-        if {"engine", "algorithm"} <= given.data.keys():
-            Engine.choose(given.data["engine"], given.data["algorithm"], pruner)
-        return pruner
+    def _check_engine(cls, value: str, given: ValidationInfo) -> str:
+        known = {**given.data, str(given.field_name): value}
+        if {"engine", "algorithm"} <= known.keys():
+            Engine.choose(known["engine"], known["algorithm"], known.get("pruner", "auto"))
+        return value
 
     @model_validator(mode="after")
     def _check_families(self) -> Self:
@@ -108,9 +92,8 @@ class TuneParameters(FitParameters, Executor):
 
     def trial_options(self) -> FitOptions:
         """Return how trials are fitted unless their settings say otherwise."""
-        return self.fit_options(
-            sampling=self.sampling[0], epochs=self.max_epochs, batch_size=self.batch_size[0]
-        )
+        sampling, batch_size = self.sampling[0], self.batch_size[0]
+        return self.fit_options(sampling=sampling, epochs=self.max_epochs, batch_size=batch_size)
 
     def goal(self) -> Objective:
         """Return the objective with its direction."""
@@ -138,9 +121,8 @@ class TuneParameters(FitParameters, Executor):
         Raises:
             UserError: the family does not take one of them.
         """
-        return tuple(
-            FAMILIES[family].check_sampling(name) for name in self.searched_samplings() or self.sampling
-        )
+        names = self.searched_samplings() or self.sampling
+        return tuple(map(FAMILIES[family].check_sampling, names))
 
     def first_points(self) -> list[tuple[str, Settings]]:
         """Return the search's first points, pairs of family and settings; settings left out are drawn.
@@ -151,16 +133,14 @@ class TuneParameters(FitParameters, Executor):
         if self.start == "random":
             turns = self.max_trials if self.chosen_engine().algorithm == "random" else len(self.families)
             return [(self.families[i % len(self.families)], {}) for i in range(turns)]
+        known = [(family, FAMILIES[family].start(self.schedule)) for family in self.families]
         samplings = self.searched_samplings()
         if not samplings:
-            return [(family, FAMILIES[family].start(self.schedule)) for family in self.families]
+            return known
         return [
-            (
-                family,
-                {**FAMILIES[family].start(self.schedule), "sampling": samplings[(i + turn) % len(samplings)]},
-            )
+            (family, {**settings, "sampling": samplings[(i + turn) % len(samplings)]})
             for turn in range(len(samplings))
-            for i, family in enumerate(self.families)
+            for i, (family, settings) in enumerate(known)
         ]
 
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 from starcast.cli.parameters import resumed
 from starcast.models.catalogue import FAMILIES
 from starcast.tracking import commands, history, resumption, runs
-from starcast.workflow import candidate, prepare
+from starcast.workflow.candidate import Candidate, fit_candidate
 from starcast.workflow.fit_parameters import TRIAL_EPOCHS, TrainParameters
+from starcast.workflow.prepare import prepare_once
 
 FREE = ("resume",)  # may differ from the run that is continued
 
 
-def train(parameters: TrainParameters) -> candidate.Candidate:
+def train(parameters: TrainParameters) -> Candidate:
     """Fit, evaluate, log and register one candidate, on the step's own run."""
     if parameters.resume:
         with runs.step_run("resume train", parameters.as_text(), f"resume {parameters.resume}"):
@@ -25,14 +26,14 @@ def train(parameters: TrainParameters) -> candidate.Candidate:
         return _fit(parameters, run_id)
 
 
-def _fit(parameters: TrainParameters, run_id: str) -> candidate.Candidate:
+def _fit(parameters: TrainParameters, run_id: str) -> Candidate:
     spec = history.spec_of(parameters.from_run, parameters.seed) if parameters.from_run else parameters.spec()
     if not spec.options.epochs:  # the earlier run used the default
         spec = replace(spec, options=replace(spec.options, epochs=TRIAL_EPOCHS))
     plan = parameters.plan(replace(spec, settings=FAMILIES[spec.family].check(spec.settings)))
     try:
-        prepared = prepare.prepare_once(parameters.data_parameters())
-        fitted = candidate.fit_candidate(run_id, prepared, plan)
+        prepared = prepare_once(parameters.data_parameters())
+        fitted = fit_candidate(run_id, prepared, plan)
     except KeyboardInterrupt:
         go_on = commands.command_line("train", resume=run_id)
         runs.leave_word(f"**Interrupted.** To continue: `{go_on}`")

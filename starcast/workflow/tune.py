@@ -1,6 +1,4 @@
-"""Search families and settings, fit the best once more, evaluate it on the test set, register it as
-challenger.
-"""
+"""Search families and settings, and fit, evaluate and register the best once more."""
 
 from pathlib import Path
 
@@ -9,13 +7,14 @@ from starcast.search.progress import say
 from starcast.spark.session import check_spark
 from starcast.tracking import commands, resumption, runs, store
 from starcast.tracking.resumption import Finished
-from starcast.workflow import candidate, prepare
+from starcast.workflow.candidate import Candidate
+from starcast.workflow.prepare import prepare_once
 from starcast.workflow.search import check_best, fit_best, search
 from starcast.workflow.search_parameters import FREE, TuneParameters
 from starcast.workflow.search_summary import describe_search, log_search
 
 
-def tune(parameters: TuneParameters) -> candidate.Candidate:
+def tune(parameters: TuneParameters) -> Candidate:
     """Run a search, or continue one, and return its candidate.
 
     Raises:
@@ -25,7 +24,15 @@ def tune(parameters: TuneParameters) -> candidate.Candidate:
         check_spark(parameters.spark_master)
     if parameters.resume:
         with runs.step_run("resume tune", parameters.as_text(), f"resume {parameters.resume}"):
-            return _resume(parameters)
+            parent = resumption.find_unfinished("tune", parameters.resume)
+            parameters, parent_id = resumed(parameters, parent.data.params, FREE), parent.info.run_id
+            runs.describe(f"Continued search {parent_id}.", {"resumed_run_id": parent_id})
+            resumption.close_abandoned(keep=parent_id)
+            with runs.reopened_run(parent_id):
+                finished = resumption.read_search(parent, parameters.spaces(), parameters.goal())
+                done = f"{len(finished.trials)} of {parameters.max_trials} trials are done"
+                say(f"continuing search {parent_id} of {parameters.data}: {done}")
+                return _search_and_fit(parameters, parent_id, finished)
     with runs.step_run("tune", parameters.as_text(), _name(parameters)) as run_id:
         return _search_and_fit(parameters, run_id, resumption.NOTHING)
 
@@ -36,37 +43,22 @@ def _name(parameters: TuneParameters) -> str:
     return f"tune {families} on {Path(parameters.data).name}, {parameters.max_trials} trials"
 
 
-def _resume(given: TuneParameters) -> candidate.Candidate:
-    parent = resumption.find_unfinished("tune", given.resume)
-    parameters = resumed(given, parent.data.params, FREE)
-    runs.describe(f"Continued search {parent.info.run_id}.", {"resumed_run_id": parent.info.run_id})
-    resumption.close_abandoned(keep=parent.info.run_id)
-    with runs.reopened_run(parent.info.run_id):
-        finished = resumption.read_search(parent, parameters.spaces(), parameters.goal())
-        done, total = len(finished.trials), parameters.max_trials
-        say(f"continuing search {parent.info.run_id} of {parameters.data}: {done} of {total} trials are done")
-        return _search_and_fit(parameters, parent.info.run_id, finished)
-
-
-def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished) -> candidate.Candidate:
+def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished) -> Candidate:
     goal = parameters.goal()
     runs.describe("The search is under way.")
     try:
-        prepared = prepare.prepare_once(parameters.data_parameters())
-        searched = search(parameters, prepared, run_id, finished)
-        best = check_best(searched)
-        log_search(goal, searched.trials, searched.run_ids)
-        fitted = fit_best(parameters, prepared, best)
+        prepared = prepare_once(parameters.data_parameters())
+        trials, run_ids = search(parameters, prepared, run_id, finished)
+        best = check_best(trials)
+        log_search(goal, best, trials, run_ids)
+        fitted = fit_best(parameters, prepared, best.proposal)
     except KeyboardInterrupt:
         go_on = commands.command_line("tune", resume=run_id)
         runs.leave_word(f"**Interrupted.** To continue this search: `{go_on}`")
         say(f"interrupted; continue with: {go_on}")
         raise
-    table = describe_search(_name(parameters), goal, searched.trials, searched.run_ids, fitted)
-    for line in (
-        *fitted.lines(),
-        *commands.where_to_look(run_id),
-        f"compare the trials: {store.address(table)}",
-    ):
+    page = describe_search(_name(parameters), goal, best, trials, run_ids, fitted)
+    compare = f"compare the trials: {store.address(page)}"
+    for line in (*fitted.lines(), *commands.where_to_look(run_id), compare):
         say(line)
     return fitted

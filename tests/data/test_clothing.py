@@ -9,8 +9,8 @@ import pytest
 
 from starcast.reviews.check import CheckReport, to_reviews
 from starcast.reviews.layouts import recognise
+from starcast.reviews.prepare import length_summary
 from starcast.reviews.sources import CLOTHING, check_clothing, download_clothing
-from starcast.reviews.split_files import length_summary
 from tests.reviews.tables import check_reviews, read_table, split_reviews
 
 pytestmark = pytest.mark.skipif(

@@ -41,11 +41,6 @@ def test_columns_are_chosen_and_named() -> None:
     ]
 
 
-def test_a_file_to_be_scored_has_no_rating_column() -> None:
-    table = to_reviews(pl.DataFrame({"text": ["good"]}), Layout("plain", "text", ""))
-    assert table.to_dicts() == [{"review_id": 0, "text": "good"}]
-
-
 @pytest.mark.parametrize("dtype", [pl.Int64, pl.UInt8, pl.Float64, pl.String, pl.Categorical])
 def test_ratings_of_any_column_type_become_whole_numbers(dtype: pl.DataType) -> None:
     numbers = [rating for rating in (1, 2) for _ in range(SMALLEST_CLASS)]

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from starcast.reviews.split_files import length_summary
+from starcast.reviews.prepare import length_summary
 
 
 def test_summary_of_lengths_by_hand() -> None:
