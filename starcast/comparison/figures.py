@@ -1,5 +1,6 @@
 """Figures of a comparison: scores with their intervals, what they cost, how they grew over the epochs."""
 
+from collections.abc import Mapping
 from itertools import cycle
 from typing import Any
 
@@ -18,14 +19,14 @@ NAMED = 45  # letters of a name
 
 def score_figure(comparison: Comparison) -> Figure:
     """Return a dot with its 95% interval per system, the best on top, colours and marks by family."""
-    placed = comparison.placed
+    placed, looks = comparison.placed, _looks(comparison)
     figure = Figure(figsize=(WIDTH, 1.2 + 0.26 * len(placed)), layout="constrained")
     axes = figure.subplots()
     for i, each in enumerate(placed):
-        axes.errorbar(each.value, i, xerr=_reach(each), capsize=2, **_look(comparison, each))
+        axes.errorbar(each.value, i, xerr=_reach(each), capsize=2, **looks[each.system.get("family")])
     axes.set_yticks(range(len(placed)), [cut(each.system.name, NAMED) for each in placed])
     axes.set(ylim=(len(placed) - 0.4, -0.6), xlabel=f"{comparison.split} {comparison.metric}")
-    _finish(figure, axes, comparison)
+    _finish(figure, axes, looks)
     return figure
 
 
@@ -34,12 +35,13 @@ def cost_figure(comparison: Comparison) -> Figure:
     costs = {"seconds of a fit": [each.system.seconds for each in comparison.placed]}
     if any(each.system.parameters for each in comparison.placed):
         costs["trained parameters"] = [each.system.parameters or 0.0 for each in comparison.placed]
-    figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
+    figure, looks = Figure(figsize=(WIDTH, 3.6), layout="constrained"), _looks(comparison)
     panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
     for axes, (label, paid) in zip(panels, costs.items(), strict=True):
         for cost, each in zip(paid, comparison.placed, strict=True):
             if cost:
-                axes.errorbar(cost, each.value, yerr=_reach(each), capsize=2, **_look(comparison, each))
+                look = looks[each.system.get("family")]
+                axes.errorbar(cost, each.value, yerr=_reach(each), capsize=2, **look)
         axes.set(xscale="log", xlabel=label)
         low, high = axes.get_xlim()
         # Over less than two decades, powers of ten leave an axis without numbers; over more, others overlap.
@@ -48,7 +50,7 @@ def cost_figure(comparison: Comparison) -> Figure:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(color="black", alpha=PALE)
     panels[0].set_ylabel(f"{comparison.split} {comparison.metric}")
-    _finish(figure, panels[0], comparison)
+    _finish(figure, panels[0], looks)
     return figure
 
 
@@ -80,10 +82,6 @@ def _looks(comparison: Comparison) -> dict[str, dict[str, Any]]:
     return dict(zip(families, cycle(looks), strict=False))
 
 
-def _look(comparison: Comparison, placed: RankedSystem) -> dict[str, Any]:
-    return _looks(comparison)[placed.system.get("family")]
-
-
 def _reach(placed: RankedSystem) -> list[list[float]] | None:
     """Return how far the interval reaches below and above the score, which it need not contain."""
     if placed.interval is None:
@@ -92,11 +90,10 @@ def _reach(placed: RankedSystem) -> list[list[float]] | None:
     return [[max(placed.value - low, 0.0)], [max(high - placed.value, 0.0)]]
 
 
-def _finish(figure: Figure, axes: Axes, comparison: Comparison) -> None:
+def _finish(figure: Figure, axes: Axes, looks: Mapping[str, dict[str, Any]]) -> None:
     """Draw a pale grid, and a legend if there are several families."""
     axes.grid(color="black", alpha=PALE)
     axes.set_axisbelow(True)
-    looks = _looks(comparison)
     if len(looks) > 1:
         marks = [axes.plot([], [], **look)[0] for look in looks.values()]
         columns: dict[str, Any] = {"loc": "outside upper center", "ncols": len(looks)}

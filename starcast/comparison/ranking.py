@@ -17,18 +17,12 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class RankedSystem:
-    """A system in its place.
-
-    Args:
-        value: its score.
-        interval: the score's 95% interval; None for a loss, and for an AUC whose probabilities were not kept.
-        lead: how much better the best system is; None for the best, and if the two cannot be paired.
-    """
+    """A system in its place."""
 
     system: System
-    value: float
-    interval: Interval | None
-    lead: Difference | None
+    value: float  # its score
+    interval: Interval | None  # None for a loss, and for an AUC whose probabilities were not kept
+    lead: Difference | None  # how much better the best is; None for the best, and if they cannot be paired
 
     @property
     def text(self) -> str:
@@ -75,15 +69,10 @@ def rank(systems: Sequence[System], metric: str, split: str, by: str) -> Compari
     ranked = sorted(systems, key=lambda system: -sign * system.score(metric))
     draws = _draws(ranked)
     leads = _leads(ranked, draws, metric, sign)
-    placed = [
-        RankedSystem(
-            system,
-            system.score(metric),
-            _interval(system, draws.get(system.name), metric),
-            leads.get(system.name),
-        )
-        for system in ranked
-    ]
+    placed = []
+    for system in ranked:
+        interval = _interval(system, draws.get(system.name), metric)
+        placed.append(RankedSystem(system, system.score(metric), interval, leads.get(system.name)))
     return Comparison(tuple(placed), metric, split, by)
 
 
@@ -102,15 +91,13 @@ def _draws(systems: Sequence[System]) -> dict[str, Draws]:
 
 
 def _interval(system: System, draws: Draws | None, metric: str) -> Interval | None:
-    if draws:
-        if metric == "auc":
-            probabilities = [each.probabilities for each in system.answers]
-            estimate = auc_interval(system.answers[0].ratings, probabilities, SEED)
-        elif metric in draws.values:
-            estimate = draws.estimate(metric)
-        else:
-            return None
+    if draws and metric == "auc":
+        probabilities = [each.probabilities for each in system.answers]
+        estimate = auc_interval(system.answers[0].ratings, probabilities, SEED)
         return estimate.low, estimate.high
+    if draws:
+        found = draws.estimate(metric) if metric in draws.values else None
+        return found and (found.low, found.high)
     # The reviews are unknown: the mean of the fits' own intervals, as they may share all sampling of reviews.
     ends = [bootstrap_intervals(run.matrix, SEED) for run in system.runs]
     if metric not in ends[0]:
@@ -119,9 +106,7 @@ def _interval(system: System, draws: Draws | None, metric: str) -> Interval | No
     return float(low), float(high)
 
 
-def _leads(
-    ranked: Sequence[System], draws: dict[str, Draws], metric: str, sign: int
-) -> dict[str, Difference]:
+def _leads(ranked: list[System], draws: dict[str, Draws], metric: str, sign: int) -> dict[str, Difference]:
     """Return how much better the first system is than those scored on the same reviews, by name."""
     best = draws.get(ranked[0].name)
     if best is None or metric not in best.values:

@@ -14,11 +14,7 @@ DESCRIBED = 15  # systems in a run's description, whose length is limited
 
 
 def comparison_report(comparison: Comparison, left_out: tuple[str, ...]) -> Report:
-    """Return the whole report.
-
-    Args:
-        left_out: sentences on runs that are not in the comparison.
-    """
+    """Return the whole report; `left_out` are sentences on runs that are not in the comparison."""
     metric, settings = comparison.metric, settings_table(comparison)
     direction = "lower" if metric in LOWER_IS_BETTER else "higher"
     scores_alt = f"{metric} of every system with its 95% interval, best on top; {direction} is better"
@@ -93,16 +89,12 @@ def _cautions(comparison: Comparison) -> list[str]:
         return ["The best kept only its confusion matrix: there are intervals, but no paired differences."]
     unpaired = [each.system for each in others if not each.lead]
     reasons = {
-        "Without a paired difference, as only their confusion matrices were kept": [
-            system.name for system in unpaired if not system.reviews
-        ],
-        "Not comparable with the best, as they were scored on other reviews": [
-            system.name for system in unpaired if system.reviews
-        ],
+        "Without a paired difference, as only their confusion matrices were kept": False,
+        "Not comparable with the best, as they were scored on other reviews": True,
     }
     lines = []
-    for reason, names in reasons.items():
-        if names:
+    for reason, known in reasons.items():
+        if names := [system.name for system in unpaired if bool(system.reviews) is known]:
             first = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
             lines.append(f"{reason}: {len(names):,} ({first}).")
     if comparison.split == "val":
@@ -139,9 +131,7 @@ def _curves(comparison: Comparison) -> tuple[Content, ...]:
     systems = curve_systems(comparison)
     if not systems:
         return ("No fit has several epochs.",)
-    text = (
-        f"The best {len(systems)} systems with several epochs. The scores are those of the most probable "
-        "star, before a decision is tuned."
-    )
+    scores = "The scores are those of the most probable star, before a decision is tuned."
     alt = f"validation {comparison.metric} after every epoch"
-    return text, Picture("curves", curves_figure(comparison), alt)
+    picture = Picture("curves", curves_figure(comparison), alt)
+    return f"The best {len(systems)} systems with several epochs. {scores}", picture

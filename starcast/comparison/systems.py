@@ -66,23 +66,18 @@ def make_systems(runs: Sequence[ScoredRun], by: str) -> list[System]:
     """
     if not by:
         often = Counter(run.name for run in runs)
-        return [
-            System(run.name if often[run.name] == 1 else f"{run.name} {run.run_id[:6]}", (run,))
-            for run in runs
-        ]
+        names = [r.name if often[r.name] == 1 else f"{r.name} {r.run_id[:6]}" for r in runs]
+        return [System(name, (run,)) for name, run in zip(names, runs, strict=True)]
     groups: dict[tuple[str, str], list[ScoredRun]] = defaultdict(list)
     for run in runs:
         if run.get(by):
             groups[run.get(by), run.answers.reviews if run.answers else ""].append(run)
     if not groups:
-        names = ", ".join(group_names(runs)) or "nothing"
-        raise UserError(f"parameter by: no run has {by!r}; the runs differ in {names}")
+        ways = ", ".join(group_names(runs)) or "nothing"
+        raise UserError(f"parameter by: no run has {by!r}; the runs differ in {ways}")
     often = Counter(value for value, _ in groups)
     return [
-        System(
-            value if often[value] == 1 else f"{value}, reviews {reviews or 'unknown'}",
-            tuple(members),
-        )
+        System(value if often[value] == 1 else f"{value}, reviews {reviews or 'unknown'}", tuple(members))
         for (value, reviews), members in groups.items()
     ]
 

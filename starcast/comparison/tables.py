@@ -15,23 +15,16 @@ SHOWN = ("f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa",
 def score_table(comparison: Comparison) -> Table:
     """Return a row per system: what it is, its scores, what it cost."""
     others = [name for name in SHOWN if name != comparison.metric]
-    rows = [
-        (
-            each.system.name,
-            each.system.get("family"),
-            each.system.get("sampling"),
-            each.text,
-            *(_number(each.system.score(name), ".3f") for name in others),
-            _number(each.system.seconds, ",.1f"),
-            _number(each.system.parameters, ",.0f"),
-            f"{each.reviews:,}",
-            _run(comparison, each),
-        )
-        for each in comparison.placed
-    ]
-    what = ("name", "family", "sampling", f"{comparison.metric} (95% interval)", *others)
+    rows = []
+    for each in comparison.placed:
+        system = each.system
+        scores = (_number(system.score(name), ".3f") for name in others)
+        cost = _number(system.seconds, ",.1f"), _number(system.parameters, ",.0f"), f"{each.reviews:,}"
+        what = system.name, system.get("family"), system.get("sampling"), each.text
+        rows.append((*what, *scores, *cost, _run(comparison, each)))
+    head = ("name", "family", "sampling", f"{comparison.metric} (95% interval)", *others)
     last = "runs" if comparison.by else "run"
-    return Table((*what, "fit seconds", "parameters", "reviews", last), tuple(rows))
+    return Table((*head, "fit seconds", "parameters", "reviews", last), tuple(rows))
 
 
 def terminal_table(comparison: Comparison, shown: int) -> Table:

@@ -15,40 +15,24 @@ METRICS = tuple(name for name in SCORES if name not in ("auc", "loss"))
 
 @dataclass(frozen=True)
 class Limits:
-    """What a challenger must satisfy.
+    """What a challenger must satisfy."""
 
-    Attributes:
-        metric: the deciding score; the whole 95% confidence interval of its improvement must lie above
-            `margin`.
-        recall_drop: how much recall any one rating may lose.
-        latency_ms: median milliseconds for one review; 0: no limit.
-        megabytes: size on disk; 0: no limit.
-        thresholds: for a first model, minimum scores (maximum, where lower is better).
-    """
-
-    metric: str
-    margin: float
-    recall_drop: float
-    latency_ms: float
-    megabytes: float
-    thresholds: Mapping[str, float]
+    metric: str  # the deciding score
+    margin: float  # the whole 95% confidence interval of its improvement must lie above this
+    recall_drop: float  # how much recall any one rating may lose
+    latency_ms: float  # median milliseconds for one review; 0: no limit
+    megabytes: float  # size on disk; 0: no limit
+    thresholds: Mapping[str, float]  # minimum scores of a first model (maximum, where lower is better)
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A model with its predictions for the test reviews.
+    """A model with its predictions for the test reviews."""
 
-    Attributes:
-        label: for people, e.g. `version 3 (gru_1)`.
-        predicted: predicted ratings as index 0-4, shape (reviews,).
-        latency_ms: milliseconds for single reviews, one after the other, shape (calls,).
-        megabytes: size on disk.
-    """
-
-    label: str
-    predicted: np.ndarray
-    latency_ms: np.ndarray
-    megabytes: float
+    label: str  # for people, e.g. `version 3 (gru_1)`
+    predicted: np.ndarray  # ratings as index 0-4, shape (reviews,)
+    latency_ms: np.ndarray  # milliseconds for single reviews, one after the other, shape (calls,)
+    megabytes: float  # size on disk
 
     def latency(self, percent: float) -> float:
         """Return a percentile of the milliseconds for one review."""
@@ -67,22 +51,16 @@ class GateCheck:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The checks and the numbers behind them.
-
-    Attributes:
-        ratings: true ratings as index 0-4, shape (reviews,).
-        baseline: the champion or, for a first model, the most frequent rating for every review.
-        gains: for each score, challenger minus baseline.
-    """
+    """The checks and the numbers behind them."""
 
     limits: Limits
-    ratings: np.ndarray
+    ratings: np.ndarray  # true ratings as index 0-4, shape (reviews,)
     challenger: Contender
-    baseline: Contender
+    baseline: Contender  # the champion or, for a first model, the most frequent rating for every review
     first: bool
     challenger_draws: Draws
     baseline_draws: Draws
-    gains: Mapping[str, Difference]
+    gains: Mapping[str, Difference]  # for each score, challenger minus baseline
     checks: tuple[GateCheck, ...]
 
     @property

@@ -58,7 +58,7 @@ class RunRecorder:
 
 
 class RunCheckpoints:
-    """Keeps a fit under way (`starcast.models.checkpoint.Checkpoints`) as artifacts of its run."""
+    """Keeps a fit under way (`starcast.models.family.Checkpoints`) as artifacts of its run."""
 
     def __init__(self, run_id: str) -> None:
         self._run_id, self._client = run_id, mlflow.MlflowClient()

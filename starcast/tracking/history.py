@@ -12,7 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from starcast.models.family import FitOptions, ModelSpec, Precision, Schedule
 from starcast.tracking.access import explained
-from starcast.tracking.artifacts import fetch
+from starcast.tracking.artifacts import artifacts_of, fetch
 from starcast.tracking.store import runs_here
 
 REUSE_KEY = "reuse_key"  # tag
@@ -63,6 +63,5 @@ def reuse_key(inputs: Mapping[str, object], code: Iterable[Path]) -> str:
 
 def finished_run(key: str, artifact: str) -> str | None:
     """Return the newest finished run of the experiment with this key whose artifact is still there."""
-    client = mlflow.MlflowClient()
     found = runs_here(f"tags.{REUSE_KEY} = '{key}' and attributes.status = 'FINISHED'")
-    return next((r.info.run_id for r in found if client.list_artifacts(r.info.run_id, artifact)), None)
+    return next((each.info.run_id for each in found if artifacts_of(each.info.run_id, artifact)), None)

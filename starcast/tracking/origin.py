@@ -25,30 +25,19 @@ OFFER = f"what can be reproduced: a run of {', '.join(STEPS)}, and a search's ca
 
 @dataclass(frozen=True)
 class Origin:
-    """What is to be run again.
-
-    Args:
-        kind: one of `STEPS`, or `candidate` or `trial` of a search.
-        parameters: of the step; for a candidate or trial, of the search above it.
-        tags: the run's own.
-        epochs_run: of a trial.
-        versions: Python, platform, packages; empty where they are gone.
-        prepared_run_id: the run whose splits it learned from.
-        digests: of the splits and (`raw`) of the file, as far as they are known.
-        resumed: whether the search was interrupted and resumed.
-    """
+    """What is to be run again; versions and digests as far as they are still known."""
 
     run_id: str
     name: str
-    kind: str
-    parameters: Mapping[str, str]
-    tags: Mapping[str, str]
-    epochs_run: int
+    kind: str  # one of `STEPS`, or `candidate` or `trial` of a search
+    parameters: Mapping[str, str]  # of the step; for a candidate or trial, of the search above it
+    tags: Mapping[str, str]  # the run's own
+    epochs_run: int  # of a trial
     code: lineage.Code
-    versions: Mapping[str, str]
-    prepared_run_id: str
-    digests: Mapping[str, str]
-    resumed: bool
+    versions: Mapping[str, str]  # Python, platform, packages
+    prepared_run_id: str  # the run whose splits it learned from
+    digests: Mapping[str, str]  # of the splits and (`raw`) of the file
+    resumed: bool  # whether the search was interrupted and resumed
 
 
 def find(asked: str) -> Origin:
@@ -82,8 +71,8 @@ def find(asked: str) -> Origin:
 def _get(run_id: str) -> Run:
     advice = "copy the id from its page, or leave it empty for the newest candidate"
     with explained(f"parameter run: there is no run {run_id!r} in {shown_store()}; {advice}"):
-        return mlflow.get_run(run_id)
-    raise AssertionError  # never reached
+        run = mlflow.get_run(run_id)
+    return run
 
 
 def _kind(run: Run) -> str:

@@ -62,9 +62,8 @@ def answers_otherwise(predictor: Predictor, saved: dict[str, Any]) -> str:
     worst = int(differences.argmax())
     if differences[worst] <= TOLERANCE:
         return ""
-    return (
-        f"expected rating {now[worst]:.2f} instead of {saved[ANSWERS][worst]:.2f} for {PROBES[worst]!r:.40}"
-    )
+    said = f"expected rating {now[worst]:.2f} instead of {saved[ANSWERS][worst]:.2f}"
+    return f"{said} for {PROBES[worst]!r:.40}"
 
 
 @contextmanager
@@ -72,10 +71,9 @@ def _described(predictor: Predictor) -> Iterator[dict[str, Any]]:
     inputs: list[ColSpec | TensorSpec] = [ColSpec("string", "text")]
     if predictor.uses_title:
         inputs.append(ColSpec("string", "title", required=False))
-    outputs = [("long", "rating"), *(("double", f"probability_{rating}") for rating in range(1, 6))]
-    answer: list[ColSpec | TensorSpec] = [
-        ColSpec(*each) for each in (*outputs, ("double", "expected_rating"))
-    ]
+    numbers = (*(f"probability_{rating}" for rating in range(1, 6)), "expected_rating")
+    answer: list[ColSpec | TensorSpec] = [ColSpec("long", "rating")]
+    answer += [ColSpec("double", name) for name in numbers]
     packages = sorted({*ALWAYS_NEEDED, *FAMILIES[predictor.family].requirements})
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "predictor"

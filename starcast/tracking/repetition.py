@@ -31,23 +31,16 @@ OUTCOME, BY = "reproduction", "reproduction_run_id"  # tags
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run kept: numbers, facts in words (digests, the best settings), matrices, predictions.
-
-    Args:
-        key: what tells it from the other runs below the same parent.
-        matrices: metric prefix (`test`, `val`, `test_argmax`) to counts, shape (5, 5).
-        answers: predictions by split.
-        below: the runs below it that count.
-    """
+    """What a run kept: numbers, facts in words (digests, the best settings), matrices, predictions."""
 
     run_id: str
     name: str
-    key: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()  # what tells it from the other runs below the same parent
     metrics: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
-    matrices: Mapping[str, np.ndarray] = field(default_factory=dict)
-    answers: Mapping[str, Predictions] = field(default_factory=dict)
-    below: Sequence["RunRecord"] = ()
+    matrices: Mapping[str, np.ndarray] = field(default_factory=dict)  # `test`, `val_argmax`...: shape (5, 5)
+    answers: Mapping[str, Predictions] = field(default_factory=dict)  # by split
+    below: Sequence["RunRecord"] = ()  # the runs below it that count
 
 
 def read(run_id: str) -> RunRecord:

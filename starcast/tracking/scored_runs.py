@@ -33,17 +33,12 @@ NAMED = 20  # experiments in a message
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a run predicted, in ascending order of the reviews' ids.
-
-    Args:
-        ratings: true ratings as index 0-4, shape (reviews,); `predicted` likewise.
-        probabilities: of the ratings, shape (reviews, 5).
-    """
+    """What a run predicted, in ascending order of the reviews' ids; ratings as index 0-4."""
 
     review_ids: np.ndarray
-    ratings: np.ndarray
-    predicted: np.ndarray
-    probabilities: np.ndarray
+    ratings: np.ndarray  # true ones, shape (reviews,)
+    predicted: np.ndarray  # shape (reviews,)
+    probabilities: np.ndarray  # of the ratings, shape (reviews, 5)
 
     @cached_property
     def reviews(self) -> str:
@@ -54,29 +49,18 @@ class Predictions:
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """A run with its scores on one split.
-
-    Args:
-        settings: everything that was set, as text: parameters and the family's settings.
-        tags: everything else that runs may be grouped by.
-        scores: `starcast.evaluation.scores` by name, without a split's prefix.
-        matrix: confusion matrix, counts, shape (5, 5).
-        answers: None where the run kept its matrix only.
-        curve: epoch to validation score, of a run with several epochs.
-        seconds: of the fit.
-        parameters: number of trained parameters, if known.
-    """
+    """A run with its scores on one split."""
 
     run_id: str
     name: str
-    settings: Mapping[str, str]
-    tags: Mapping[str, str]
-    scores: Mapping[str, float]
-    matrix: np.ndarray
-    answers: Predictions | None
-    curve: Mapping[int, float]
-    seconds: float
-    parameters: float | None
+    settings: Mapping[str, str]  # everything that was set: parameters and the family's settings
+    tags: Mapping[str, str]  # everything else that runs may be grouped by
+    scores: Mapping[str, float]  # `starcast.evaluation.scores` by name, without a split's prefix
+    matrix: np.ndarray  # confusion matrix, counts, shape (5, 5)
+    answers: Predictions | None  # None where the run kept its matrix only
+    curve: Mapping[int, float]  # epoch to validation score, of a run with several epochs
+    seconds: float  # of the fit
+    parameters: float | None  # number of trained parameters, if known
 
     def get(self, name: str) -> str:
         """Return a tag (what was done), else a setting (what was asked for), else the empty text."""

@@ -30,23 +30,16 @@ class TrialLog:
     """Watches a search (`starcast.search.loop.Watcher`); every trial becomes a run below its parent.
 
     `seconds` is the time spent on writing, `cpu_seconds` the CPU time of it that training could not use.
-
-    Args:
-        parent_id: the search's run.
-        engine: tag of every trial.
-        parameters: what a run shows of a proposal.
-        ratings: true ratings of the validation split as index 0-4.
-        run_ids: trial number to run, of trials that are on the server already.
     """
 
     def __init__(
         self,
-        parent_id: str,
-        engine: str,
-        parameters: Callable[[Proposal], Mapping[str, Value]],
-        ratings: np.ndarray,
+        parent_id: str,  # the search's run
+        engine: str,  # tag of every trial
+        parameters: Callable[[Proposal], Mapping[str, Value]],  # what a run shows of a proposal
+        ratings: np.ndarray,  # true ratings of the validation split as index 0-4
         patience: Patience,
-        run_ids: Mapping[int, str],
+        run_ids: Mapping[int, str],  # trial number to run, of trials that are on the server already
     ) -> None:
         self._client = mlflow.MlflowClient()
         self._experiment = self._client.get_run(parent_id).info.experiment_id
