@@ -1,5 +1,7 @@
 """Batches of similar length: each is padded to its own longest review, not to the longest of all."""
 
+from typing import Any
+
 import numpy as np
 
 from starcast.models.backend import keras
@@ -50,9 +52,7 @@ class TrainingBatches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __getitem__(
-        self, index: int
-    ) -> tuple[np.ndarray | tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray]:
+    def __getitem__(self, index: int) -> tuple[Any, np.ndarray, np.ndarray]:
         rows = self._batches[index]
         width = int(self._lengths[rows].max())
         if index == 0 and len(self._batches) > 1:

@@ -15,9 +15,8 @@ from starcast.models.family import SAMPLINGS, Family, Settings, Value
 if TYPE_CHECKING:
     import keras
 
-    from starcast.models.checkpoint import Checkpoints
     from starcast.models.corpus import Corpus
-    from starcast.models.family import Fit, FittedModel, ModelSpec, Recorder, Schedule
+    from starcast.models.family import Checkpoints, Fit, FittedModel, ModelSpec, Recorder, Schedule
 
 VOCABULARY_SIZE = 5_000  # study A: the most frequent words; two indices are padding and unknown
 STUDY_A_EMBEDDING, STUDY_B_EMBEDDING = 100, 300

@@ -26,9 +26,8 @@ class VariableDropout(keras.layers.Layer):
         self._spatial, self.supports_masking = spatial, True
         self.seed_generator = keras.random.SeedGenerator(0)
         # In 16 bits a rate of 0.3 would be another one.
-        self.rate = self.add_weight(
-            shape=(), initializer="zeros", trainable=False, autocast=False, name="rate"
-        )
+        unlearned = {"trainable": False, "autocast": False}
+        self.rate = self.add_weight(shape=(), initializer="zeros", name="rate", **unlearned)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Set some inputs to 0 in training and enlarge the others; shape (reviews[, words], features)."""
@@ -71,7 +70,12 @@ def compiled_like(
 
     With `mixes` it takes pairs of reviews (`MixedEmbedding`). `precision`: the policy by which it computes.
     """
-    kept, optimizer_began = _compiled(_architecture(network), mixes, precision)
+    config = json.loads(network.to_json())
+    for layer in config["config"]["layers"]:  # one compiled network serves whatever the names and rates are
+        layer["config"].pop("name", None)
+        if layer["class_name"] in DROPOUTS:
+            layer["config"]["rate"] = 0.5
+    kept, optimizer_began = _compiled(json.dumps(config, sort_keys=True), mixes, precision)
     for ours, theirs in zip(_layers(kept), network.layers, strict=True):
         if isinstance(ours, VariableDropout):
             ours.rate.assign(theirs.rate)
@@ -99,16 +103,6 @@ def _assign(variables: list[keras.Variable], values: list[Any]) -> None:
         variable.assign(value)
 
 
-def _architecture(network: keras.Model) -> str:
-    """Return what must be equal for one compiled network to serve: everything but names and rates."""
-    config = json.loads(network.to_json())
-    for layer in config["config"]["layers"]:
-        layer["config"].pop("name", None)
-        if layer["class_name"] in DROPOUTS:
-            layer["config"]["rate"] = 0.5
-    return json.dumps(config, sort_keys=True)
-
-
 @lru_cache(KEPT)
 def _compiled(architecture: str, mixes: bool, precision: Precision) -> tuple[keras.Model, list[np.ndarray]]:
     """Return a compiled network, and what the variables of its optimizer are before the first step."""
@@ -125,7 +119,13 @@ def _compiled(architecture: str, mixes: bool, precision: Precision) -> tuple[ker
 
     network = keras.models.clone_model(network, clone_function=open_layer)
     if mixes:
-        network = _of_pairs(network)
+        embedding, *rest = network.layers
+        inputs = keras.Input((None, 2), dtype="int32"), keras.Input((), dtype="float32")
+        words, features, policy = embedding.input_dim, embedding.output_dim, embedding.dtype_policy
+        outputs = MixedEmbedding(words, features, dtype=policy)(inputs)
+        for layer in rest:
+            outputs = layer(outputs)
+        network = keras.Model(inputs, outputs)
     # Given a name alone, Keras makes a metric in the first step, and TensorFlow traces that step twice.
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     optimizer = keras.optimizers.Adam()
@@ -134,12 +134,3 @@ def _compiled(architecture: str, mixes: bool, precision: Precision) -> tuple[ker
     network.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=[accuracy])
     network.optimizer.build(network.trainable_variables)
     return network, [keras.ops.convert_to_numpy(variable) for variable in network.optimizer.variables]
-
-
-def _of_pairs(network: keras.Model) -> keras.Model:
-    embedding, *rest = network.layers
-    inputs = keras.Input((None, 2), dtype="int32"), keras.Input((), dtype="float32")
-    outputs = MixedEmbedding(embedding.input_dim, embedding.output_dim, dtype=embedding.dtype_policy)(inputs)
-    for layer in rest:
-        outputs = layer(outputs)
-    return keras.Model(inputs, outputs)

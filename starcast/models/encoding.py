@@ -9,16 +9,7 @@ import numpy as np
 import polars as pl
 
 from starcast.models.catalogue import VOCABULARY_SIZE
-from starcast.models.texts import (
-    UNKNOWN,
-    Sequences,
-    Texts,
-    WorkProgress,
-    chunks_of,
-    silent,
-    watched,
-    write_sequences,
-)
+from starcast.models.texts import UNKNOWN, Sequences, Texts, WorkProgress, chunks_of, silent, watched
 from starcast.reviews.ahead import map_ahead
 
 WORDS, TRAIN, VALIDATION = "words.arrow", "train_words", "validation_words"
@@ -53,7 +44,10 @@ class Encoding:
         coming = pl.Categorical(pl.Categories.random(physical=pl.UInt32))
         kept = pl.Series([], dtype=pl.String).cast(coming)
         first = _number(train, coming, folder and folder / TRAIN, show)
-        counts = _count(first.tokens)
+        highest = max((int(block.max()) for block in _blocks(first.tokens)), default=-1)
+        counts = np.zeros(highest + 1, dtype=np.int64)
+        for block in _blocks(first.tokens):
+            counts += np.bincount(block, minlength=len(counts))
         second = _number(validation, coming, folder and folder / VALIDATION, show)
         words = pl.Series(np.arange(len(counts), dtype=np.uint32)).cat.to(kept.dtype).cast(pl.String)
         table = pl.DataFrame({"word": words, "count": counts}).with_row_index("came")
@@ -82,7 +76,7 @@ def _number(texts: Texts, coming: pl.Categorical, folder: Path | None, show: Wor
         return numbers.view(np.int32), words.list.len().to_numpy()
 
     chunks = watched(chunks_of(texts), len(texts), "numbering words", show)
-    return write_sequences(map_ahead(number, chunks), folder)
+    return Sequences.write(map_ahead(number, chunks), folder)
 
 
 def split_words(texts: pl.Series) -> pl.Series:
@@ -96,14 +90,6 @@ def split_words(texts: pl.Series) -> pl.Series:
 def _blocks(numbers: np.ndarray) -> Iterator[np.ndarray]:
     for begin in range(0, len(numbers), BLOCK):
         yield numbers[begin : begin + BLOCK]
-
-
-def _count(numbers: np.ndarray) -> np.ndarray:
-    """Return how often each number from 0 on occurs."""
-    counts = np.zeros(int(max((block.max() for block in _blocks(numbers)), default=-1)) + 1, dtype=np.int64)
-    for block in _blocks(numbers):
-        counts += np.bincount(block, minlength=len(counts))
-    return counts
 
 
 @dataclass(frozen=True)
@@ -123,14 +109,13 @@ class Vocabulary:
         """Return what `encode` makes of texts from their encoding, in a new folder or an unnamed file."""
 
         def renumber(part: Sequences) -> tuple[np.ndarray, np.ndarray]:
-            """Return the numbers of some reviews' last words, and how many each has."""
             lengths = np.minimum(part.lengths, self.max_length)
             last = np.arange(len(part.tokens)) >= np.repeat(part.offsets[1:] - lengths, part.lengths)
             numbers = part.tokens[last]
             known = (numbers >= 0) & (numbers < len(self.words))
             return np.where(known, numbers + UNKNOWN + 1, UNKNOWN), lengths
 
-        return write_sequences(map(renumber, encoded.chunks()), folder)
+        return Sequences.write(map(renumber, encoded.chunks()), folder)
 
     def encode(self, texts: pl.Series) -> Sequences:
         """Return word indices of cleaned texts; words not in the vocabulary become `UNKNOWN`."""

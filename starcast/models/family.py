@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args
 
 from starcast.cli.errors import UserError
+from starcast.cli.progress import Progress
 
 if TYPE_CHECKING:  # so that parameters are checked without these
     import numpy as np
     import polars as pl
 
-    from starcast.models.checkpoint import Checkpoints
     from starcast.models.corpus import Corpus
 
 Value = bool | int | float | str
@@ -35,6 +35,30 @@ class Recorder(Protocol):
 
     def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
         """Take the metrics of an epoch (from 1) and the validation probabilities, shape (reviews, 5)."""
+
+
+class EpochLines:
+    """A recorder that prints a line per epoch and passes everything on."""
+
+    def __init__(self, recorder: Recorder, epochs: int) -> None:
+        self._recorder, self._epochs, self._progress = recorder, epochs, Progress()
+
+    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+        """Pass the epoch on, then print it with the longest time that the others may take."""
+        self._recorder.epoch(epoch, metrics, validation_probabilities)
+        seen = "".join(f", {name} {value:.4f}" for name, value in metrics.items())
+        left = self._progress.left(epoch / self._epochs, "at most") if metrics else ""
+        print(f"  epoch {epoch}/{self._epochs if metrics else 1}{seen}{left}", flush=True)
+
+
+class Checkpoints(Protocol):
+    """Keeps the files of a fit's last epoch, wherever they are safe."""
+
+    def keep(self, folder: Path) -> None:
+        """Keep the files of a folder in place of those kept before."""
+
+    def kept(self) -> Path | None:
+        """Return a folder with the files kept last, if any were."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ needs 84 and 78 (diagonal preconditioning: Nocedal and Wright, Numerical Optimiz
 
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import pairwise
@@ -82,12 +82,7 @@ class PenalisedLoss:
     """The mean weighted cross-entropy and scikit-learn's penalty, in scaled, flattened coefficients."""
 
     def __init__(
-        self,
-        blocks: list[RowBlock],
-        classes: int,
-        penalty: float,
-        pool: ThreadPoolExecutor,
-        show: WorkProgress = silent,
+        self, blocks: list[RowBlock], classes: int, penalty: float, pool: Executor, show: WorkProgress
     ) -> None:
         self._blocks, self._classes, self._show = blocks, classes, show
         self._pool = pool  # scipy and numpy let go of Python's lock
@@ -151,15 +146,9 @@ def fit(
         penalty *= 2
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         loss = PenalisedLoss(_blocks(rows, numbers, weights), len(classes), penalty, pool, show)
-        limits = {"initial_trust_radius": RADIUS, "max_trust_radius": 100 * RADIUS, "maxiter": MOST_STEPS}
-        found = optimize.minimize(
-            loss.slopes,
-            loss.start,
-            jac=True,
-            hessp=loss.curvature,
-            method="trust-ncg",
-            options={"gtol": SLOPE, **limits},
-        )
+        options = {"initial_trust_radius": RADIUS, "max_trust_radius": 100 * RADIUS, "maxiter": MOST_STEPS}
+        method = {"method": "trust-ncg", "options": {"gtol": SLOPE, **options}}
+        found = optimize.minimize(loss.slopes, loss.start, jac=True, hessp=loss.curvature, **method)
     if not found.success:
         message = f"logistic regression: no optimum in {found.nit} steps ({found.message}); take a smaller c"
         warnings.warn(message, ConvergenceWarning, stacklevel=2)

@@ -41,18 +41,13 @@ class RowNeighbours(NearestNeighbors):
         super().__init__(n_neighbors=n_neighbors, algorithm="brute", n_jobs=n_jobs)
         self.space = space
 
-    def fit(self, X: sparse.csr_matrix, y: None = None) -> "RowNeighbours":  # noqa: N803
+    def fit(self, rows: sparse.csr_matrix, y: None = None) -> "RowNeighbours":
         """Take the reviews among which neighbours are looked for."""
-        return super().fit(self.space[X.indices])
+        return super().fit(self.space[rows.indices])
 
-    def kneighbors(
-        self,
-        X: sparse.csr_matrix,  # noqa: N803
-        n_neighbors: int | None = None,
-        return_distance: bool = True,
-    ) -> Any:
+    def kneighbors(self, rows: sparse.csr_matrix, *options: Any, **named: Any) -> Any:
         """Return distances and indices as NearestNeighbors does, the nearest first."""
-        return super().kneighbors(self.space[X.indices], n_neighbors, return_distance)
+        return super().kneighbors(self.space[rows.indices], *options, **named)
 
 
 class FarthestRows(RowNeighbours):
@@ -61,18 +56,13 @@ class FarthestRows(RowNeighbours):
     Only those few are returned, so that memory does not grow with the product of the two ratings' reviews.
     """
 
-    def kneighbors(
-        self,
-        X: sparse.csr_matrix,  # noqa: N803
-        n_neighbors: int | None = None,
-        return_distance: bool = True,
-    ) -> tuple[np.ndarray, None]:
+    def kneighbors(self, rows: sparse.csr_matrix, *_: Any, **ignored: Any) -> tuple[np.ndarray, None]:
         """Return ascending distances to the farthest, shape (rows, n_neighbors), without indices."""
         least = min(self.n_neighbors, len(self._fit_X))
-        farthest = np.empty((X.shape[0], least), dtype=np.float32)
-        for start in range(0, X.shape[0], FARTHEST_CHUNK):
-            rows = slice(start, start + FARTHEST_CHUNK)
-            closeness = self.space[X.indices[rows]] @ self._fit_X.T
+        farthest = np.empty((rows.shape[0], least), dtype=np.float32)
+        for start in range(0, rows.shape[0], FARTHEST_CHUNK):
+            part = slice(start, start + FARTHEST_CHUNK)
+            closeness = self.space[rows.indices[part]] @ self._fit_X.T
             lowest = np.sort(np.partition(closeness, least - 1, axis=1)[:, :least], axis=1)[:, ::-1]
-            farthest[rows] = np.sqrt(np.maximum(2 - 2 * lowest, 0))
+            farthest[part] = np.sqrt(np.maximum(2 - 2 * lowest, 0))
         return farthest, None

@@ -13,13 +13,12 @@ from starcast.models.texts import Sequences, WorkProgress, silent, watched
 from starcast.reviews.ahead import map_ahead
 
 MERGED = 4_000_000  # counts that are held apart before they are added up
+Matches = tuple[np.ndarray, np.ndarray]  # n-grams of one length: the place of each's first word, its number
 
 
 def numbers_of(words: pl.Series, known: pl.Series) -> np.ndarray:
     """Return the place of each word in `known`, sorted and without repeats, or -1, int32."""
-    if len(words) > len(
-        known
-    ):  # a table of the known ones is soon made then, and twice as fast to look up in
+    if len(words) > len(known):  # a table is soon made then, and twice as fast to look up in
         places = pl.int_range(len(known), dtype=pl.Int32, eager=True)
         return words.replace_strict(known, places, default=-1).to_numpy()
     nearest = known.search_sorted(words).clip(upper_bound=len(known) - 1)
@@ -33,14 +32,6 @@ class Words:
     numbers: np.ndarray
     rows: np.ndarray
     texts: int
-
-
-@dataclass(frozen=True)
-class NgramMatches:
-    """N-grams of one length in some words: the place of the first word of each, and a number for each."""
-
-    places: np.ndarray
-    numbers: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -89,32 +80,33 @@ class Ngrams:
             rows = np.repeat(np.arange(len(chunk), dtype=np.int32), chunk.lengths)
             yield Words(places[chunk.tokens], rows, len(chunk))
 
-    def find(self, words: Words) -> Iterator[NgramMatches]:
+    def find(self, words: Words) -> Iterator[Matches]:
         """Yield the n-grams in some words: those of one word, of two, and so on."""
         places = np.flatnonzero(words.numbers >= 0)
-        found = NgramMatches(places, words.numbers[places])
-        yield found
+        numbers = words.numbers[places]
+        yield places, numbers
         for length in range(2, self.longest + 1):
-            candidates = self.extend(found, words, length)
-            nearest = np.searchsorted(self.keys, candidates.numbers).clip(max=len(self.keys) - 1)
-            known = self.keys[nearest] == candidates.numbers
-            found = NgramMatches(candidates.places[known], self.numbers[nearest[known]])
-            yield found
+            places, keys = self.extend(places, numbers, words, length)
+            nearest = np.searchsorted(self.keys, keys).clip(max=len(self.keys) - 1)
+            known = self.keys[nearest] == keys
+            places, numbers = places[known], self.numbers[nearest[known]]
+            yield places, numbers
 
-    def extend(self, found: NgramMatches, words: Words, length: int) -> NgramMatches:
+    def extend(self, places: np.ndarray, numbers: np.ndarray, words: Words, length: int) -> Matches:
         """Return n-grams with the known word behind them, now of `length` words; their numbers are keys."""
-        inside = np.searchsorted(found.places, len(words.rows) - length + 1)
-        places, numbers = found.places[:inside], found.numbers[:inside]
+        inside = np.searchsorted(places, len(words.rows) - length + 1)
+        places, numbers = places[:inside], numbers[:inside]
         ends = places + length - 1
         whole = (words.rows[places] == words.rows[ends]) & (words.numbers[ends] >= 0)
         keys = numbers[whole].astype(np.int64) * len(self.names) + words.numbers[ends[whole]]
-        return NgramMatches(places[whole], keys)
+        return places[whole], keys
 
     def count(self, words: Words) -> sparse.csr_matrix:
         """Return how often each n-gram occurs in each text, float32 (texts, n-grams)."""
         # An n-gram in a row is one integer: sorted, equal ones stand together, in the order of the matrix.
         shape = (words.texts, len(self.names))
-        cells = [words.rows[f.places].astype(np.int64) * shape[1] + f.numbers for f in self.find(words)]
+        found = self.find(words)
+        cells = [words.rows[places].astype(np.int64) * shape[1] + numbers for places, numbers in found]
         distinct, counts = np.unique(np.concatenate(cells), return_counts=True)
         rows, columns = np.divmod(distinct, shape[1])
         ends = np.searchsorted(rows, np.arange(shape[0] + 1)).astype(np.int32)
@@ -156,8 +148,9 @@ def _count_longer(ngrams: Ngrams, encoding: Encoding, show: WorkProgress) -> pl.
     length = ngrams.longest + 1
 
     def count(words: Words) -> pl.DataFrame:
-        *_, found = ngrams.find(words)
-        keys, counts = np.unique(ngrams.extend(found, words, length).numbers, return_counts=True)
+        *_, (places, numbers) = ngrams.find(words)
+        _, longer = ngrams.extend(places, numbers, words, length)
+        keys, counts = np.unique(longer, return_counts=True)
         return pl.DataFrame({"key": keys, "count": counts})
 
     def added(tables: list[pl.DataFrame]) -> pl.DataFrame:

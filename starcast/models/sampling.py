@@ -19,7 +19,6 @@ from starcast.models.neighbours import FarthestRows, RowNeighbours
 from starcast.models.texts import Sequences
 
 NEAR_MISS_NEIGHBOURS = 3  # imbalanced-learn's
-NOT_RESAMPLED = ("none", "class_weight")
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def resample(corpus: Corpus, options: FitOptions) -> Resampled | None:
     Raises:
         UserError: a rating has a single review, or ADASYN finds no border between ratings.
     """
-    if options.sampling in NOT_RESAMPLED:
+    if options.sampling in ("none", "class_weight"):
         return None
     # Here, so that a model that is served does without imbalanced-learn.
     from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
@@ -93,11 +92,9 @@ def resample(corpus: Corpus, options: FitOptions) -> Resampled | None:
     elif options.sampling == "random_over":
         sampler = RandomOverSampler(random_state=seed)
     elif options.sampling == "smote":
-        near = RowNeighbours(corpus.review_space, neighbours + 1)
-        sampler = SMOTE(k_neighbors=near, random_state=seed)
+        sampler = SMOTE(k_neighbors=RowNeighbours(corpus.review_space, neighbours + 1), random_state=seed)
     elif options.sampling == "adasyn":
-        near = RowNeighbours(corpus.review_space, neighbours + 1)
-        sampler = ADASYN(n_neighbors=near, random_state=seed)
+        sampler = ADASYN(n_neighbors=RowNeighbours(corpus.review_space, neighbours + 1), random_state=seed)
     else:
         sampler = NearMiss(version=2, n_neighbors=FarthestRows(corpus.review_space, neighbours))
     rows = sparse.identity(len(ratings), dtype=np.float32, format="csr")

@@ -34,10 +34,7 @@ def watched(chunks: Iterable[Chunk], total: int, what: str, show: WorkProgress) 
 
 @dataclass(frozen=True)
 class StoredTexts:
-    """The column `cleaned` of a split's Parquet file, or of all files in a folder.
-
-    `rows`: whether each row is taken, shape (rows of the file,); all are without it.
-    """
+    """The column `cleaned` of a split's Parquet file or folder; `rows`: whether each is taken, if not all."""
 
     path: Path
     rows: np.ndarray | None = None
@@ -53,18 +50,17 @@ Texts = pl.Series | StoredTexts
 
 def chunks_of(texts: Texts) -> Iterator[pl.Series]:
     """Yield the texts in order, at most `CHUNK` at once; no chunk is empty."""
-    begin = 0
-    if isinstance(texts, StoredTexts):
-        for table in read_row_groups(texts.path, CHUNK, ["cleaned"]):
-            chunk, taken = table["cleaned"], texts.rows
-            if taken is not None:
-                chunk = chunk.filter(pl.Series(taken[begin : begin + len(table)]))
-            begin += len(table)
-            if len(chunk):
-                yield chunk
+    if isinstance(texts, pl.Series):
+        yield from (texts.slice(begin, CHUNK) for begin in range(0, len(texts), CHUNK))
         return
-    for begin in range(0, len(texts), CHUNK):
-        yield texts.slice(begin, CHUNK)
+    begin = 0
+    for table in read_row_groups(texts.path, CHUNK, ["cleaned"]):
+        chunk = table["cleaned"]
+        if texts.rows is not None:
+            chunk = chunk.filter(pl.Series(texts.rows[begin : begin + len(table)]))
+        begin += len(table)
+        if len(chunk):
+            yield chunk
 
 
 @dataclass(frozen=True)
@@ -105,28 +101,28 @@ class Sequences:
 
     @classmethod
     def open(cls, folder: Path) -> "Sequences":
-        """Map what `write_sequences` wrote into memory; any number of processes share its pages."""
+        """Map what `write` wrote into memory; any number of processes share its pages."""
         with (folder / TOKENS).open("rb") as file:
             return cls(mapped(file, np.int32, "r"), np.load(folder / OFFSETS, mmap_mode="r"))
 
+    @classmethod
+    def write(cls, rows: Iterable[tuple[np.ndarray, np.ndarray]], folder: Path | None) -> "Sequences":
+        """Write ragged rows into a new folder or an unnamed file; map them into memory, changeable in place.
 
-def write_sequences(rows: Iterable[tuple[np.ndarray, np.ndarray]], folder: Path | None) -> Sequences:
-    """Write ragged rows into a new folder or an unnamed file; map them into memory, to be changed in place.
-
-    Args:
-        rows: some at a time: their numbers one after the other, and how many each has.
-    """
-    if folder:
-        folder.mkdir()
-    lengths = [np.zeros(1, dtype=np.int64)]
-    with (folder / TOKENS).open("w+b") if folder else tempfile.TemporaryFile() as file:
-        for numbers, counts in rows:
-            file.write(np.ascontiguousarray(numbers, dtype=np.int32).data)
-            lengths.append(counts)
-        offsets = np.cumsum(np.concatenate(lengths), dtype=np.int64)
+        Args:
+            rows: some at a time: their numbers one after the other, and how many each has.
+        """
         if folder:
-            np.save(folder / OFFSETS, offsets)
-        return Sequences(mapped(file, np.int32, "r+"), offsets)
+            folder.mkdir()
+        lengths = [np.zeros(1, dtype=np.int64)]
+        with (folder / TOKENS).open("w+b") if folder else tempfile.TemporaryFile() as file:
+            for numbers, counts in rows:
+                file.write(np.ascontiguousarray(numbers, dtype=np.int32).data)
+                lengths.append(counts)
+            offsets = np.cumsum(np.concatenate(lengths), dtype=np.int64)
+            if folder:
+                np.save(folder / OFFSETS, offsets)
+            return cls(mapped(file, np.int32, "r+"), offsets)
 
 
 def mapped(file: IO[bytes], dtype: type, mode: Literal["r", "r+"]) -> np.ndarray:

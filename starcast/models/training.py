@@ -1,7 +1,11 @@
-"""Fit a Keras network on batches of similar length, watch the validation split, keep the best weights."""
+"""Fit a Keras network on batches of similar length, watch the validation split, keep the best weights.
 
+The state between epochs can be kept, so that another process resumes where one ended.
+"""
+
+import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +13,44 @@ from sklearn.metrics import log_loss
 
 from starcast.models.backend import keras
 from starcast.models.batches import TrainingBatches
-from starcast.models.checkpoint import Checkpoints, FitProgress, load_progress, save_progress
 from starcast.models.compiled import compiled_like, copy_weights
 from starcast.models.corpus import Corpus
-from starcast.models.family import Fit, ModelSpec, Recorder
+from starcast.models.family import Checkpoints, Fit, ModelSpec, Recorder
 from starcast.models.networks import FittedNetwork, predict
 from starcast.models.sampling import review_weights, training_rows
+
+STATE, NETWORK, BEST = "state.json", "network.npz", "best.npz"
+
+
+@dataclass
+class FitProgress:
+    """The epochs that are done, and the best by validation loss with its weights and probabilities."""
+
+    epochs: int = 0
+    best_epoch: int = 0
+    best_loss: float = float("inf")
+    best_weights: list[np.ndarray] = field(default_factory=list)
+    best_probabilities: np.ndarray = field(default_factory=lambda: np.empty((0, 5), dtype=np.float32))
+
+    def save(self, folder: Path, network: keras.Model) -> None:
+        """Write it, and what changes in the network: weights, dropouts' states, the optimizer."""
+        numbers = {name: value for name, value in asdict(self).items() if isinstance(value, int | float)}
+        (folder / STATE).write_text(json.dumps(numbers), encoding="utf-8")
+        variables = [*network.variables, *network.optimizer.variables]
+        np.savez(folder / NETWORK, *map(keras.ops.convert_to_numpy, variables))
+        np.savez(folder / BEST, self.best_probabilities, *self.best_weights)
+
+    @classmethod
+    def load(cls, folder: Path, network: keras.Model) -> "FitProgress":
+        """Read what `save` wrote, and set a compiled network of the same architecture to the saved state."""
+        with np.load(folder / NETWORK, allow_pickle=False) as stored:
+            variables = [*network.variables, *network.optimizer.variables]
+            for variable, name in zip(variables, stored.files, strict=True):
+                variable.assign(stored[name])
+        with np.load(folder / BEST, allow_pickle=False) as stored:
+            probabilities, *weights = (stored[name] for name in stored.files)
+        numbers = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        return cls(**numbers, best_weights=weights, best_probabilities=probabilities)
 
 
 class FallingRate(keras.callbacks.Callback):
@@ -22,8 +58,8 @@ class FallingRate(keras.callbacks.Callback):
 
     def __init__(self, learning_rate: float, batches: int, epochs: int, epochs_done: int) -> None:
         super().__init__()
-        self._learning_rate, self._total = learning_rate, batches * epochs
-        self._done = batches * epochs_done
+        self._learning_rate = learning_rate
+        self._total, self._done = batches * epochs, batches * epochs_done
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Set the rate of one batch."""
@@ -79,17 +115,13 @@ class Validation(keras.callbacks.Callback):
         self.recorder.epoch(epoch, metrics, probabilities)
         if self.checkpoints:
             with tempfile.TemporaryDirectory() as folder:
-                save_progress(Path(folder), self.model, progress)
+                progress.save(Path(folder), self.model)
                 self.checkpoints.keep(Path(folder))
         self.model.stop_training = epoch - progress.best_epoch >= self.patience
 
 
 def fit_network(
-    network: keras.Model,
-    corpus: Corpus,
-    spec: ModelSpec,
-    recorder: Recorder,
-    checkpoints: Checkpoints | None = None,
+    network: keras.Model, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None
 ) -> Fit:
     """Train with Adam and cross-entropy; the network gets the weights of its best epoch by validation loss.
 
@@ -106,7 +138,7 @@ def fit_network(
     weights = review_weights(rows.ratings, options.sampling)
     batches = TrainingBatches(rows, weights, options.batch_size, options.seed)
     kept = checkpoints.kept() if checkpoints else None
-    progress = load_progress(kept, compiled) if kept else FitProgress()
+    progress = FitProgress.load(kept, compiled) if kept else FitProgress()
     for _ in range(progress.epochs):
         batches.on_epoch_end()  # the draws of the epochs that are done
     stopped = kept and progress.epochs - progress.best_epoch >= options.patience

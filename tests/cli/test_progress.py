@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from starcast.cli.progress import Progress, clock
-from starcast.models.progress import EpochLines
+from starcast.models.family import EpochLines
 from starcast.search.progress import TrialLines, say
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
 

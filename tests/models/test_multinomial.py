@@ -15,6 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from starcast.models import multinomial
 from starcast.models.multinomial import PenalisedLoss, RowBlock
+from starcast.models.texts import silent
 
 
 def reviews(rows: int, columns: int, classes: int, seed: int) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -85,7 +86,7 @@ def test_curvature_is_that_of_its_own_point_when_another_was_tried_since() -> No
     features, ratings = reviews(50, 6, 3, 1)
     blocks = multinomial._blocks(features.astype(np.float64), ratings // 2, np.ones(50))
     with ThreadPoolExecutor(1) as pool:
-        objective = PenalisedLoss(blocks, 3, 0.1, pool)
+        objective = PenalisedLoss(blocks, 3, 0.1, pool, silent)
         point, other, direction = np.random.default_rng(0).normal(size=(3, 21))
         objective.slopes(point)
         expected = objective.curvature(point, direction)

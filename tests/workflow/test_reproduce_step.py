@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from starcast.cli.errors import UserError
 from starcast.experiments.parameters import SamplingParameters
 from starcast.experiments.sampling import run_sampling
-from starcast.models.progress import EpochLines
+from starcast.models.family import EpochLines
 from starcast.reproduction.outcome import Reproduction
 from starcast.reproduction.parameters import ReproduceParameters
 from starcast.reproduction.reproduce import reproduce

@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from sklearn.metrics import f1_score
 
 from starcast.cli.errors import UserError
-from starcast.models.progress import EpochLines
+from starcast.models.family import EpochLines
 from starcast.reviews.parameters import DataParameters
 from starcast.search.workers import WorkerPool
 from starcast.tracking.artifacts import fetch
