@@ -47,9 +47,8 @@ def _read(parameters: CompareParameters) -> tuple[list[ScoredRun], dict[str, int
         scored += [each] if each else []
         progress.show("reading runs", number / len(found), 1)
     if not scored:
-        raise UserError(
-            f"none of {len(found)} scored runs has predictions or a confusion matrix: nothing to compare"
-        )
+        gone = f"none of {len(found)} scored runs has predictions or a confusion matrix"
+        raise UserError(f"{gone}: nothing to compare")
     return scored, {
         f"they are beyond the {parameters.max_runs} best (max_runs)": beyond,
         "their predictions and confusion matrices are gone": len(found) - len(scored),

@@ -13,17 +13,15 @@ class CompareParameters(Parameters):
 
     group: ClassVar = "Runs to compare"
     common: ClassVar = ("experiment", "filter", "by", "metric")
-    experiment: Annotated[tuple[str, ...], COMMA_LIST] = Field(
-        (), description="comma list of experiments; empty: the current one"
-    )
-    filter: str = Field(
-        "", description="MLflow's filter of runs, e.g. tags.family = 'gru_1'; empty: every scored run"
-    )
-    split: Literal["test", "val"] = Field(
-        "test", description="whose scores: test (candidates) or val (validation; trials have these as well)"
-    )
-    by: str = Field(
-        "", description="group runs by this parameter, setting or tag, e.g. family; empty: each run by itself"
-    )
-    metric: Annotated[str, one_of(SCORES)] = Field("f1_macro", description="score that ranks the runs")
-    max_runs: int = Field(50, ge=1, le=1_000, description="compare at most so many runs, the best ones")
+    experiment: Annotated[tuple[str, ...], COMMA_LIST] = ()
+    """comma list of experiments; empty: the current one"""
+    filter: str = ""
+    """MLflow's filter of runs, e.g. tags.family = 'gru_1'; empty: every scored run"""
+    split: Literal["test", "val"] = "test"
+    """whose scores: test (candidates) or val (validation; trials have these as well)"""
+    by: str = ""
+    """group runs by this parameter, setting or tag, e.g. family; empty: each run by itself"""
+    metric: Annotated[str, one_of(SCORES)] = "f1_macro"
+    """score that ranks the runs"""
+    max_runs: int = Field(50, ge=1, le=1_000)
+    """compare at most so many runs, the best ones"""

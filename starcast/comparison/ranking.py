@@ -97,7 +97,7 @@ def _interval(system: System, draws: Draws | None, metric: str) -> Interval | No
         return estimate.low, estimate.high
     if draws:
         found = draws.estimate(metric) if metric in draws.values else None
-        return found and (found.low, found.high)
+        return (found.low, found.high) if found else None
     # The reviews are unknown: the mean of the fits' own intervals, as they may share all sampling of reviews.
     ends = [bootstrap_intervals(run.matrix, SEED) for run in system.runs]
     if metric not in ends[0]:

@@ -11,19 +11,30 @@ SPLITS = {"test": "test", "val": "validation"}
 MATRICES = 12  # as many as can be read side by side
 NAMED = 3  # systems in a sentence
 DESCRIBED = 15  # systems in a run's description, whose length is limited
+PAIRED = (
+    "Every system is scored on the same resampled reviews (paired bootstrap). P-values are adjusted for "
+    "all comparisons (Benjamini-Hochberg); a difference is statistically significant if p is below 0.05."
+)
+UNPAIRED = (
+    "None: no other was scored on the same reviews with predictions kept, or the score has no interval."
+)
 
 
 def comparison_report(comparison: Comparison, left_out: tuple[str, ...]) -> Report:
     """Return the whole report; `left_out` are sentences on runs that are not in the comparison."""
-    metric, settings = comparison.metric, settings_table(comparison)
+    metric, settings, leads = comparison.metric, settings_table(comparison), lead_table(comparison)
     direction = "lower" if metric in LOWER_IS_BETTER else "higher"
     scores_alt = f"{metric} of every system with its 95% interval, best on top; {direction} is better"
     scores = score_table(comparison), Picture("scores", score_figure(comparison), scores_alt)
+    beyond, fits = len(comparison.placed) - MATRICES, ", over all fits of a system" if comparison.by else ""
+    more = f" These are the {MATRICES} best; {beyond} more are not shown." if beyond > 0 else ""
+    cells = f"Each cell: share of the reviews with that true rating, and how many{fits}.{more}"
+    matrices = {each.system.name: each.system.matrix for each in comparison.placed[:MATRICES]}
     cost = Picture("cost", cost_figure(comparison), f"{metric} against seconds and parameters")
     sections = (
         Section("Scores", scores),
-        Section("Differences from the best", _differences(comparison)),
-        Section("Confusion matrices", _matrices(comparison)),
+        Section("Differences from the best", (PAIRED, leads) if leads.rows else (UNPAIRED,)),
+        Section("Confusion matrices", (cells, Matrices(matrices))),
         Section("Settings that differ", (settings if len(settings.head) > 1 else "None.",)),
         Section("Curves", _curves(comparison)),
         Section("Cost", (cost,)),
@@ -98,33 +109,11 @@ def _cautions(comparison: Comparison) -> list[str]:
             first = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
             lines.append(f"{reason}: {len(names):,} ({first}).")
     if comparison.split == "val":
-        lines.append(
-            "Candidates tuned their decision on the validation split, trials did not: "
-            "candidates' scores on it are slightly optimistic."
-        )
+        tuned = "Candidates tuned their decision on the validation split, trials did not"
+        lines.append(f"{tuned}: candidates' scores on it are slightly optimistic.")
     if comparison.second:
         lines.append("The best was chosen on these same reviews, so its score is slightly optimistic.")
     return lines
-
-
-def _differences(comparison: Comparison) -> tuple[Content, ...]:
-    table = lead_table(comparison)
-    if not table.rows:
-        reason = "no other was scored on the same reviews with predictions kept, or the score has no interval"
-        return (f"None: {reason}.",)
-    how = (
-        "Every system is scored on the same resampled reviews (paired bootstrap). P-values are adjusted for "
-        "all comparisons (Benjamini-Hochberg); a difference is statistically significant if p is below 0.05."
-    )
-    return how, table
-
-
-def _matrices(comparison: Comparison) -> tuple[Content, ...]:
-    shown, rest = comparison.placed[:MATRICES], len(comparison.placed) - MATRICES
-    fits = ", over all fits of a system" if comparison.by else ""
-    more = f" These are the {MATRICES} best; {rest} more are not shown." if rest > 0 else ""
-    text = f"Each cell: share of the reviews with that true rating, and how many{fits}.{more}"
-    return text, Matrices({each.system.name: each.system.matrix for each in shown})
 
 
 def _curves(comparison: Comparison) -> tuple[Content, ...]:

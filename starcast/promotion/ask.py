@@ -25,10 +25,8 @@ def ask(loaded: LoadedModel, label: str, reviews: pl.DataFrame) -> Contender:
         UserError: the model was trained with titles and there are none.
     """
     if loaded.predictor and loaded.predictor.uses_title and "title" not in reviews.columns:
-        raise UserError(
-            f"{label} was trained with titles, the test reviews have none: train the challenger with "
-            "title_column"
-        )
+        missing = f"{label} was trained with titles, the test reviews have none"
+        raise UserError(f"{missing}: train the challenger with title_column")
     asked = reviews.select(name for name in ("text", "title") if name in reviews.columns)
     answers, progress = [], Progress("reviews")
     for part in asked.iter_slices(CHUNK):

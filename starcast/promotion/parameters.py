@@ -38,46 +38,37 @@ Thresholds = Annotated[dict[Metric, float], BeforeValidator(_read_json)]
 class PromoteParameters(Parameters):
     """Judge a challenger against the champion, and make it the champion if it is better; or roll back."""
 
-    group: ClassVar[str] = "Limits"
-    common: ClassVar[tuple[str, ...]] = ("model", "mode", "metric", "rollback", "reason")
-    model: ModelName = Field("review-rating", description="the model's name in the registry")
-    version: Annotated[str, AfterValidator(_check_version)] = Field(
-        "",
-        description="version to promote (empty: the challenger) or restore (empty: the previous champion)",
-    )
-    mode: Literal["disabled", "dry_run", "enabled"] = Field(
-        "dry_run",
-        description="disabled (does nothing), dry_run (verdict only) or enabled (promotes if better)",
-    )
-    metric: Metric = Field("f1_macro", description="score that decides")
-    margin: float = Field(
-        0.0,
-        ge=-1,
-        le=5,
-        description="least improvement, above which the whole 95% confidence interval must lie; below 0: the "
-        "largest accepted loss",
-    )
-    recall_drop: float = Field(
-        0.05, ge=0, le=1, description="largest accepted drop of the recall of any rating"
-    )
-    max_latency_ms: float = Field(
-        100.0, ge=0, description="largest accepted median milliseconds per review; 0: no limit"
-    )
-    max_megabytes: float = Field(500.0, ge=0, description="largest accepted size on disk; 0: no limit")
-    thresholds: Thresholds = Field(
-        {"f1_macro": 0.3, "within_one": 0.8}, description="scores that a first model must reach, as JSON"
-    )
-    allow_seen: bool = Field(
-        False, description="compare even if the champion was trained on some of these test reviews"
-    )
-    trust_model_code: bool = Field(
-        False, description="run the code that a model of another project brings along"
-    )
-    rollback: bool = Field(
-        False, description="restore an earlier champion, whatever `mode` says; needs a reason"
-    )
-    reason: str = Field("", max_length=REASON_LENGTH, description="why, kept in the model's history")
-    seed: Seed = Field(42, description="seed of the bootstrap")
+    group: ClassVar = "Limits"
+    common: ClassVar = ("model", "mode", "metric", "rollback", "reason")
+    model: ModelName = "review-rating"
+    """the model's name in the registry"""
+    version: Annotated[str, AfterValidator(_check_version)] = ""
+    """version to promote (empty: the challenger) or restore (empty: the previous champion)"""
+    mode: Literal["disabled", "dry_run", "enabled"] = "dry_run"
+    """disabled (does nothing), dry_run (verdict only) or enabled (promotes if better)"""
+    metric: Metric = "f1_macro"
+    """score that decides"""
+    margin: float = Field(0.0, ge=-1, le=5)
+    """least improvement, above which the whole 95% confidence interval must lie; below 0: the largest
+    accepted loss"""
+    recall_drop: float = Field(0.05, ge=0, le=1)
+    """largest accepted drop of the recall of any rating"""
+    max_latency_ms: float = Field(100.0, ge=0)
+    """largest accepted median milliseconds per review; 0: no limit"""
+    max_megabytes: float = Field(500.0, ge=0)
+    """largest accepted size on disk; 0: no limit"""
+    thresholds: Thresholds = Field({"f1_macro": 0.3, "within_one": 0.8})
+    """scores that a first model must reach, as JSON"""
+    allow_seen: bool = False
+    """compare even if the champion was trained on some of these test reviews"""
+    trust_model_code: bool = False
+    """run the code that a model of another project brings along"""
+    rollback: bool = False
+    """restore an earlier champion, whatever `mode` says; needs a reason"""
+    reason: str = Field("", max_length=REASON_LENGTH)
+    """why, kept in the model's history"""
+    seed: Seed = 42
+    """seed of the bootstrap"""
 
     def limits(self) -> Limits:
         """Return what the challenger must hold."""

@@ -14,9 +14,8 @@ def promote(parameters: PromoteParameters) -> PromotionOutcome:
         UserError: no challenger, nothing to roll back to, or the two cannot be compared fairly.
     """
     if parameters.rollback and not parameters.reason.strip():
-        raise UserError(
-            "parameter reason: say why you roll back, e.g. reason='one-star reviews rated 5 since Monday'"
-        )
+        example = "reason='one-star reviews rated 5 since Monday'"
+        raise UserError(f"parameter reason: say why you roll back, e.g. {example}")
     name = f"{'roll back' if parameters.rollback else 'promote'} {parameters.model}"
     with runs.step_run("promote", parameters.as_text(), name) as run_id:
         resumption.close_abandoned(keep=run_id)

@@ -71,11 +71,10 @@ def score_table(verdict: Verdict) -> Table:
     for name in dict.fromkeys((verdict.limits.metric, *SHOWN)):
         both = (str(each.estimate(name)) for each in (verdict.baseline_draws, verdict.challenger_draws))
         gain = verdict.gains[name]
-        rows.append(
-            (name, *both, signed(gain.estimate), f"{gain.p:.3f}", "yes" if gain.significant else "no")
-        )
-    both = verdict.baseline.label, verdict.challenger.label
-    return Table(("score", *both, "difference (95% interval)", "p", "significant"), tuple(rows))
+        significant = "yes" if gain.significant else "no"
+        rows.append((name, *both, signed(gain.estimate), f"{gain.p:.3f}", significant))
+    labels = verdict.baseline.label, verdict.challenger.label
+    return Table(("score", *labels, "difference (95% interval)", "p", "significant"), tuple(rows))
 
 
 def difference_figure(verdict: Verdict) -> Figure:

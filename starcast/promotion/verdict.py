@@ -145,7 +145,19 @@ def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
     champion = judged.champion.version if judged.champion else "none"
     tags = {"verdict": outcome.tag, "challenger": judged.challenger.version, "champion": champion}
     runs.describe(said, tags)
-    runs.log_metrics(_metrics(verdict))
+    metric = verdict.limits.metric
+    gain = verdict.gains[metric].estimate
+    runs.log_metrics(
+        {
+            f"challenger_{metric}": verdict.challenger_draws.values[metric],
+            f"baseline_{metric}": verdict.baseline_draws.values[metric],
+            f"difference_{metric}": gain.value,
+            f"difference_{metric}_low": gain.low,
+            f"difference_{metric}_high": gain.high,
+            "challenger_latency_ms": verdict.challenger.latency(50),
+            "challenger_megabytes": verdict.challenger.megabytes,
+        }
+    )
     address = store.page_within(run_id, "report.html")
     page = f"Both confusion matrices, differences, changed reviews: [the verdict's report]({address})."
     told = {"verdict": outcome.tag, "verdict_run_id": run_id}
@@ -155,20 +167,6 @@ def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
     for check in verdict.checks:
         mark = "passes" if check.passed else "FAILS "
         print(f"  {mark}  {check.name}: {check.found} (required: {check.asked})", flush=True)
-
-
-def _metrics(verdict: gate.Verdict) -> dict[str, float]:
-    metric = verdict.limits.metric
-    gain = verdict.gains[metric].estimate
-    return {
-        f"challenger_{metric}": verdict.challenger_draws.values[metric],
-        f"baseline_{metric}": verdict.baseline_draws.values[metric],
-        f"difference_{metric}": gain.value,
-        f"difference_{metric}_low": gain.low,
-        f"difference_{metric}_high": gain.high,
-        "challenger_latency_ms": verdict.challenger.latency(50),
-        "challenger_megabytes": verdict.challenger.megabytes,
-    }
 
 
 def next_steps(name: str, outcome: PromotionOutcome) -> list[str]:

@@ -9,13 +9,12 @@ import mlflow
 import requests
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.store.db.db_types import DATABASE_ENGINES
-from mlflow.utils.credentials import get_default_host_creds, read_mlflow_creds
-from mlflow.utils.rest_utils import http_request
+from mlflow.utils.credentials import read_mlflow_creds
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from starcast.cli.errors import UserError, first_line
-from starcast.tracking.store import is_server, shown_store
+from starcast.tracking.store import ask_server, is_server, shown_store
 
 PATIENCE_SECONDS = 15.0
 MEND = "mend MLFLOW_TRACKING_URI"
@@ -46,16 +45,8 @@ def check_store() -> None:
 
 def _check_server(uri: str) -> None:
     try:
-        # With MLflow's own certificates, proxies and credentials.
-        answer = http_request(  # type: ignore[no-untyped-call]
-            get_default_host_creds(uri),  # type: ignore[no-untyped-call]
-            "/api/2.0/mlflow/experiments/search",
-            "POST",
-            json={"max_results": 1},
-            max_retries=0,
-            timeout=PATIENCE_SECONDS,
-            raise_on_status=False,
-        )
+        path, asked = "/api/2.0/mlflow/experiments/search", {"max_results": 1}
+        answer = ask_server(uri, path, "POST", PATIENCE_SECONDS, json=asked)
     except MlflowException as error:
         cause = error.__context__ or error
         said = f"does not answer ({type(cause).__name__}): start it or {MEND}"

@@ -26,17 +26,8 @@ SECRET_FILES = (
     *(".netrc", ".pypirc", ".npmrc"),
 )
 PACKAGES = (
-    *(
-        "mlflow",
-        "tensorflow",
-        "keras",
-        "hyperopt",
-        "keras-tuner",
-        "scikit-learn",
-        "imbalanced-learn",
-        "skops",
-    ),
-    *("polars", "pandas", "numpy", "scipy", "nltk"),
+    *("mlflow", "tensorflow", "keras", "hyperopt", "keras-tuner", "scikit-learn", "imbalanced-learn"),
+    *("skops", "polars", "pandas", "numpy", "scipy", "nltk"),
 )
 
 

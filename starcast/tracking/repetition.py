@@ -73,17 +73,14 @@ def _read(run: Run) -> RunRecord:
     elif "step" in tags:
         key = "step", tags["step"], parameters.get("families", "")
     matrices, answers = _predictions(run)
-    below = tuple(_read(each) for each in children_of(run) if _counts(each))
-    return RunRecord(
-        run.info.run_id, run.info.run_name, key, run.data.metrics, facts, matrices, answers, below
-    )
-
-
-def _counts(run: Run) -> bool:
-    """Return whether a run below another belongs to its result: a finished fit, or what holds such fits."""
-    tags = run.data.tags
-    ended = run.info.status == "FINISHED" or tags.get("outcome") in ("pruned", "failed")
-    return ended and ("step" not in tags or tags["step"] in FITTING)
+    below = []
+    for each in children_of(run):
+        # What counts is a finished fit, or what holds such fits.
+        ended = each.info.status == "FINISHED" or each.data.tags.get("outcome") in ("pruned", "failed")
+        if ended and each.data.tags.get("step", "train") in FITTING:
+            below.append(_read(each))
+    name, metrics = run.info.run_name, run.data.metrics
+    return RunRecord(run.info.run_id, name, key, metrics, facts, matrices, answers, tuple(below))
 
 
 def _predictions(run: Run) -> tuple[dict[str, np.ndarray], dict[str, Predictions]]:

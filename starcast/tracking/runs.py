@@ -60,9 +60,8 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
 @contextmanager
 def child_run(name: str, tags: Mapping[str, str], parameters: Mapping[str, object]) -> Iterator[str]:
     """Begin a run below the active one, for a trial or a candidate; it ends like that of `step_run`."""
-    run = mlflow.start_run(
-        run_name=name, nested=True, parent_run_id=active_run().info.run_id, tags=dict(tags)
-    )
+    above = active_run().info.run_id
+    run = mlflow.start_run(run_name=name, nested=True, parent_run_id=above, tags=dict(tags))
     with _closed_with_its_status():
         mlflow.log_params(dict(parameters))
         yield run.info.run_id

@@ -1,6 +1,9 @@
 """The tracking store in use: whether it answers, how it may be shown, its pages, the experiment's runs."""
 
+from typing import Any
+
 import mlflow
+import requests
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
@@ -25,14 +28,17 @@ def shown_store() -> str:
     return without_secrets(mlflow.get_tracking_uri())
 
 
+def ask_server(uri: str, path: str, method: str, seconds: float, **more: Any) -> requests.Response:
+    """Send a server one request, with MLflow's own certificates, proxies and credentials, and no retries."""
+    creds = get_default_host_creds(uri)  # type: ignore[no-untyped-call]
+    more |= {"max_retries": 0, "timeout": seconds, "raise_on_status": False}
+    return http_request(creds, path, method, **more)  # type: ignore[no-untyped-call]
+
+
 def answers(uri: str) -> bool:
     """Return whether a tracking server answers."""
     try:
-        creds = get_default_host_creds(uri)  # type: ignore[no-untyped-call]
-        asked = http_request(  # type: ignore[no-untyped-call]
-            creds, "/health", "GET", max_retries=0, timeout=PATIENCE_SECONDS, raise_on_status=False
-        )
-        return bool(asked.ok)
+        return ask_server(uri, "/health", "GET", PATIENCE_SECONDS).ok
     except MlflowException:
         return False
 
