@@ -1,7 +1,7 @@
 """The fits of an experiment, one after the other, each in its own process and on a child run."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +24,13 @@ SHOWN = ("auc", "f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_
 
 @dataclass(frozen=True)
 class ExperimentData:
-    """What all fits of an experiment share.
+    """What all fits of an experiment share: splits, the score compared, decisions, the main one first."""
 
-    Splits, the score compared, decisions (the first is the main one).
-    """
-
-    prepared: Prepared
     folder: Path
-    validation_ratings: np.ndarray  # index 0-4
-    test: pl.DataFrame
+    train_ratings: np.ndarray  # index 0-4, as are the others
+    validation_ratings: np.ndarray
+    test_ratings: np.ndarray
+    test_ids: pl.Series
     metric: str
     decisions: Sequence[DecisionName]
 
@@ -41,22 +39,10 @@ class ExperimentData:
         """Read the splits and log them as inputs of the active run."""
         folder = fetch(prepared.run_id, "splits")
         prepared.log_inputs(SPLITS)
-        test = pl.read_parquet(folder / "test.parquet", columns=["review_id", "rating"])
-        return cls(prepared, folder, _ratings(folder / "validation.parquet"), test, metric, decisions)
-
-    @property
-    def test_ratings(self) -> np.ndarray:
-        """Return the true ratings of the test set as index 0-4."""
-        return self.test["rating"].to_numpy().astype(np.int64) - 1
-
-    @property
-    def train_ratings(self) -> np.ndarray:
-        """Return the true ratings of the training set as index 0-4."""
-        return _ratings(self.folder / "train.parquet")
-
-
-def _ratings(split: Path) -> np.ndarray:
-    return pl.read_parquet(split, columns=["rating"])["rating"].to_numpy().astype(np.int64) - 1
+        stored = (pl.read_parquet(folder / f"{split}.parquet", columns=["rating"]) for split in SPLITS)
+        train, validation, test = (table["rating"].to_numpy().astype(np.int64) - 1 for table in stored)
+        ids = pl.read_parquet(folder / "test.parquet", columns=["review_id"])["review_id"]
+        return cls(folder, train, validation, test, ids, metric, decisions)
 
 
 @dataclass(frozen=True)
@@ -76,9 +62,7 @@ class ScoredFit:
 
 def fit_all(jobs: Sequence[FitJob], ground: ExperimentData, step: str) -> Iterator[ScoredFit]:
     """Fit one job after the other, printing each with its score, cost and the time left."""
-    progress = Progress()
-    ratings = ground.train_ratings
-    notes = {}
+    progress, ratings, notes = Progress(), ground.train_ratings, {}
     for job in jobs:
         counts = count_ratings(ratings if job.rows is None else ratings[job.rows])
         notes[_sampled(job)] = sampling_note(counts, job.spec.options)
@@ -103,8 +87,9 @@ def _sampled(job: FitJob) -> str:
 
 def _fit(job: FitJob, ground: ExperimentData, name: str) -> ScoredFit:
     tags = {"family": job.spec.family, "sampling": job.spec.options.sampling, "role": "fit"}
-    size = {} if job.rows is None else {"train_reviews": len(job.rows)}
-    asked = {**job.spec.logged(), "seed": job.spec.options.seed, **size}
+    asked = {**job.spec.logged(), "seed": job.spec.options.seed}
+    if job.rows is not None:
+        asked["train_reviews"] = len(job.rows)
     with runs.child_run(name, tags, asked) as run_id:
         fitted = fit_alone(job)
         validation = ground.validation_ratings, fitted.probabilities["val"]
@@ -121,16 +106,10 @@ def _log_metrics(fitting: ScoredFit, ground: ExperimentData, main: Decision) -> 
     fitted = fitting.fitted
     for epoch, metrics in enumerate(fitted.curve, start=1):
         runs.log_metrics(metrics, epoch)
-    facts = {
-        "fit_seconds": fitted.seconds,
-        "peak_memory_mb": fitted.peak_memory_mb,
-        "rows_used": int(fitted.class_counts[1].sum()),
-        "best_epoch": fitted.best_epoch,
-        "parameters": fitted.parameters,
-    }
-    runs.log_metrics(facts)
-    sides = (("val", ground.validation_ratings), ("test", ground.test_ratings))
-    for split, ratings in sides:
+    costs = {"fit_seconds": fitted.seconds, "peak_memory_mb": fitted.peak_memory_mb}
+    facts = {"best_epoch": fitted.best_epoch, "parameters": fitted.parameters}
+    runs.log_metrics({**costs, **facts, "rows_used": int(fitted.class_counts[1].sum())})
+    for split, ratings in (("val", ground.validation_ratings), ("test", ground.test_ratings)):
         probabilities = fitted.probabilities[split]
         scored = scores.score(ratings, probabilities, main.choose(probabilities))
         runs.log_metrics({f"{split}_{name}": value for name, value in scored.items()}, len(fitted.curve) + 1)
@@ -141,21 +120,17 @@ def _log_metrics(fitting: ScoredFit, ground: ExperimentData, main: Decision) -> 
 
 def _log_files(fitting: ScoredFit, ground: ExperimentData, decisions: dict[DecisionName, Decision]) -> None:
     ratings, predicted = ground.test_ratings, fitting.predicted[ground.decisions[0]]
-    told = {
-        name: {
-            "weights": rule.weights,
-            "rounds_mean": rule.rounds_mean,
-            "confusion_matrix_test": scores.count_matrix(ratings, fitting.predicted[name]).tolist(),
-        }
-        for name, rule in decisions.items()
-    }
+    told = {}
+    for name, rule in decisions.items():
+        matrix = scores.count_matrix(ratings, fitting.predicted[name]).tolist()
+        told[name] = {**asdict(rule), "confusion_matrix_test": matrix}
     with runs.artifacts_of_run() as folder:
         files.write_json(folder / "settings.json", fitting.job.spec.settings)
         files.write_json(folder / "decisions.json", told)
         files.write_class_counts(folder, *fitting.fitted.class_counts)
         files.write_split_files(folder, "test", ratings, predicted)
         probabilities = fitting.fitted.probabilities["test"]
-        files.write_predictions(folder, "test", ground.test["review_id"], ratings, predicted, probabilities)
+        files.write_predictions(folder, "test", ground.test_ids, ratings, predicted, probabilities)
 
 
 def by_kind(fittings: Iterable[ScoredFit]) -> dict[tuple[str, str], list[ScoredFit]]:

@@ -40,7 +40,9 @@ def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
         found = learning_curves(fits, ground.test_ratings, parameters.metric, parameters.seed)
         report = report_of(found, Path(parameters.data).name, _facts(parameters, ground))
         _log(report, found)
-    _show(report, found, run_id)
+    print(f"\n{short_table(found).text()}\n")
+    for line in (*report.answer, *commands.where_to_look(run_id)):
+        print(f"learning-curve: {plain(line)}", flush=True)
     return found
 
 
@@ -68,9 +70,8 @@ def _sizes(asked: Sequence[int], ratings: np.ndarray) -> Sequence[int]:
     if not asked:
         return [size for size in (most >> halvings for halvings in range(HALVINGS, -1, -1)) if size >= least]
     if asked[-1] > most:
-        raise UserError(
-            f"parameter sizes: {asked[-1]:,} is more than the {most:,} reviews of the training set"
-        )
+        many = f"{asked[-1]:,} is more than the {most:,} reviews of the training set"
+        raise UserError(f"parameter sizes: {many}")
     if asked[0] < least:
         few = f"{asked[0]:,} is too few to contain a review of every rating"
         raise UserError(f"parameter sizes: {few}; start with {least:,} or more")
@@ -79,12 +80,10 @@ def _sizes(asked: Sequence[int], ratings: np.ndarray) -> Sequence[int]:
 
 def _measured(fitting: ScoredFit, parameters: LearningCurveParameters, ground: ExperimentData) -> Measured:
     """Keep what the curve needs of a fit, without its large probabilities."""
-    job, fitted = fitting.job, fitting.fitted
-    predicted = fitting.predicted[parameters.decision]
+    spec, fitted, predicted = fitting.job.spec, fitting.fitted, fitting.predicted[parameters.decision]
     scored = scores.score(ground.test_ratings, fitted.probabilities["test"], predicted)
     reviews, learned_from = (int(counts.sum()) for counts in fitted.class_counts)
-    seed = job.spec.options.seed
-    which = job.spec.family, reviews, seed - parameters.seed, seed, fitting.run_id
+    which = spec.family, reviews, spec.options.seed - parameters.seed, spec.options.seed, fitting.run_id
     cost = fitted.seconds, fitted.peak_memory_mb
     return Measured(*which, predicted.astype(np.int8), scored, learned_from, *cost)
 
@@ -93,29 +92,26 @@ def _facts(parameters: LearningCurveParameters, ground: ExperimentData) -> str:
     decision = decision_text(parameters.decision, parameters.metric)
     sampling = "that of the family's study" if parameters.sampling == "default" else parameters.sampling
     repeats = f"{parameters.repeats} fit{'s' if parameters.repeats > 1 else ''} of each"
-    facts = f"{len(ground.test):,} test reviews, {repeats}; sampling: {sampling}; decision: {decision}."
+    facts = (
+        f"{len(ground.test_ratings):,} test reviews, {repeats}; sampling: {sampling}; decision: {decision}."
+    )
     if not any(FAMILIES[family].iterative for family in parameters.families):
         return facts
     return f"{facts} Networks train for {parameters.epochs} epochs at every size: few steps on few reviews."
 
 
 def _log(report: Report, found: LearningCurves) -> None:
+    facts = {
+        f"test_{found.metric}": found.metric,
+        "fit_seconds": "seconds",
+        "peak_memory_mb": "peak_memory_mb",
+    }
     for points in zip(*(curve.points for curve in found.curves), strict=True):
-        # The size is the step of the metrics, so that the UI draws the curves too.
-        facts = {
-            f"test_{found.metric}": found.metric,
-            "fit_seconds": "seconds",
-            "peak_memory_mb": "peak_memory_mb",
-        }
         means = {f"{name}_{p.fits[0].family}": p.mean(fact) for p in points for name, fact in facts.items()}
-        runs.log_metrics(means, points[0].reviews)
+        runs.log_metrics(
+            means, points[0].reviews
+        )  # the size is the step, so that the UI draws the curves too
     with runs.artifacts_of_run() as folder:
         report.save(folder)
         fit_rows(found).write_csv(folder / "learning_curve.csv")
     runs.describe(report.markdown(pictures=False), {"best_family": found.best.family})
-
-
-def _show(report: Report, found: LearningCurves, run_id: str) -> None:
-    print(f"\n{short_table(found).text()}\n")
-    for line in (*report.answer, *commands.where_to_look(run_id)):
-        print(f"learning-curve: {plain(line)}", flush=True)

@@ -1,13 +1,15 @@
 """Figures of learning curves: score against reviews with fitted power laws, and the cost of a fit."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from starcast.experiments.learning_curves import Curve, LearningCurves
+from starcast.experiments.learning_curves import LearningCurves
 from starcast.experiments.power_law import BEYOND
 from starcast.reports.style import COLOURS, MARKS, PALE, WIDTH, amount
 
@@ -19,44 +21,27 @@ def score_figure(found: LearningCurves) -> Figure:
     extrapolated.
     """
     figure = Figure(figsize=(WIDTH, 4.8), layout="constrained")
-    axes = figure.subplots()
-    for curve, colour, mark in _looks(found.curves):
-        scores = [point.score for point in curve.points]
-        values = np.array([score.value for score in scores])
-        # A percentile interval need not contain the score itself.
-        reach = np.maximum(
-            [values - [score.low for score in scores], [score.high for score in scores] - values], 0
-        )
-        line = "" if curve.trend else "-"
-        sizes, name = _sizes(curve), curve.family
-        axes.errorbar(sizes, values, reach, capsize=3, label=name, color=colour, marker=mark, linestyle=line)
-        _draw_trend(axes, curve, colour)
+    axes, most = figure.subplots(), found.curves[0].last.reviews
+    for curve, colour, mark in zip(found.curves, cycle(COLOURS), cycle(MARKS), strict=False):
+        trend, sizes = curve.trend, [point.reviews for point in curve.points]
+        values, low, high = np.array([(p.score.value, p.score.low, p.score.high) for p in curve.points]).T
+        reach = np.maximum([values - low, high - values], 0)  # an interval need not contain the score itself
+        look: dict[str, Any] = {"color": colour, "marker": mark, "linestyle": "" if trend else "-"}
+        axes.errorbar(sizes, values, reach, capsize=3, label=curve.family, **look)
+        if trend:
+            measured = np.geomspace(sizes[0], sizes[-1], 100)
+            axes.plot(measured, trend.at(measured), color=colour, linewidth=1)
+        if trend and trend.beyond:
+            beyond = np.geomspace(sizes[-1], BEYOND * sizes[-1], 100)
+            axes.plot(beyond, trend.at(beyond), color=colour, linewidth=1.3, linestyle="--", alpha=0.6)
+            axes.fill_between(beyond, *trend.interval(beyond), color=colour, alpha=PALE, linewidth=0)
     axes.set(xscale="log", xlabel="training reviews", ylabel=f"test {found.metric}")
     if any(curve.trend and curve.trend.beyond for curve in found.curves):
-        _mark_beyond(axes, found.curves[0].last.reviews)
-    _finish([axes])
-    figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9, frameon=False
-    )
+        axes.axvline(most, color="black", alpha=0.3, linewidth=1, linestyle=":")
+        foot = axes.get_xaxis_transform()
+        axes.text(1.05 * most, 0.02, "extrapolated", transform=foot, fontsize=9, style="italic")
+    _finish(figure, [axes])
     return figure
-
-
-def _draw_trend(axes: Axes, curve: Curve, colour: str) -> None:
-    if curve.trend is None:
-        return
-    measured = np.geomspace(curve.points[0].reviews, curve.last.reviews, 100)
-    axes.plot(measured, curve.trend.at(measured), color=colour, linewidth=1)
-    if curve.trend.beyond:
-        beyond = np.geomspace(curve.last.reviews, BEYOND * curve.last.reviews, 100)
-        axes.plot(beyond, curve.trend.at(beyond), color=colour, linewidth=1.3, linestyle="--", alpha=0.6)
-        axes.fill_between(beyond, *curve.trend.interval(beyond), color=colour, alpha=PALE, linewidth=0)
-
-
-def _mark_beyond(axes: Axes, most: int) -> None:
-    axes.axvline(most, color="black", alpha=0.3, linewidth=1, linestyle=":")
-    axes.text(
-        1.05 * most, 0.02, "extrapolated", transform=axes.get_xaxis_transform(), fontsize=9, style="italic"
-    )
 
 
 def cost_figure(found: LearningCurves) -> Figure:
@@ -65,31 +50,18 @@ def cost_figure(found: LearningCurves) -> Figure:
     panels = figure.subplots(1, 2, gridspec_kw={"wspace": 0.06})
     facts = {"seconds": "seconds of a fit", "peak_memory_mb": "peak memory of a fit, MB"}
     for axes, (fact, label) in zip(panels, facts.items(), strict=True):
-        for curve, colour, mark in _looks(found.curves):
-            means = [point.mean(fact) for point in curve.points]
-            axes.plot(_sizes(curve), means, color=colour, marker=mark, label=curve.family)
+        for curve, colour, mark in zip(found.curves, cycle(COLOURS), cycle(MARKS), strict=False):
+            sizes, means = zip(*((point.reviews, point.mean(fact)) for point in curve.points), strict=True)
+            axes.plot(sizes, means, color=colour, marker=mark, label=curve.family)
         axes.set(xscale="log", yscale="log", xlabel="training reviews", ylabel=label)
         low, high = axes.get_ylim()
         axes.set_ylim(low / 1.5, high * 1.5)  # so that a cost that hardly changes looks flat
-    _finish(panels)
-    figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=9, frameon=False
-    )
+    _finish(figure, panels)
     return figure
 
 
-def _sizes(curve: Curve) -> list[int]:
-    return [point.reviews for point in curve.points]
-
-
-def _looks(curves: Iterable[Curve]) -> Iterator[tuple[Curve, str, str]]:
-    """Yield each curve with its colour and mark."""
-    for i, curve in enumerate(curves):
-        yield curve, COLOURS[i % len(COLOURS)], MARKS[i % len(MARKS)]
-
-
-def _finish(panels: Iterable[Axes]) -> None:
-    """Add a pale grid and readable numbers on logarithmic axes."""
+def _finish(figure: Figure, panels: Sequence[Axes]) -> None:
+    """Add a legend, a pale grid and readable numbers on logarithmic axes."""
     for axes in panels:
         for axis in (axes.xaxis, axes.yaxis):
             if axis.get_scale() == "log":
@@ -100,3 +72,5 @@ def _finish(panels: Iterable[Axes]) -> None:
                 axis.set_minor_formatter(NullFormatter())
         axes.grid(color="black", alpha=PALE)
         axes.set_axisbelow(True)
+    names = panels[0].get_legend_handles_labels()
+    figure.legend(*names, loc="outside upper center", ncols=3, fontsize=9, frameon=False)

@@ -4,9 +4,9 @@ import math
 
 import polars as pl
 
-from starcast.evaluation.paired import ONE_FIT, Difference
+from starcast.evaluation.paired import ONE_FIT
 from starcast.experiments.learning_curve_figures import cost_figure, score_figure
-from starcast.experiments.learning_curves import Curve, Lead, LearningCurves, Point
+from starcast.experiments.learning_curves import Curve, Lead, LearningCurves
 from starcast.experiments.power_law import BEYOND, LEAST_SIZES, passing
 from starcast.reports.page import Picture, Report, Section
 from starcast.reports.table import Table
@@ -15,6 +15,7 @@ WORTH = 0.005  # a smaller gain counts as none
 OPEN = 0.02  # an interval of a gain that reaches this far leaves the question open
 HORIZON = 1_000  # multiple of the most reviews up to which one family may pass another
 SHOWN = ("auc", "harmonic_recall")  # beside the score that is compared
+GAIN = "gain (95% interval)"
 HOW = (
     "Every sample contains the smaller ones and has the rating shares of the whole training set; repeats "
     "draw other samples and use other seeds. Vocabulary and TF-IDF weights are fitted on the sample, "
@@ -37,11 +38,20 @@ def report_of(found: LearningCurves, data: str, facts: str) -> Report:
         data: name of the data set.
         facts: a sentence on what all fits share.
     """
+    leads = [lead for lead in found.leads if lead.ahead is found.leads[0].ahead]  # those of the best family
+    answer = [*(_standing(curve, found.metric) for curve in found.curves), *map(_lead_line, leads)]
+    if any(len(point.fits) == 1 for curve in found.curves for point in curve.points):
+        answer.append(ONE_FIT)
     alt = f"test {found.metric} against training reviews: 95% intervals, fitted power laws, a line per family"
     curves = Picture("learning_curve", score_figure(found), alt)
     sections = [Section(f"{found.metric} by reviews", (score_table(found), curves))]
-    if len(found.leads) > 1:
-        sections.append(_pairs(found))
+    if len(found.leads) > 1:  # every family against every other
+        head = ("better", "than", f"by ({found.metric}, 95% interval)", "p", "significant")
+        rows = []
+        for lead in found.leads:
+            gap, families = lead.difference, (lead.ahead.family, lead.behind.family)
+            rows.append((*families, str(gap.estimate), f"{gap.p:.3f}", "yes" if gap.significant else "no"))
+        sections.append(Section("Families with the most reviews", (Table(head, tuple(rows)),)))
     alt = "Seconds and peak memory of a fit against training reviews, both axes logarithmic"
     cost = Picture("learning_curve_cost", cost_figure(found), alt)
     sections += [
@@ -49,16 +59,8 @@ def report_of(found: LearningCurves, data: str, facts: str) -> Report:
         Section("Time and memory", (cost,)),
         Section("How to read this", (facts, *HOW)),
     ]
-    families = ", ".join(curve.family for curve in found.curves)
-    return Report(f"Learning curves of {families} on {data}", _answer(found), tuple(sections))
-
-
-def _answer(found: LearningCurves) -> tuple[str, ...]:
-    """Tell where each family stands, and by how much the best leads the others."""
-    leads = [lead for lead in found.leads if lead.ahead is found.leads[0].ahead]
-    once = any(len(point.fits) == 1 for curve in found.curves for point in curve.points)
-    lines = *(_standing(curve, found.metric) for curve in found.curves), *(_lead_line(lead) for lead in leads)
-    return (*lines, ONE_FIT) if once else lines
+    names = ", ".join(curve.family for curve in found.curves)
+    return Report(f"Learning curves of {names} on {data}", tuple(answer), tuple(sections))
 
 
 def _standing(curve: Curve, metric: str) -> str:
@@ -67,19 +69,17 @@ def _standing(curve: Curve, metric: str) -> str:
     score = f"**{curve.family}: {metric} {last.score}** with {last.reviews:,} training reviews"
     if last.gain is None:
         return f"{score}."
-    step = f"from {curve.points[-2].reviews:,} to {last.reviews:,} it gains {last.gain.estimate}"
-    return f"{score}; {step}, {_verdict(last.gain)}. {_outlook(curve)}"
-
-
-def _verdict(gain: Difference) -> str:
-    value, reach = gain.estimate.value, gain.estimate.high
-    if gain.significant and value >= WORTH:
-        return "statistically significant: **it still rises**"
-    if gain.significant:
-        return f"statistically significant but less than {WORTH}: **it has levelled off**"
-    if reach >= OPEN:
-        return "not statistically significant, but possibly large: **it is open whether it has levelled off**"
-    return "not statistically significant: **it has levelled off**"
+    gain, judged = last.gain.estimate, "statistically significant"
+    if last.gain.significant and gain.value >= WORTH:
+        verdict = f"{judged}: **it still rises**"
+    elif last.gain.significant:
+        verdict = f"{judged} but less than {WORTH}: **it has levelled off**"
+    elif gain.high >= OPEN:
+        verdict = f"not {judged}, but possibly large: **it is open whether it has levelled off**"
+    else:
+        verdict = f"not {judged}: **it has levelled off**"
+    step = f"from {curve.points[-2].reviews:,} to {last.reviews:,} it gains {gain}"
+    return f"{score}; {step}, {verdict}. {_outlook(curve)}"
 
 
 def _outlook(curve: Curve) -> str:
@@ -98,25 +98,22 @@ def _outlook(curve: Curve) -> str:
 
 
 def _lead_line(lead: Lead) -> str:
-    ahead, behind, gap = lead.ahead, lead.behind, lead.difference
-    better = f"{ahead.family} is better than {behind.family}"
+    """Return which of two families is better, and where the other would pass it, by the power laws."""
+    first, second, gap = lead.ahead.family, lead.behind.family, lead.difference
+    better = f"{first} is better than {second}"
     if not gap.significant:
-        better = f"{ahead.family} and {behind.family} do not differ significantly"
-    at = f"with {ahead.last.reviews:,} reviews the first scores {gap.estimate} more (p {gap.p:.3f})"
-    return f"**{better}**: {at}. {_passing(lead)}"
-
-
-def _passing(lead: Lead) -> str:
-    """Return where the family behind would pass the other, by the power laws."""
-    ahead, behind, name = lead.ahead.believed, lead.behind.believed, lead.behind.family
-    if behind is None or ahead is None:
-        return f"Their power laws do not tell whether {name} passes with more reviews."
-    at, start = passing(behind, ahead, HORIZON), "Extrapolated by their power laws,"
-    if math.isfinite(at.value):
-        high = _rounded(at.high) if math.isfinite(at.high) else "never"
-        return f"{start} {name} passes at about {_rounded(at.value)} reviews ({_rounded(at.low)} to {high})."
-    never = f"{start} {name} never passes (up to {_rounded(HORIZON * behind.most)} reviews)"
-    return f"{never}; it might from {_rounded(at.low)} on." if math.isfinite(at.low) else f"{never}."
+        better = f"{first} and {second} do not differ significantly"
+    at = f"with {lead.ahead.last.reviews:,} reviews the first scores {gap.estimate} more (p {gap.p:.3f})"
+    told = f"**{better}**: {at}."
+    if lead.behind.believed is None or lead.ahead.believed is None:
+        return f"{told} Their power laws do not tell whether {second} passes with more reviews."
+    where = passing(lead.behind.believed, lead.ahead.believed, HORIZON)
+    told, low = f"{told} Extrapolated by their power laws, {second}", _rounded(where.low)
+    if math.isfinite(where.value):
+        high = _rounded(where.high) if math.isfinite(where.high) else "never"
+        return f"{told} passes at about {_rounded(where.value)} reviews ({low} to {high})."
+    told = f"{told} never passes (up to {_rounded(HORIZON * lead.behind.believed.most)} reviews)"
+    return f"{told}; it might from {low} on." if math.isfinite(where.low) else f"{told}."
 
 
 def _rounded(reviews: float) -> str:
@@ -127,43 +124,22 @@ def _rounded(reviews: float) -> str:
 def score_table(found: LearningCurves) -> Table:
     """Return a table with a row per family and size."""
     shown = [name for name in SHOWN if name != found.metric]
-    scored = f"{found.metric} (95% interval)"
     costs = ("seconds", "peak MB", "rows used", "fits")
-    head = ("family", "reviews", scored, "gain (95% interval)", *shown, *costs)
     rows = []
     for curve in found.curves:
         for point in curve.points:
-            scores = [f"{point.mean(name):.3f}" for name in shown]
+            kind = curve.family, f"{point.reviews:,}", str(point.score)
             gain = str(point.gain.estimate) if point.gain else "-"
-            kind = curve.family, f"{point.reviews:,}", str(point.score), gain
-            rows.append((*kind, *scores, *_cost(point), str(len(point.fits))))
+            scores = (f"{point.mean(name):.3f}" for name in shown)
+            cost = (f"{point.mean('seconds'):,.1f}", f"{point.mean('peak_memory_mb'):,.0f}")
+            rows.append((*kind, gain, *scores, *cost, f"{point.mean('rows'):,.0f}", str(len(point.fits))))
+    head = ("family", "reviews", f"{found.metric} (95% interval)", GAIN, *shown, *costs)
     return Table(head, tuple(rows))
 
 
 def short_table(found: LearningCurves) -> Table:
     """Return the scores and costs as a table for the terminal."""
-    rows = [
-        (curve.family, f"{point.reviews:,}", str(point.score), *_cost(point)[:2])
-        for curve in found.curves
-        for point in curve.points
-    ]
-    return Table(("family", "reviews", f"{found.metric} (95% interval)", "seconds", "peak MB"), tuple(rows))
-
-
-def _cost(point: Point) -> tuple[str, str, str]:
-    seconds, memory, rows = (point.mean(fact) for fact in ("seconds", "peak_memory_mb", "rows"))
-    return f"{seconds:,.1f}", f"{memory:,.0f}", f"{rows:,.0f}"
-
-
-def _pairs(found: LearningCurves) -> Section:
-    """Show every family against every other, at the most reviews."""
-    head = ("better", "than", f"by ({found.metric}, 95% interval)", "p", "significant")
-    rows = []
-    for lead in found.leads:
-        gap, families = lead.difference, (lead.ahead.family, lead.behind.family)
-        significant = "yes" if gap.significant else "no"
-        rows.append((*families, str(gap.estimate), f"{gap.p:.3f}", significant))
-    return Section("Families with the most reviews", (Table(head, tuple(rows)),))
+    return score_table(found).without(GAIN, *SHOWN, "rows used", "fits")
 
 
 def _laws(found: LearningCurves) -> tuple[str | Table, ...]:
@@ -177,9 +153,8 @@ def _laws(found: LearningCurves) -> tuple[str | Table, ...]:
         limit = str(curve.trend.limit) if curve.believed else f"unknown: {curve.trend.doubt}"
         rows.append((curve.family, str(curve.trend.beyond or "open"), limit, f"{gap:.3f}", f"{rate:.2f}"))
     head = ("family", f"at {BEYOND * most:,} reviews", "limit", f"gap at {most:,}", "rate")
-    return "Nothing here was measured: it holds if the curves continue as they began.", Table(
-        head, tuple(rows)
-    )
+    note = "Nothing here was measured: it holds if the curves continue as they began."
+    return note, Table(head, tuple(rows))
 
 
 def fit_rows(found: LearningCurves) -> pl.DataFrame:

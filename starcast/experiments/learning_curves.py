@@ -13,19 +13,16 @@ from starcast.experiments.power_law import Trend
 
 @dataclass(frozen=True)
 class Measured:
-    """One fit: the number of training `reviews`, predicted test ratings (index 0-4), scores and costs.
-
-    `rows`: training rows after sampling.
-    """
+    """One fit: its predicted test ratings, scores and costs."""
 
     family: str
-    reviews: int
+    reviews: int  # of the training set
     repeat: int
     seed: int
     run_id: str
-    predicted: np.ndarray
+    predicted: np.ndarray  # index 0-4
     scores: dict[str, float]
-    rows: int
+    rows: int  # of the training set after sampling
     seconds: float
     peak_memory_mb: float
 
@@ -104,40 +101,28 @@ def learning_curves(fits: Sequence[Measured], ratings: np.ndarray, metric: str, 
     for fit in fits:
         kinds.setdefault((fit.family, fit.reviews), []).append(fit)
     predicted = [np.stack([fit.predicted for fit in alike]) for alike in kinds.values()]
-    draws = dict(zip(kinds, PairedBootstrap(ratings, seed).draws(predicted), strict=True))
-    families = dict.fromkeys(family for family, _ in kinds)
-    own = ({key: kinds[key] for key in kinds if key[0] == family} for family in families)
-    curves = _adjusted([_curve(of_family, draws, metric) for of_family in own])
-    return LearningCurves(curves, _leads(curves, metric), metric)
-
-
-def _curve(
-    kinds: dict[tuple[str, int], list[Measured]], draws: dict[tuple[str, int], Draws], metric: str
-) -> Curve:
-    points: list[Point] = []
-    for key, fits in kinds.items():
-        gain = differences(points[-1].draws, [draws[key]], metric)[0] if points else None
-        points.append(Point(fits, draws[key], draws[key].estimate(metric), gain))
-    reviews = np.array([point.reviews for point in points])
-    scores = np.array([point.score.value for point in points])
-    resampled = np.stack([point.draws.resampled[metric] for point in points], axis=1)
-    return Curve(points[0].fits[0].family, points, Trend.fit(reviews, scores, resampled))
-
-
-def _adjusted(curves: Sequence[Curve]) -> Sequence[Curve]:
-    """Adjust the p values of the last gains, which are judged, for the number of families."""
-    gains = [curve.last.gain for curve in curves if curve.last.gain]
-    if not gains:
-        return curves
-    lasts = [replace(c.last, gain=gain) for c, gain in zip(curves, _with_adjusted_p(gains), strict=True)]
-    return [replace(c, points=[*c.points[:-1], last]) for c, last in zip(curves, lasts, strict=True)]
-
-
-def _leads(curves: Sequence[Curve], metric: str) -> Sequence[Lead]:
+    points: dict[str, list[Point]] = {}
+    draws = PairedBootstrap(ratings, seed).draws(predicted)
+    for (family, _), alike, drawn in zip(kinds, kinds.values(), draws, strict=True):
+        smaller = points.setdefault(family, [])
+        gain = differences(smaller[-1].draws, [drawn], metric)[0] if smaller else None
+        smaller.append(Point(alike, drawn, drawn.estimate(metric), gain))
+    # The last gains are judged: their p values are adjusted for the number of families.
+    judged = [of[-1].gain for of in points.values() if of[-1].gain]
+    for of, gain in zip(points.values(), _with_adjusted_p(judged), strict=False):  # none of one size
+        of[-1] = replace(of[-1], gain=gain)
+    curves = [Curve(family, of, _trend(of, metric)) for family, of in points.items()]
     ranked = sorted(curves, key=lambda curve: -curve.last.score.value)
     pairs = list(combinations(ranked, 2))
     found = [differences(behind.last.draws, [ahead.last.draws], metric)[0] for ahead, behind in pairs]
-    return [Lead(*pair, difference) for pair, difference in zip(pairs, _with_adjusted_p(found), strict=True)]
+    leads = [Lead(*pair, gap) for pair, gap in zip(pairs, _with_adjusted_p(found), strict=True)]
+    return LearningCurves(curves, leads, metric)
+
+
+def _trend(points: Sequence[Point], metric: str) -> Trend | None:
+    reviews, scores = np.array([point.reviews for point in points]), [point.score.value for point in points]
+    resampled = np.stack([point.draws.resampled[metric] for point in points], axis=1)
+    return Trend.fit(reviews, np.array(scores), resampled)
 
 
 def _with_adjusted_p(found: Sequence[Difference]) -> list[Difference]:

@@ -16,8 +16,7 @@ TAIL = (1 - LEVEL) / 2
 
 
 def fit_power_laws(reviews: np.ndarray, scores: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Fit score = limit - gap * (reviews / most reviews) ** -rate by least squares to one or many curves at
-    once.
+    """Fit score = limit - gap * (reviews / most reviews) ** -rate by least squares to many curves at once.
 
     Hestness et al. observed such laws (Deep learning scaling is predictable, empirically, 2017); they fit
     most learning curves best among the forms compared by Viering and Loog (The shape of learning curves: a
@@ -50,24 +49,18 @@ def fit_power_laws(reviews: np.ndarray, scores: np.ndarray, errors: np.ndarray) 
 
 @dataclass(frozen=True)
 class Trend:
-    """A power law fitted to a curve and, for its intervals, to each bootstrap resample of the curve.
+    """A power law fitted to a curve and, for its intervals, to each bootstrap resample of the curve."""
 
-    `most`: the most reviews measured; `fitted`, shape (3,), and `resampled`, shape (resamples, 3), as
-    returned by `fit_power_laws`.
-    """
-
-    most: int
-    fitted: np.ndarray
-    resampled: np.ndarray
+    most: int  # reviews measured
+    fitted: np.ndarray  # as returned by `fit_power_laws`, shape (3,)
+    resampled: np.ndarray  # shape (resamples, 3)
 
     @classmethod
     def fit(cls, reviews: np.ndarray, scores: np.ndarray, resampled: np.ndarray) -> "Trend | None":
-        """Fit with weights by how little each size's score varies over the resamples; None for fewer than 4
-        sizes.
+        """Fit with weights by how little a size's score varies over resamples; None for fewer than 4 sizes.
 
         Args:
-            reviews: ascending, shape (sizes,).
-            scores: shape (sizes,).
+            reviews, scores: shape (sizes,), reviews ascending.
             resampled: shape (resamples, sizes).
         """
         if len(reviews) < LEAST_SIZES:
@@ -119,8 +112,7 @@ class Trend:
 
 
 def passing(behind: Trend, ahead: Trend, times: int) -> Estimate:
-    """Return the number of reviews at which one law passes another, between the most measured and `times` as
-    many.
+    """Return the number of reviews, up to `times` the most measured, at which one law passes another.
 
     Infinite if it does not. The interval is over the resamples, which both share.
     """
@@ -136,9 +128,7 @@ def passing(behind: Trend, ahead: Trend, times: int) -> Estimate:
 
 
 def _law(laws: np.ndarray, relative: np.ndarray) -> np.ndarray:
-    """Return scores, shape (laws, sizes), of laws, shape (laws, 3), at reviews relative to the most, shape
-    (sizes,).
-    """
+    """Return scores, shape (laws, sizes), of laws, shape (laws, 3), at `relative` times the most reviews."""
     limit, gap, rate = laws.T[..., None]
     return np.asarray(limit - gap * relative**-rate)
 

@@ -29,18 +29,22 @@ class Table:
     def numeric(self) -> tuple[bool, ...]:
         """Return whether the cells of each column are numbers and therefore aligned to the right."""
         columns = zip(self.head, *self.rows, strict=True)
-        return tuple(
-            len(cells) > 0 and all(NUMBER.fullmatch(cell) for cell in cells) for _, *cells in columns
-        )
+        return tuple(bool(cells) and all(map(NUMBER.fullmatch, cells)) for _, *cells in columns)
+
+    def without(self, *names: str) -> "Table":
+        """Return the table without some columns."""
+        kept = [i for i, name in enumerate(self.head) if name not in names]
+        head, *rows = (tuple(row[i] for i in kept) for row in (self.head, *self.rows))
+        return Table(head, tuple(rows))
 
     def markdown(self) -> str:
         """Return the table in Markdown."""
-        rule = ("--:" if right else "---" for right in self.numeric)
-        rows = (
-            (cell.replace("|", "\\|").replace("\n", " ") for cell in row) for row in (self.head, *self.rows)
-        )
-        head, *lines = (f"| {' | '.join(row)} |" for row in rows)
-        return "\n".join([head, f"|{'|'.join(rule)}|", *lines])
+        rule = "|".join("--:" if right else "---" for right in self.numeric)
+        clean = [
+            [cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (self.head, *self.rows)
+        ]
+        head, *lines = (f"| {' | '.join(row)} |" for row in clean)
+        return "\n".join([head, f"|{rule}|", *lines])
 
     def text(self) -> str:
         """Return the table aligned for a terminal; the first column is shortened so that all fit."""
@@ -48,10 +52,10 @@ class Table:
         room = max(WIDTH - sum(2 + max(map(len, column)) for column in list(zip(*rows, strict=True))[1:]), 16)
         rows = [[cut(first, room), *rest] for first, *rest in rows]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(
-                cell.rjust(width) if right else cell.ljust(width)
-                for cell, width, right in zip(row, widths, self.numeric, strict=True)
-            ).rstrip()
-            for row in rows
-        )
+        columns = list(zip(widths, self.numeric, strict=True))
+        lines = []
+        for row in rows:
+            cells = zip(row, columns, strict=True)
+            line = (cell.rjust(width) if right else cell.ljust(width) for cell, (width, right) in cells)
+            lines.append("  ".join(line).rstrip())
+        return "\n".join(lines)
