@@ -118,8 +118,8 @@ def test_a_model_of_somebody_else_is_not_changed_and_ones_own_serves(
     }
     train(TrainParameters(data=str(file), model="own"))
     assert len(used.client().search_model_versions("name = 'own'")) == 1
-    prepared = [run for run in runs(used) if run.data.tags["step"] == "preprocess"]
-    assert len(prepared) == 1, "the second training reuses the splits, over HTTP"
+    again, first = [run for run in runs(used) if run.data.tags["step"] == "preprocess"]
+    assert again.data.tags["reused_run"] == first.info.run_id
     scored = tmp_path / "scored.csv"
     predict(PredictParameters(input=str(file), output=str(scored), model="models:/own/1"))
     assert pl.read_csv(scored)["model_version"].to_list() == [1] * 300
