@@ -10,12 +10,12 @@ run() {
   python3 run.py "$@"
 }
 
-# A first search: one small network, briefly trained.
-run tune -P families=gru_1 -P max_trials=1 -P max_epochs=2
+# A first model: one small network, briefly trained.
+run train -P family=gru_1 -P settings='{"units_1": 32}' -P epochs=4
 run promote                                  # dry run: would it pass?
 run promote -P mode=enabled                  # the first champion
 
-# A better search.
+# A search finds a better one.
 run tune -P families=logistic_regression -P max_trials=4
 run promote -P mode=enabled
 
