@@ -16,7 +16,7 @@ check:  ## format, lint, types
 	ruff format --check . && ruff check . && mypy
 
 test:  ## the test suite in the active environment
-	python -m pytest -n 2 --dist loadfile
+	python -m pytest -n 3 --dist loadfile
 
 ROUNDS ?= 5
 fuzz:  ## the property tests with random examples, other ones in each of ROUNDS=5 rounds

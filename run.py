@@ -43,7 +43,7 @@ SIZES = {  # measured on Linux, x86-64
 }
 PATHS = ("data", "input", "output")  # parameters
 DATA_SETS = ("sample", "clothing")  # their values that are no paths
-PYTEST = ["-m", "pytest", "-n", "2", "--dist", "loadfile"]
+PYTEST = ["-m", "pytest", "-n", "3", "--dist", "loadfile"]
 TRAINING = "#/experiments/0/runs?workflowType=machine_learning"  # the runs table; without it, the GenAI pages
 
 

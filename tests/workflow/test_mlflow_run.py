@@ -145,19 +145,12 @@ def test_train_logs_every_parameter_and_reproduce_makes_its_run_again(
     assert (own.info.status, own.data.tags["reproduced_run_id"]) == ("FINISHED", run.info.run_id)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "line"),
-    [
-        ({"max_trials": "abc"}, "starcast tune: parameter max_trials: should be a whole number"),
-        ({"data": "nowhere.csv"}, "nowhere.csv': no such file"),
-    ],
-)
 def test_a_mistake_is_one_line_and_no_run_stays_running(
-    mlflow_run: Run, fitted_store: mlflow.MlflowClient, parameters: dict[str, str], line: str
+    mlflow_run: Run, fitted_store: mlflow.MlflowClient
 ) -> None:
-    done = mlflow_run("tune", **parameters)
+    done = mlflow_run("tune", max_trials="abc")
     assert done.returncode != 0
-    assert line in done.stderr
+    assert "starcast tune: parameter max_trials: should be a whole number" in done.stderr
     assert "Traceback" not in done.stderr
     assert "RUNNING" not in statuses(fitted_store)
 

@@ -21,6 +21,7 @@ from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.promote import promote
 from starcast.workflow.search_parameters import TuneParameters
 from starcast.workflow.tune import tune
+from tests.conftest import make_reviews
 from tests.workflow.processes import Server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -38,10 +39,9 @@ WINDOW = {"width": 1440, "height": 900}
 PATIENCE = 60_000  # milliseconds that no page takes, on a busy machine either
 expect.set_options(timeout=PATIENCE)
 TUNE = (
-    "--families=logistic_regression,gru_1",
+    "--data=reviews.csv",
+    "--families=logistic_regression",
     "--max_trials=3",
-    "--max_epochs=2",
-    "--epochs=2",
     "--workers=1",
 )
 PROMOTE = ("--mode=enabled", '--thresholds={"accuracy": 0.2}', "--max_latency_ms=0")
@@ -84,6 +84,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iter
         mlflow.set_tracking_uri(server.address)
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
+            make_reviews(300).write_csv("reviews.csv")
             patch.setenv("MLFLOW_EXPERIMENT_NAME", "reviews")
             printed = io.StringIO()
             with redirect_stdout(printed):
