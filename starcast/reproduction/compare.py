@@ -1,16 +1,133 @@
-"""Compare a run with its repetition, and the runs below them with their counterparts."""
+"""A run and its repetition, metric by metric: equal, within noise, or different.
+
+A fit with the same seed, code, data and versions on the same machine is expected to be equal. "Within noise"
+is weaker: the difference is smaller than the sampling of the reviews alone explains, since one score lies in
+the other's 95% bootstrap interval. It does not mean that both fits predict the same; where both kept their
+predictions, the reviews predicted differently are counted.
+
+A score for which a run kept neither a matrix nor predictions (`val_auc` and `val_loss` of a trial, scores of
+a pruned one) has no such interval and may move by `TOLERANCE`, a convention.
+"""
 
 import math
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from starcast.evaluation.paired import PairedBootstrap, differences
-from starcast.reproduction.noise import SEED, SPLITS, Noise, split_of
-from starcast.reproduction.outcome import COST, Answered, ComparedValue, Pair, Reproduction, ValueKind
+import numpy as np
+
+from starcast.evaluation.intervals import Intervals, auc_interval, bootstrap_intervals
+from starcast.evaluation.names import SCORES
+from starcast.evaluation.paired import Difference, PairedBootstrap, differences
 from starcast.tracking.repetition import RunRecord
+from starcast.tracking.scored_runs import Predictions
 
-EXACT = 1e-9
+Verdict = Literal["equal", "within noise", "different"]
+ValueKind = Literal["score", "fact", "cost"]
+Value = float | str
+SPLITS = ("train", "val", "test")
+COST = re.compile(r"^system/|_seconds|_memory_mb")
+EXACT, TOLERANCE = 1e-9, 0.01
 PAIRED_SCORE = "f1_macro"
+SEED = 42  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class ComparedValue:
+    """One metric or fact of both runs; costs, and what only one run has, get no verdict.
+
+    `noise`: the interval that a different score should lie in, from the bootstrap or the tolerance.
+    """
+
+    name: str
+    kind: ValueKind
+    before: Value | None
+    now: Value | None
+    verdict: Verdict | None
+    noise: tuple[float, float] | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """Return now minus before, for numbers."""
+        both = isinstance(self.before, float) and isinstance(self.now, float)
+        return float(self.now) - float(self.before) if both else None  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """How many of the same reviews two fits predict differently, and the paired difference of macro F1 (now
+    minus before).
+    """
+
+    split: str
+    reviews: int
+    changed: int
+    difference: Difference | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A run and its repetition."""
+
+    before: RunRecord
+    now: RunRecord
+    compared: tuple[ComparedValue, ...]
+    answered: tuple[Answered, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the worst verdict of the deciding scores.
+
+        Any other value that is not equal (a score of another split, a fact) makes a run within noise at best;
+        a run without scores is then different.
+        """
+        judged = [each for each in self.compared if each.verdict]
+        deciding = {each.verdict for each in deciding_scores(judged)}
+        if "different" in deciding:
+            return "different"
+        if all(each.verdict == "equal" for each in judged):
+            return "equal"
+        return "within noise" if deciding else "different"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A run, its repetition and all runs below them.
+
+    `pairs`, the run itself first, and runs without a counterpart.
+    """
+
+    pairs: tuple[Pair, ...]
+    only_before: tuple[RunRecord, ...]
+    only_now: tuple[RunRecord, ...]
+
+    @property
+    def compared(self) -> list[ComparedValue]:
+        """Return everything that was compared."""
+        return [each for pair in self.pairs for each in pair.compared]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the worst verdict of the fits.
+
+        Differences above them, or other settings tried, make it noise at least.
+        """
+        of_fits = {pair.verdict for pair in self.pairs if deciding_scores(pair.compared)}
+        if "different" in of_fits:
+            return "different"
+        matched = not self.only_before and not self.only_now
+        if matched and all(pair.verdict == "equal" for pair in self.pairs):
+            return "equal"
+        return "within noise" if of_fits else "different"
+
+
+def deciding_scores(compared: Sequence[ComparedValue]) -> list[ComparedValue]:
+    """Return the scores of the last split that has any: test, else validation, else train."""
+    scores = [each for each in compared if each.kind == "score"]
+    of_splits = ([s for s in scores if s.name.startswith(f"{split}_")] for split in reversed(SPLITS))
+    return next(filter(None, of_splits), [])
 
 
 def compare_records(before: RunRecord, now: RunRecord) -> Reproduction:
@@ -36,15 +153,16 @@ def _pair(before: RunRecord, now: RunRecord) -> Pair:
     # epochs.
     same_outcome = before.facts.get("outcome") == now.facts.get("outcome")
     ended_alike = same_outcome and before.metrics.get("epochs_run") == now.metrics.get("epochs_run")
-    compared = list(_numbers(before, now, judged=ended_alike and not before.below))
-    for name in sorted({*before.facts, *now.facts}, reverse=True):
+    compared = []
+    for name in sorted({*before.facts, *now.facts}):
         then, here = before.facts.get(name), now.facts.get(name)
-        compared.insert(0, ComparedValue(name, "fact", then, here, "equal" if then == here else "different"))
+        compared.append(ComparedValue(name, "fact", then, here, "equal" if then == here else "different"))
+    compared += _numbers(before, now, judged=ended_alike and not before.below)
     return Pair(before, now, tuple(compared), tuple(_answered(before, now)))
 
 
 def _numbers(before: RunRecord, now: RunRecord, judged: bool) -> Iterator[ComparedValue]:
-    noise = Noise((before.matrices, now.matrices), (before.answers, now.answers))
+    noise = _Noise(before, now)
     for name in sorted({*before.metrics, *now.metrics}):
         then, here = before.metrics.get(name), now.metrics.get(name)
         kind = kind_of(name) if judged or COST.search(name) else "fact"
@@ -66,6 +184,17 @@ def kind_of(metric: str) -> ValueKind:
     return "score" if split_of(metric) else "fact"
 
 
+def split_of(metric: str) -> tuple[str, str] | None:
+    """Split a metric's name, `test_argmax_f1_macro` into (`test_argmax`, `f1_macro`).
+
+    None if it is not a score.
+    """
+    if metric.partition("_")[0] not in SPLITS:
+        return None
+    named = ((metric.removesuffix(f"_{score}"), score) for score in SCORES if metric.endswith(f"_{score}"))
+    return next(named, None)
+
+
 def _answered(before: RunRecord, now: RunRecord) -> Iterator[Answered]:
     for split in SPLITS:
         then, here = before.answers.get(split), now.answers.get(split)
@@ -76,3 +205,40 @@ def _answered(before: RunRecord, now: RunRecord) -> Iterator[Answered]:
             first, second = PairedBootstrap(then.ratings, SEED).draws([then.predicted, here.predicted])
             difference = differences(first, [second], PAIRED_SCORE)[0]
         yield Answered(split, len(then.ratings), changed, difference)
+
+
+class _Noise:
+    """The confidence intervals of two runs, computed on demand: equal scores need none."""
+
+    def __init__(self, *sides: RunRecord) -> None:
+        self._sides, self._known = sides, dict[tuple[int, str], Intervals]()
+
+    def judge(self, metric: str, first: float, second: float) -> tuple[tuple[float, float], bool]:
+        """Return the interval of the first score, and whether one of the two lies in the other's."""
+        named = split_of(metric)
+        assert named is not None, "a score has a split"
+        own, others = self._interval(0, *named, first), self._interval(1, *named, second)
+        return own, own[0] <= second <= own[1] or others[0] <= first <= others[1]
+
+    def _interval(self, side: int, prefix: str, score: str, value: float) -> tuple[float, float]:
+        if (side, prefix) not in self._known:
+            record = self._sides[side]
+            self._known[side, prefix] = _intervals(record.matrices.get(prefix), record.answers.get(prefix))
+        interval = self._known[side, prefix].get(score)
+        # An interval without its own score belongs to something other than what was logged.
+        known = interval is not None and interval[0] <= value <= interval[1]
+        return interval if interval and known else (value - TOLERANCE, value + TOLERANCE)
+
+
+def _intervals(matrix: np.ndarray | None, answers: Predictions | None) -> Intervals:
+    """Return the 95% intervals of all scores that the data allow."""
+    found = {} if matrix is None else bootstrap_intervals(matrix, SEED)
+    if answers is None:
+        return found
+    auc = auc_interval(answers.ratings, [answers.probabilities], SEED)
+    # The loss is a mean over reviews: 1.96 standard errors on either side.
+    chosen = np.take_along_axis(answers.probabilities, answers.ratings[:, None].astype(np.int64), axis=1)
+    losses = -np.log(np.clip(chosen, np.finfo(np.float32).eps, 1.0))
+    error = 1.96 * losses.std() / math.sqrt(len(losses))
+    loss = float(losses.mean() - error), float(losses.mean() + error)
+    return {**found, "auc": (auc.low, auc.high), "loss": loss}

@@ -6,9 +6,16 @@ from typing import Any
 
 from starcast.reports.page import Content, Report, Section
 from starcast.reports.table import Table
-from starcast.reproduction.likely_cause import Factor, advice, cause_text
-from starcast.reproduction.noise import TOLERANCE
-from starcast.reproduction.outcome import Answered, ComparedValue, Pair, Reproduction, Value, deciding_scores
+from starcast.reproduction.compare import (
+    TOLERANCE,
+    Answered,
+    ComparedValue,
+    Pair,
+    Reproduction,
+    Value,
+    deciding_scores,
+)
+from starcast.reproduction.conditions import Factor, advice, cause_text
 
 MAIN = ("auc", "f1_weighted", "f1_macro", "harmonic_recall", "mae")
 DETAILED, LISTED = 3, 200  # fits with a table of every metric, fits with a line
@@ -63,17 +70,14 @@ def answer(found: Reproduction, checks: Sequence[Factor]) -> tuple[str, ...]:
 
 
 def _counted(found: Reproduction) -> str:
-    judged = [each for each in found.compared if each.verdict]
-    counts = {v: sum(each.verdict == v for each in judged) for v in ("equal", "within noise", "different")}
-    parts = [f"{count:,} {verdict}" for verdict, count in counts.items() if count]
-    runs = len(found.pairs)
-    text = (
-        f"of {len(judged):,} metrics and facts{f' of {runs:,} runs' if runs > 1 else ''} {', '.join(parts)}"
-    )
-    if found.only_before or found.only_now:
-        text += f"; {len(found.only_before)} runs then and {len(found.only_now)} now have no counterpart"
-        text += " (other settings were tried)"
-    return text
+    judged, runs = [each.verdict for each in found.compared if each.verdict], len(found.pairs)
+    counts = ((judged.count(verdict), verdict) for verdict in ("equal", "within noise", "different"))
+    parts = ", ".join(f"{count:,} {verdict}" for count, verdict in counts if count)
+    text = f"of {len(judged):,} metrics and facts{f' of {runs:,} runs' if runs > 1 else ''} {parts}"
+    if not found.only_before and not found.only_now:
+        return text
+    alone = f"{len(found.only_before)} runs then and {len(found.only_now)} now have no counterpart"
+    return f"{text}; {alone} (other settings were tried)"
 
 
 def _answered_text(pair: Pair, each: Answered) -> str:
@@ -81,9 +85,7 @@ def _answered_text(pair: Pair, each: Answered) -> str:
     text = f"{pair.before.name} and its repetition predict {reviews} differently"
     if each.difference is None:
         return f"{text}."
-    significant = (
-        "statistically significant" if each.difference.significant else "not statistically significant"
-    )
+    significant = f"{'' if each.difference.significant else 'not '}statistically significant"
     return f"{text}; f1_macro is {each.difference.estimate} higher now (paired, {significant})."
 
 
@@ -171,6 +173,25 @@ def _costs(found: Reproduction) -> Table:
 
 def reproduction_json(found: Reproduction, checks: Sequence[Factor]) -> dict[str, Any]:
     """Return everything for a program to read."""
+    runs = []
+    for pair in found.pairs:
+        judged = [each for each in pair.compared if not each.name.startswith("system/")]
+        metrics = [
+            {
+                "name": c.name,
+                "kind": c.kind,
+                "then": c.before,
+                "now": c.now,
+                "verdict": c.verdict,
+                "noise": c.noise,
+            }
+            for c in judged
+        ]
+        answers = [
+            {"split": a.split, "reviews": a.reviews, "answered_differently": a.changed} for a in pair.answered
+        ]
+        sides = {"name": pair.before.name, "then": pair.before.run_id, "now": pair.now.run_id}
+        runs.append({**sides, "verdict": pair.verdict, "metrics": metrics, "answers": answers})
     return {
         "verdict": found.verdict,
         "run_id": found.pairs[0].before.run_id,
@@ -178,35 +199,9 @@ def reproduction_json(found: Reproduction, checks: Sequence[Factor]) -> dict[str
         "checks": [
             {"what": c.what, "kind": c.kind, "then": c.before, "now": c.now, "same": c.same} for c in checks
         ],
-        "runs": [_pair_json(pair) for pair in found.pairs],
+        "runs": runs,
         "only_then": [each.run_id for each in found.only_before],
         "only_now": [each.run_id for each in found.only_now],
-    }
-
-
-def _pair_json(pair: Pair) -> dict[str, Any]:
-    metrics = [
-        {
-            "name": c.name,
-            "kind": c.kind,
-            "then": c.before,
-            "now": c.now,
-            "verdict": c.verdict,
-            "noise": c.noise,
-        }
-        for c in pair.compared
-        if not c.name.startswith("system/")
-    ]
-    answered = [
-        {"split": a.split, "reviews": a.reviews, "answered_differently": a.changed} for a in pair.answered
-    ]
-    return {
-        "name": pair.before.name,
-        "then": pair.before.run_id,
-        "now": pair.now.run_id,
-        "verdict": pair.verdict,
-        "metrics": metrics,
-        "answers": answered,
     }
 
 

@@ -6,17 +6,16 @@ from dataclasses import replace
 from starcast.reports.files import write_json
 from starcast.reports.page import Report
 from starcast.reports.table import plain
-from starcast.reproduction import changes, report
-from starcast.reproduction.compare import compare_records
-from starcast.reproduction.likely_cause import Factor
-from starcast.reproduction.outcome import Reproduction
+from starcast.reproduction import conditions, report
+from starcast.reproduction.compare import Reproduction, compare_records
+from starcast.reproduction.conditions import Factor
 from starcast.reproduction.parameters import ReproduceParameters
 from starcast.reproduction.report import reproduction_json, reproduction_report
 from starcast.reproduction.rerun import (
-    _prepare,
     data_parameters,
     missing_parameters,
     parameters_of,
+    prepare_again,
     run_again,
     say,
 )
@@ -58,10 +57,10 @@ def _run_again(origin: Origin, run_id: str) -> list[Factor]:
     """Run it again below the active run; differing conditions are printed before any fit begins."""
     parameters = parameters_of(origin)
     asked = data_parameters(parameters)
-    checks = changes.before_fitting(origin, parameters, asked, missing_parameters(origin))
+    checks = conditions.before_fitting(origin, parameters, asked, missing_parameters(origin))
     _show_checks(checks)
-    prepared = _prepare(origin, asked)
-    splits = changes.splits(origin, prepared.report["digests"], checks[0])
+    prepared = prepare_again(origin, asked)
+    splits = conditions.splits(origin, prepared.report["digests"], checks[0])
     _show_checks(splits)
     run_again(origin, parameters, prepared, run_id)
     return [*checks, *splits]

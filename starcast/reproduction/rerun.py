@@ -1,27 +1,38 @@
 """Run a logged run again: its step with its parameters, or one fit of a search; nothing is registered."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import Parameters, parse_logged
+from starcast.cli.processes import scratch_folder
 from starcast.experiments.learning_curve import run_learning_curve
 from starcast.experiments.parameters import LearningCurveParameters, SamplingParameters
 from starcast.experiments.sampling import run_sampling
 from starcast.experiments.study_a import run_study_a
 from starcast.experiments.study_a_parameters import StudyAParameters
-from starcast.reproduction import rerun_trial
+from starcast.models.corpus import Corpus
+from starcast.models.family import FitOptions
 from starcast.reviews import sources
 from starcast.reviews.parameters import DataParameters
-from starcast.search.trials import Proposal
+from starcast.reviews.split import LEARNED_FROM
+from starcast.search import progress
+from starcast.search.loop import Search
+from starcast.search.pruning import Pruner
+from starcast.search.trial_worker import TrialOptions
+from starcast.search.trials import Proposal, Trial
+from starcast.search.workers import WorkerPool, carried_workers
 from starcast.tracking import history, runs
 from starcast.tracking import repetition as stored
 from starcast.tracking.origin import Origin
-from starcast.tracking.trial_log import BUDGET
+from starcast.tracking.patience import Patience, quick_failures
+from starcast.tracking.trial_log import BUDGET, TrialLog
 from starcast.workflow import prepare
 from starcast.workflow.fit_parameters import FitParameters, TrainParameters
 from starcast.workflow.main import run_main
 from starcast.workflow.prepare import PREPARED, Prepared, preprocess
+from starcast.workflow.search import WORKER
 from starcast.workflow.search_parameters import MainParameters, TuneParameters
 from starcast.workflow.train import train
 from starcast.workflow.tune import tune
@@ -90,7 +101,7 @@ def run_again(origin: Origin, parameters: Parameters, prepared: Prepared, run_id
     pruned_after = origin.epochs_run if tags["outcome"] == "pruned" and budget is None else None
     spec = history.spec_of(origin.run_id, parameters.seed)
     proposal = Proposal(int(tags["trial_number"]), spec.family, spec.settings, budget)
-    rerun_trial.train_again(proposal, spec.options, pruned_after, parameters, prepared, run_id)
+    _train_again(proposal, spec.options, pruned_after, parameters, prepared, run_id)
 
 
 def _candidate(origin: Origin, search: TuneParameters) -> TrainParameters:
@@ -100,7 +111,69 @@ def _candidate(origin: Origin, search: TuneParameters) -> TrainParameters:
     return TrainParameters.model_validate({**shared, "epochs": epochs, "from_run": origin.run_id})
 
 
-def _prepare(origin: Origin, asked: DataParameters) -> Prepared:
+@dataclass
+class _One:
+    """A source of settings that proposes one point."""
+
+    proposal: Proposal
+
+    def ask(self, number: int) -> Proposal:
+        return self.proposal
+
+    def tell(self, trial: Trial) -> None:
+        """Ignore the trial."""
+
+
+@dataclass
+class _StopsAfter(Pruner):
+    """Stops a trial after the epoch at which it was pruned originally."""
+
+    last: int
+
+    def goes_on(self, number: int, family: str, epoch: int, score: float) -> bool:
+        return epoch < self.last
+
+
+def _train_again(
+    proposal: Proposal,
+    options: FitOptions,
+    pruned_after: int | None,
+    parameters: TuneParameters,
+    prepared: Prepared,
+    run_id: str,
+) -> None:
+    """Train a proposal on a run below `run_id`, the active one; `parameters` are those of its search.
+
+    Args:
+        pruned_after: the epoch after which the trial was pruned originally, if it was.
+
+    Raises:
+        UserError: it failed this time.
+    """
+    prepared.log_inputs(LEARNED_FROM)
+    corpus = Corpus.stored(*(prepared.split(name) for name in LEARNED_FROM))
+    goal = parameters.goal()
+    # Each worker had its share of the threads.
+    workers = min(parameters.workers or carried_workers(), parameters.max_trials)
+    with scratch_folder() as folder:
+        corpus.save(folder)
+        prunes = pruned_after is not None
+        trials = TrialOptions(folder, goal, options, parameters.executions_per_trial, prunes)
+        patience = Patience(parameters.server_patience_minutes * 60, progress.say)
+        log = TrialLog(run_id, parameters.engine, trials.parameters, corpus.validation.ratings, patience, {})
+        pruner = Pruner() if pruned_after is None else _StopsAfter(pruned_after)
+        try:
+            with quick_failures(), WorkerPool(WORKER, trials, workers) as pool:
+                [trial] = Search(_One(proposal), pool, pruner, log, goal).run(1, proposal.number)
+                log.flush()
+        except BaseException:
+            log.interrupt()
+            raise
+    if trial.outcome == "failed":
+        raise UserError(f"the trial failed this time: {trial.reason}; its traceback.txt says where")
+
+
+def prepare_again(origin: Origin, asked: DataParameters) -> Prepared:
     """Return the splits for all runs below the active one.
 
     Raises:

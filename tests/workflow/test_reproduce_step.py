@@ -14,7 +14,7 @@ from starcast.cli.errors import UserError
 from starcast.experiments.parameters import SamplingParameters
 from starcast.experiments.sampling import run_sampling
 from starcast.models.family import EpochLines
-from starcast.reproduction.outcome import Reproduction
+from starcast.reproduction.compare import Reproduction
 from starcast.reproduction.parameters import ReproduceParameters
 from starcast.reproduction.reproduce import reproduce
 from starcast.reviews.parameters import DataParameters

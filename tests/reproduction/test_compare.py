@@ -15,10 +15,16 @@ from hypothesis import strategies as st
 from starcast.evaluation.intervals import bootstrap_intervals
 from starcast.evaluation.names import SCORES
 from starcast.evaluation.scores import count_matrix, score
-from starcast.reproduction.compare import compare_records, kind_of
-from starcast.reproduction.likely_cause import factor
-from starcast.reproduction.noise import SEED, TOLERANCE, split_of
-from starcast.reproduction.outcome import ComparedValue, Reproduction
+from starcast.reproduction.compare import (
+    SEED,
+    TOLERANCE,
+    ComparedValue,
+    Reproduction,
+    compare_records,
+    kind_of,
+    split_of,
+)
+from starcast.reproduction.conditions import factor
 from starcast.reproduction.report import (
     answer,
     main_table,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starcast.reproduction.likely_cause import CAUSES, Factor, FactorKind, advice, cause_text, causes, factor
+from starcast.reproduction.conditions import CAUSES, Factor, FactorKind, advice, cause_text, causes, factor
 
 ALIKE = [factor("data file", "data", "abc", "abc"), factor("numpy", "packages", "2.0", "2.0")]
 
