@@ -66,10 +66,8 @@ class Unpacked:
 def check_growth(name: str, packed: int, unpacked: int) -> None:
     """Raise a UserError if so many packed bytes become far too many."""
     if unpacked > max(ALWAYS_ALLOWED, MOST_TIMES * packed):
-        raise UserError(
-            f"{name}: unpacks to more than {MOST_TIMES} times its size, which reviews do not; "
-            "fetch it again, or unpack it yourself if you know what it is"
-        )
+        what = f"unpacks to more than {MOST_TIMES} times its size, which reviews do not"
+        raise UserError(f"{name}: {what}; fetch it again, or unpack it yourself if you know what it is")
 
 
 @contextmanager

@@ -112,10 +112,10 @@ def conclude(
     if first_bad and on_bad_rows == "refuse":
         row, value = first_bad
         bad, rated = int((verdicts == BAD_RATING).sum()), int((verdicts > 0).sum())
-        raise UserError(
-            f"column {layout.rating!r}: {bad} of {rated + bad} ratings are not whole numbers 1-5, first "
-            f"{value!r} in data row {row + 1}; mend the file or pass on_bad_rows=drop"
+        what = (
+            f"{bad} of {rated + bad} ratings are not whole numbers 1-5, first {value!r} in data row {row + 1}"
         )
+        raise UserError(f"column {layout.rating!r}: {what}; mend the file or pass on_bad_rows=drop")
     if drop_duplicates:
         usable = np.flatnonzero(verdicts > 0)
         repeated = ~pl.Series(hashes[usable]).is_first_distinct().to_numpy()

@@ -3,7 +3,7 @@
 The file is read once, chunk by chunk; the columns needed later are kept on the disk as Arrow.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
@@ -29,8 +29,6 @@ from starcast.reviews.stream import Chunk, read_chunks
 WHEN = ("before", "after")  # cleaning
 # For every row of a file its rating or why it is not used, and its split; both int8, shape (rows,).
 Places = tuple[np.ndarray, np.ndarray]
-# Takes how many reviews more are done, and the share of all that is done with them, 0 to 1.
-ReviewProgress = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
@@ -87,8 +85,8 @@ def prepare_here(parameters: DataParameters, file: Path, cleaner: Cleaner, folde
         UserError: the file cannot be read, or the checks refuse it.
     """
     with scratch_folder() as scratch, ExitStack() as stack:
-        spool, show = scratch / "rows.arrow", Progress("reviews").counted("reading the file")
-        judged, layout, schema = _spool(parameters, file, spool, show)
+        spool = scratch / "rows.arrow"
+        judged, layout, schema = _spool(parameters, file, spool)
         places, checked = place(judged, layout, parameters)
         show, found, done = Progress("reviews").counted("cleaning the reviews"), [], 0
         writers = [stack.enter_context(RowGroups.to(folder / f"{name}.parquet")) for name in SPLITS]
@@ -112,7 +110,7 @@ def place(
 
 
 def _spool(
-    parameters: DataParameters, file: Path, spool: Path, show: ReviewProgress
+    parameters: DataParameters, file: Path, spool: Path
 ) -> tuple[list[CheckedRows], Layout, pl.Schema]:
     """Judge every row of a file, in order; keep texts and titles in record batches on the disk."""
     named = parameters.text_column, parameters.rating_column, parameters.title_column
@@ -133,7 +131,7 @@ def _spool(
         rows = reviews.drop("rating").to_arrow(compat_level=pl.CompatLevel.oldest())
         return rows, judge(reviews), chunk.share
 
-    judged = []
+    judged, show = [], Progress("reviews").counted("reading the file")
     with pa.OSFile(str(spool), "wb") as sink:
         writer = None
         for rows, verdicts, share in map_ahead(judge_chunk, numbered()):

@@ -30,10 +30,8 @@ def assign(judged: CheckedRows, rule: SplitRule, sample_size: int, seed: int) ->
     for index, part in enumerate(draw_parts(ratings, judged.hashes[rows], rule, seed)):
         missing = np.setdiff1d(ratings, ratings[part])
         if len(missing):  # only when drawn by hash, and among few
-            raise UserError(
-                f"no review of rating {missing[0]} fell into the {SPLITS[index]} split; "
-                f"use split=stratified or a seed other than {seed}"
-            )
+            what = f"no review of rating {missing[0]} fell into the {SPLITS[index]} split"
+            raise UserError(f"{what}; use split=stratified or a seed other than {seed}")
         assigned[rows[part]] = index
     return assigned
 

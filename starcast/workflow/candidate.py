@@ -90,7 +90,7 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candi
     test = answers["test"]
     auc = intervals.auc_interval(test.ratings, [test.probabilities], seed)
     ends = {**intervals.bootstrap_intervals(test.matrix, seed), "auc": (auc.low, auc.high)}
-    _log_files(plan, answers, ends, stored, (splits["train"].ratings, fitted.trained_on))
+    _log_files(plan, answers, ends, stored, fitted.trained_on)
     uses_title = "title" in schema_of(stored["train"])
     uri = packaging.log_model(Predictor(family, prepared.cleaner, fitted.model, uses_title, decision))
     checkpoints.remove()
@@ -144,12 +144,12 @@ def _log_files(
     answers: dict[str, SplitAnswers],
     ends: intervals.Intervals,
     stored: dict[str, Path],
-    trained: tuple[np.ndarray, np.ndarray],
+    trained_on: np.ndarray,
 ) -> None:
-    """Log what people look at; `trained`: ratings of the training set before and after sampling."""
-    runs.log_metrics({"rows_used": len(trained[1])})
+    """Log what people look at; `trained_on`: ratings of the training set after sampling (index 0-4)."""
+    runs.log_metrics({"rows_used": len(trained_on)})
     with runs.artifacts_of_run() as folder:
-        files.write_class_counts(folder, *map(count_ratings, trained))
+        files.write_class_counts(folder, count_ratings(answers["train"].ratings), count_ratings(trained_on))
         files.write_json(folder / "settings.json", plan.spec.settings)
         files.write_json(folder / "intervals_test.json", ends)
         for split, answer in answers.items():
