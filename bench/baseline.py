@@ -29,8 +29,7 @@ from sklearn.linear_model import LogisticRegression
 from bench.clothing import checked_reviews
 from starcast.models import multinomial
 from starcast.models.encoding import Encoding
-from starcast.models.logistic import FittedLogistic
-from starcast.models.vectorizer import NgramVectorizer
+from starcast.models.logistic import FittedLogistic, NgramVectorizer
 from starcast.reviews.clean import Cleaner
 
 WORDS, DROPPED, SWAPPED = 60, 0.1, 0.1

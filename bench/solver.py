@@ -26,7 +26,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from starcast.models import multinomial
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.vectorizer import NgramVectorizer
+from starcast.models.logistic import NgramVectorizer
 
 passes = [0]
 

@@ -38,11 +38,9 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 def _split_names(value: object) -> object:
-    if isinstance(value, int):
-        return (value,)
-    if not isinstance(value, str):
-        return value
-    return tuple(name.strip() for name in value.split(",") if name.strip())
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return (value,) if isinstance(value, int) else value
 
 
 COMMA_LIST = BeforeValidator(_split_names)  # of a tuple: text is split at commas, a number is a tuple of one
@@ -55,13 +53,12 @@ def _check_model_name(name: str) -> str:
 
 
 ModelName = Annotated[str, AfterValidator(_check_model_name)]
-PLAIN = {
-    "int_parsing": "should be a whole number",
-    "int_from_float": "should be a whole number",
+PLAIN = {  # instead of pydantic's words
+    **dict.fromkeys(("int_parsing", "int_from_float"), "should be a whole number"),
     "float_parsing": "should be a number",
     "bool_parsing": "should be true or false",
     "too_short": "should name at least one",
-}  # instead of pydantic's words
+}
 
 
 def one_of(names: Iterable[str]) -> AfterValidator:
@@ -108,12 +105,9 @@ def parse(model: type[P], arguments: Sequence[str], step: str = "step", about: s
     mistakes = []
     for argument in unknown:
         name = argument.lstrip("-").split("=")[0]
-        if argument.startswith("-"):
-            mistakes.append(
-                f"unknown parameter {name!r}{_did_you_mean(name, fields) or ';'} --help lists them"
-            )
-        else:
-            mistakes.append(f"{argument!r} belongs to no parameter; write --name=value")
+        unknown_name = f"unknown parameter {name!r}{_did_you_mean(name, fields) or ';'} --help lists them"
+        stray_value = f"{argument!r} belongs to no parameter; write --name=value"
+        mistakes.append(unknown_name if argument.startswith("-") else stray_value)
     try:
         parameters = model.model_validate(vars(known))
     except ValidationError as error:
@@ -124,10 +118,7 @@ def parse(model: type[P], arguments: Sequence[str], step: str = "step", about: s
 
 
 def _joined(arguments: Sequence[str], names: Container[str]) -> list[str]:
-    """Return `--name value`, as MLflow hands on what MLproject does not declare, as `--name=value`.
-
-    The value may begin with a dash, which argparse would take for a name.
-    """
+    """Return `--name value`, as MLflow hands it on, as `--name=value`: the value may begin with a dash."""
     joined: list[str] = []
     for argument in arguments:
         is_name = argument.startswith("--") and argument[2:].split("=")[0] in names
@@ -147,7 +138,6 @@ def _parser(model: type[Parameters], step: str, about: str | None) -> argparse.A
         allow_abbrev=False,
         exit_on_error=False,
     )
-    groups = {"Common parameters": parser.add_argument_group("Common parameters")} if model.common else {}
     fields, titles = model.model_fields, dict.fromkeys(model.common, "Common parameters")
     for owner in model.__mro__:  # the step's own parameters come before those that it shares with others
         for name in inspect.get_annotations(owner):
@@ -177,18 +167,14 @@ def _did_you_mean(given: object, names: Iterable[str]) -> str:
 
 
 def parse_logged(model: type[P], values: Mapping[str, str]) -> P:
-    """Return the parameters that an earlier run logged; those that it did not log have their defaults.
-
-    Names that are no parameters any more are left out.
+    """Return the parameters that an earlier run logged, without names that are no parameters any more.
 
     Raises:
         UserError: this version does not take a value; says why.
     """
-    fields = _fields(model)
+    known = {name: unquoted(value) for name, value in values.items() if name in _fields(model)}
     try:
-        return model.model_validate(
-            {name: unquoted(value) for name, value in values.items() if name in fields}
-        )
+        return model.model_validate(known)
     except ValidationError as error:
         raise UserError(_mistake(error.errors()[0])) from None
 
@@ -213,19 +199,13 @@ def resumed(given: P, earlier_values: Mapping[str, str], free: Container[str]) -
     try:
         before = parse_logged(model, earlier_values)
     except UserError as why:
-        raise UserError(
-            f"parameter resume: that run was made by another version of starcast ({why}); start a new one"
-        ) from None
+        what = f"that run was made by another version of starcast ({why})"
+        raise UserError(f"parameter resume: {what}; start a new one") from None
     own, earlier, defaults = given.as_text(), before.as_text(), model().as_text()
-    differing = [
-        f"{name} is {earlier[name]}, not {own[name]}"
-        for name in own
-        if name not in free and own[name] not in (defaults[name], earlier[name])
-    ]
-    if differing:
-        raise UserError(
-            f"parameter resume: that run has other parameters ({'; '.join(differing)}); "
-            "leave these out, or start a new run"
-        )
+    changed = [name for name in own if name not in free and own[name] not in (defaults[name], earlier[name])]
+    if changed:
+        what = "; ".join(f"{name} is {earlier[name]}, not {own[name]}" for name in changed)
+        instead = "leave these out, or start a new run"
+        raise UserError(f"parameter resume: that run has other parameters ({what}); {instead}")
     kept = {name: value for name, value in given.model_dump(by_alias=True).items() if name in free}
     return model.model_validate({**before.model_dump(by_alias=True), **kept})

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 PREFIX, OWNER = "starcast-", "process"
+PROCESS = "process"  # the tag
 
 
 @contextmanager
@@ -18,19 +19,12 @@ def scratch_folder() -> Iterator[Path]:
     """Make an empty folder that names its owner; it is removed when the block ends."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # another user's, one just made, or one that its owner is removing
-            _remove_if_left(folder)
+            owner = (folder / OWNER).read_text(encoding="utf-8")
+            if is_here(owner) and not is_alive(owner):
+                shutil.rmtree(folder)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as made:
         (Path(made) / OWNER).write_text(this_process(), encoding="utf-8")
         yield Path(made)
-
-
-def _remove_if_left(folder: Path) -> None:
-    owner = (folder / OWNER).read_text(encoding="utf-8")
-    if is_here(owner) and not is_alive(owner):
-        shutil.rmtree(folder)
-
-
-PROCESS = "process"  # the tag
 
 
 def this_process() -> str:
@@ -47,7 +41,7 @@ def is_alive(process: str) -> bool:
     """Return whether a process that `this_process` named still runs on this machine."""
     if not is_here(process):
         return False
-    _, number, began = process.rsplit(":", 2)
+    *_, number, began = process.rsplit(":", 2)
     try:
         return f"{psutil.Process(int(number)).create_time():.0f}" == began
     except psutil.NoSuchProcess:

@@ -17,11 +17,7 @@ def clock(seconds: float) -> str:
 
 
 class Progress:
-    """A sign of life every five seconds, and more rarely the longer the work takes.
-
-    Args:
-        unit: what is counted, e.g. `reviews`.
-    """
+    """A sign of life every five seconds, more rarely the longer work takes; `unit` is counted: `reviews`."""
 
     def __init__(self, unit: str = "") -> None:
         self.count = 0
@@ -29,12 +25,9 @@ class Progress:
         self._begun = self._start = self._seen = self._printed = time.monotonic()
 
     def show(self, what: str, share: float, more: int = 0) -> None:
-        """Print a line if the last one is old enough.
+        """Print a line, if one is due: the share (0 to 1) of the work `what` that is done, and the time left.
 
-        Args:
-            what: the work being done; the time left is that of this work.
-            share: how much of it is done, 0 to 1.
-            more: units done since the last call.
+        `more`: units done since the last call.
         """
         self.count += more
         now = time.monotonic()

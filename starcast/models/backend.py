@@ -8,35 +8,26 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors reach Python as exceptions
 # Otherwise the first process on a GPU takes all of its memory, and a second worker or a served model fails.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
+sys.stderr.flush()
+terminal = os.dup(2)
+with tempfile.TemporaryFile() as held:
+    os.dup2(held.fileno(), 2)
+    try:
+        import keras
 
-@contextmanager
-def _stderr_held_back() -> Iterator[None]:
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(terminal, held.read())
-            raise
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
-
-
-with _stderr_held_back():
-    import keras
-
-    keras.ops.zeros(1)  # looks for devices, which is when TensorFlow prints most
+        keras.ops.zeros(1)  # looks for devices, which is when TensorFlow prints most
+    except BaseException:
+        held.seek(0)
+        os.write(terminal, held.read())
+        raise
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 # Batches are as wide as their reviews: a few retraces at the start are meant, but TensorFlow warns of them.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 __all__ = ["keras"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from starcast.models.family import SAMPLINGS, Family, Settings, Value
 
@@ -34,14 +34,15 @@ class NetworkFamily(Family):
     samplings: ClassVar = (*SAMPLINGS, "adasyn_token_ids")
 
     @abstractmethod
-    def layers(self, settings: Settings) -> list[keras.Layer]:
-        """Return the layers from word indices to five probabilities."""
+    def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
+        """Return the layers from word indices to five probabilities, made of Keras' `layers`."""
 
     def build(self, settings: Settings) -> keras.Model:
         """Return the untrained network."""
         from starcast.models.backend import keras
 
-        return keras.Sequential([keras.Input((None,), dtype="int32"), *self.layers(settings)], name=self.name)
+        stack = self.stack(keras.layers, settings)
+        return keras.Sequential([keras.Input((None,), dtype="int32"), *stack], name=self.name)
 
     def published_under(self, schedule: Schedule) -> Settings:
         """Return the published point; under `linear` with the largest rate, the best of few epochs."""
@@ -69,11 +70,9 @@ class NetworkFamily(Family):
 class StudyANetwork(NetworkFamily):
     """Study A's networks, named after their layers: `lstm_2` has two; settings `units_1..`, `dropout_1..`."""
 
-    def layers(self, settings: Settings) -> list[keras.Layer]:
+    def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
         """Return embedding, then dropout and recurrent layer in turn, a last dropout, five probabilities."""
-        from starcast.models.backend import keras
-
-        layers, (kind, depth) = keras.layers, self.name.split("_")
+        kind, depth = self.name.split("_")
         recurrent = layers.LSTM if kind == "lstm" else layers.GRU
         stack: list[keras.Layer] = [layers.Embedding(VOCABULARY_SIZE, STUDY_A_EMBEDDING, mask_zero=True)]
         for i in range(1, int(depth) + 1):
@@ -86,11 +85,8 @@ class StudyANetwork(NetworkFamily):
 class StudyBNetwork(NetworkFamily):
     """Study B's LSTM."""
 
-    def layers(self, settings: Settings) -> list[keras.Layer]:
+    def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
         """Return embedding, spatial dropout, LSTM, five probabilities."""
-        from starcast.models.backend import keras
-
-        layers = keras.layers
         return [
             layers.Embedding(VOCABULARY_SIZE, STUDY_B_EMBEDDING, mask_zero=True),
             layers.SpatialDropout1D(settings["spatial_dropout"]),

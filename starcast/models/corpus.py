@@ -95,10 +95,8 @@ class Corpus:
     def open(cls, folder: Path) -> "Corpus":
         """Read what `save` wrote, without the texts; processes share the pages."""
         no_texts = pl.Series("cleaned", [], dtype=pl.String)
-        train, validation = (
-            CorpusSplit(no_texts, np.load(folder / f"{name}_ratings.npy", mmap_mode="r")) for name in PARTS
-        )
-        return cls(train, validation, folder)
+        ratings = [np.load(folder / f"{name}_ratings.npy", mmap_mode="r") for name in PARTS]
+        return cls(*(CorpusSplit(no_texts, values) for values in ratings), folder)
 
 
 def answers_of(model: FittedModel, texts: Texts, show: WorkProgress = silent) -> np.ndarray:

@@ -1,25 +1,108 @@
-"""Logistic regression on TF-IDF of word n-grams: fitted, answering, saved."""
+"""Logistic regression on TF-IDF of word n-grams: fitted, answering, saved.
 
-from collections.abc import Iterable
+TF-IDF is a sparse matrix, made some rows at a time, on the disk, mapped into memory.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from scipy import sparse
+from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
-from starcast.models import multinomial
+from starcast.models import multinomial, texts
 from starcast.models.corpus import Corpus
 from starcast.models.encoding import Encoding
 from starcast.models.family import Fit, ModelSpec, Recorder
+from starcast.models.ngrams import Ngrams, most_frequent
 from starcast.models.sampling import resample
-from starcast.models.texts import Sequences
-from starcast.models.vectorizer import NgramVectorizer
+from starcast.models.texts import Sequences, WorkProgress, mapped, silent
 from starcast.reviews.ahead import map_ahead
 
 NGRAMS, CLASSIFIER = "ngrams.json", "classifier.skops"
 PIECE = 5_000  # reviews that a core answers at once
+NO_ANSWERS = np.empty((0, 5), dtype=np.float32)
+
+
+class NgramVectorizer:
+    """Texts to rows of TF-IDF (smooth idf, unit length) over the most frequent n-grams of words.
+
+    With `sublinear`, an n-gram weighs 1 + log of its occurrences in a review, not its occurrences.
+    """
+
+    def __init__(self, longest: int, size: int, sublinear: bool) -> None:
+        self.longest, self.size = longest, size
+        self.ngrams: Ngrams
+        self._tfidf = TfidfTransformer(sublinear_tf=sublinear)
+
+    def fit_transform(self, encoding: Encoding, show: WorkProgress = silent) -> sparse.csr_matrix:
+        """Choose the n-grams of an encoded training split and learn their weights.
+
+        Returns:
+            The split's rows, float32 (reviews, n-grams), on the disk.
+        """
+        self.ngrams = most_frequent(encoding, self.longest, self.size, show)
+        columns, what = len(self.ngrams.names), "counting the n-grams that are kept"
+        words = self.ngrams.read_encoded(encoding.words, encoding.train, what, show)
+        rows, rows_with = _stored(map_ahead(self.ngrams.count, words), columns)
+        # scikit-learn's smooth idf: ln((1 + rows) / (1 + rows with the column)) + 1
+        shares = np.float32(1 + rows.shape[0]) / (1 + rows_with).astype(np.float32)
+        self._tfidf.idf_ = np.log(shares) + np.float32(1)
+        for begin in range(0, rows.shape[0], texts.CHUNK):
+            within = rows.indptr[begin : begin + texts.CHUNK + 1]
+            part = slice(within[0], within[-1])
+            counts = rows.data[part], rows.indices[part], within - within[0]
+            rows.data[part] = self._weigh(sparse.csr_matrix(counts, (len(within) - 1, columns))).data
+        return rows
+
+    def transform(self, texts: pl.Series) -> sparse.csr_matrix:
+        """Return rows of cleaned texts, float32 (reviews, n-grams); all zeros without a known word."""
+        return self._weigh(self.ngrams.count(self.ngrams.read(texts)))
+
+    def transform_encoded(self, encoding: Encoding, texts: Sequences) -> Iterator[sparse.csr_matrix]:
+        """Yield the same of encoded texts, some rows at a time."""
+        words = self.ngrams.read_encoded(encoding.words, texts)
+        return map_ahead(lambda some: self._weigh(self.ngrams.count(some)), words)
+
+    def _weigh(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
+        return self._tfidf.transform(counts, copy=False)
+
+    def save(self, path: Path) -> None:
+        """Write the n-grams and their weights as JSON."""
+        ngrams, idf = self.ngrams.names.to_list(), self._tfidf.idf_.tolist()
+        values = {"sublinear": self._tfidf.sublinear_tf, "ngrams": ngrams, "idf": idf}
+        path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "NgramVectorizer":
+        """Read what `save` wrote."""
+        values = json.loads(path.read_text(encoding="utf-8"))
+        ngrams = Ngrams.of(pl.Series(values["ngrams"], dtype=pl.String))
+        vectorizer = cls(ngrams.longest, len(ngrams.names), values["sublinear"])
+        vectorizer.ngrams = ngrams
+        vectorizer._tfidf.idf_ = np.array(values["idf"], dtype=np.float32)
+        return vectorizer
+
+
+def _stored(counts: Iterable[sparse.csr_matrix], columns: int) -> tuple[sparse.csr_matrix, np.ndarray]:
+    """Return counts, float32 and some rows at a time, as a matrix on the disk, and rows per column."""
+    lengths, rows_with = [np.zeros(1, dtype=np.int64)], np.zeros(columns, dtype=np.int64)
+    with tempfile.TemporaryFile() as data, tempfile.TemporaryFile() as indices:
+        for rows in counts:
+            data.write(np.ascontiguousarray(rows.data).data)
+            indices.write(np.ascontiguousarray(rows.indices).data)
+            lengths.append(np.diff(rows.indptr).astype(np.int64))
+            rows_with += np.bincount(rows.indices, minlength=columns)
+        ends = np.cumsum(np.concatenate(lengths))
+        small = ends[-1] <= np.iinfo(np.int32).max  # scikit-learn is faster with small ones
+        ends = ends.astype(np.int32 if small else np.int64)
+        parts = mapped(data, np.float32, "r+"), mapped(indices, np.int32, "r+"), ends
+    return sparse.csr_matrix(parts, (len(ends) - 1, columns)), rows_with
 
 
 @dataclass(frozen=True)
@@ -32,20 +115,18 @@ class FittedLogistic:
     def probabilities(self, texts: pl.Series) -> np.ndarray:
         """Return probabilities of the ratings 1-5 for cleaned texts, (reviews, 5); 0 if never seen."""
         pieces = (texts.slice(begin, PIECE) for begin in range(0, len(texts), PIECE))
-        return self._together(map_ahead(lambda piece: self._answer(self.vectorizer.transform(piece)), pieces))
+        answers = map_ahead(lambda piece: self._answer(self.vectorizer.transform(piece)), pieces)
+        return np.concatenate([NO_ANSWERS, *answers])
 
     def probabilities_of(self, encoding: Encoding, texts: Sequences) -> np.ndarray:
         """Return the same for encoded texts."""
-        return self._together(map(self._answer, self.vectorizer.transform_encoded(encoding, texts)))
+        rows = self.vectorizer.transform_encoded(encoding, texts)
+        return np.concatenate([NO_ANSWERS, *map(self._answer, rows)])
 
     def _answer(self, rows: sparse.csr_matrix) -> np.ndarray:
         probabilities = np.zeros((rows.shape[0], 5), dtype=np.float32)
         probabilities[:, self.classifier.classes_] = self.classifier.predict_proba(rows)
         return probabilities
-
-    @staticmethod
-    def _together(answers: Iterable[np.ndarray]) -> np.ndarray:
-        return np.concatenate([np.empty((0, 5), dtype=np.float32), *answers])
 
     def parameters(self) -> int:
         """Return the number of coefficients and intercepts."""
@@ -67,21 +148,15 @@ class FittedLogistic:
 
 
 def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder) -> Fit:
-    """Fit vectoriser and classifier on the training split.
-
-    Raises:
-        UserError: no training text has a word, or the sampling cannot be done with these reviews.
-    """
-    ngrams, features, sublinear, c = (
-        spec.settings[name] for name in ("ngrams", "features", "sublinear", "c")
-    )
-    vectorizer = NgramVectorizer(int(ngrams), int(features), bool(sublinear))
+    """Fit vectoriser and classifier on the training split, after sampling."""
+    given = spec.settings
+    vectorizer = NgramVectorizer(int(given["ngrams"]), int(given["features"]), bool(given["sublinear"]))
     rows, ratings = vectorizer.fit_transform(corpus.encoding, corpus.show), corpus.train.ratings
     resampled = resample(corpus, spec.options)
     if resampled:
         rows, ratings = resampled.mixture @ rows, resampled.ratings
     balanced = spec.options.sampling == "class_weight"
-    classifier = multinomial.fit(rows, ratings, float(c), balanced, corpus.show)
+    classifier = multinomial.fit(rows, ratings, float(given["c"]), balanced, corpus.show)
     model = FittedLogistic(vectorizer, classifier)
     probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
     recorder.epoch(1, {}, probabilities)

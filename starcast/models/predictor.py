@@ -40,12 +40,8 @@ class Predictor:
     def save(self, folder: Path) -> None:
         """Write everything the model needs to answer into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        description = {
-            "family": self.family,
-            "uses_title": self.uses_title,
-            "decision": asdict(self.decision),
-            "cleaning": self.cleaner.to_dict(),
-        }
+        description = {"family": self.family, "uses_title": self.uses_title}
+        description |= {"decision": asdict(self.decision), "cleaning": self.cleaner.to_dict()}
         text = json.dumps(description, indent=2, ensure_ascii=False)
         (folder / DESCRIPTION).write_text(text, encoding="utf-8")
         self.model.save(folder)

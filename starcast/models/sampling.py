@@ -62,14 +62,26 @@ class TrainingRows:
 def training_rows(corpus: Corpus, options: FitOptions) -> TrainingRows:
     """Return the training split of a corpus for a network, after sampling.
 
+    `adasyn_token_ids` resamples as study B did: ADASYN on word indices, padded on the left; rows between them
+    mean nothing.
+
     Raises:
         UserError: the sampling cannot be done with these reviews.
     """
-    if options.sampling == "adasyn_token_ids":
-        return TrainingRows(*resample_token_ids(corpus.train_sequences, corpus.train.ratings, options))
-    resampled = resample(corpus, options)
-    ratings = resampled.ratings if resampled else corpus.train.ratings
-    return TrainingRows(corpus.train_sequences, ratings, resampled)
+    sequences, ratings = corpus.train_sequences, corpus.train.ratings
+    if options.sampling != "adasyn_token_ids":
+        resampled = resample(corpus, options)
+        return TrainingRows(sequences, resampled.ratings if resampled else ratings, resampled)
+    from imblearn.over_sampling import ADASYN
+
+    neighbours = neighbours_taken(count_ratings(ratings), options)
+    padded = sequences.padded(np.arange(len(ratings)))
+    words_last = np.argsort(padded != 0, axis=1, kind="stable")
+    padded = np.take_along_axis(padded, words_last, axis=1)
+    sampler = ADASYN(n_neighbors=neighbours, random_state=options.seed)
+    tokens, chosen = _fit_resample(sampler, padded, ratings, options.sampling)
+    offsets = np.concatenate([[0], np.cumsum(np.count_nonzero(tokens, axis=1))])
+    return TrainingRows(Sequences(tokens[tokens != 0], offsets), chosen)
 
 
 def resample(corpus: Corpus, options: FitOptions) -> Resampled | None:
@@ -101,22 +113,6 @@ def resample(corpus: Corpus, options: FitOptions) -> Resampled | None:
     mixture, chosen = _fit_resample(sampler, rows, ratings, options.sampling)
     mixture.eliminate_zeros()
     return Resampled(mixture, chosen)
-
-
-def resample_token_ids(
-    sequences: Sequences, ratings: np.ndarray, options: FitOptions
-) -> tuple[Sequences, np.ndarray]:
-    """Resample as study B did: ADASYN on word indices, padded on the left; rows between them mean nothing."""
-    from imblearn.over_sampling import ADASYN
-
-    neighbours = neighbours_taken(count_ratings(ratings), options)
-    padded = sequences.padded(np.arange(len(ratings)))
-    words_last = np.argsort(padded != 0, axis=1, kind="stable")
-    padded = np.take_along_axis(padded, words_last, axis=1)
-    sampler = ADASYN(n_neighbors=neighbours, random_state=options.seed)
-    tokens, chosen = _fit_resample(sampler, padded, ratings, options.sampling)
-    lengths = np.count_nonzero(tokens, axis=1)
-    return Sequences(tokens[tokens != 0], np.concatenate([[0], np.cumsum(lengths)])), chosen
 
 
 def _fit_resample(sampler: Any, rows: Any, ratings: np.ndarray, sampling: str) -> tuple[Any, np.ndarray]:
@@ -158,10 +154,8 @@ def neighbours_taken(counts: np.ndarray, options: FitOptions) -> int:
     members = np.where(counts > 0, counts, counts.max())
     there = int(members.min()) - makes_reviews  # a review is no neighbour of its own
     if there < 1:
-        raise UserError(
-            f"sampling {options.sampling}: rating {members.argmin() + 1} has 1 review in the training split, "
-            "at least 2 are needed; add reviews of it or choose random_over"
-        )
+        one = f"rating {members.argmin() + 1} has 1 review in the training split, at least 2 are needed"
+        raise UserError(f"sampling {options.sampling}: {one}; add reviews of it or choose random_over")
     return min(wanted, there)
 
 

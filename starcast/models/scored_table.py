@@ -35,10 +35,9 @@ def add_answers(table: pl.DataFrame, answers: pl.DataFrame, model: Mapping[str, 
     """
     answers = answers.rename({"rating": ADDED[0]}, strict=False)
     if answers.height != table.height or not set(ANSWERED) <= set(answers.columns):
-        raise UserError(
-            f"model {model['model']}, version {model['model_version']}: answers {table.height} reviews with "
-            f"{answers.height} rows of {', '.join(answers.columns)}, "
-            f"not with rating and {', '.join(ANSWERED[1:])}"
-        )
+        whose = f"model {model['model']}, version {model['model_version']}"
+        given = f"{answers.height} rows of {', '.join(answers.columns)}"
+        wanted = f"rating and {', '.join(ANSWERED[1:])}"
+        raise UserError(f"{whose}: answers {table.height} reviews with {given}, not with {wanted}")
     table = table.with_columns(answers.select(ANSWERED).get_columns())
     return table.with_columns(pl.lit(model[name]).alias(name) for name in NAMED)

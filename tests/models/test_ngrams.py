@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from starcast.cli.errors import UserError
 from starcast.models import texts as texts_module
 from starcast.models.encoding import Encoding
-from starcast.models.vectorizer import NgramVectorizer
+from starcast.models.logistic import NgramVectorizer
 
 # Few words, so that n-grams repeat; punctuation around a space's code point tests the order of names.
 WORDS = st.sampled_from(["a", "b", "ab", "a!", "don't", "é", "雨", "🙂", "ß", "7"])

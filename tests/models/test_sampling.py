@@ -23,7 +23,6 @@ from starcast.models.sampling import (
     effective_shares,
     neighbours_taken,
     resample,
-    resample_token_ids,
     review_weights,
     sampling_note,
     training_rows,
@@ -368,9 +367,7 @@ def test_adasyn_on_word_numbers_makes_rows_of_words_of_the_vocabulary(corpus: Co
     assert count_ratings(rows.ratings).tolist() == pytest.approx([60] * 5, abs=8)
     all_reviews = np.arange(reviews)
     np.testing.assert_array_equal(rows.sequences.padded(all_reviews), before.padded(all_reviews))
-    again, other = (
-        resample_token_ids(before, corpus.train.ratings, replace(training, seed=seed))[0] for seed in (1, 2)
-    )
+    again, other = (training_rows(corpus, replace(training, seed=seed)).sequences for seed in (1, 2))
     assert again.tokens.tolist() == rows.sequences.tokens.tolist() != other.tokens.tolist()
 
 
