@@ -8,7 +8,6 @@ import polars as pl
 
 from starcast.models.family import settings_text
 from starcast.reports import files
-from starcast.reports.parallel_coordinates import parallel_coordinates_figure
 from starcast.reports.search_figures import best_so_far_figure
 from starcast.reports.setting_importance import importance_figure, setting_importance
 from starcast.reports.trial_table import TrialRecord, best_trials_markdown, outcome_text, trial_table
@@ -33,7 +32,6 @@ def log_search(objective: Objective, best: Trial, trials: list[Trial], run_ids: 
     importance, left_out = setting_importance(table, lower)
     figures = {
         "best_so_far.png": best_so_far_figure(table, name, lower),
-        "parallel_coordinates.png": parallel_coordinates_figure(table, name, lower),
         "setting_importance.png": importance_figure(importance, left_out),
     }
     number, family, settings = best.proposal.number, best.proposal.family, best.proposal.settings
