@@ -112,7 +112,7 @@ class Search:
     objective: Objective
     age: float = 0
     _running: dict[int, _Running] = field(default_factory=dict)
-    _start: float = field(default_factory=lambda: time.monotonic())
+    _start: float = field(default_factory=lambda: time.monotonic())  # late: tests replace the clock
 
     def run(self, trials: int, first_number: int = 1, timeout_seconds: float = 0) -> Iterator[Trial]:
         """Run this many trials, numbered from `first_number`, and yield each when it has ended.
