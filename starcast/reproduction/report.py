@@ -1,12 +1,14 @@
 """The report on a reproduction: equal or not, the likely cause, then what differed and every metric."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from starcast.reports.page import Content, Report, Section
 from starcast.reports.table import Table
 from starcast.reproduction.compare import (
+    SPLITS,
     TOLERANCE,
     Answered,
     ComparedValue,
@@ -33,17 +35,25 @@ HOW = (
 
 def reproduction_report(found: Reproduction, checks: Sequence[Factor]) -> Report:
     """Return the whole report."""
-    original = found.pairs[0].before
     differing = Table(("what", "", "then", "now"), tuple((c.what, c.answer, c.before, c.now) for c in checks))
-    sections = [
-        Section("Main metrics", (main_table(found),)),
-        Section("Then and now", (differing,)),
-        *_details(found),
+    sections = [Section("Main metrics", (main_table(found),)), Section("Then and now", (differing,))]
+    for pair in fits(found)[:DETAILED]:
+        rows = tuple(_row(each) for each in pair.compared if each.kind != "cost")
+        told = (_answered_text(pair, each) for each in pair.answered)
+        sections.append(Section(f"Every metric: {pair.before.name}", (Table(HEAD, rows), *told)))
+    costs = tuple(
+        (pair.before.name, each.name, _value(each.before), _value(each.now))
+        for pair in found.pairs[:LISTED]
+        for each in pair.compared
+        if each.kind == "cost" and not each.name.startswith("system/")
+    )
+    sections += [
         Section("All runs", _all_runs(found)),
-        Section("Times and memory, not judged", (_costs(found),)),
+        Section("Times and memory, not judged", (Table(("run", "metric", "then", "now"), costs),)),
         Section("How this is judged", (HOW,)),
     ]
-    return Report(f"Reproduction of {original.name}", answer(found, checks), tuple(sections))
+    title = f"Reproduction of {found.pairs[0].before.name}"
+    return Report(title, answer(found, checks), tuple(sections))
 
 
 def answer(found: Reproduction, checks: Sequence[Factor]) -> tuple[str, ...]:
@@ -51,22 +61,15 @@ def answer(found: Reproduction, checks: Sequence[Factor]) -> tuple[str, ...]:
     original, verdict = found.pairs[0].before, found.verdict
     which = f"{original.name}, run `{original.run_id}`"
     lines = [f"**{verdict.capitalize()}**: {which}; {_counted(found)}."]
-    moved = [
-        c.name for pair in found.pairs for c in deciding_scores(pair.compared) if c.verdict == "different"
-    ]
+    deciding = [each for pair in found.pairs for each in deciding_scores(pair.compared)]
+    moved = [each.name for each in deciding if each.verdict == "different"]
     if moved:
         lines.append(f"These differ: {_some(moved)}.")
-    cause = cause_text(checks, verdict == "equal")
-    if cause:
-        lines.append(cause)
-    lines += [
-        _answered_text(pair, each)
-        for pair in fits(found)[:DETAILED]
-        for each in pair.answered
-        if each.split == "test"
-    ]
-    advised = "" if verdict == "equal" else advice(checks)
-    return (*lines, advised) if advised else tuple(lines)
+    lines.append(cause_text(checks, verdict == "equal"))
+    for pair in fits(found)[:DETAILED]:
+        lines += [_answered_text(pair, each) for each in pair.answered if each.split == "test"]
+    lines.append("" if verdict == "equal" else advice(checks))
+    return tuple(filter(None, lines))
 
 
 def _counted(found: Reproduction) -> str:
@@ -101,20 +104,24 @@ def main_table(found: Reproduction) -> Table:
     if not pairs:
         return Table(HEAD, tuple(_row(each) for each in found.pairs[0].compared if each.kind != "cost"))
     if len(pairs) == 1:
-        return Table(HEAD, tuple(_row(each) for each in _main(pairs[0])))
+        return Table(HEAD, tuple(map(_row, _main(pairs[0]))))
     lines = max(1, SHOWN // len(pairs))
     rows = ((pair.before.name, *_row(each)) for pair in pairs[:SHOWN] for each in _main(pair)[:lines])
     return Table(("run", *HEAD), tuple(rows))
 
 
+def short_table(found: Reproduction) -> Table:
+    """Return the main metrics as a table for the terminal, without the column of noise."""
+    table = main_table(found).without("noise")
+    return replace(table, rows=table.rows[:SHOWN])
+
+
 def _main(pair: Pair) -> list[ComparedValue]:
     """Return the main scores of the last split that has any."""
     scored = {each.name: each for each in pair.compared}
-    for split in ("test", "val", "train"):
-        found = [scored[f"{split}_{score}"] for score in MAIN if f"{split}_{score}" in scored]
-        if found:
-            return found
-    return list(pair.compared)
+    names = ([f"{split}_{score}" for score in MAIN] for split in reversed(SPLITS))
+    found = ([scored[name] for name in of_split if name in scored] for of_split in names)
+    return next(filter(None, found), list(pair.compared))
 
 
 def _row(each: ComparedValue) -> tuple[str, ...]:
@@ -131,23 +138,12 @@ def _value(value: Value | None) -> str:
     return f"{value:,.0f}" if math.isfinite(value) and value == round(value) else f"{value:.6g}"
 
 
-def _details(found: Reproduction) -> Iterator[Section]:
-    """Show every metric of the first fits."""
-    for pair in fits(found)[:DETAILED]:
-        rows = tuple(_row(each) for each in pair.compared if each.kind != "cost")
-        yield Section(
-            f"Every metric: {pair.before.name}",
-            (Table(HEAD, rows), *(_answered_text(pair, a) for a in pair.answered)),
-        )
-
-
 def _all_runs(found: Reproduction) -> tuple[Content, ...]:
     rows = []
     for pair in found.pairs[:LISTED]:
         odd = [each.name for each in pair.compared if each.verdict not in ("equal", None)]
-        rows.append(
-            (pair.before.name, f"`{pair.before.run_id}`", f"`{pair.now.run_id}`", pair.verdict, _some(odd))
-        )
+        ids = f"`{pair.before.run_id}`", f"`{pair.now.run_id}`"
+        rows.append((pair.before.name, *ids, pair.verdict, _some(odd)))
     blocks: list[Content] = [Table(("run", "then", "now", "verdict", "what is not equal"), tuple(rows))]
     for when, alone in (("then", found.only_before), ("now", found.only_now)):
         if alone:
@@ -161,53 +157,27 @@ def _some(names: Sequence[str], most: int = 4) -> str:
     return ", ".join(unique[:most]) + (f" and {len(unique) - most} more" if len(unique) > most else "")
 
 
-def _costs(found: Reproduction) -> Table:
-    rows = [
-        (pair.before.name, each.name, _value(each.before), _value(each.now))
-        for pair in found.pairs[:LISTED]
-        for each in pair.compared
-        if each.kind == "cost" and not each.name.startswith("system/")
-    ]
-    return Table(("run", "metric", "then", "now"), tuple(rows))
-
-
 def reproduction_json(found: Reproduction, checks: Sequence[Factor]) -> dict[str, Any]:
     """Return everything for a program to read."""
     runs = []
     for pair in found.pairs:
-        judged = [each for each in pair.compared if not each.name.startswith("system/")]
-        metrics = [
-            {
-                "name": c.name,
-                "kind": c.kind,
-                "then": c.before,
-                "now": c.now,
-                "verdict": c.verdict,
-                "noise": c.noise,
-            }
-            for c in judged
-        ]
+        metrics = []
+        for each in pair.compared:
+            if not each.name.startswith("system/"):
+                both = {"then": each.before, "now": each.now, "verdict": each.verdict, "noise": each.noise}
+                metrics.append({"name": each.name, "kind": each.kind, **both})
+        sides = {"name": pair.before.name, "then": pair.before.run_id, "now": pair.now.run_id}
         answers = [
             {"split": a.split, "reviews": a.reviews, "answered_differently": a.changed} for a in pair.answered
         ]
-        sides = {"name": pair.before.name, "then": pair.before.run_id, "now": pair.now.run_id}
         runs.append({**sides, "verdict": pair.verdict, "metrics": metrics, "answers": answers})
+    told = [{"what": c.what, "kind": c.kind, "then": c.before, "now": c.now, "same": c.same} for c in checks]
     return {
         "verdict": found.verdict,
         "run_id": found.pairs[0].before.run_id,
         "repetition_run_id": found.pairs[0].now.run_id,
-        "checks": [
-            {"what": c.what, "kind": c.kind, "then": c.before, "now": c.now, "same": c.same} for c in checks
-        ],
+        "checks": told,
         "runs": runs,
         "only_then": [each.run_id for each in found.only_before],
         "only_now": [each.run_id for each in found.only_now],
     }
-
-
-def short_table(found: Reproduction) -> Table:
-    """Return the main metrics as a table for the terminal, without the column of noise."""
-    table = main_table(found)
-    noise = table.head.index("noise")
-    head, *rows = ((*row[:noise], *row[noise + 1 :]) for row in (table.head, *table.rows[:SHOWN]))
-    return Table(head, tuple(rows))
