@@ -6,11 +6,11 @@ from dataclasses import replace
 from starcast.reports.files import write_json
 from starcast.reports.page import Report
 from starcast.reports.table import plain
-from starcast.reproduction import conditions, report
+from starcast.reproduction import conditions
 from starcast.reproduction.compare import Reproduction, compare_records
 from starcast.reproduction.conditions import Factor
 from starcast.reproduction.parameters import ReproduceParameters
-from starcast.reproduction.report import reproduction_json, reproduction_report
+from starcast.reproduction.report import reproduction_json, reproduction_report, short_table
 from starcast.reproduction.rerun import (
     data_parameters,
     missing_parameters,
@@ -44,12 +44,13 @@ def reproduce(parameters: ReproduceParameters) -> Reproduction:
             runs.leave_word(f"**Interrupted.** To start again: `{again}`")
             say(f"interrupted; start again with: {again}")
             raise
-        found = compare_records(
-            stored.read(origin.run_id), stored.read(stored.repetition(run_id, origin.kind))
-        )
+        repetition = stored.repetition(run_id, origin.kind)
+        found = compare_records(stored.read(origin.run_id), stored.read(repetition))
         told = reproduction_report(found, checks)
         _log(found, checks, told, run_id)
-    _show(found, told, run_id)
+    print(f"\n{short_table(found).text()}\n")
+    for line in (*told.answer, *commands.where_to_look(run_id)):
+        say(plain(line))
     return found
 
 
@@ -71,9 +72,8 @@ def _log(found: Reproduction, checks: Sequence[Factor], told: Report, run_id: st
     with runs.artifacts_of_run() as folder:
         told.save(folder)
         write_json(folder / "reproduction.json", reproduction_json(found, checks))
-    runs.describe(
-        replace(told, sections=told.sections[:2]).markdown(pictures=False), stored.tags(original, outcome)
-    )
+    described = replace(told, sections=told.sections[:2]).markdown(pictures=False)
+    runs.describe(described, stored.tags(original, outcome))
     runs.rename_active(f"{found.verdict}: reproduce {found.pairs[0].before.name}")
     stored.mark({pair.now.run_id: pair.before.run_id for pair in found.pairs}, original, outcome, run_id)
 
@@ -86,9 +86,3 @@ def _show_checks(checks: Sequence[Factor]) -> None:
     alike = [each.what for each in checks if each.same]
     if alike:
         say(f"  the same as then: {', '.join(alike)}")
-
-
-def _show(found: Reproduction, told: Report, run_id: str) -> None:
-    print(f"\n{report.short_table(found).text()}\n")
-    for line in (*told.answer, *commands.where_to_look(run_id)):
-        say(plain(line))
