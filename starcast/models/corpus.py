@@ -96,7 +96,7 @@ class Corpus:
         """Read what `save` wrote, without the texts; processes share the pages."""
         no_texts = pl.Series("cleaned", [], dtype=pl.String)
         ratings = [np.load(folder / f"{name}_ratings.npy", mmap_mode="r") for name in PARTS]
-        return cls(*(CorpusSplit(no_texts, values) for values in ratings), folder)
+        return cls(CorpusSplit(no_texts, ratings[0]), CorpusSplit(no_texts, ratings[1]), folder)
 
 
 def answers_of(model: FittedModel, texts: Texts, show: WorkProgress = silent) -> np.ndarray:
