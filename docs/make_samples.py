@@ -112,6 +112,9 @@ def draw(store: str, trials: str, client: MlflowClient) -> None:
             page = browser.new_page(viewport={"width": 1700, "height": 760})
             page.goto(re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", trials))
             page.get_by_text("trial 001").first.wait_for(timeout=60_000)
+            for covering in ("Close", "Hide banner"):  # MLflow's assistant, its word on saved views
+                page.get_by_role("button", name=covering, exact=True).click()
+            page.wait_for_timeout(1_000)  # milliseconds: the table takes the room
             page.screenshot(path=docs / "search.png")
             page = browser.new_page(viewport={"width": 1100, "height": 1000})
             page.goto(report.as_uri())
@@ -132,8 +135,8 @@ def main() -> None:
         client.search_experiments()  # makes the store
         outputs = {name: run(command, store) for name, (command, _) in COMMANDS.items()}
         write({name: shorten(outputs[name], shown, folder) for name, (_, shown) in COMMANDS.items()})
-        trials = re.search(r"compare the trials: (\S+)", outputs["tune"])
-        assert trials, "tune prints the address of its trials"
+        trials = re.search(r"compare the trials: (\S+)", outputs["main"])
+        assert trials, "the main job prints the address of its trials"
         draw(store, trials[1], client)
 
 
