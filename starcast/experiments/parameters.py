@@ -35,28 +35,20 @@ class ExperimentParameters(DataParameters):
     families: DistinctFamilies = Field(
         ("logistic_regression",), description=f"comma list of families: {FAMILY_NAMES}"
     )
-    settings: Annotated[str, AfterValidator(_check_settings)] = Field(
-        "{}",
-        description='settings by family as JSON, e.g. {"gru_1": {"units_1": 32}}; others are the study\'s',
-    )
-    metric: Measure = Field("f1_macro", description="score to compare, which decision tuned maximises")
-    repeats: int = Field(3, ge=1, le=100, description="fits of each kind, with the seeds seed, seed + 1, ...")
-    schedule: Schedule = Field(
-        "linear", description="learning rate of networks: linear (falls to zero over the epochs) or constant"
-    )
-    epochs: int = Field(
-        TRIAL_EPOCHS,
-        ge=1,
-        le=1_000,
-        description="epochs of a network; that of the lowest validation loss is kept",
-    )
-    batch_size: BatchSize = Field(256, description="reviews per batch of a network")
-    neighbours: int = Field(
-        5,
-        ge=1,
-        le=100,
-        description="neighbours of a review in smote and adasyn; fewer where a rating is rare",
-    )
+    settings: Annotated[str, AfterValidator(_check_settings)] = "{}"
+    """settings by family as JSON, e.g. {"gru_1": {"units_1": 32}}; others are the study's"""
+    metric: Measure = "f1_macro"
+    """score to compare, which decision tuned maximises"""
+    repeats: int = Field(3, ge=1, le=100)
+    """fits of each kind, with the seeds seed, seed + 1, ..."""
+    schedule: Schedule = "linear"
+    """learning rate of networks: linear (falls to zero over the epochs) or constant"""
+    epochs: int = Field(TRIAL_EPOCHS, ge=1, le=1_000)
+    """epochs of a network; that of the lowest validation loss is kept"""
+    batch_size: BatchSize = 256
+    """reviews per batch of a network"""
+    neighbours: int = Field(5, ge=1, le=100)
+    """neighbours of a review in smote and adasyn; fewer where a rating is rare"""
 
     @model_validator(mode="after")
     def _check_families(self) -> Self:
@@ -102,15 +94,12 @@ class LearningCurveParameters(ExperimentParameters):
     families: DistinctFamilies = Field(
         ("logistic_regression", "lstm_1"), description=f"comma list of families: {FAMILY_NAMES}"
     )
-    sizes: Sizes = Field(
-        (),
-        description="comma list of numbers of training reviews; empty: 1/16, 1/8, 1/4, 1/2 and all of them",
-    )
-    sampling: Literal["default", Sampling] = Field(
-        "default",
-        description="how to balance the ratings of the training set; default: as the family's study did",
-    )
-    decision: DecisionName = Field("tuned", description="how probabilities become a rating")
+    sizes: Sizes = ()
+    """comma list of numbers of training reviews; empty: 1/16, 1/8, 1/4, 1/2 and all of them"""
+    sampling: Literal["default", Sampling] = "default"
+    """how to balance the ratings of the training set; default: as the family's study did"""
+    decision: DecisionName = "tuned"
+    """how probabilities become a rating"""
 
     def samplings_of(self, family: str) -> Sequence[str]:
         """Return the one sampling, which every family has to take."""
@@ -126,13 +115,10 @@ class SamplingParameters(ExperimentParameters):
 
     group: ClassVar = "Sampling"
     common: ClassVar = ("data", "families", "variants", "repeats")
-    variants: Variants = Field(
-        SAMPLINGS, description="comma list of ways to balance the ratings; for networks also adasyn_token_ids"
-    )
-    decisions: Decisions = Field(
-        ("argmax", "tuned", "expected", "prior_corrected"),
-        description="comma list of ways to make probabilities a rating; the first is reported in most detail",
-    )
+    variants: Variants = SAMPLINGS
+    """comma list of ways to balance the ratings; for networks also adasyn_token_ids"""
+    decisions: Decisions = ("argmax", "tuned", "expected", "prior_corrected")
+    """comma list of ways to make probabilities a rating; the first is reported in most detail"""
 
     def samplings_of(self, family: str) -> Sequence[str]:
         """Return the variants; beside other families, without those that this one does not take."""

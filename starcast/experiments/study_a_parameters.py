@@ -45,24 +45,23 @@ class StudyAParameters(Parameters):
 
     group: ClassVar = "Study A"
     common: ClassVar = ("families", "protocol", "max_trials")
-    data: str = Field("clothing", description="clothing (study A's data), or another data set")
+    data: str = "clothing"
+    """clothing (study A's data), or another data set"""
     families: Families = Field(tuple(PUBLISHED), description=f"comma list of families: {FAMILY_NAMES}")
-    protocol: Literal["study", "ours"] = Field(
-        "study", description="study (its random search) or ours (TPE with pruning)"
-    )
-    max_trials: int = Field(50, ge=1, le=100_000, description="number of trials of each family")
-    max_epochs: int = Field(3, ge=1, le=1_000, description="epochs of a trial")
-    executions_per_trial: int = Field(
-        1, ge=1, le=100, description="fits of a trial, with different seeds; their mean score counts"
-    )
-    epochs: int = Field(
-        0,
-        ge=0,
-        le=1_000,
-        description="maximum epochs of the final fit; 0: as in a trial (ours) or 15, early stopping (study)",
-    )
-    workers: int = Field(0, ge=0, le=1_024, description="trials at a time; 0: as many as the machine can run")
-    seed: Seed = Field(42, description="seed of all random numbers")
+    protocol: Literal["study", "ours"] = "study"
+    """study (its random search) or ours (TPE with pruning)"""
+    max_trials: int = Field(50, ge=1, le=100_000)
+    """number of trials of each family"""
+    max_epochs: int = Field(3, ge=1, le=1_000)
+    """epochs of a trial"""
+    executions_per_trial: int = Field(1, ge=1, le=100)
+    """fits of a trial, with different seeds; their mean score counts"""
+    epochs: int = Field(0, ge=0, le=1_000)
+    """maximum epochs of the final fit; 0: as in a trial (ours) or 15, early stopping (study)"""
+    workers: int = Field(0, ge=0, le=1_024)
+    """trials at a time; 0: as many as the machine can run"""
+    seed: Seed = 42
+    """seed of all random numbers"""
 
     def search(self, family: str) -> TuneParameters:
         """Return the search of one family."""

@@ -2,8 +2,6 @@
 
 from typing import ClassVar
 
-from pydantic import Field
-
 from starcast.cli.parameters import Parameters
 
 
@@ -12,7 +10,5 @@ class ReproduceParameters(Parameters):
 
     group: ClassVar = "Run to reproduce"
     common: ClassVar = ("run",)
-    run: str = Field(
-        "",
-        description="run id of step, candidate or trial, or models:/<name>@<alias>; empty: newest candidate",
-    )
+    run: str = ""
+    """run id of step, candidate or trial, or models:/<name>@<alias>; empty: newest candidate"""

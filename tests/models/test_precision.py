@@ -36,9 +36,7 @@ def untrained() -> keras.Model:
     return family.build(SETTINGS)
 
 
-@pytest.mark.parametrize(
-    ("precision", "sampling"), [("mixed_bfloat16", "none"), ("mixed_float16", "smote")]
-)
+@pytest.mark.parametrize(("precision", "sampling"), [("mixed_bfloat16", "none"), ("mixed_float16", "smote")])
 def test_a_network_learns_in_16_bits_as_in_32(
     corpus: Corpus, precision: Precision, sampling: Sampling
 ) -> None:
