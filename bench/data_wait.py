@@ -70,7 +70,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochTimes:
     """What one epoch took: reviews and seconds after the first batches, of them waiting.
 
     The rate of making batches alone.
@@ -108,7 +108,7 @@ def save_corpus(splits: Path, rows: int, folder: Path) -> None:
     Corpus(train, validation).save(folder)
 
 
-def train_epoch(folder: Path, family: NetworkFamily, settings: Settings, batch_size: int) -> Epoch:
+def train_epoch(folder: Path, family: NetworkFamily, settings: Settings, batch_size: int) -> EpochTimes:
     """Train one epoch in this process, which should be a new one."""
     corpus = Corpus.open(folder)
     network = compiled_like(family.build(settings), float(settings["learning_rate"]))
@@ -131,7 +131,7 @@ def train_epoch(folder: Path, family: NetworkFamily, settings: Settings, batch_s
     seconds = time.perf_counter() - begin
     end.set()
     watch.join()
-    return Epoch(batch_size, reviews, seconds, waited, alone, memory)
+    return EpochTimes(batch_size, reviews, seconds, waited, alone, memory)
 
 
 def _rate_alone(batches: TrainingBatches) -> float:
@@ -139,7 +139,7 @@ def _rate_alone(batches: TrainingBatches) -> float:
     return sum(len(batches[number][1]) for number in range(made)) / (time.perf_counter() - begin)
 
 
-def draw(epochs: list[Epoch], title: str, out: Path) -> None:
+def draw(epochs: list[EpochTimes], title: str, out: Path) -> None:
     """Memory over each epoch."""
     figure = Figure(figsize=(8, 3.5), layout="constrained")
     axes = figure.subplots()

@@ -90,7 +90,7 @@ class Journal:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedJournal:
     """A journal read back: (seconds, validation AUC) of each epoch, trials, how long the search took.
 
     `tracking`, of ours: seconds that the writing thread was busy beside the training, and its processor time.
@@ -102,7 +102,7 @@ class Finished:
     tracking: tuple[float, float] | None
 
     @classmethod
-    def read(cls, file: Path) -> "Finished | None":
+    def read(cls, file: Path) -> "FinishedJournal | None":
         """Read a journal; `None` where there is none, or its search was broken off."""
         text = file.read_text(encoding="utf-8") if file.exists() else ""
         lines = [json.loads(line) for line in text.splitlines()]

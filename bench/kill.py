@@ -48,7 +48,7 @@ Contents = dict[int, object]
 
 
 @dataclass
-class Store:
+class SearchStore:
     """What the searches of a folder left."""
 
     folder: Path
@@ -128,7 +128,7 @@ class Tally:
         self.known.update(now)
 
 
-def run_once(store: Store, given: list[str], seconds: float | None) -> tuple[bool, set[int], str]:
+def run_once(store: SearchStore, given: list[str], seconds: float | None) -> tuple[bool, set[int], str]:
     """Run a process of the search.
 
     Whether it was killed after so many seconds, numbers of the trials it printed, its output.
@@ -163,7 +163,7 @@ def run_once(store: Store, given: list[str], seconds: float | None) -> tuple[boo
     return killed, {int(number) for number in re.findall(r"\]  trial (\d+) ", text)}, text
 
 
-def run_search(store: Store, asked: argparse.Namespace, chance: random.Random, kills: int) -> Tally:
+def run_search(store: SearchStore, asked: argparse.Namespace, chance: random.Random, kills: int) -> Tally:
     """Run one search from beginning to end, killed at most so many times."""
     tally = Tally()
     new = [
@@ -190,7 +190,7 @@ def run_search(store: Store, asked: argparse.Namespace, chance: random.Random, k
     return tally
 
 
-def row(store: Store, tally: Tally) -> list[str]:
+def row(store: SearchStore, tally: Tally) -> list[str]:
     """Return a line of the table."""
     search_id = store.search_id()
     trials = store.trials(search_id) if search_id else []
@@ -231,7 +231,7 @@ def main() -> None:
     print(f"| search | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 1)}", flush=True)
     while kills < asked.kills:
         with tempfile.TemporaryDirectory(prefix="starcast-kill-") as folder:
-            store, number = Store(Path(folder)), number + 1
+            store, number = SearchStore(Path(folder)), number + 1
             MlflowClient(store.uri).search_experiments()  # making a store takes seconds
             tally = run_search(store, asked, chance, min(asked.kills - kills, asked.kills // 4 or 1))
             kills += tally.kills

@@ -40,7 +40,7 @@ ALWAYS = (
 
 
 @dataclass(frozen=True)
-class Store:
+class RegistryStore:
     """A folder with a store."""
 
     folder: Path
@@ -90,7 +90,7 @@ class Store:
         return len(client.search_runs(experiments, "attributes.status = 'RUNNING'"))
 
 
-def turn(store: Store, number: int, chance: random.Random, longest: float) -> tuple[list[str], bool]:
+def turn(store: RegistryStore, number: int, chance: random.Random, longest: float) -> tuple[list[str], bool]:
     """Kill a command and repeat it: the row, and whether a kill hit it."""
     champion = champions.read_state(NAME).champion
     target = "2" if champion == "1" else "1"
@@ -134,7 +134,7 @@ def main() -> None:
     asked = parser.parse_args()
     chance, kills, number = random.Random(asked.seed), 0, 0
     with tempfile.TemporaryDirectory(prefix="starcast-kill-") as temporary:
-        store = Store(Path(temporary))
+        store = RegistryStore(Path(temporary))
         mlflow.set_tracking_uri(f"sqlite:///{store.folder / 'mlflow.db'}")
         mlflow.set_experiment(
             experiment_id=mlflow.create_experiment("kill", artifact_location=(store.folder / "a").as_uri())

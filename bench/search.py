@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import fmean
 
 from bench import ours
-from bench.journal import Finished
+from bench.journal import FinishedJournal
 from starcast.reviews.sources import PROJECT
 
 FIRST_SEED = 42
@@ -43,12 +43,12 @@ class Contest:
         """Return where a contestant's journal, speeds or output are."""
         return self.folder / f"{name}-seed{seed}.{ending}"
 
-    def finished(self, name: str, seed: int) -> Finished | None:
+    def finished(self, name: str, seed: int) -> FinishedJournal | None:
         """Return a contestant's journal, if it went as far as is asked now (a minute is 59 seconds here.
 
         It may stop just before).
         """
-        found = Finished.read(self.file(name, seed))
+        found = FinishedJournal.read(self.file(name, seed))
         enough = found and (
             found.trials >= self.trials if name in COUNTED else found.seconds >= self.minutes * 59
         )
@@ -132,7 +132,7 @@ def quality_table(contest: Contest) -> list[str]:
     return lines
 
 
-def _share(finished: Finished) -> str:
+def _share(finished: FinishedJournal) -> str:
     """Return the shares of a search's wall time that its writing thread was busy and used the processor."""
     return (
         " / ".join(f"{part / finished.seconds:.1%}" for part in finished.tracking)

@@ -75,7 +75,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Store:
+class OpenedStore:
     """A store that was opened: its tracking URI, and the processes that serve it with their children."""
 
     uri: str
@@ -95,14 +95,14 @@ class Store:
 
 
 @contextmanager
-def opened(name: str, folder: Path, workers: int) -> Iterator[Store]:
+def opened(name: str, folder: Path, workers: int) -> Iterator[OpenedStore]:
     """Open an empty store, in an empty folder."""
     before = set(psutil.pids())
     with ExitStack() as stack:
         if name == ALONE:
             uri = f"sqlite:///{folder / 'local.db'}"
             MlflowClient(uri, uri).create_experiment(EXPERIMENT, artifact_location=str(folder / "artifacts"))
-            yield Store(uri, [])
+            yield OpenedStore(uri, [])
             return
         database = {}
         if name == ON_POSTGRES:
@@ -113,7 +113,7 @@ def opened(name: str, folder: Path, workers: int) -> Iterator[Store]:
         server.wait()
         MlflowClient(server.address, server.address).create_experiment(EXPERIMENT)
         started = [psutil.Process(pid) for pid in set(psutil.pids()) - before]
-        yield Store(server.address, [process for process in started if _serves(process, folder)])
+        yield OpenedStore(server.address, [process for process in started if _serves(process, folder)])
 
 
 def _serves(process: psutil.Process, folder: Path) -> bool:
@@ -123,7 +123,7 @@ def _serves(process: psutil.Process, folder: Path) -> bool:
         return False
 
 
-def load(store: Store, clients: int, work: Work, files: Path, seconds: float) -> Load:
+def load(store: OpenedStore, clients: int, work: Work, files: Path, seconds: float) -> Load:
     """Let so many clients do the work at once."""
     context = multiprocessing.get_context("forkserver")
     start, parent = context.Barrier(clients + 1), store.new_run()

@@ -66,6 +66,7 @@ def one_of(names: Iterable[str]) -> AfterValidator:
     choices = tuple(names)
 
     def check(given: str) -> str:
+        """Return the text, if it is one of the names."""
         if given not in choices:
             raise PydanticCustomError("one_of", "should be one of the names", {"choices": choices})
         return given

@@ -71,6 +71,7 @@ class Encoding:
 
 def _number(texts: Texts, coming: pl.Categorical, folder: Path | None, show: WorkProgress) -> Sequences:
     def number(chunk: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of all words of some texts, and how many each text has."""
         words = split_words(chunk)
         numbers = words.explode().drop_nulls().cast(coming).to_physical().to_numpy()
         return numbers.view(np.int32), words.list.len().to_numpy()
@@ -109,6 +110,7 @@ class Vocabulary:
         """Return what `encode` makes of texts from their encoding, in a new folder or an unnamed file."""
 
         def renumber(part: Sequences) -> tuple[np.ndarray, np.ndarray]:
+            """Return the last words of some texts, and how many each text keeps."""
             lengths = np.minimum(part.lengths, self.max_length)
             last = np.arange(len(part.tokens)) >= np.repeat(part.offsets[1:] - lengths, part.lengths)
             numbers = part.tokens[last]

@@ -148,6 +148,7 @@ def _count_longer(ngrams: Ngrams, encoding: Encoding, show: WorkProgress) -> pl.
     length = ngrams.longest + 1
 
     def count(words: Words) -> pl.DataFrame:
+        """Count the longer n-grams of some texts."""
         *_, (places, numbers) = ngrams.find(words)
         _, longer = ngrams.extend(places, numbers, words, length)
         keys, counts = np.unique(longer, return_counts=True)

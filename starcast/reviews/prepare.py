@@ -126,6 +126,7 @@ def _spool(
             before += chunk.table.height
 
     def judge_chunk(numbered: tuple[int, Chunk]) -> tuple[pa.Table, CheckedRows, float]:
+        """Return the rows of a chunk to be kept, the verdicts on them, and the share of the file read."""
         before, chunk = numbered
         reviews = to_reviews(chunk.table, layout, before)
         rows = reviews.drop("rating").to_arrow(compat_level=pl.CompatLevel.oldest())

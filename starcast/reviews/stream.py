@@ -89,6 +89,7 @@ def parse_delimited(blocks: Iterator[TextBlock], name: str, kind: str) -> Iterat
     _check_width(name, header.count(SEPARATORS[kind].encode()) + 1)
 
     def parse(block: TextBlock, header: bytes = header) -> Chunk:
+        """Return the rows of a block that begins behind the header."""
         with _explained(name, kind, block, header):
             data = header + block.data
             data[: data.find(b"\n")].decode("utf-8")  # Polars checks the values, not the header
@@ -129,6 +130,7 @@ def parse_json_lines(blocks: Iterator[TextBlock], name: str, columns: list[str])
     schema = dict.fromkeys(columns, pl.String)
 
     def parse(block: TextBlock) -> Chunk:
+        """Return a row per line of a block."""
         with _explained(name, "jsonl", block):
             try:
                 table = pl.read_ndjson(_not_unpacked(block.data, b"\n"), schema=schema)
