@@ -33,7 +33,7 @@ UNLIMITED = 100_000
 
 
 @dataclass(frozen=True)
-class Contest:
+class PeerSearch:
     """What every contestant is given."""
 
     arrays: Arrays
@@ -88,7 +88,7 @@ class StudyA(keras_tuner.HyperModel):
             return model.fit(*args, callbacks=[*callbacks, Watch(self._journal)], **kwargs)
 
 
-def _keras_tuner(search: Contest, tuner: type[keras_tuner.Tuner], **options: Any) -> None:
+def _keras_tuner(search: PeerSearch, tuner: type[keras_tuner.Tuner], **options: Any) -> None:
     objective = keras_tuner.Objective("val_auc", "max")
     with tempfile.TemporaryDirectory() as folder:
         model = StudyA(search.journal)
@@ -97,17 +97,17 @@ def _keras_tuner(search: Contest, tuner: type[keras_tuner.Tuner], **options: Any
         )
 
 
-def keras_tuner_random(search: Contest) -> None:
+def keras_tuner_random(search: PeerSearch) -> None:
     """Study A's search: settings drawn at random, one execution each."""
     _keras_tuner(search, keras_tuner.RandomSearch, max_trials=search.max_trials, executions_per_trial=1)
 
 
-def keras_tuner_hyperband(search: Contest) -> None:
+def keras_tuner_hyperband(search: PeerSearch) -> None:
     """Many short trials, the better third goes on; begun again until the time is over."""
     _keras_tuner(search, keras_tuner.Hyperband, max_epochs=EPOCHS, factor=3, hyperband_iterations=UNLIMITED)
 
 
-def optuna_tpe(search: Contest) -> None:
+def optuna_tpe(search: PeerSearch) -> None:
     """TPE with a pruner that ends weak trials after their first epoch."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -132,7 +132,7 @@ def optuna_tpe(search: Contest) -> None:
     study.optimize(objective, n_trials=search.max_trials)
 
 
-def hyperopt_tpe(search: Contest) -> None:
+def hyperopt_tpe(search: PeerSearch) -> None:
     """TPE, one full trial after the other."""
     hyperopt.fmin(
         lambda settings: -search.train(settings),
@@ -144,7 +144,7 @@ def hyperopt_tpe(search: Contest) -> None:
     )
 
 
-PEERS: dict[str, Callable[[Contest], None]] = {
+PEERS: dict[str, Callable[[PeerSearch], None]] = {
     "keras_tuner_random": keras_tuner_random,
     "keras_tuner_hyperband": keras_tuner_hyperband,
     "optuna": optuna_tpe,
@@ -167,7 +167,7 @@ def main() -> None:
     keras.utils.set_random_seed(asked.seed)
     journal = Journal(asked.out, asked.name, asked.seed, asked.minutes, asked.trials)
     try:
-        PEERS[asked.name](Contest(arrays, journal, asked.seed, asked.trials or UNLIMITED))
+        PEERS[asked.name](PeerSearch(arrays, journal, asked.seed, asked.trials or UNLIMITED))
     except Over:
         print(f"{asked.name}: the limit is reached", flush=True)
     journal.close()

@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -188,3 +189,11 @@ def statuses(client: mlflow.MlflowClient) -> list[str]:
     """The status of every run in the store."""
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     return [run.info.status for run in client.search_runs(experiments)]
+
+
+@pytest.fixture
+def clock_at(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Time that passes only where a test says so."""
+    now = {"seconds": 1000.0}
+    monkeypatch.setattr(time, "monotonic", lambda: now["seconds"])
+    return now
