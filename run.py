@@ -2,12 +2,12 @@
 """Build the environment of starcast in `.venv` beside this file and start an entry point of `MLproject`.
 
 python3 run.py                           the main job, on the bundled sample
-python3 run.py tune -P data=mine.csv     an entry point; relative paths belong to the current folder
+python3 run.py tune -P data=mine.csv     an entry point; paths may be relative to the current folder
 python3 run.py tune --help               the parameters of an entry point
 python3 run.py test [pytest's options]   the tests
-python3 run.py ui [--port 5000]          MLflow's pages on the tracking store
+python3 run.py ui [--port 5000]          the MLflow UI of the tracking store
 
-Results go to the store that MLFLOW_TRACKING_URI names, else to mlflow.db and mlruns/ beside this file.
+Results go to the store named by MLFLOW_TRACKING_URI or, if unset, to mlflow.db and mlruns/ beside this file.
 Exit codes: 0 done, 2 a mistake in the command, 130 interrupted.
 """
 
@@ -35,14 +35,14 @@ from typing import NoReturn
 PROJECT = Path(__file__).resolve().parent
 VENV = PROJECT / ".venv"
 PYTHON, STAMP = VENV / "bin" / "python", VENV / "starcast.json"
-PRIVATE = PROJECT / ".uv"  # uv, where the machine has none, and the lock of those who build
+PRIVATE = PROJECT / ".uv"  # uv, if the machine has none, and the lock that a process holds while it builds
 RUNNING, TESTING = "requirements.txt", "requirements-dev.txt"
 SIZES = {  # measured on Linux, x86-64
     RUNNING: "0.9 GB to download, unless uv has it in its cache; 2.9 GB on disk",
     TESTING: "1.0 GB to download, unless uv has it in its cache; 3.2 GB on disk",
 }
 PATHS = ("data", "input", "output")  # parameters
-DATA_SETS = ("sample", "clothing")  # their values that are no paths
+DATA_SETS = ("sample", "clothing")  # their values that are not paths
 PYTEST = ["-m", "pytest", "-n", "3", "--dist", "loadfile"]
 TRAINING = "#/experiments/0/runs?workflowType=machine_learning"  # the runs table; without it, the GenAI pages
 
@@ -71,18 +71,18 @@ def main(arguments: list[str]) -> None:
         make_environment([RUNNING])
         hand_over(["-m", f"steps.{name.replace('-', '_')}", "--help"])
     else:
-        read_options(name, rest)  # a mistake is found before anything is built
+        read_options(name, rest)  # report mistakes before building anything
         make_environment([RUNNING])
         hand_over([str(PROJECT / "run.py"), "--inside", name, *map(absolute, rest)])
 
 
 def say(text: str) -> None:
-    """Print one line about this command itself; standard output belongs to the job."""
+    """Print one line about this command to stderr; standard output is left to the job."""
     print(f"run.py: {text}", file=sys.stderr, flush=True)
 
 
 def fail(text: str, code: int = 2) -> NoReturn:
-    """End with one line; exit code 2 is a mistake of the user's."""
+    """Exit with a one-line message; exit code 2 means a mistake by the user."""
     say(text)
     sys.exit(code)
 
@@ -112,7 +112,7 @@ def absolute(argument: str) -> str:
 
 
 def hand_over(arguments: list[str]) -> NoReturn:
-    """Become the environment's Python, in the project's folder; signals and the exit code are the job's."""
+    """Replace this process by the environment's Python, so that signals and the exit code are the job's."""
     os.environ.update(variables())
     os.chdir(PROJECT)
     os.execv(PYTHON, [str(PYTHON), *arguments])
@@ -124,7 +124,7 @@ def variables() -> dict[str, str]:
     found = {
         "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "VIRTUAL_ENV": str(VENV),
-        "STARCAST_COMMAND": f"python3 {script}",  # the beginning of the next commands that a job prints
+        "STARCAST_COMMAND": f"python3 {script}",  # how the commands that a job prints begin
     }
     store = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{PROJECT}/mlflow.db"
     if re.match("sqlite:///[^/]", store):
@@ -155,7 +155,7 @@ def make_environment(names: list[str]) -> None:
 
 
 def digest(name: str) -> str:
-    """Return what tells one state of a requirements file from another."""
+    """Return a digest of a requirements file."""
     return hashlib.sha256((PROJECT / name).read_bytes()).hexdigest()
 
 
@@ -231,7 +231,7 @@ def pip_settings() -> dict[str, str]:
 def run_project(name: str, rest: list[str]) -> int:
     """Run an entry point as a run of the MLflow project; return the job's own exit code."""
     retries = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-    os.environ.setdefault(retries, "2")  # else a server that does not answer is tried for minutes
+    os.environ.setdefault(retries, "2")  # otherwise MLflow retries an unreachable server for minutes
     # The command `mlflow run` would also import the server (4 CPU seconds) and turn every exit code into 1.
     from mlflow import projects
     from mlflow.exceptions import ExecutionException, MlflowException
@@ -247,13 +247,13 @@ def run_project(name: str, rest: list[str]) -> int:
     def interrupt(number: int, _: object) -> None:
         if not jobs:
             raise KeyboardInterrupt
-        if number == signal.SIGTERM:  # of Ctrl-C the terminal tells the job itself
+        if number == signal.SIGTERM:  # the terminal sends Ctrl-C to the job itself
             jobs[0].send_signal(number)
 
     LocalSubmittedRun.__init__ = begun  # type: ignore[method-assign]
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
-    logging.getLogger("mlflow.projects").setLevel(logging.CRITICAL)  # the job itself says what it does
+    logging.getLogger("mlflow.projects").setLevel(logging.CRITICAL)  # the job prints its own messages
     options = vars(read_options(name, rest))
     parameters = dict(given.split("=", 1) for given in options.pop("param_list"))
     try:
@@ -264,11 +264,11 @@ def run_project(name: str, rest: list[str]) -> int:
         if not jobs:
             fail(f"{name}: {str(error).strip().splitlines()[0]}")
     code = jobs[0].wait()
-    return code if code >= 0 else 128 - code  # as shells tell that a signal ended it
+    return code if code >= 0 else 128 - code  # the shells' exit code after a signal
 
 
 def open_pages(rest: list[str]) -> None:
-    """Serve MLflow's pages by one worker until Ctrl-C and print where the runs are, on a server too."""
+    """Serve the MLflow UI with one worker until Ctrl-C; on a server, only print where its runs are."""
     store = os.environ.get("MLFLOW_TRACKING_URI", "")
     if store.startswith(("http://", "https://")):
         return print(f"{re.sub('//[^/]*@', '//', store).rstrip('/')}/{TRAINING}")
@@ -278,7 +278,7 @@ def open_pages(rest: list[str]) -> None:
     make_environment([RUNNING])
     port = options.port or next(port for port in range(5000, 6000) if not listens(port))
     settings = {**os.environ, **variables(), "PYTHONWARNINGS": "ignore"}
-    settings["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # else 13 more processes
+    settings["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # otherwise MLflow starts 13 more processes
     # Not as an argument: every user of the machine can read a command's password.
     settings["MLFLOW_BACKEND_STORE_URI"] = settings["MLFLOW_TRACKING_URI"]
     # Without a folder for artifacts, a new store would take them only from clients of this server.
@@ -302,7 +302,7 @@ def open_pages(rest: list[str]) -> None:
 
 
 def listens(port: int) -> bool:
-    """Return whether a process of this machine listens on a port."""
+    """Return whether a process on this machine listens on a port."""
     with socket.socket() as asked:
         return asked.connect_ex(("127.0.0.1", port)) == 0
 

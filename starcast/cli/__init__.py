@@ -1,1 +1,1 @@
-"""Parameters read and checked, a mistake in one line, Ctrl-C, progress, child processes."""
+"""The command line: parameters, one-line error messages, Ctrl-C, progress, child processes."""

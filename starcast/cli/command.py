@@ -1,4 +1,4 @@
-"""Run a step as a command: exit codes, a mistake in one line, Ctrl-C."""
+"""Run a step as a command: exit codes, one-line error messages, Ctrl-C."""
 
 import os
 import signal
@@ -10,11 +10,11 @@ from typing import NoReturn
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import P, parse
 
-INTERRUPTED = 130  # exit code, as shells have it
+INTERRUPTED = 130  # exit code, as in shells
 
 
 def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
-    import psutil  # only here: a mistyped parameter need not wait for it
+    import psutil  # imported here so that a mistyped parameter is reported without waiting for it
 
     for child in psutil.Process().children(recursive=True):
         child.kill()
@@ -22,7 +22,7 @@ def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    # `mlflow run` passes Ctrl-C on as SIGTERM, right after the terminal's SIGINT: that is no second Ctrl-C.
+    # `mlflow run` passes Ctrl-C on as SIGTERM, right after the terminal's SIGINT: this is not a second one.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, _end_at_once)
     raise KeyboardInterrupt
@@ -31,7 +31,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 def command(step: str, model: type[P], run: Callable[[P], object], about: str | None = None) -> NoReturn:
     """Run a step as a command and exit: 0 when done, 2 with a line per mistake, 130 when interrupted.
 
-    The first Ctrl-C (or SIGTERM) ends the step in order, a second one at once. --help prints `about` and the
+    The first Ctrl-C (or SIGTERM) ends the step cleanly, a second one at once. --help prints `about` and the
     parameters.
     """
     signal.signal(signal.SIGINT, _interrupt)

@@ -1,10 +1,10 @@
-"""Mistakes that the user can mend, and how errors are told: in one line, without secrets."""
+"""Mistakes that the user can correct, and error messages in one line without secrets."""
 
 import re
 
 SECRETS = (
     (re.compile(r"(https?://)[^/\s]*@"), r"\1"),
-    # A database's password may hold a slash.
+    # A database password may contain a slash.
     (re.compile(r"((?<!http)(?<!https)://)[^/\s:@]*(?::\S*)?@"), r"\1"),
     (re.compile(r"([?&]\w*(?:password|token|secret)\w*=)[^&\s'\"]*", re.IGNORECASE), r"\1..."),
 )
@@ -15,13 +15,13 @@ class UserError(Exception):
 
 
 def without_secrets(text: str) -> str:
-    """Return a URI, or a text with URIs, without passwords and the names that go with them."""
+    """Return a URI, or a text with URIs, without passwords and user names."""
     for pattern, instead in SECRETS:
         text = pattern.sub(instead, text)
     return text
 
 
 def first_line(error: BaseException | str, most: int = 200) -> str:
-    """Return the first line of what an error says, without secrets; its type if it says nothing."""
+    """Return the first line of an error's message, without secrets; its type if the message is empty."""
     said = without_secrets(str(error).strip()).partition("\n")[0].strip() or type(error).__name__
     return f"{said[:most]}..." if len(said) > most else said

@@ -17,9 +17,9 @@ from starcast.cli.errors import UserError
 
 
 class Parameters(BaseModel):
-    """Base of every step's parameters: unknown names are refused, values never change.
+    """Base class of every step's parameters: immutable, and unknown names are refused.
 
-    `group` is the heading of a class's own parameters in --help; `common` names those that come first there
+    `group` is the heading of a class's own parameters in --help; `common` names those that are listed first
     and that MLproject declares.
     """
 
@@ -28,7 +28,7 @@ class Parameters(BaseModel):
     common: ClassVar[tuple[str, ...]] = ()
 
     def as_text(self) -> dict[str, str]:
-        """Return the parameters as `mlflow run` spells them: every value as text."""
+        """Return the parameters in the form of `mlflow run`: every value as text."""
         return {name: _text(value) for name, value in self.model_dump(by_alias=True).items()}
 
 
@@ -43,7 +43,7 @@ def _split_names(value: object) -> object:
     return (value,) if isinstance(value, int) else value
 
 
-COMMA_LIST = BeforeValidator(_split_names)  # of a tuple: text is split at commas, a number is a tuple of one
+COMMA_LIST = BeforeValidator(_split_names)  # for tuples: splits text at commas; a number is a tuple of one
 
 
 def _check_model_name(name: str) -> str:
@@ -53,7 +53,7 @@ def _check_model_name(name: str) -> str:
 
 
 ModelName = Annotated[str, AfterValidator(_check_model_name)]
-PLAIN = {  # instead of pydantic's words
+PLAIN = {  # replace pydantic's messages
     **dict.fromkeys(("int_parsing", "int_from_float"), "should be a whole number"),
     "float_parsing": "should be a number",
     "bool_parsing": "should be true or false",
@@ -62,11 +62,11 @@ PLAIN = {  # instead of pydantic's words
 
 
 def one_of(names: Iterable[str]) -> AfterValidator:
-    """Return the check that a text is one of these names, for choices that are no `Literal`."""
+    """Return a validator that a text is one of these names, for choices that are not a `Literal`."""
     choices = tuple(names)
 
     def check(given: str) -> str:
-        """Return the text, if it is one of the names."""
+        """Return the text if it is one of the names."""
         if given not in choices:
             raise PydanticCustomError("one_of", "should be one of the names", {"choices": choices})
         return given
@@ -119,7 +119,7 @@ def parse(model: type[P], arguments: Sequence[str], step: str = "step", about: s
 
 
 def _joined(arguments: Sequence[str], names: Container[str]) -> list[str]:
-    """Return `--name value`, as MLflow hands it on, as `--name=value`: the value may begin with a dash."""
+    """Turn `--name value`, as MLflow passes it, into `--name=value`: the value may begin with a dash."""
     joined: list[str] = []
     for argument in arguments:
         is_name = argument.startswith("--") and argument[2:].split("=")[0] in names
@@ -140,7 +140,7 @@ def _parser(model: type[Parameters], step: str, about: str | None) -> argparse.A
         exit_on_error=False,
     )
     fields, titles = model.model_fields, dict.fromkeys(model.common, "Common parameters")
-    for owner in model.__mro__:  # the step's own parameters come before those that it shares with others
+    for owner in model.__mro__:  # the step's own parameters before those that it shares with others
         for name in inspect.get_annotations(owner):
             if name in fields:
                 titles.setdefault(name, getattr(owner, "group", ""))
@@ -154,7 +154,7 @@ def _parser(model: type[Parameters], step: str, about: str | None) -> argparse.A
 
 
 def _mistake(error: ErrorDetails) -> str:
-    """Return a mistake in one line: the parameter, what it should be, what it is, and the nearest choice."""
+    """Describe a mistake in one line: the parameter, the expected and given values, the nearest choice."""
     name, given, context = error["loc"][0] if error["loc"] else "?", error["input"], error.get("ctx", {})
     choices = context.get("choices") or re.findall("'([^']*)'", str(context.get("expected", "")))
     wanted = re.sub(r"^(Value error, |(Input|String) (?=should))", "", error["msg"])
@@ -168,10 +168,10 @@ def _did_you_mean(given: object, names: Iterable[str]) -> str:
 
 
 def parse_logged(model: type[P], values: Mapping[str, str]) -> P:
-    """Return the parameters that an earlier run logged, without names that are no parameters any more.
+    """Return the parameters that an earlier run logged, without names that are no longer parameters.
 
     Raises:
-        UserError: this version does not take a value; says why.
+        UserError: this version does not accept a value; the message says why.
     """
     known = {name: unquoted(value) for name, value in values.items() if name in _fields(model)}
     try:
@@ -181,7 +181,7 @@ def parse_logged(model: type[P], values: Mapping[str, str]) -> P:
 
 
 def unquoted(value: str) -> str:
-    """Return a logged value without the shell's quotes: `mlflow run` logs what it writes into its command."""
+    """Return a logged value without shell quotes: `mlflow run` logs values as quoted for its command."""
     try:
         parts = shlex.split(value)
     except ValueError:
@@ -190,11 +190,11 @@ def unquoted(value: str) -> str:
 
 
 def resumed(given: P, earlier_values: Mapping[str, str], free: Container[str]) -> P:
-    """Return the parameters of the run to resume; of those given now, the `free` ones are taken instead.
+    """Return the parameters of the run to resume; only the `free` ones may be replaced by those given now.
 
     Raises:
         UserError: another parameter was given a value, not its default, that differs from the run's; or this
-            version does not take the run's parameters.
+            version does not accept the run's parameters.
     """
     model = type(given)
     try:

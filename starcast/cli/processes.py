@@ -1,4 +1,4 @@
-"""A temporary folder for as long as a process works; what a killed process left is removed by the next."""
+"""Temporary folders of processes. A killed process leaves its folder; the next process removes it."""
 
 import os
 import shutil
@@ -16,9 +16,9 @@ PROCESS = "process"  # the tag
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Make an empty folder that names its owner; it is removed when the block ends."""
+    """Make an empty folder named after its process; it is removed when the block ends."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # another user's, one just made, or one that its owner is removing
+        with suppress(OSError):  # another user's folder, a new one, or one that its owner is removing
             owner = (folder / OWNER).read_text(encoding="utf-8")
             if is_here(owner) and not is_alive(owner):
                 shutil.rmtree(folder)
@@ -28,7 +28,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def this_process() -> str:
-    """Machine, process and when it began: tells whether a RUNNING run has somebody who runs it."""
+    """Return machine, process id and start time, which tell whether a RUNNING run's process still exists."""
     return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.0f}"
 
 

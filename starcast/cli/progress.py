@@ -1,4 +1,4 @@
-"""Print progress as plain lines: what is done, how much, how fast, and how long the rest may take."""
+"""Print progress as plain lines: what is being done, how much is done, how fast, and the time left."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ EVERY = 5.0  # seconds between two lines of progress
 
 
 def clock(seconds: float) -> str:
-    """Return seconds as people say them: `8 s`, `2 min 05 s`, `1 h 10 min`."""
+    """Return a duration in readable form: `8 s`, `2 min 05 s`, `1 h 10 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -17,7 +17,7 @@ def clock(seconds: float) -> str:
 
 
 class Progress:
-    """A sign of life every five seconds, more rarely the longer work takes; `unit` is counted: `reviews`."""
+    """Print a line every five seconds, less often in long work; `unit` is what is counted, e.g. `reviews`."""
 
     def __init__(self, unit: str = "") -> None:
         self.count = 0
@@ -25,14 +25,14 @@ class Progress:
         self._begun = self._start = self._seen = self._printed = time.monotonic()
 
     def show(self, what: str, share: float, more: int = 0) -> None:
-        """Print a line, if one is due: the share (0 to 1) of the work `what` that is done, and the time left.
+        """Print a line if one is due: the share (0 to 1) of the work `what` that is done, and the time left.
 
         `more`: units done since the last call.
         """
         self.count += more
         now = time.monotonic()
         if what != self._what:
-            self._what, self._start = what, self._seen  # it began when the work before it ended
+            self._what, self._start = what, self._seen  # it began when the previous work ended
         self._seen = now
         if self.due:
             self._printed = now
@@ -42,7 +42,7 @@ class Progress:
             print(f"  {what}: {share:.0%}{counted}{self.left(share)}", flush=True)
 
     def counted(self, what: str) -> Callable[[int, float], None]:
-        """Return a function that takes how many more units, and which share of the work, are done."""
+        """Return a function that takes the number of new units done and the share of the work done."""
         return lambda more, share: self.show(what, share, more)
 
     @property
@@ -57,5 +57,5 @@ class Progress:
         return f", {how} {clock(spent / share * (1 - share))} left" if share else ""
 
     def per_second(self) -> float:
-        """Return the units done a second since the beginning."""
+        """Return the units done per second since the beginning."""
         return self.count / max(time.monotonic() - self._begun, 1e-9)

@@ -1,1 +1,1 @@
-"""Runs side by side: scores with intervals, paired differences, figures, the report."""
+"""Comparison of runs: scores with intervals, paired differences, figures, the report."""

@@ -1,4 +1,4 @@
-"""Figures of a comparison: scores with their intervals, what they cost, how they grew over the epochs."""
+"""Figures of a comparison: scores with their intervals, costs, and learning curves over the epochs."""
 
 from collections.abc import Mapping
 from itertools import cycle
@@ -14,11 +14,11 @@ from starcast.reports.style import COLOURS, MARKS, PALE, WIDTH, amount
 from starcast.reports.table import cut
 
 CURVES = 6  # systems, as many as there are colours
-NAMED = 45  # letters of a name
+NAMED = 45  # characters of a name
 
 
 def score_figure(comparison: Comparison) -> Figure:
-    """Return a dot with its 95% interval per system, the best on top, colours and marks by family."""
+    """Draw a dot with its 95% interval per system, the best on top, with colours and markers by family."""
     placed, looks = comparison.placed, _looks(comparison)
     figure = Figure(figsize=(WIDTH, 1.2 + 0.26 * len(placed)), layout="constrained")
     axes = figure.subplots()
@@ -31,7 +31,7 @@ def score_figure(comparison: Comparison) -> Figure:
 
 
 def cost_figure(comparison: Comparison) -> Figure:
-    """Return the score against the seconds of a fit and, if known, against the number of parameters."""
+    """Plot the score against the seconds of a fit and, if known, against the number of parameters."""
     costs = {"seconds of a fit": [each.system.seconds for each in comparison.placed]}
     if any(each.system.parameters for each in comparison.placed):
         costs["trained parameters"] = [each.system.parameters or 0.0 for each in comparison.placed]
@@ -44,7 +44,7 @@ def cost_figure(comparison: Comparison) -> Figure:
                 axes.errorbar(cost, each.value, yerr=_reach(each), capsize=2, **look)
         axes.set(xscale="log", xlabel=label)
         low, high = axes.get_xlim()
-        # Over less than two decades, powers of ten leave an axis without numbers; over more, others overlap.
+        # Below two decades, powers of ten alone leave an axis without numbers; above, more ticks overlap.
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
         axes.xaxis.set_major_formatter(lambda value, _: amount(value))
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -60,7 +60,7 @@ def curve_systems(comparison: Comparison) -> list[System]:
 
 
 def curves_figure(comparison: Comparison) -> Figure:
-    """Return the validation score after every epoch of the best systems with epochs, a line per fit."""
+    """Plot the validation score after every epoch of the best systems with epochs, a line per fit."""
     figure = Figure(figsize=(WIDTH, 4), layout="constrained")
     axes = figure.subplots()
     for system, colour, mark in zip(curve_systems(comparison), COLOURS, MARKS, strict=False):
@@ -76,14 +76,14 @@ def curves_figure(comparison: Comparison) -> Figure:
 
 
 def _looks(comparison: Comparison) -> dict[str, dict[str, Any]]:
-    """Return the colour and mark of each family, in the order of their best systems."""
+    """Return the colour and marker of each family, in the order of their best systems."""
     families = dict.fromkeys(each.system.get("family") for each in comparison.placed)
     looks = ({"color": c, "marker": m, "linestyle": ""} for c, m in zip(COLOURS, MARKS, strict=True))
     return dict(zip(families, cycle(looks), strict=False))
 
 
 def _reach(placed: RankedSystem) -> list[list[float]] | None:
-    """Return how far the interval reaches below and above the score, which it need not contain."""
+    """Return how far the interval reaches below and above the score, which may lie outside it."""
     if placed.interval is None:
         return None
     low, high = placed.interval

@@ -11,18 +11,18 @@ from starcast.evaluation.intervals import auc_interval, bootstrap_intervals
 from starcast.evaluation.names import LOWER_IS_BETTER
 from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
 
-SEED = 42  # of the resamples
+SEED = 42  # for the resamples
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class RankedSystem:
-    """A system in its place."""
+    """A system with its score and its difference from the best."""
 
     system: System
     value: float  # its score
     interval: Interval | None  # None for a loss, and for an AUC whose probabilities were not kept
-    lead: Difference | None  # how much better the best is; None for the best, and if they cannot be paired
+    lead: Difference | None  # how much better the best is; None for the best and for unpaired systems
 
     @property
     def text(self) -> str:
@@ -115,7 +115,7 @@ def _leads(ranked: list[System], draws: dict[str, Draws], metric: str, sign: int
     leads = {}
     for name, behind in zip(others, differences(best, [draws[n] for n in others], metric), strict=True):
         value, low, high = behind.estimate.value, behind.estimate.low, behind.estimate.high
-        # Subtracted from zero, as the negative of zero would be written as -0.000.
+        # Subtract from zero, because a negated zero would be printed as -0.000.
         estimate = Estimate(0.0 - value, 0.0 - high, 0.0 - low) if sign > 0 else behind.estimate
         leads[name] = Difference(estimate, behind.p)
     return leads

@@ -8,7 +8,7 @@ from starcast.reports.page import Content, Matrices, Picture, Report, Section
 from starcast.reports.table import Table
 
 SPLITS = {"test": "test", "val": "validation"}
-MATRICES = 12  # as many as can be read side by side
+MATRICES = 12  # as many as are readable side by side
 NAMED = 3  # systems in a sentence
 DESCRIBED = 15  # systems in a run's description, whose length is limited
 PAIRED = (
@@ -21,7 +21,7 @@ UNPAIRED = (
 
 
 def comparison_report(comparison: Comparison, left_out: tuple[str, ...]) -> Report:
-    """Return the whole report; `left_out` are sentences on runs that are not in the comparison."""
+    """Return the whole report; `left_out` holds sentences on runs that are not in the comparison."""
     metric, settings, leads = comparison.metric, settings_table(comparison), lead_table(comparison)
     direction = "lower" if metric in LOWER_IS_BETTER else "higher"
     scores_alt = f"{metric} of every system with its 95% interval, best on top; {direction} is better"

@@ -1,4 +1,4 @@
-"""Scored runs, and the systems whose fits they are."""
+"""Systems: groups of scored runs that are fits of the same model."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ def make_systems(runs: Sequence[ScoredRun], by: str) -> list[System]:
 
 
 def group_names(runs: Sequence[ScoredRun]) -> list[str]:
-    """Return the tags and settings that divide the runs into more than one group."""
+    """Return the tags and settings by which the runs fall into more than one group."""
     names = {name for run in runs for name in (*run.settings, *run.tags) if not name.startswith("mlflow.")}
     return sorted(name for name in names - OF_EVERY_RUN if len({run.get(name) for run in runs} - {""}) > 1)
 

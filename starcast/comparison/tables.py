@@ -1,4 +1,4 @@
-"""Tables of a comparison: for the report, for a terminal, and with every number for a file."""
+"""Tables of a comparison: for the report, for the terminal, and a file with all numbers."""
 
 import math
 
@@ -13,7 +13,7 @@ SHOWN = ("f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa",
 
 
 def score_table(comparison: Comparison) -> Table:
-    """Return a row per system: what it is, its scores, what it cost."""
+    """Return a row per system: its description, scores and costs."""
     others = [name for name in SHOWN if name != comparison.metric]
     rows = []
     for each in comparison.placed:
@@ -28,7 +28,7 @@ def score_table(comparison: Comparison) -> Table:
 
 
 def terminal_table(comparison: Comparison, shown: int) -> Table:
-    """Return the first systems with what fits on a line."""
+    """Return the first systems with the columns that fit on a line."""
     rows = [
         (each.system.name, each.text, _number(each.system.seconds, ",.1f"), _run(comparison, each))
         for each in comparison.placed[:shown]

@@ -1,1 +1,1 @@
-"""Numbers: scores, confidence intervals, paired differences, decisions."""
+"""Evaluation: scores, confidence intervals, paired differences, decisions."""

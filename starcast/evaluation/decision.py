@@ -8,7 +8,7 @@ import numpy as np
 from starcast.evaluation.names import DecisionName
 from starcast.evaluation.scores import count_matrix, matrix_scores
 
-FACTORS = np.geomspace(0.2, 5, 41)  # tried on one weight at a time
+FACTORS = np.geomspace(0.2, 5, 41)  # tried for one weight at a time
 ROUNDS = 10
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -31,7 +31,7 @@ EXPECTED = Decision(rounds_mean=True)
 
 
 def prior_correction(true_shares: np.ndarray, trained_shares: np.ndarray) -> Decision:
-    """Return the decision that undoes what resampling or class weights did to the probabilities.
+    """Return the decision that reverses the effect of resampling or class weights on the probabilities.
 
     Each probability is multiplied by the rating's true share over its share in training. This is exact for a
     calibrated model (Elkan, The foundations of cost-sensitive learning, 2001; Saerens et al., Adjusting the
@@ -47,7 +47,7 @@ def prior_correction(true_shares: np.ndarray, trained_shares: np.ndarray) -> Dec
 def tune_decision(
     ratings: np.ndarray, probabilities: np.ndarray, measure: Callable[[np.ndarray], np.ndarray]
 ) -> Decision:
-    """Return weights fitted by coordinate ascent on reviews that the model was not fitted on.
+    """Fit weights by coordinate ascent on reviews that the model was not fitted on.
 
     For measures of the confusion matrix such as F1, the optimal classifier weights the class probabilities
     (Narasimhan et al., Consistent multiclass algorithms for complex performance measures, ICML 2015).

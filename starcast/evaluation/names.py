@@ -1,4 +1,4 @@
-"""The names of scores and decisions, apart from the code that computes them and its heavy packages."""
+"""The names of scores and decisions, separate from the code that computes them and imports heavy packages."""
 
 from typing import Literal, get_args
 

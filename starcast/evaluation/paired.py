@@ -8,7 +8,7 @@ from scipy import sparse
 
 from starcast.evaluation.scores import count_matrix, matrix_scores
 
-DRAWN = 10_000_000  # reviews drawn at a time, which limits the memory
+DRAWN = 10_000_000  # reviews drawn at a time, to limit memory
 LEVEL = 0.95
 ONE_FIT = (
     "**Some systems were fitted once**; their intervals cover the sampling of test reviews, not training "
@@ -36,7 +36,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Draws:
-    """A system's scores by name: on the reviews, and on the resamples, shape (resamples,)."""
+    """A system's scores by name: on the original reviews, and on the resamples, shape (resamples,)."""
 
     values: dict[str, float]
     resampled: dict[str, np.ndarray]
@@ -119,7 +119,7 @@ def differences(baseline: Draws, others: Sequence[Draws], score: str) -> list[Di
     for other in others:
         gap = other.resampled[score] - baseline.resampled[score]
         estimates.append(Estimate.of(other.values[score] - baseline.values[score], gap))
-        # Plus one, as the observed difference counts as a draw (Davison and Hinkley, 1997, chapter 4).
+        # Add one, because the observed difference counts as a draw (Davison and Hinkley, 1997, chapter 4).
         sides = (gap <= 0).sum() + 1, (gap >= 0).sum() + 1
         p_values.append(min(1.0, 2 * min(sides) / (len(gap) + 1)))
     adjusted = false_discovery_control(p_values) if p_values else []

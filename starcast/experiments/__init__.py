@@ -1,1 +1,1 @@
-"""Samplings, learning curves and study A: many fits compared."""
+"""Experiments that compare many fits: samplings, learning curves and study A."""

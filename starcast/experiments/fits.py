@@ -1,4 +1,4 @@
-"""The fits of an experiment, one after the other, each in its own process and on a child run."""
+"""The fits of an experiment, one after the other, each in its own process and child run."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ SHOWN = ("auc", "f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_
 
 @dataclass(frozen=True)
 class ExperimentData:
-    """What all fits of an experiment share: splits, the score compared, decisions, the main one first."""
+    """What all fits of an experiment share: splits, the score to compare, decisions (the main one first)."""
 
     folder: Path
     train_ratings: np.ndarray  # index 0-4, as are the others
@@ -56,7 +56,7 @@ class ScoredFit:
 
     @property
     def kind(self) -> tuple[str, str]:
-        """Return family and sampling."""
+        """Return the family and the sampling."""
         return self.job.spec.family, self.job.spec.options.sampling
 
 

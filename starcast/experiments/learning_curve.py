@@ -1,4 +1,4 @@
-"""Fit families on growing samples of one training set: where does each level off, does one pass another?"""
+"""Fit families on growing samples of a training set: where does each level off, does one overtake another?"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,7 +47,7 @@ def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
 
 
 def _jobs(parameters: LearningCurveParameters, ground: ExperimentData) -> list[FitJob]:
-    """List the fits, fewest reviews first; each is checked to be possible beforehand."""
+    """List the fits, fewest reviews first, after checking that each is possible."""
     ratings = ground.train_ratings
     orders = [nested_order(ratings, parameters.seed + repeat) for repeat in range(parameters.repeats)]
     jobs = []
@@ -61,7 +61,7 @@ def _jobs(parameters: LearningCurveParameters, ground: ExperimentData) -> list[F
 
 
 def _sizes(asked: Sequence[int], ratings: np.ndarray) -> Sequence[int]:
-    """Return the sizes asked for or, by default, those doublings up to all rows that contain every rating.
+    """Return the requested sizes or, by default, the doublings up to all rows that contain every rating.
 
     Raises:
         UserError: there are fewer rows, or so few rows do not contain every rating.
@@ -79,7 +79,7 @@ def _sizes(asked: Sequence[int], ratings: np.ndarray) -> Sequence[int]:
 
 
 def _measured(fitting: ScoredFit, parameters: LearningCurveParameters, ground: ExperimentData) -> Measured:
-    """Keep what the curve needs of a fit, without its large probabilities."""
+    """Return the parts of a fit that the curve needs, without its large array of probabilities."""
     spec, fitted, predicted = fitting.job.spec, fitting.fitted, fitting.predicted[parameters.decision]
     scored = scores.score(ground.test_ratings, fitted.probabilities["test"], predicted)
     reviews, learned_from = (int(counts.sum()) for counts in fitted.class_counts)
@@ -110,7 +110,7 @@ def _log(report: Report, found: LearningCurves) -> None:
         means = {f"{name}_{p.fits[0].family}": p.mean(fact) for p in points for name, fact in facts.items()}
         runs.log_metrics(
             means, points[0].reviews
-        )  # the size is the step, so that the UI draws the curves too
+        )  # the size as the step, so that the UI draws the curves too
     with runs.artifacts_of_run() as folder:
         report.save(folder)
         fit_rows(found).write_csv(folder / "learning_curve.csv")

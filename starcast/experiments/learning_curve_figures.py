@@ -17,7 +17,7 @@ from starcast.reports.style import COLOURS, MARKS, PALE, WIDTH, amount
 def score_figure(found: LearningCurves) -> Figure:
     """Draw the score against reviews, a line per family with 95% confidence intervals.
 
-    A thin line is the power law; beyond the most reviews it is dashed, with its 95% band, and marked as
+    The thin line is the power law; beyond the largest size it is dashed, with a 95% band, and marked as
     extrapolated.
     """
     figure = Figure(figsize=(WIDTH, 4.8), layout="constrained")
@@ -66,7 +66,7 @@ def _finish(figure: Figure, panels: Sequence[Axes]) -> None:
         for axis in (axes.xaxis, axes.yaxis):
             if axis.get_scale() == "log":
                 low, high = axis.get_view_interval()
-                # Over less than two decades powers of ten alone leave an axis without numbers.
+                # Below two decades, ticks at powers of ten alone leave an axis without numbers.
                 axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
                 axis.set_major_formatter(lambda value, _: amount(value))
                 axis.set_minor_formatter(NullFormatter())

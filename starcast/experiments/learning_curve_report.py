@@ -11,10 +11,10 @@ from starcast.experiments.power_law import BEYOND, LEAST_SIZES, passing
 from starcast.reports.page import Picture, Report, Section
 from starcast.reports.table import Table
 
-WORTH = 0.005  # a smaller gain counts as none
+WORTH = 0.005  # a smaller gain counts as no gain
 OPEN = 0.02  # an interval of a gain that reaches this far leaves the question open
-HORIZON = 1_000  # multiple of the most reviews up to which one family may pass another
-SHOWN = ("auc", "harmonic_recall")  # beside the score that is compared
+HORIZON = 1_000  # multiple of the largest size up to which one family may overtake another
+SHOWN = ("auc", "harmonic_recall")  # in addition to the score that is compared
 GAIN = "gain (95% interval)"
 HOW = (
     "Every sample contains the smaller ones and has the rating shares of the whole training set; repeats "
@@ -64,7 +64,7 @@ def report_of(found: LearningCurves, data: str, facts: str) -> Report:
 
 
 def _standing(curve: Curve, metric: str) -> str:
-    """Return a family's score at the most reviews, whether it still rises, and what its power law says."""
+    """Return a family's score at the largest size, whether it still rises, and what its power law says."""
     last = curve.last
     score = f"**{curve.family}: {metric} {last.score}** with {last.reviews:,} training reviews"
     if last.gain is None:
@@ -98,7 +98,7 @@ def _outlook(curve: Curve) -> str:
 
 
 def _lead_line(lead: Lead) -> str:
-    """Return which of two families is better, and where the other would pass it, by the power laws."""
+    """Return which of two families is better, and where the other overtakes it by the power laws."""
     first, second, gap = lead.ahead.family, lead.behind.family, lead.difference
     better = f"{first} is better than {second}"
     if not gap.significant:
@@ -117,7 +117,7 @@ def _lead_line(lead: Lead) -> str:
 
 
 def _rounded(reviews: float) -> str:
-    """Round a number of reviews to two digits: it is not known better."""
+    """Round a number of reviews to two digits: it is not known more precisely."""
     return f"{float(f'{reviews:.1e}'):,.0f}"
 
 

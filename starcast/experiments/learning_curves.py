@@ -29,7 +29,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Point:
-    """All fits of a family at one size; `gain`: its score minus that of the size before, if there is one."""
+    """All fits of a family at one size; `gain`: its score minus that at the previous size, if any."""
 
     fits: Sequence[Measured]
     draws: Draws
@@ -62,13 +62,13 @@ class Curve:
 
     @property
     def believed(self) -> Trend | None:
-        """Return the power law, if its limit is reliable."""
+        """Return the power law if its limit is reliable."""
         return self.trend if self.trend and not self.trend.doubt else None
 
 
 @dataclass(frozen=True)
 class Lead:
-    """The better of two families at the most reviews, and its score minus the other's."""
+    """The better of two families at the largest size, and its score minus the other's."""
 
     ahead: Curve
     behind: Curve
@@ -93,7 +93,7 @@ def learning_curves(fits: Sequence[Measured], ratings: np.ndarray, metric: str, 
     """Score all fits on the same bootstrap resamples of the test reviews.
 
     Args:
-        fits: equally many of every family and size, fewest reviews first, repeats in the same order.
+        fits: the same number for every family and size, fewest reviews first, repeats in the same order.
         ratings: true test ratings as index 0-4, shape (reviews,).
         metric: a score of the confusion matrix.
     """

@@ -29,7 +29,7 @@ DistinctFamilies = Annotated[Families, AfterValidator(distinct)]
 
 
 class ExperimentParameters(DataParameters):
-    """The data's parameters, and how families are fitted to be compared."""
+    """The parameters of the data, and how the families to compare are fitted."""
 
     group: ClassVar = "Fit"
     families: DistinctFamilies = Field(
@@ -62,10 +62,10 @@ class ExperimentParameters(DataParameters):
         raise NotImplementedError
 
     def spec(self, family: str, sampling: str, repeat: int) -> ModelSpec:
-        """Return what the repeat of that number, from 0, fits of a family.
+        """Return the model of a family that a repeat, numbered from 0, fits.
 
         Raises:
-            UserError: the family does not take the sampling, or the settings are not in its space.
+            UserError: the family does not support the sampling, or the settings are not in its space.
         """
         kind, given = FAMILIES[family], json.loads(self.settings).get(family, {})
         options = FitOptions(
@@ -102,7 +102,7 @@ class LearningCurveParameters(ExperimentParameters):
     """how probabilities become a rating"""
 
     def samplings_of(self, family: str) -> Sequence[str]:
-        """Return the one sampling, which every family has to take."""
+        """Return the one sampling, which every family must support."""
         return (self.sampling,)
 
 
@@ -121,7 +121,7 @@ class SamplingParameters(ExperimentParameters):
     """comma list of ways to make probabilities a rating; the first is reported in most detail"""
 
     def samplings_of(self, family: str) -> Sequence[str]:
-        """Return the variants; beside other families, without those that this one does not take."""
+        """Return the variants; with several families, without those that this one does not support."""
         if len(self.families) == 1:
             return self.variants
         return [variant for variant in self.variants if variant in FAMILIES[family].samplings]

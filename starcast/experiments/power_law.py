@@ -1,4 +1,4 @@
-"""How a score grows with the reviews learned from: a power law, and what it says beyond what was measured."""
+"""Fit a power law to a score as a function of the number of training reviews, and extrapolate it."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ import numpy as np
 from starcast.evaluation.paired import LEVEL, Estimate
 
 LEAST_SIZES = 4  # three numbers are fitted
-HIGHEST = 1.0  # of any score
-RATES = np.geomspace(0.05, 2, 400)  # tried, 1% apart
-NO_GAP = 0.005  # a smaller distance to the limit counts as none
-TOO_WIDE = 0.2  # a wider interval says nothing
-BEYOND = 10  # multiple of the most reviews up to which a curve is extrapolated
+HIGHEST = 1.0  # the highest value of any score
+RATES = np.geomspace(0.05, 2, 400)  # the rates tried, 1% apart
+NO_GAP = 0.005  # a smaller distance to the limit counts as zero
+TOO_WIDE = 0.2  # a wider interval is not informative
+BEYOND = 10  # multiple of the largest size up to which a curve is extrapolated
 TAIL = (1 - LEVEL) / 2
 
 
@@ -51,13 +51,13 @@ def fit_power_laws(reviews: np.ndarray, scores: np.ndarray, errors: np.ndarray) 
 class Trend:
     """A power law fitted to a curve and, for its intervals, to each bootstrap resample of the curve."""
 
-    most: int  # reviews measured
+    most: int  # the largest number of reviews measured
     fitted: np.ndarray  # as returned by `fit_power_laws`, shape (3,)
     resampled: np.ndarray  # shape (resamples, 3)
 
     @classmethod
     def fit(cls, reviews: np.ndarray, scores: np.ndarray, resampled: np.ndarray) -> "Trend | None":
-        """Fit with weights by how little a size's score varies over resamples; None for fewer than 4 sizes.
+        """Fit, weighting sizes whose score varies less over resamples more; None for fewer than 4 sizes.
 
         Args:
             reviews, scores: shape (sizes,), reviews ascending.
@@ -66,7 +66,7 @@ class Trend:
         if len(reviews) < LEAST_SIZES:
             return None
         spread = resampled.std(axis=0)
-        # A size that happens not to vary must not dominate.
+        # A size whose score happens not to vary must not dominate.
         errors = np.maximum(spread, 0.1 * spread.max() or 1.0)
         fitted = fit_power_laws(reviews, scores[None], errors)[0]
         return cls(int(reviews[-1]), fitted, fit_power_laws(reviews, resampled, errors))
@@ -106,15 +106,15 @@ class Trend:
         return Estimate(float(self.at(sizes)[0]), *self.interval(sizes)[:, 0].tolist())
 
     def worth_doubling_until(self, worth: float) -> float:
-        """Return from how many reviews on a doubling gains less than `worth`; 0 if it never gains as much."""
+        """Return from how many reviews on a doubling gains less than `worth`; 0 if none gains that much."""
         _, gap, rate = self.fitted
         return float(self.most * (gap * (1 - 2.0**-rate) / worth) ** (1 / rate))
 
 
 def passing(behind: Trend, ahead: Trend, times: int) -> Estimate:
-    """Return the number of reviews, up to `times` the most measured, at which one law passes another.
+    """Return the number of reviews, up to `times` the largest size, at which one law overtakes another.
 
-    Infinite if it does not. The interval is over the resamples, which both share.
+    Infinite if it does not. The interval is over the resamples, which both laws share.
     """
     sizes = np.geomspace(1, times, 400)
     laws = ((behind.fitted[None], ahead.fitted[None]), (behind.resampled, ahead.resampled))
@@ -128,7 +128,7 @@ def passing(behind: Trend, ahead: Trend, times: int) -> Estimate:
 
 
 def _law(laws: np.ndarray, relative: np.ndarray) -> np.ndarray:
-    """Return scores, shape (laws, sizes), of laws, shape (laws, 3), at `relative` times the most reviews."""
+    """Return the scores (laws, sizes) of power laws (laws, 3) at `relative` times the largest size."""
     limit, gap, rate = laws.T[..., None]
     return np.asarray(limit - gap * relative**-rate)
 

@@ -1,4 +1,4 @@
-"""Compare samplings and decisions for uneven classes: several fits of each on one split, one report."""
+"""Compare samplings and decisions for imbalanced classes: several fits of each on one split, one report."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,7 @@ def run_sampling(parameters: SamplingParameters) -> SamplingScores:
 
 
 def _jobs(parameters: SamplingParameters, ground: ExperimentData) -> list[FitJob]:
-    """List the fits, one repeat of everything after the other; each is checked to be possible beforehand."""
+    """List the fits, one repeat of everything after the other, after checking that each is possible."""
     counts = count_ratings(ground.train_ratings)
     jobs = []
     for repeat in range(parameters.repeats):
@@ -54,7 +54,7 @@ def _jobs(parameters: SamplingParameters, ground: ExperimentData) -> list[FitJob
 def _log(report: Report, scored: SamplingScores, name: str) -> None:
     best = scored.best()
     value = best.draws.values[scored.metric]
-    # Also under the fits' name of the metric: the UI's table then shows the best in this run's row.
+    # Also under the fits' metric name, so that the UI's table shows the best score in this run's row.
     named = {f"test_{scored.metric}": value, f"best_test_{scored.metric}": value}
     runs.log_metrics({**named, "fits": len(scored.fittings)})
     with runs.artifacts_of_run() as folder:
@@ -62,7 +62,7 @@ def _log(report: Report, scored: SamplingScores, name: str) -> None:
         score_rows(scored).write_csv(folder / "scores.csv")
         files.write_json(folder / "answer.json", list(report.answer))
     tags = {"best_family": best.family, "best_sampling": best.sampling, "best_decision": best.decision}
-    # MLflow cuts long descriptions: only the answer and its tables; the report has the rest.
+    # MLflow truncates long descriptions: only the conclusions and their tables; the report has the rest.
     runs.describe(replace(report, sections=report.sections[:2]).markdown(pictures=False), tags)
-    # The UI's table cuts names, so the best comes first.
+    # The UI's table truncates names, so the best comes first.
     runs.rename_active(f"best {best.sampling} {best.decision}, {scored.metric} {value:.3f}: {name}")

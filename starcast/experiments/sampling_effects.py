@@ -1,4 +1,4 @@
-"""Scores of every family, sampling and decision over their fits, and their differences."""
+"""Scores of every combination of family, sampling and decision over its fits, and their differences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class SampledSystem:
 
 @dataclass(frozen=True)
 class Effect:
-    """A sampling's effect on a family: score minus that without, under argmax and under tuned decisions."""
+    """A sampling's effect on a family: score minus that of no sampling, under argmax and tuned decisions."""
 
     sampling: str
     argmax: Difference

@@ -1,4 +1,4 @@
-"""The report of `sampling`: what to do about uneven classes, in words, then in tables and figures."""
+"""The report of `sampling`: what to do about class imbalance, in words, then in tables and figures."""
 
 from starcast.cli.progress import clock
 from starcast.evaluation.paired import ONE_FIT, Difference
@@ -44,7 +44,7 @@ def report_of(scored: SamplingScores, data: str) -> Report:
 
 
 def _answer(scored: SamplingScores, family: str, size: str) -> list[str]:
-    """Return the best, the cost of doing nothing, whether sampling or the decision helped, under-sampling."""
+    """Return the best system, the cost of no treatment, what helped, and the effect of under-sampling."""
     best, nothing = scored.best(family), scored.find(family, NOTHING, "argmax")
     named = f"`{best.sampling}` with decision `{best.decision}`"
     lines = [f"**{family}: best is {named}, {scored.metric} {scored.score(best)}** ({size})."]

@@ -18,7 +18,7 @@ HEAD = (
 
 
 def run_study_a(parameters: StudyAParameters) -> dict[str, Candidate]:
-    """Search and fit every family as children of one run, which is described by the table of results."""
+    """Search and fit every family as children of one run, whose description is the table of results."""
     name = f"study A, protocol: {parameters.protocol}"
     with runs.step_run("study-a", parameters.as_text(), name) as run_id:
         fitted = {family: tune(parameters.search(family)) for family in parameters.families}

@@ -41,7 +41,7 @@ PUBLISHED: dict[str, tuple[float, float | None, float]] = {
 
 
 class StudyAParameters(Parameters):
-    """Study A's searches and final models, each family in a search of its own."""
+    """Study A's searches and final models, with a separate search for each family."""
 
     group: ClassVar = "Study A"
     common: ClassVar = ("families", "protocol", "max_trials")

@@ -1,4 +1,4 @@
-"""Keras, imported where a network is built or loaded: it takes seconds.
+"""Import Keras only where a network is built or loaded, because the import takes seconds.
 
 TensorFlow's C++ side reports missing CUDA libraries and oneDNN on stderr before any log level applies. These
 lines are held back while the import runs, and shown if it fails.
@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors reach Python as exceptions
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # errors still reach Python as exceptions
 # Otherwise the first process on a GPU takes all of its memory, and a second worker or a served model fails.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
@@ -20,7 +20,7 @@ with tempfile.TemporaryFile() as held:
     try:
         import keras
 
-        keras.ops.zeros(1)  # looks for devices, which is when TensorFlow prints most
+        keras.ops.zeros(1)  # initialises the devices, which is when TensorFlow prints most
     except BaseException:
         held.seek(0)
         os.write(terminal, held.read())
@@ -28,6 +28,6 @@ with tempfile.TemporaryFile() as held:
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)
-# Batches are as wide as their reviews: a few retraces at the start are meant, but TensorFlow warns of them.
+# Batches are as wide as their reviews: TensorFlow warns of a few retraces at the start, which are expected.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 __all__ = ["keras"]

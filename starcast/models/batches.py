@@ -1,4 +1,4 @@
-"""Batches of similar length: each is padded to its own longest review, not to the longest of all."""
+"""Batches of reviews of similar length: each is padded to its own longest review, not the longest of all."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from starcast.models.backend import keras
 from starcast.models.sampling import TrainingRows
 
-POOL = 20  # batches that are sorted by length together: larger pads less, smaller shuffles more
+POOL = 20  # batches that are sorted by length together: more mean less padding, fewer mean better shuffling
 
 
 def similar_length(lengths: np.ndarray, batch_size: int, random: np.random.Generator) -> list[np.ndarray]:
@@ -26,7 +26,7 @@ def similar_length(lengths: np.ndarray, batch_size: int, random: np.random.Gener
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """Shuffled batches of (word indices, rating index, weight), drawn anew each epoch from the seed.
+    """Shuffled batches of (word indices, rating index, weight), reshuffled each epoch from the seed.
 
     If some rows mix two reviews, a batch has the words of both, shape (rows, words, 2), and the share of the
     second, shape (rows,), instead of the word indices.
@@ -56,7 +56,7 @@ class TrainingBatches(keras.utils.PyDataset):
         rows = self._batches[index]
         width = int(self._lengths[rows].max())
         if index == 0 and len(self._batches) > 1:
-            # Keras takes the width as fixed if the first two batches share it, and then refuses others.
+            # If the first two batches have the same width, Keras assumes it is fixed and refuses others.
             width = max(width, int(self._lengths[self._batches[1]].max()) + 2)
         words = self._sequences.padded(self._first[rows], width)
         if self._mixed is None:

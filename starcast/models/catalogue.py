@@ -1,6 +1,6 @@
 """Every family by its name. To add one, write its class beside the others and list it at the end.
 
-What fits and answers is imported where it is called, so that parameters are checked without it.
+Code that fits and predicts is imported where it is called, so that parameters are checked without it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starcast.models.corpus import Corpus
     from starcast.models.family import Checkpoints, Fit, FittedModel, ModelSpec, Recorder, Schedule
 
-VOCABULARY_SIZE = 5_000  # study A: the most frequent words; two indices are padding and unknown
+VOCABULARY_SIZE = 5_000  # study A: the most frequent words, and two indices for padding and unknown words
 STUDY_A_EMBEDDING, STUDY_B_EMBEDDING = 100, 300
 DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
 LEARNING_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
@@ -27,7 +27,7 @@ LEARNING_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 class NetworkFamily(Family):
     """Recurrent Keras networks over word indices.
 
-    Padding is masked, so that a review's answer does not depend on the length of its neighbours in a batch.
+    Padding is masked, so that a review's prediction does not depend on the length of others in its batch.
     """
 
     requirements: ClassVar = ("keras", "tensorflow")
@@ -45,7 +45,7 @@ class NetworkFamily(Family):
         return keras.Sequential([keras.Input((None,), dtype="int32"), *stack], name=self.name)
 
     def published_under(self, schedule: Schedule) -> Settings:
-        """Return the published point; under `linear` with the largest rate, the best of few epochs."""
+        """Return the published settings; under `linear`, with the largest rate, the best for few epochs."""
         rate = {} if schedule == "constant" else {"learning_rate": max(LEARNING_RATES)}
         return {**self.published, **rate}
 
@@ -55,8 +55,8 @@ class NetworkFamily(Family):
         """Build and train one network, seeded."""
         from starcast.models.training import fit_network
 
-        # Keras draws its seeds from here. Its own `set_random_seed` seeds TensorFlow too, which draws none,
-        # and sets up every compiled network anew: half a second each.
+        # Keras draws its seeds from here. Its own `set_random_seed` would also seed TensorFlow, which is not
+        # needed, and set up every compiled network again, which takes half a second each.
         random.seed(spec.options.seed)
         return fit_network(self.build(spec.settings), corpus, spec, recorder, checkpoints)
 
@@ -71,7 +71,7 @@ class StudyANetwork(NetworkFamily):
     """Study A's networks, named after their layers: `lstm_2` has two; settings `units_1..`, `dropout_1..`."""
 
     def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
-        """Return embedding, then dropout and recurrent layer in turn, a last dropout, five probabilities."""
+        """Return an embedding, dropout and recurrent layers in turn, a last dropout, five probabilities."""
         kind, depth = self.name.split("_")
         recurrent = layers.LSTM if kind == "lstm" else layers.GRU
         stack: list[keras.Layer] = [layers.Embedding(VOCABULARY_SIZE, STUDY_A_EMBEDDING, mask_zero=True)]
@@ -86,7 +86,7 @@ class StudyBNetwork(NetworkFamily):
     """Study B's LSTM."""
 
     def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
-        """Return embedding, spatial dropout, LSTM, five probabilities."""
+        """Return an embedding, spatial dropout, an LSTM, five probabilities."""
         return [
             layers.Embedding(VOCABULARY_SIZE, STUDY_B_EMBEDDING, mask_zero=True),
             layers.SpatialDropout1D(settings["spatial_dropout"]),
@@ -111,13 +111,13 @@ class LogisticFamily(Family):
     def fit(
         self, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None = None
     ) -> Fit:
-        """Fit vectoriser and classifier in one epoch, of which no checkpoint is kept."""
+        """Fit the vectoriser and the classifier in one epoch, without checkpoints."""
         from starcast.models.logistic import fit_logistic
 
         return fit_logistic(corpus, spec, recorder)
 
     def load(self, folder: Path) -> FittedModel:
-        """Read what was saved; types that scikit-learn does not bring are refused."""
+        """Read what was saved; types other than scikit-learn's are refused."""
         from starcast.models.logistic import FittedLogistic
 
         return FittedLogistic.load(folder)
@@ -126,7 +126,7 @@ class LogisticFamily(Family):
 def _study_a(
     name: str, units: tuple[int, ...], best: tuple[int, ...], dropouts: tuple[float, ...], rate: float
 ) -> StudyANetwork:
-    """Return a network of study A, whose search found the `best` of these units, the dropouts, the rate."""
+    """Return a network of study A; `best` units, dropouts and rate are those that its search found."""
     published: Settings = {f"units_{i}": value for i, value in enumerate(best, start=1)}
     space: dict[str, tuple[Value, ...]] = dict.fromkeys(published, units)
     for i, dropout in enumerate(dropouts, start=1):

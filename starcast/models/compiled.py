@@ -1,8 +1,8 @@
-"""Compiled networks, kept: TensorFlow takes seconds to trace one, and many trials share an architecture.
+"""Keep compiled networks: TensorFlow takes seconds to trace one, and many trials share an architecture.
 
-A kept network differs from a family's own in its dropouts: their rates are variables, like the learning rate.
-So it serves every point of the space with the same layers and units, and no fit depends on earlier ones.
-Only kept networks compute in 16 bits; a family's own networks, which are saved and answer, compute in 32.
+In a kept network, unlike a family's own, the dropout rates are variables, like the learning rate. It thus
+serves all settings with the same layers and units, and no fit depends on earlier ones. Only kept networks
+compute in 16 bits; a family's own networks, which are saved and used for prediction, compute in 32.
 """
 
 import json
@@ -14,7 +14,7 @@ import numpy as np
 from starcast.models.backend import keras
 from starcast.models.family import Precision
 
-KEPT = 8  # architectures; a search comes back to those it likes
+KEPT = 8  # architectures; a search returns to those that score well
 DROPOUTS = ("Dropout", "SpatialDropout1D")
 
 
@@ -25,12 +25,12 @@ class VariableDropout(keras.layers.Layer):
         super().__init__(**options)
         self._spatial, self.supports_masking = spatial, True
         self.seed_generator = keras.random.SeedGenerator(0)
-        # In 16 bits a rate of 0.3 would be another one.
+        # In 16 bits, a rate of 0.3 would be rounded.
         unlearned = {"trainable": False, "autocast": False}
         self.rate = self.add_weight(shape=(), initializer="zeros", name="rate", **unlearned)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Set some inputs to 0 in training and enlarge the others; shape (reviews[, words], features)."""
+        """Set some inputs to 0 in training and scale up the others; shape (reviews[, words], features)."""
         if not training:
             return inputs
         ops = keras.ops
@@ -41,7 +41,7 @@ class VariableDropout(keras.layers.Layer):
 
 
 class MixedEmbedding(keras.layers.Layer):
-    """Mixes the vectors of two reviews' words, position by position, `share` being that of the second's.
+    """Mixes the word vectors of two reviews, position by position; `share` is the weight of the second.
 
     Where one review has ended, nothing of it is mixed in; where both have, the position is masked (Guo et
     al., 2019).
@@ -71,7 +71,7 @@ def compiled_like(
     With `mixes` it takes pairs of reviews (`MixedEmbedding`). `precision`: the policy by which it computes.
     """
     config = json.loads(network.to_json())
-    for layer in config["config"]["layers"]:  # one compiled network serves whatever the names and rates are
+    for layer in config["config"]["layers"]:  # one compiled network serves all names and rates
         layer["config"].pop("name", None)
         if layer["class_name"] in DROPOUTS:
             layer["config"]["rate"] = 0.5
@@ -88,7 +88,7 @@ def compiled_like(
 
 
 def copy_weights(trained: keras.Model, network: keras.Model) -> None:
-    """Give a family's network the weights of the compiled one that was trained in its place."""
+    """Copy the weights of the compiled network, which was trained instead, to a family's network."""
     for ours, theirs in zip(_layers(trained), _layers(network), strict=True):
         if not isinstance(ours, VariableDropout):
             theirs.set_weights(ours.get_weights())
@@ -105,7 +105,7 @@ def _assign(variables: list[keras.Variable], values: list[Any]) -> None:
 
 @lru_cache(KEPT)
 def _compiled(architecture: str, mixes: bool, precision: Precision) -> tuple[keras.Model, list[np.ndarray]]:
-    """Return a compiled network, and what the variables of its optimizer are before the first step."""
+    """Return a compiled network, and the initial values of its optimizer's variables."""
     network = keras.models.model_from_json(architecture)
     last = network.layers[-1]
 
@@ -126,7 +126,7 @@ def _compiled(architecture: str, mixes: bool, precision: Precision) -> tuple[ker
         for layer in rest:
             outputs = layer(outputs)
         network = keras.Model(inputs, outputs)
-    # Given a name alone, Keras makes a metric in the first step, and TensorFlow traces that step twice.
+    # Given only a name, Keras creates the metric in the first step, and TensorFlow traces that step twice.
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     optimizer = keras.optimizers.Adam()
     if precision == "mixed_float16":  # gradients below 6e-8 would be 0; `bfloat16` has the range of 32 bits

@@ -37,7 +37,7 @@ class CorpusSplit:
 class Corpus:
     """Training and validation split. The test split is not here: a search cannot read it.
 
-    `folder` holds the encoding if `save` has made it. `show` is told how far work on all reviews is.
+    `folder` holds the encoding once `save` has made it. `show` is called with the progress over all reviews.
     """
 
     train: CorpusSplit
@@ -79,7 +79,7 @@ class Corpus:
 
     @cached_property
     def review_space(self) -> np.ndarray:
-        """Return where the reviews of the training split are neighbours, shape (reviews, n)."""
+        """Return vectors of the training reviews, for the search of neighbours, shape (reviews, n)."""
         return review_space(self.train_sequences)
 
     def save(self, folder: Path) -> None:

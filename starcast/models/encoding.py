@@ -1,4 +1,4 @@
-"""Words as numbers: every word of a corpus, for all models, and the most frequent, which networks read."""
+"""Encode words as numbers: every word of a corpus, for all models, and the most frequent, for networks."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from starcast.models.texts import UNKNOWN, Sequences, Texts, WorkProgress, chunk
 from starcast.reviews.ahead import map_ahead
 
 WORDS, TRAIN, VALIDATION = "words.arrow", "train_words", "validation_words"
-NOT_KNOWN = -1  # the number of a word that the training split does not have
+NOT_KNOWN = -1  # the number of a word that is not in the training split
 BLOCK = 8 * 2**20  # words renumbered at once
 # A review longer than the longest training review, or than this, is cut to its last words: one pasted article
 # would otherwise make a whole batch as long as itself.
@@ -107,7 +107,7 @@ class Vocabulary:
         return cls(tuple(encoding.words.head(size - 2)), max_length)
 
     def renumbered(self, encoded: Sequences, folder: Path | None = None) -> Sequences:
-        """Return what `encode` makes of texts from their encoding, in a new folder or an unnamed file."""
+        """Return the result of `encode` from encoded texts, in a new folder or an unnamed file."""
 
         def renumber(part: Sequences) -> tuple[np.ndarray, np.ndarray]:
             """Return the last words of some texts, and how many each text keeps."""

@@ -1,4 +1,4 @@
-"""What a family of models is: a name, a space of settings, and a way to fit one point of it."""
+"""Define a family of models: a name, a space of settings, and a way to fit one point of the space."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args
 from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
 
-if TYPE_CHECKING:  # so that parameters are checked without these
+if TYPE_CHECKING:  # so that parameters are checked without importing these
     import numpy as np
     import polars as pl
 
@@ -23,7 +23,7 @@ Space = Mapping[str, tuple[Value, ...]]
 Sampling = Literal[
     "none", "class_weight", "random_under", "random_over", "smote", "adasyn", "nearmiss_2", "adasyn_token_ids"
 ]
-SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)[:-1]  # the last is for networks alone
+SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)[:-1]  # the last is for networks only
 MAKES_REVIEWS = ("smote", "adasyn", "adasyn_token_ids")  # between a review and one of its neighbours
 Schedule = Literal["linear", "constant"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]  # Keras' names; weights stay in 32 bits
@@ -31,10 +31,10 @@ PATIENCE = 5  # epochs, of study A's final fits
 
 
 class Recorder(Protocol):
-    """Takes the reports of a fit while it runs; picklable, so that it works in another process."""
+    """Receives the progress of a fit; picklable, so that it works in another process."""
 
     def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        """Take the metrics of an epoch (from 1) and the validation probabilities, shape (reviews, 5)."""
+        """Receive the metrics of an epoch (from 1) and the validation probabilities, shape (reviews, 5)."""
 
 
 class EpochLines:
@@ -44,7 +44,7 @@ class EpochLines:
         self._recorder, self._epochs, self._progress = recorder, epochs, Progress()
 
     def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        """Pass the epoch on, then print it with the longest time that the others may take."""
+        """Pass the epoch on, then print it with the longest time that the remaining epochs may take."""
         self._recorder.epoch(epoch, metrics, validation_probabilities)
         seen = "".join(f", {name} {value:.4f}" for name, value in metrics.items())
         left = self._progress.left(epoch / self._epochs, "at most") if metrics else ""
@@ -52,18 +52,18 @@ class EpochLines:
 
 
 class Checkpoints(Protocol):
-    """Keeps the files of a fit's last epoch, wherever they are safe."""
+    """Stores the files of a fit's last epoch in a safe place."""
 
     def keep(self, folder: Path) -> None:
-        """Keep the files of a folder in place of those kept before."""
+        """Store the files of a folder in place of the earlier ones."""
 
     def kept(self) -> Path | None:
-        """Return a folder with the files kept last, if any were."""
+        """Return a folder with the files stored last, if any."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """How to fit a model, beside its settings.
+    """How to fit a model, apart from its settings.
 
     Attributes:
         sampling: one of `Sampling`, or `default` where the family is not known yet.
@@ -83,7 +83,7 @@ class FitOptions:
     precision: Precision = "float32"
 
     def logged(self) -> dict[str, Value]:
-        """Return the options that are parameters of a run."""
+        """Return the options that are logged as parameters of a run."""
         names = ["sampling", "batch_size", "schedule", "epochs"]
         names += ["neighbours"] if self.sampling in MAKES_REVIEWS else []
         names += ["precision"] if self.precision != "float32" else []
@@ -92,19 +92,19 @@ class FitOptions:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a model is made from: a family, a point of its space, and how to fit it."""
+    """The specification of a model: a family, settings from its space, and how to fit it."""
 
     family: str
     settings: Settings
     options: FitOptions
 
     def logged(self) -> dict[str, Value]:
-        """Return all of it that is a parameter of a run."""
+        """Return everything that is logged as a parameter of a run."""
         return {"family": self.family, **self.settings, **self.options.logged()}
 
 
 class FittedModel(Protocol):
-    """A model that answers cleaned texts and can be saved without pickle."""
+    """A model that predicts ratings of cleaned texts and can be saved without pickle."""
 
     def probabilities(self, texts: pl.Series) -> np.ndarray:
         """Return the probabilities of the ratings 1-5, shape (reviews, 5), rows summing to 1."""
@@ -113,7 +113,7 @@ class FittedModel(Protocol):
         """Write the model's files into an existing folder."""
 
     def parameters(self) -> int:
-        """Return how many numbers were fitted."""
+        """Return the number of fitted parameters."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Family(ABC):
     Attributes:
         published: the point of `space` that the study names.
         sampling: what the study did about class imbalance, of all `samplings` that the family takes.
-        requirements: packages that a saved model needs to answer.
+        requirements: packages that a saved model needs for prediction.
         iterative: whether it is fitted in epochs, over batches.
     """
 
@@ -150,9 +150,9 @@ class Family(ABC):
     def fit(
         self, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None = None
     ) -> Fit:
-        """Fit one point of the space on the training split, watching the validation split.
+        """Fit settings on the training split, with scores on the validation split after each epoch.
 
-        With `checkpoints`, a family fitted in epochs keeps each of them there and resumes after the last.
+        With `checkpoints`, a family fitted in epochs saves each epoch there and resumes after the last one.
 
         Raises:
             UserError: no training text has a word, or the sampling cannot be done with these reviews.
@@ -163,15 +163,15 @@ class Family(ABC):
         """Read what `FittedModel.save` wrote, without running code from the files."""
 
     def published_under(self, schedule: Schedule) -> Settings:
-        """Return the published point, changed where it is bad under this schedule."""
+        """Return the published settings, changed where they do not suit this schedule."""
         return self.published
 
     def start(self, schedule: Schedule) -> Settings:
-        """Return where a search begins: the published point, unless a plainer one is known to be better."""
+        """Return where a search begins: the published settings, unless simpler ones do better."""
         return self.published_under(schedule)
 
     def varies(self, sampling: str) -> bool:
-        """Return whether fits with other seeds are other models."""
+        """Return whether fits with different seeds give different models."""
         return self.iterative or sampling not in ("none", "class_weight", "nearmiss_2")
 
     def check_sampling(self, sampling: str) -> Sampling:
@@ -187,10 +187,10 @@ class Family(ABC):
         return chosen
 
     def check(self, given: Settings) -> Settings:
-        """Complete settings with the published ones; numbers may lie anywhere between the space's.
+        """Complete settings with the published ones; numbers may lie anywhere within the space's range.
 
         Raises:
-            UserError: an unknown name, or a value of another type or out of range.
+            UserError: an unknown name, or a value of the wrong type or out of range.
         """
         for name, value in given.items():
             if name not in self.space:
@@ -222,5 +222,5 @@ def split_choices(settings: Settings, options: FitOptions) -> tuple[Settings, Fi
 
 
 def settings_text(settings: Settings) -> str:
-    """Return settings as people read them."""
+    """Return settings as readable text."""
     return ", ".join(f"{name} {value}" for name, value in settings.items())

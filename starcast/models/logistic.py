@@ -1,6 +1,6 @@
-"""Logistic regression on TF-IDF of word n-grams: fitted, answering, saved.
+"""Logistic regression on TF-IDF of word n-grams: fit, predict, save.
 
-TF-IDF is a sparse matrix, made some rows at a time, on the disk, mapped into memory.
+TF-IDF is a sparse matrix on the disk, made some rows at a time and mapped into memory.
 """
 
 import json
@@ -25,14 +25,14 @@ from starcast.models.texts import Sequences, WorkProgress, mapped, silent
 from starcast.reviews.ahead import map_ahead
 
 NGRAMS, CLASSIFIER = "ngrams.json", "classifier.skops"
-PIECE = 5_000  # reviews that a core answers at once
+PIECE = 5_000  # reviews that a core predicts at once
 NO_ANSWERS = np.empty((0, 5), dtype=np.float32)
 
 
 class NgramVectorizer:
-    """Texts to rows of TF-IDF (smooth idf, unit length) over the most frequent n-grams of words.
+    """Turns texts into rows of TF-IDF (smooth idf, unit length) over the most frequent n-grams of words.
 
-    With `sublinear`, an n-gram weighs 1 + log of its occurrences in a review, not its occurrences.
+    With `sublinear`, the term frequency of an n-gram is 1 + log of its occurrences in a review.
     """
 
     def __init__(self, longest: int, size: int, sublinear: bool) -> None:
@@ -134,21 +134,21 @@ class FittedLogistic:
 
     def save(self, folder: Path) -> None:
         """Write the n-grams with their weights, and the classifier."""
-        import skops.io  # takes seconds, and only a model that is kept needs it
+        import skops.io  # takes seconds to import, and only a model that is saved needs it
 
         self.vectorizer.save(folder / NGRAMS)
         skops.io.dump(self.classifier, folder / CLASSIFIER)
 
     @classmethod
     def load(cls, folder: Path) -> "FittedLogistic":
-        """Read what `save` wrote; types that scikit-learn does not bring are refused."""
+        """Read what `save` wrote; types other than scikit-learn's are refused."""
         import skops.io
 
         return cls(NgramVectorizer.load(folder / NGRAMS), skops.io.load(folder / CLASSIFIER))
 
 
 def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder) -> Fit:
-    """Fit vectoriser and classifier on the training split, after sampling."""
+    """Fit the vectoriser and the classifier on the training split, after sampling."""
     given = spec.settings
     vectorizer = NgramVectorizer(int(given["ngrams"]), int(given["features"]), bool(given["sublinear"]))
     rows, ratings = vectorizer.fit_transform(corpus.encoding, corpus.show), corpus.train.ratings

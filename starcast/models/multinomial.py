@@ -24,11 +24,11 @@ from sklearn.utils.class_weight import compute_sample_weight
 from starcast.models.texts import WorkProgress, silent
 
 ROWS = 32_768  # of a block: its scores stay in the cache
-FEWEST_BLOCKS = 4  # whatever the cores: sums are added in the same order on every machine
-SLOPE = 1e-2  # where to stop, along scaled columns: the loss is then within about 0.0001 of the least
-RADIUS = 100.0  # of the first step, along scaled columns: as far as Newton's method wants
+FEWEST_BLOCKS = 4  # on any number of cores, so that sums are added in the same order on every machine
+SLOPE = 1e-2  # where to stop, along scaled columns: the loss is then within about 0.0001 of the minimum
+RADIUS = 100.0  # of the first step, along scaled columns: large enough for a full Newton step
 MOST_STEPS = 100
-USUAL_PASSES = 45  # after so many two thirds are shown as done; 64 to 150 were seen
+USUAL_PASSES = 45  # after this many, progress shows two thirds; fits took 64 to 150
 Result = TypeVar("Result")
 
 
@@ -42,7 +42,7 @@ class RowBlock:
     rows: sparse.csr_matrix
     classes: np.ndarray
     weights: np.ndarray
-    probabilities: np.ndarray = field(init=False)  # where the slopes were asked for last
+    probabilities: np.ndarray = field(init=False)  # at the coefficients of the last call of `slopes`
 
     def slopes(self, coefficients: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the weighted cross-entropy of the rows, and its gradient."""
@@ -60,7 +60,7 @@ class RowBlock:
         return float(loss), self._columns(errors)
 
     def curvature(self, direction: np.ndarray) -> np.ndarray:
-        """Return how the gradient changes along a direction, from where the slopes were asked for last."""
+        """Return how the gradient changes along a direction, at the coefficients of the last `slopes`."""
         scores = self.rows @ direction[:-1] + direction[-1]
         scores -= _sums(scores * self.probabilities)[:, None]
         scores *= self.probabilities * self.weights[:, None]
@@ -85,7 +85,7 @@ class PenalisedLoss:
         self, blocks: list[RowBlock], classes: int, penalty: float, pool: Executor, show: WorkProgress
     ) -> None:
         self._blocks, self._classes, self._show = blocks, classes, show
-        self._pool = pool  # scipy and numpy let go of Python's lock
+        self._pool = pool  # scipy and numpy release the GIL
         squares = np.add.reduce(list(pool.map(RowBlock.squares, blocks)))
         self._total = float(squares[-1])
         self._penalties = np.append(np.full(len(squares) - 1, penalty), 0)[:, None]  # none on intercepts
@@ -107,7 +107,7 @@ class PenalisedLoss:
 
     def curvature(self, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """Return how the gradient at a point changes along a direction."""
-        if not np.array_equal(point, self._at):  # a step was tried since, and not taken
+        if not np.array_equal(point, self._at):  # another step was tried since, and rejected
             self.slopes(point)
         coefficients = self.coefficients(direction)
         change = self._total * self._penalties * coefficients
@@ -131,18 +131,18 @@ class PenalisedLoss:
 def fit(
     rows: sparse.csr_matrix, ratings: np.ndarray, c: float, balanced: bool, show: WorkProgress = silent
 ) -> LogisticRegression:
-    """Return what scikit-learn's `LogisticRegression(C=c)` would be, for the ratings that there are.
+    """Fit what scikit-learn's `LogisticRegression(C=c)` would be, for the ratings that occur.
 
     Args:
         rows: float32 (reviews, features); may be mapped from files.
-        ratings: shape (reviews,), of at least two kinds.
-        balanced: whether each rating weighs as much as any other.
+        ratings: shape (reviews,), with at least two different ones.
+        balanced: whether all ratings have the same total weight.
     """
     weight = "balanced" if balanced else None
     classes, numbers = np.unique(ratings, return_inverse=True)
     weights = compute_sample_weight(weight, ratings).astype(rows.dtype)
     penalty = 1 / (c * weights.sum(dtype=np.float64))
-    if len(classes) == 2:  # scikit-learn has one column then, the difference of our two: twice their squares
+    if len(classes) == 2:  # scikit-learn has only the difference of our two columns: twice their squares
         penalty *= 2
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         loss = PenalisedLoss(_blocks(rows, numbers, weights), len(classes), penalty, pool, show)
@@ -170,7 +170,7 @@ def _blocks(rows: sparse.csr_matrix, classes: np.ndarray, weights: np.ndarray) -
     for begin, end in pairwise(np.linspace(0, rows.shape[0], count + 1).astype(int).tolist()):
         first, last = rows.indptr[begin], rows.indptr[end]
         part = sparse.csr_matrix((end - begin, rows.shape[1]), dtype=rows.dtype)
-        # Set, not given to the constructor, which copies a view of an array more than twice as long.
+        # Set here, because the constructor would copy a view of an array more than twice as long.
         part.data, part.indices = rows.data[first:last], rows.indices[first:last]
         part.indptr = (rows.indptr[begin : end + 1] - first).astype(rows.indices.dtype)
         blocks.append(RowBlock(part, classes[begin:end], weights[begin:end]))

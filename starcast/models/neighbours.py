@@ -1,4 +1,4 @@
-"""Where reviews are each other's neighbours: TF-IDF of their words, reduced to its main directions."""
+"""Find neighbours of reviews in TF-IDF of their words, reduced to its main directions."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ FARTHEST_CHUNK = 1_000  # reviews whose distances to all others are held at a ti
 
 
 def review_space(sequences: Sequences, seed: int = 0) -> np.ndarray:
-    """Analyse reviews by latent semantics into unit vectors, float32 (reviews, at most 100).
+    """Turn reviews into unit vectors by latent semantic analysis, float32 (reviews, at most 100).
 
     In plain TF-IDF all reviews without a common word are equally far apart; here related words make reviews
     close (Deerwester et al., Indexing by latent semantic analysis, 1990), and distances are ten times faster.
@@ -42,7 +42,7 @@ class RowNeighbours(NearestNeighbors):
         self.space = space
 
     def fit(self, rows: sparse.csr_matrix, y: None = None) -> "RowNeighbours":
-        """Take the reviews among which neighbours are looked for."""
+        """Store the reviews among which neighbours are searched."""
         return super().fit(self.space[rows.indices])
 
     def kneighbors(self, rows: sparse.csr_matrix, *options: Any, **named: Any) -> Any:

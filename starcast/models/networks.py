@@ -1,4 +1,4 @@
-"""A trained network: its answers and its files."""
+"""A trained network: its predictions and its files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ def predict(network: keras.Model, sequences: Sequences) -> np.ndarray:
     """Return probabilities of the ratings in the order of the sequences, shape (reviews, 5), float32."""
     order = np.argsort(sequences.lengths, kind="stable")
     probabilities = np.empty((len(order), 5), dtype=np.float32)
-    # The small batch comes first: if the first two differ in both sides, TensorFlow traces for them only.
+    # The small batch comes first: if the first two differ in both dimensions, TensorFlow traces only twice.
     for start in range(-(-len(order) % PREDICTION_BATCH), len(order), PREDICTION_BATCH):
         rows = order[max(start, 0) : start + PREDICTION_BATCH]
         probabilities[rows] = network.predict_on_batch(sequences.padded(rows))
@@ -27,7 +27,7 @@ def predict(network: keras.Model, sequences: Sequences) -> np.ndarray:
 
 @dataclass(frozen=True)
 class FittedNetwork:
-    """A trained network, not compiled, with the vocabulary it reads through."""
+    """A trained network, not compiled, with its vocabulary."""
 
     network: keras.Model
     vocabulary: Vocabulary

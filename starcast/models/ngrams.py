@@ -1,4 +1,4 @@
-"""Which of the known words, and of the n-grams made of them, occur in texts."""
+"""Find which of the known words, and of the n-grams made of them, occur in texts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from starcast.models.encoding import Encoding
 from starcast.models.texts import Sequences, WorkProgress, silent, watched
 from starcast.reviews.ahead import map_ahead
 
-MERGED = 4_000_000  # counts that are held apart before they are added up
+MERGED = 4_000_000  # counts that are collected before they are added up
 Matches = tuple[np.ndarray, np.ndarray]  # n-grams of one length: the place of each's first word, its number
 
 
 def numbers_of(words: pl.Series, known: pl.Series) -> np.ndarray:
     """Return the place of each word in `known`, sorted and without repeats, or -1, int32."""
-    if len(words) > len(known):  # a table is soon made then, and twice as fast to look up in
+    if len(words) > len(known):  # a lookup table is then soon made, and twice as fast
         places = pl.int_range(len(known), dtype=pl.Int32, eager=True)
         return words.replace_strict(known, places, default=-1).to_numpy()
     nearest = known.search_sorted(words).clip(upper_bound=len(known) - 1)
@@ -36,10 +36,10 @@ class Words:
 
 @dataclass(frozen=True)
 class Ngrams:
-    """Numbered n-grams: shorter ones first, those of one length by the alphabet.
+    """Numbered n-grams: shorter ones first, those of one length in alphabetical order.
 
-    One of several words is found by its key: the number of what precedes its last word, times the number of
-    n-grams, plus the number of its last word. `keys` ascend; `numbers` are those of their n-grams.
+    An n-gram of several words is found by its key: the number of the n-gram before its last word, times the
+    number of n-grams, plus the number of its last word. `keys` ascend; `numbers` are those of their n-grams.
     """
 
     names: pl.Series
@@ -50,7 +50,7 @@ class Ngrams:
 
     @classmethod
     def of(cls, names: pl.Series) -> "Ngrams":
-        """Number distinct n-grams, among them the words of each and what precedes its last."""
+        """Number distinct n-grams, which include each one's words and the n-gram before its last word."""
         name, length = pl.col("name"), pl.col("length")
         table = names.to_frame("name").with_columns(length=name.str.count_matches(" ", literal=True) + 1)
         table = table.sort("length", "name").with_row_index("number")
@@ -75,7 +75,7 @@ class Ngrams:
         self, names: pl.Series, texts: Sequences, what: str = "", show: WorkProgress = silent
     ) -> Iterator[Words]:
         """Yield the words of encoded texts, some texts at a time; `names`: what their numbers stand for."""
-        places = np.append(numbers_of(names, self.words), np.int32(-1))  # the last: of words without a number
+        places = np.append(numbers_of(names, self.words), np.int32(-1))  # the last: words without a number
         for chunk in watched(texts.chunks(), len(texts), what, show):
             rows = np.repeat(np.arange(len(chunk), dtype=np.int32), chunk.lengths)
             yield Words(places[chunk.tokens], rows, len(chunk))
@@ -103,7 +103,7 @@ class Ngrams:
 
     def count(self, words: Words) -> sparse.csr_matrix:
         """Return how often each n-gram occurs in each text, float32 (texts, n-grams)."""
-        # An n-gram in a row is one integer: sorted, equal ones stand together, in the order of the matrix.
+        # Row and n-gram make one integer: sorting puts equal ones together, in the order of the matrix.
         shape = (words.texts, len(self.names))
         found = self.find(words)
         cells = [words.rows[places].astype(np.int64) * shape[1] + numbers for places, numbers in found]
@@ -114,7 +114,7 @@ class Ngrams:
 
 
 def most_frequent(encoding: Encoding, longest: int, size: int, show: WorkProgress = silent) -> Ngrams:
-    """Return the most frequent n-grams of 1 to `longest` words; of equal ones the shorter, then the alphabet.
+    """Return the most frequent n-grams of 1 to `longest` words; ties: shorter first, then alphabetically.
 
     Raises:
         UserError: there is no word in the texts.

@@ -1,4 +1,4 @@
-"""A model as it is served, raw text in, stars out; saved in one folder without pickle."""
+"""A model as it is served, from raw text to ratings; saved in one folder without pickle."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -17,7 +17,7 @@ DESCRIPTION = "predictor.json"
 
 @dataclass(frozen=True)
 class Predictor:
-    """Cleans raw reviews the way the training split was cleaned, asks the model, decides on a star."""
+    """Cleans raw reviews as the training split was cleaned, predicts, and applies the decision."""
 
     family: str
     cleaner: Cleaner
@@ -26,7 +26,7 @@ class Predictor:
     decision: Decision = field(default_factory=Decision)
 
     def predict(self, reviews: pl.DataFrame) -> pl.DataFrame:
-        """Score reviews with the columns `text` and, if trained with it, `title`; null is the empty text.
+        """Score reviews with the columns `text` and, if trained with it, `title`; null counts as empty text.
 
         Returns:
             `rating` (1-5, as the decision says), `probability_1..5`, `expected_rating`, in the same order.
@@ -38,7 +38,7 @@ class Predictor:
         return pl.DataFrame({**columns, "expected_rating": probabilities @ np.arange(1, 6)})
 
     def save(self, folder: Path) -> None:
-        """Write everything the model needs to answer into `folder`."""
+        """Write everything the model needs for prediction into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         description = {"family": self.family, "uses_title": self.uses_title}
         description |= {"decision": asdict(self.decision), "cleaning": self.cleaner.to_dict()}

@@ -1,8 +1,8 @@
-"""What is done about class imbalance in the training split: weights, or rows drawn, dropped or made up.
+"""Treat class imbalance in the training split: by weights, or by rows drawn, dropped or synthesised.
 
-Made-up rows are interpolated between two reviews of a rating that are neighbours: for the linear model their
-TF-IDF vectors, for a network the vectors of their words, position by position (Guo et al., Augmenting data
-with mixup for sentence classification, 2019, within one rating).
+Synthetic rows are interpolated between two neighbouring reviews of the same rating: for the linear model,
+between their TF-IDF vectors; for a network, between their word vectors, position by position (Guo et al.,
+Augmenting data with mixup for sentence classification, 2019, within one rating).
 """
 
 from dataclasses import dataclass
@@ -30,22 +30,22 @@ class Resampled:
 
     @property
     def first(self) -> np.ndarray:
-        """Return the review each row begins with, shape (rows,)."""
+        """Return the first review of each row, shape (rows,)."""
         return self.mixture.indices[self.mixture.indptr[:-1]]
 
     @property
     def second(self) -> np.ndarray:
-        """Return the other review of each row; the first again if there is no other."""
+        """Return the second review of each row; the first again if there is no second."""
         return self.mixture.indices[self.mixture.indptr[1:] - 1]
 
     @property
     def mixes(self) -> bool:
-        """Return whether any row is of two reviews."""
+        """Return whether any row is made of two reviews."""
         return self.mixture.nnz > len(self.ratings)
 
     @property
     def share(self) -> np.ndarray:
-        """Return how much of the second is in each row, shape (rows,), float32; 0 if there is none."""
+        """Return the share of the second review in each row, shape (rows,), float32; 0 if there is none."""
         mixed = np.diff(self.mixture.indptr) > 1
         return np.where(mixed, self.mixture.data[self.mixture.indptr[1:] - 1], 0).astype(np.float32)
 
@@ -62,8 +62,8 @@ class TrainingRows:
 def training_rows(corpus: Corpus, options: FitOptions) -> TrainingRows:
     """Return the training split of a corpus for a network, after sampling.
 
-    `adasyn_token_ids` resamples as study B did: ADASYN on word indices, padded on the left; rows between them
-    mean nothing.
+    `adasyn_token_ids` resamples as study B did: ADASYN on word indices, padded on the left; interpolating
+    these is meaningless.
 
     Raises:
         UserError: the sampling cannot be done with these reviews.
@@ -85,14 +85,14 @@ def training_rows(corpus: Corpus, options: FitOptions) -> TrainingRows:
 
 
 def resample(corpus: Corpus, options: FitOptions) -> Resampled | None:
-    """Draw the rows of the training split to learn from; none if the reviews stay as they are.
+    """Resample the rows of the training split; return None if the reviews stay as they are.
 
     Raises:
         UserError: a rating has a single review, or ADASYN finds no border between ratings.
     """
     if options.sampling in ("none", "class_weight"):
         return None
-    # Here, so that a model that is served does without imbalanced-learn.
+    # Imported here, so that a served model does not need imbalanced-learn.
     from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
     from imblearn.under_sampling import NearMiss, RandomUnderSampler
 
@@ -118,7 +118,7 @@ def resample(corpus: Corpus, options: FitOptions) -> Resampled | None:
 def _fit_resample(sampler: Any, rows: Any, ratings: np.ndarray, sampling: str) -> tuple[Any, np.ndarray]:
     try:
         return sampler.fit_resample(rows, ratings)
-    except (RuntimeError, ValueError) as error:  # ADASYN, if ratings lie apart or differ by a few rows only
+    except (RuntimeError, ValueError) as error:  # ADASYN, if ratings lie apart or differ by only a few rows
         why = str(error).splitlines()[0]
         raise UserError(f"sampling {sampling}: {why}; choose another sampling") from None
 
@@ -136,16 +136,16 @@ def count_ratings(ratings: np.ndarray) -> np.ndarray:
 
 
 def effective_shares(ratings: np.ndarray, sampling: str) -> np.ndarray:
-    """Return each rating's share in what a model learns from these rows, weights included, shape (5,)."""
+    """Return each rating's share of the training rows, weights included, shape (5,)."""
     shares = np.bincount(ratings, review_weights(ratings, sampling), minlength=5)
     return shares / shares.sum()
 
 
 def neighbours_taken(counts: np.ndarray, options: FitOptions) -> int:
-    """Return how many neighbours a sampling takes: those asked for, or as many as the rarest rating has.
+    """Return how many neighbours a sampling uses: the requested number, or as many as the rarest rating has.
 
     Raises:
-        UserError: a rating of `counts`, shape (5,), has a single review, from which no other can be made up.
+        UserError: a rating of `counts`, shape (5,), has a single review, which has no neighbour.
     """
     makes_reviews = options.sampling in MAKES_REVIEWS
     wanted = NEAR_MISS_NEIGHBOURS if options.sampling == "nearmiss_2" else options.neighbours
@@ -160,7 +160,7 @@ def neighbours_taken(counts: np.ndarray, options: FitOptions) -> int:
 
 
 def sampling_note(counts: np.ndarray, options: FitOptions) -> str:
-    """Return what to print behind a sampling's name, if there is something that a user should know."""
+    """Return a note to print after a sampling's name, if there is something that a user should know."""
     neighbours = neighbours_taken(counts, options)
     if options.sampling == "adasyn_token_ids":
         return " (WARNING: reviews between the numbers of words mean nothing; this is for study B's table)"

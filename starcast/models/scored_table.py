@@ -1,4 +1,4 @@
-"""What a scored table is: all columns of the reviews, then a model's answers and which model gave them."""
+"""A table of scored reviews: all their columns, then the predictions and the name of the model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class ScoringSummary:
 
 
 def add_answers(table: pl.DataFrame, answers: pl.DataFrame, model: Mapping[str, str]) -> pl.DataFrame:
-    """Return all columns of a table of reviews, and behind them the `ADDED` ones.
+    """Return all columns of a table of reviews, followed by the `ADDED` ones.
 
     Args:
-        answers: to the reviews, as a model gives them, with its stars in `rating`.
-        model: what the `NAMED` columns hold.
+        answers: the model's predictions for the reviews, with its stars in `rating`.
+        model: values of the `NAMED` columns.
 
     Raises:
-        UserError: the model, another project's, answers otherwise than ours.
+        UserError: the model is from another project, and its predictions have another form than ours.
     """
     answers = answers.rename({"rating": ADDED[0]}, strict=False)
     if answers.height != table.height or not set(ANSWERED) <= set(answers.columns):

@@ -1,4 +1,4 @@
-"""Cleaned texts and their words as numbers: a few are in memory at once, the others on the disk."""
+"""Cleaned texts and their words as numbers: a few at a time are in memory, the others on the disk."""
 
 import os
 import tempfile
@@ -12,10 +12,10 @@ import polars as pl
 
 from starcast.reviews.parquet import read_row_groups
 
-CHUNK = 20_000  # reviews worked on at once: what bounds memory
+CHUNK = 20_000  # reviews processed at once, which limits memory
 PADDING, UNKNOWN = 0, 1
 TOKENS, OFFSETS = "tokens.int32", "offsets.npy"
-WorkProgress = Callable[[str, float], None]  # told what is being done, and how much of it is done, 0 to 1
+WorkProgress = Callable[[str, float], None]  # takes what is being done, and the share that is done, 0 to 1
 Chunk = TypeVar("Chunk", bound=Sized)
 
 
@@ -24,7 +24,7 @@ def silent(what: str, share: float) -> None:
 
 
 def watched(chunks: Iterable[Chunk], total: int, what: str, show: WorkProgress) -> Iterator[Chunk]:
-    """Yield the chunks, which hold `total` reviews; each is shown as done when the next is wanted."""
+    """Yield the chunks, which hold `total` reviews; each is shown as done when the next is requested."""
     done = 0
     for chunk in chunks:
         yield chunk
@@ -87,7 +87,7 @@ class Sequences:
     def padded(self, rows: np.ndarray, width: int | None = None) -> np.ndarray:
         """Return the chosen rows, padded on the right to the longest (or to `width`), int32 (rows, width).
 
-        A review without a word reads as an unknown one: cuDNN, which Keras uses on a GPU, wants a first word.
+        A review without words gets one unknown word: cuDNN, which Keras uses on a GPU, needs a first word.
         """
         starts, ends = self.offsets[rows], self.offsets[rows + 1]
         lengths = ends - starts

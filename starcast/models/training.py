@@ -1,6 +1,6 @@
-"""Fit a Keras network on batches of similar length, watch the validation split, keep the best weights.
+"""Fit a Keras network on batches of similar length, score the validation split, keep the best weights.
 
-The state between epochs can be kept, so that another process resumes where one ended.
+The state between epochs can be saved, so that another process resumes where one ended.
 """
 
 import json
@@ -24,7 +24,7 @@ STATE, NETWORK, BEST = "state.json", "network.npz", "best.npz"
 
 @dataclass
 class FitProgress:
-    """The epochs that are done, and the best by validation loss with its weights and probabilities."""
+    """The epochs done so far, and the best by validation loss with its weights and probabilities."""
 
     epochs: int = 0
     best_epoch: int = 0
@@ -33,7 +33,7 @@ class FitProgress:
     best_probabilities: np.ndarray = field(default_factory=lambda: np.empty((0, 5), dtype=np.float32))
 
     def save(self, folder: Path, network: keras.Model) -> None:
-        """Write it, and what changes in the network: weights, dropouts' states, the optimizer."""
+        """Write the progress and the network's state: weights, states of dropouts, the optimizer."""
         numbers = {name: value for name, value in asdict(self).items() if isinstance(value, int | float)}
         (folder / STATE).write_text(json.dumps(numbers), encoding="utf-8")
         variables = [*network.variables, *network.optimizer.variables]
@@ -42,7 +42,7 @@ class FitProgress:
 
     @classmethod
     def load(cls, folder: Path, network: keras.Model) -> "FitProgress":
-        """Read what `save` wrote, and set a compiled network of the same architecture to the saved state."""
+        """Read what `save` wrote, and restore the saved state of a compiled network of that architecture."""
         with np.load(folder / NETWORK, allow_pickle=False) as stored:
             variables = [*network.variables, *network.optimizer.variables]
             for variable, name in zip(variables, stored.files, strict=True):
@@ -71,7 +71,7 @@ class FallingRate(keras.callbacks.Callback):
 class Validation(keras.callbacks.Callback):
     """Predicts the validation split after each epoch, reports it, keeps the best weights, stops early.
 
-    The best epoch is that of the lowest validation loss; `patience` epochs without a better one end the fit.
+    The best epoch has the lowest validation loss; `patience` epochs without a better one end the fit.
     `answering` is the trained network or, if that takes pairs of reviews or 16 bits, a plain copy.
     """
 
@@ -86,14 +86,14 @@ class Validation(keras.callbacks.Callback):
         super().__init__()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Show how much of the epoch is done."""
+        """Show the progress of the epoch."""
         self.corpus.show(f"epoch {self.progress.epochs + 1}", batch / self.params["steps"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Score an epoch, counted from 0; one that is not finite ends the fit with the best epoch before it.
+        """Score an epoch, counted from 0; a loss that is not finite ends the fit with the best earlier epoch.
 
         Raises:
-            FloatingPointError: there is none before it.
+            FloatingPointError: there is no earlier epoch.
         """
         progress, epoch = self.progress, epoch + 1
         if self.answering is not self.model:
@@ -126,13 +126,13 @@ def fit_network(
     """Train with Adam and cross-entropy; the network gets the weights of its best epoch by validation loss.
 
     One weight per class enters as a weight per review; sparse labels give the loss of study A's one-hot ones.
-    With `checkpoints` every epoch is kept, and a fit that was interrupted ends as if it had not been.
+    With `checkpoints`, every epoch is saved, and an interrupted fit gives the same result when resumed.
     """
     options, learning_rate = spec.options, float(spec.settings["learning_rate"])
     rows = training_rows(corpus, options)
     mixes = rows.resampled is not None and rows.resampled.mixes
     compiled = compiled_like(network, learning_rate, mixes, options.precision)
-    # What is watched answers as what is saved: single reviews, in 32 bits.
+    # Validation uses the same network as the saved model: single reviews, in 32 bits.
     unlike = mixes or options.precision != "float32"
     answering = compiled_like(network, learning_rate) if unlike else compiled
     weights = review_weights(rows.ratings, options.sampling)
@@ -140,14 +140,14 @@ def fit_network(
     kept = checkpoints.kept() if checkpoints else None
     progress = FitProgress.load(kept, compiled) if kept else FitProgress()
     for _ in range(progress.epochs):
-        batches.on_epoch_end()  # the draws of the epochs that are done
+        batches.on_epoch_end()  # repeat the draws of the epochs already done
     stopped = kept and progress.epochs - progress.best_epoch >= options.patience
     if progress.epochs < options.epochs and not stopped:
         validation = Validation(answering, corpus, recorder, options.patience, progress, checkpoints)
         watch: list[keras.callbacks.Callback] = [validation]
         if options.schedule == "linear":
             watch.append(FallingRate(learning_rate, len(batches), options.epochs, progress.epochs))
-        # The batches come shuffled; Keras would shuffle their order once more, by a state that is not kept.
+        # The batches are already shuffled; Keras would shuffle them again, with a state that is not saved.
         done, epochs = progress.epochs, options.epochs
         compiled.fit(batches, epochs=epochs, initial_epoch=done, shuffle=False, verbose=0, callbacks=watch)
     compiled.set_weights(progress.best_weights)

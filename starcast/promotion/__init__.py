@@ -1,1 +1,1 @@
-"""The gate between challenger and champion, its verdict, and the way back."""
+"""Promotion: checks of the challenger against the champion, the verdict, and rollback."""

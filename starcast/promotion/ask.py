@@ -22,7 +22,7 @@ def ask(loaded: LoadedModel, label: str, reviews: pl.DataFrame) -> Contender:
         reviews: `text` and, where there is one, `title`.
 
     Raises:
-        UserError: the model was trained with titles and there are none.
+        UserError: the model was trained with titles, but these reviews have none.
     """
     if loaded.predictor and loaded.predictor.uses_title and "title" not in reviews.columns:
         missing = f"{label} was trained with titles, the test reviews have none"

@@ -1,4 +1,4 @@
-"""The gate: a challenger against the champion on the same reviews, or a first model against thresholds."""
+"""Check a challenger against the champion on the same reviews, or a first model against thresholds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from starcast.evaluation.names import LOWER_IS_BETTER, SCORES
 from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
 from starcast.evaluation.scores import count_matrix
 
-# AUC and loss do not depend on the stars, which are what goes into service.
+# AUC and loss do not depend on the predicted ratings, which are what is served.
 METRICS = tuple(name for name in SCORES if name not in ("auc", "loss"))
 
 
@@ -29,7 +29,7 @@ class Limits:
 class Contender:
     """A model with its predictions for the test reviews."""
 
-    label: str  # for people, e.g. `version 3 (gru_1)`
+    label: str  # a readable name, e.g. `version 3 (gru_1)`
     predicted: np.ndarray  # ratings as index 0-4, shape (reviews,)
     latency_ms: np.ndarray  # milliseconds for single reviews, one after the other, shape (calls,)
     megabytes: float  # size on disk
@@ -101,7 +101,7 @@ def majority(ratings: np.ndarray) -> Contender:
 
 
 def improvement(metric: str, gain: Estimate) -> Estimate:
-    """Turn a difference so that higher is better."""
+    """Return a difference with the sign that makes higher better."""
     return Estimate(-gain.value, -gain.high, -gain.low) if metric in LOWER_IS_BETTER else gain
 
 

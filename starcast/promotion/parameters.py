@@ -13,7 +13,7 @@ from starcast.evaluation.names import RATING_SCORES
 if TYPE_CHECKING:
     from starcast.promotion.gate import Limits
 
-REASON_LENGTH = 500  # letters
+REASON_LENGTH = 500  # characters
 
 
 def _read_json(text: object) -> object:
@@ -71,8 +71,8 @@ class PromoteParameters(Parameters):
     """seed of the bootstrap"""
 
     def limits(self) -> Limits:
-        """Return what the challenger must hold."""
-        from starcast.promotion.gate import Limits  # with NumPy, which a mistyped parameter need not wait for
+        """Return the limits that the challenger must satisfy."""
+        from starcast.promotion.gate import Limits  # with NumPy: a mistyped parameter need not wait for it
 
         costs = self.max_latency_ms, self.max_megabytes
         return Limits(self.metric, self.margin, self.recall_drop, *costs, self.thresholds)

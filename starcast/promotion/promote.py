@@ -60,7 +60,7 @@ def _roll_back(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
     state = champions.settle(model)
     interrupted = any(event.kind == "rollback" for event in before.pending)
     if interrupted and parameters.version in ("", state.champion):
-        # Repeating an interrupted command goes back once, not twice.
+        # Repeating an interrupted rollback goes back once, not twice.
         said = f"An interrupted rollback was finished: version {state.champion} of {model} is champion."
         return _rolled_back(model, state, said)
     target = parameters.version or state.previous

@@ -15,12 +15,12 @@ from starcast.reports.table import Table
 PANELS = {"recall": "recall", "precision": "precision", "f1": "F1"}
 BETTER, WORSE, NEITHER = "#0072b2", "#d55e00", "#7f7f7f"  # Okabe and Ito, readable for colour-blind people
 SHOWN = ("f1_macro", "f1_weighted", "harmonic_recall", "accuracy", "mae", "quadratic_kappa", "within_one")
-EXAMPLES, LETTERS = 20, 120  # reviews in the report, letters of each
+EXAMPLES, LETTERS = 20, 120  # reviews in the report, characters of each
 
 
 @dataclass(frozen=True)
 class VerdictNotes:
-    """What a reader needs beside the numbers: the outcome in one sentence, what was compared, warnings."""
+    """What a reader needs besides the numbers: the outcome in one sentence, what was compared, warnings."""
 
     outcome: str
     compared: Mapping[str, str]

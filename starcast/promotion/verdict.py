@@ -1,4 +1,4 @@
-"""A challenger judged: both models on the challenger's test reviews, the verdict where people look for it."""
+"""Judge a challenger: score both models on its test reviews, and publish the verdict."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -39,7 +39,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class PromotionOutcome:
-    """What came of it, as a tag and as a sentence; whether it only awaits `mode=enabled`."""
+    """The outcome as a tag and as a sentence, and whether it only needs `mode=enabled`."""
 
     tag: OutcomeTag
     sentence: str
@@ -47,7 +47,7 @@ class PromotionOutcome:
 
     @classmethod
     def of(cls, judged: Judgement, enabled: bool) -> "PromotionOutcome":
-        """Return the outcome before any alias is moved."""
+        """Return the outcome before any alias was moved."""
         name, version = judged.challenger.name, judged.challenger.version
         if judged.verdict.passed:
             would = f"Version {version} of {name} would become champion (dry run; mode=enabled does it)."
@@ -68,7 +68,7 @@ class PromotionOutcome:
 
 
 def overtaken(name: str, state: champions.State) -> str:
-    """Return the sentence for a champion changed by somebody else meanwhile."""
+    """Return the sentence for a champion that somebody else changed in the meantime."""
     last = state.events[-1]
     who = f"{last.kind} by {last.by} at {last.at}"
     became = f"version {state.champion or 'none'} of {name} became champion meanwhile ({who})"
