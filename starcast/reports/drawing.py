@@ -14,7 +14,7 @@ from starcast.reports.style import COLOURS
 
 INK, PAPER, GRID = "black", "white", "#e4e4e4"
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
-Ticks = Mapping[float, str]  # where, what
+Ticks = Mapping[float, str]  # position to label
 Line = tuple[
     float, str, tuple[int, ...], str
 ]  # value, colour, lengths of dashes and gaps (none: solid), text
@@ -30,13 +30,13 @@ def font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def new_picture(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    """Return an empty picture and the pen that draws on it."""
+    """Return an empty picture and the object that draws on it."""
     picture = Image.new("RGB", (width, height), PAPER)
     return picture, ImageDraw.Draw(picture)
 
 
 def round_ticks(high: float, most: int = 6) -> list[float]:
-    """Return at most so many round numbers from 0 up to `high`, which is positive."""
+    """Return at most `most` round numbers from 0 up to `high`, which is positive."""
     power = 10 ** math.floor(math.log10(high / (most - 1)))
     step = next(step for factor in (1, 2, 5, 10) if high / (step := factor * power) <= most - 1)
     return [i * step for i in range(int(high / step + 1e-9) + 1)]
@@ -72,7 +72,7 @@ class Panel:
         self.pen.text((x, y), text, fill=colour, font=font(size), anchor=anchor, align="center")
 
     def axes(self, x_ticks: Ticks, y_ticks: Ticks, labels: tuple[str, str]) -> None:
-        """Draw the frame, the ticks with their texts and the labels of both axes."""
+        """Draw the frame, the ticks with their labels and the titles of both axes."""
         left, top, right, bottom = self.box
         self.pen.rectangle(self.box, outline=INK)
         for value, text in x_ticks.items():
@@ -130,7 +130,7 @@ def rating_bars(
 
     Args:
         series: name to five values, one for each rating; at most six series.
-        form: writes a value, above its bar and at the axis.
+        form: formats a value, above its bar and at the axis.
     """
     picture, pen = new_picture(760, 400)
     values = {name: list(heights) for name, heights in series.items()}

@@ -10,7 +10,7 @@ from starcast.evaluation.scores import matrix_scores
 from starcast.reports.drawing import INK, PAPER, Line, Panel, new_picture, rating_bars, round_ticks
 
 BINS = 30
-DASHES = ((2, 3), (7, 3), (7, 3, 2, 3))  # of the three quartiles
+DASHES = ((2, 3), (7, 3), (7, 3, 2, 3))  # for the three quartiles
 HISTOGRAM = 290, 330  # width and height in pixels
 CELL, WIDTH, HEIGHT, LEFT, TOP = 76, 470, 500, 62, 60  # of a matrix, in pixels
 STARS = {float(rating): str(rating) for rating in range(1, 6)}

@@ -1,4 +1,4 @@
-"""Write the files that a trial or a candidate leaves for each split."""
+"""Write the files of a trial or a candidate for each split."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def write_split_files(folder: Path, split: str, ratings: np.ndarray, predicted: 
         split: `train`, `val` or `test`.
         ratings, predicted: true and chosen ratings as index 0-4, shape (reviews,).
     """
-    from sklearn.metrics import classification_report  # takes a CPU second, which preprocess need not pay
+    from sklearn.metrics import classification_report  # takes a CPU second, which preprocess can save
 
     matrix = count_matrix(ratings, predicted)
     table = {"labels": [1, 2, 3, 4, 5], "matrix": matrix.tolist()}

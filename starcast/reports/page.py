@@ -1,4 +1,4 @@
-"""A report as one HTML page with its pictures inside, and as Markdown beside its pictures."""
+"""A report as one HTML page with embedded pictures, and as Markdown with separate pictures."""
 
 import base64
 import io
@@ -24,7 +24,7 @@ STRONG, CODE = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"`(.+?)`")
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, the stem of its file's name, and in words what it shows."""
+    """A figure, the stem of its file name, and a description of what it shows."""
 
     name: str
     figure: "Figure"
@@ -39,7 +39,7 @@ class Picture:
 
     @property
     def address(self) -> str:
-        """Return the figure as a `data:` address, for the inside of a page."""
+        """Return the figure as a `data:` URI, to embed in a page."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
 
     def markdown(self) -> str:
@@ -77,7 +77,7 @@ Content = str | Table | Picture | Matrices  # text is one paragraph with **bold*
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report under its heading."""
+    """A section of a report, with its heading."""
 
     heading: str
     blocks: tuple[Content, ...]
@@ -85,7 +85,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A report, which begins with `answer`; the names of its pictures differ."""
+    """A report, which begins with `answer`; its pictures have different names."""
 
     title: str
     answer: tuple[str, ...]
@@ -105,7 +105,7 @@ class Report:
         (folder / "report.html").write_text(page, encoding="utf-8")
 
     def markdown(self, pictures: bool = True) -> str:
-        """Return the report in Markdown; without pictures, matrices and title it is a run's description."""
+        """Return the report in Markdown; a run's description leaves out pictures, matrices and title."""
         parts = [f"# {self.title}", *self.answer] if pictures else [*self.answer]
         for section in self.sections:
             blocks = [block for block in section.blocks if pictures or isinstance(block, str | Table)]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from starcast.reports.style import COLOURS, GREY, MARKS
 from starcast.reports.trial_table import families, outcome_text, ranked_trials
 
-OFTEN = 3  # a family with so many complete trials has its best one in the picture
+OFTEN = 3  # the picture includes the best trial of a family with at least this many complete ones
 UNITS = (
     (180 * 60, "hours", 3600),
     (180, "minutes", 60),
@@ -21,7 +21,7 @@ UNITS = (
 def worthy_range(values: np.ndarray, lower_is_better: bool) -> tuple[float, float]:
     """Return the range of objectives at most twice as far from the best as three quarters of them are.
 
-    Thus a few trials that learned nothing do not squash the others into a line.
+    With this range, a few trials that learned nothing do not squash the others into a line.
     """
     if not values.size:
         return 0.0, 1.0

@@ -9,7 +9,7 @@ from sklearn.metrics import r2_score
 
 from starcast.reports.trial_table import families, scored_trials, settings_of, varying_settings
 
-FEWEST = 8  # trials that a family needs
+FEWEST = 8  # trials required per family
 TREES = 200
 REPEATS = 10  # shuffles of each setting
 SCHEMA: dict[str, type[pl.DataType]] = {
@@ -32,20 +32,20 @@ HEAD = (
 def setting_importance(
     table: pl.DataFrame, lower_is_better: bool, seed: int = 0
 ) -> tuple[pl.DataFrame, list[str]]:
-    """Return each setting's share in predicting the trials' standing from their settings, per family.
+    """Return each setting's share in predicting the trials' ranks from their settings, per family.
 
     A random forest is fitted to the trials' `standings` and scored on trials that its trees have not seen
     (out-of-bag R2). A setting's permutation importance is how much the R2 falls when the setting is shuffled
-    (Breiman, Random Forests, Machine Learning 45, 2001, section 10), at least 0. On trials that were seen, a
-    setting without effect would get a share, as the trees memorize noise.
+    (Breiman, Random Forests, Machine Learning 45, 2001, section 10), at least 0. On training data, a setting
+    without effect would get a share, because the trees memorize noise.
 
-    The shares mean nothing if `oob_r2` is near or below 0, and hold for the region that was searched: a
-    setting that the search soon fixed looks unimportant. Correlated settings share their effect.
+    The shares are meaningless if `oob_r2` is near or below 0, and hold only for the region that was searched:
+    a setting that the search soon fixed looks unimportant. Correlated settings share their effect.
 
     Returns:
         One row per family and varying setting, the largest share of a family first; a family's shares sum to
-        1, or are all 0 if shuffling makes nothing worse. Then a line for each family that is left out, wholly
-        or partly, and why.
+        1, or are all 0 if shuffling makes nothing worse. Also a line for each family that is left out, wholly
+        or partly, with the reason.
     """
     rows: list[tuple] = []
     left_out = []
@@ -68,12 +68,12 @@ def setting_importance(
 
 
 def standings(trials: pl.DataFrame, lower_is_better: bool) -> np.ndarray:
-    """Return the rank of each complete or pruned trial, 0 (worst) to 1 (best); equals share a rank.
+    """Return the rank of each complete or pruned trial, 0 (worst) to 1 (best); ties share a rank.
 
-    A pruned trial's objective is of an early epoch and not comparable with that of a complete trial, but
+    A pruned trial's objective is from an early epoch and not comparable with that of a complete trial, but
     without pruned trials the forest would never see the bad regions. So only the order counts: complete
-    trials by objective, below them the pruned ones by their last epoch, then by objective. This trusts the
-    pruner that a pruned trial is worse than a complete one.
+    trials by objective, below them the pruned ones by their last epoch, then by objective. This assumes that
+    the pruner is right: that a pruned trial is worse than a complete one.
     """
     complete = (trials["outcome"] == "complete").to_numpy()
     lasted = np.where(complete, 0, trials["epochs"].to_numpy())

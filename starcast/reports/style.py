@@ -1,6 +1,6 @@
 """Colours, marks and widths that all figures share."""
 
-# Colours of Okabe and Ito, told apart by colour-blind readers too, and marks that differ as well.
+# Colours of Okabe and Ito, which colour-blind readers can tell apart, and markers that differ as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKS = ("o", "s", "D", "^", "P", "<")
 GREY = "0.6"

@@ -3,24 +3,24 @@
 import re
 from dataclasses import dataclass
 
-WIDTH = 120  # columns of a terminal
+WIDTH = 120  # width of a terminal in characters
 # A number, perhaps a percentage, perhaps followed by its interval; or nothing where other rows have a number.
 NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?%?( \(.+ to .+\))?|-|")
 
 
 def plain(text: str) -> str:
-    """Return a text without its marks for bold and code, for a terminal."""
+    """Return a text without the Markdown for bold and code, for a terminal."""
     return text.replace("**", "").replace("`", "")
 
 
 def cut(text: str, room: int) -> str:
-    """Return a text in at most so many characters; its end, which may tell equal names apart, stays."""
+    """Shorten a text to `room` characters; keep its end, which may tell similar names apart."""
     return text if len(text) <= room else f"{text[: room - 9]}...{text[-6:]}"
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text, with **bold** and `code`; every row has as many as the head."""
+    """Cells as text, with **bold** and `code`; every row has as many cells as the head."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]

@@ -60,7 +60,7 @@ def trial_table(records: Iterable[TrialRecord]) -> pl.DataFrame:
             columns.append(pl.Series(name, values, pl.Boolean))
         elif kinds <= {int, float}:
             columns.append(pl.Series(name, values, pl.Int64 if kinds == {int} else pl.Float64, strict=False))
-        else:  # anything else, mixtures included, becomes text
+        else:  # anything else, including mixed types, becomes text
             columns.append(pl.Series(name, [None if v is None else str(v) for v in values], pl.String))
     finite = pl.when(pl.col("objective").is_finite()).then("objective").alias("objective")
     return pl.DataFrame(columns).with_columns(finite)
@@ -88,7 +88,7 @@ def scored_trials(table: pl.DataFrame, family: str) -> pl.DataFrame:
 
 
 def ranked_trials(table: pl.DataFrame, lower_is_better: bool) -> pl.DataFrame:
-    """Return the complete trials, best first, the earlier of equals first."""
+    """Return the complete trials, best first; ties in the order of the trials."""
     complete = table.filter((pl.col("outcome") == "complete") & pl.col("objective").is_not_null())
     return complete.sort("objective", "trial", descending=[not lower_is_better, False])
 

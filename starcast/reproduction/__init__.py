@@ -1,1 +1,1 @@
-"""A logged run made again, and compared with what it was."""
+"""Repeat a logged run and compare the results."""

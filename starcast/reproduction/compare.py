@@ -1,12 +1,12 @@
-"""A run and its repetition, metric by metric: equal, within noise, or different.
+"""Compare a run and its repetition, metric by metric: equal, within noise, or different.
 
 A fit with the same seed, code, data and versions on the same machine is expected to be equal. "Within noise"
-is weaker: the difference is smaller than the sampling of the reviews alone explains, since one score lies in
-the other's 95% bootstrap interval. It does not mean that both fits predict the same; where both kept their
-predictions, the reviews predicted differently are counted.
+is weaker: one score lies in the other's 95% bootstrap interval, so that the sampling of the reviews alone can
+explain the difference. It does not mean that both fits predict the same; if both kept their predictions, the
+reviews predicted differently are counted.
 
 A score for which a run kept neither a matrix nor predictions (`val_auc` and `val_loss` of a trial, scores of
-a pruned one) has no such interval and may move by `TOLERANCE`, a convention.
+a pruned one) has no such interval. It may change by `TOLERANCE`, which is a convention.
 """
 
 import math
@@ -31,12 +31,12 @@ SPLITS = ("train", "val", "test")
 COST = re.compile(r"^system/|_seconds|_memory_mb")
 EXACT, TOLERANCE = 1e-9, 0.01
 PAIRED_SCORE = "f1_macro"
-SEED = 42  # of the bootstrap
+SEED = 42  # for the bootstrap
 
 
 @dataclass(frozen=True)
 class ComparedValue:
-    """One metric or fact of both runs; costs, and what only one run has, get no verdict.
+    """One metric or fact of both runs; costs, and values that only one run has, get no verdict.
 
     `noise`: the interval that a different score should lie in, from the bootstrap or the tolerance.
     """
@@ -80,8 +80,8 @@ class Pair:
     def verdict(self) -> Verdict:
         """Return the worst verdict of the deciding scores.
 
-        Any other value that is not equal (a score of another split, a fact) makes a run within noise at best;
-        a run without scores is then different.
+        If any other value differs (a score of another split, a fact), the verdict is at best "within noise";
+        for a run without scores, it is "different".
         """
         judged = [each for each in self.compared if each.verdict]
         deciding = {each.verdict for each in deciding_scores(judged)}
@@ -112,7 +112,7 @@ class Reproduction:
     def verdict(self) -> Verdict:
         """Return the worst verdict of the fits.
 
-        Differences above them, or other settings tried, make it noise at least.
+        If runs above the fits differ, or other settings were tried, it is at best "within noise".
         """
         of_fits = {pair.verdict for pair in self.pairs if deciding_scores(pair.compared)}
         if "different" in of_fits:
@@ -149,7 +149,7 @@ def compare_records(before: RunRecord, now: RunRecord) -> Reproduction:
 
 
 def _pair(before: RunRecord, now: RunRecord) -> Pair:
-    # A run with others below it repeats a score of theirs; trials that ended differently have scores of other
+    # A run with child runs repeats a score of theirs; trials that ended differently have scores of other
     # epochs.
     same_outcome = before.facts.get("outcome") == now.facts.get("outcome")
     ended_alike = same_outcome and before.metrics.get("epochs_run") == now.metrics.get("epochs_run")

@@ -1,6 +1,6 @@
-"""What differs now from when a run was made, and which difference is the likely cause of another result.
+"""Find what has changed since a run was made, and which change is the likely cause of a different result.
 
-Compared are the file, the splits, the code, the parameters, the packages and the machine.
+The file, the splits, the code, the parameters, the packages and the machine are compared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from starcast.tracking.origin import RAW, SPLITS, Origin
 from starcast.workflow.search_parameters import TuneParameters
 
 FactorKind = Literal["data", "splits", "code", "parameters", "packages", "order", "cores", "platform"]
-# The likeliest first: other reviews or other code move a score further than another package version.
+# The likeliest first: changed reviews or code change a score more than another package version.
 CAUSES: dict[FactorKind, str] = {
     "data": "other data",
     "splits": "other splits of the same file",
@@ -136,7 +136,7 @@ def _versions(then: Mapping[str, str]) -> list[Factor]:
 
 
 def _order(origin: Origin, parameters: Parameters) -> list[Factor]:
-    """Tell why a search may take another course although nothing else differs."""
+    """Tell why a search may try other settings although nothing else differs."""
     searches = TuneParameters | StudyAParameters
     if origin.kind not in ("tune", "main", "study-a") or not isinstance(parameters, searches):
         return []
@@ -159,7 +159,7 @@ def causes(checks: Sequence[Factor]) -> list[tuple[FactorKind, list[Factor]]]:
 
 
 def cause_text(checks: Sequence[Factor], equal: bool) -> str:
-    """Return a sentence on the likely cause of another result or, if equal, on what made no difference."""
+    """Return a sentence on the likely cause of the difference or, if equal, on what made no difference."""
     found = causes(checks)
     if equal:
         differing = ", ".join(each.what for _, of_kind in found for each in of_kind)
@@ -178,7 +178,7 @@ def cause_text(checks: Sequence[Factor], equal: bool) -> str:
 
 
 def advice(checks: Sequence[Factor]) -> str:
-    """Return what to do to get the earlier result; empty if nothing that one could change differs."""
+    """Return how to get the earlier result; empty if nothing differs that the user can change."""
     found = causes(checks)
     if not found:
         return ""

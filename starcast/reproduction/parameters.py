@@ -6,7 +6,7 @@ from starcast.cli.parameters import Parameters
 
 
 class ReproduceParameters(Parameters):
-    """Run a logged run again, and report what is not the same."""
+    """Repeat a logged run, and report what differs."""
 
     group: ClassVar = "Run to reproduce"
     common: ClassVar = ("run",)

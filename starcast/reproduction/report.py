@@ -111,7 +111,7 @@ def main_table(found: Reproduction) -> Table:
 
 
 def short_table(found: Reproduction) -> Table:
-    """Return the main metrics as a table for the terminal, without the column of noise."""
+    """Return the main metrics as a table for the terminal, without the noise column."""
     table = main_table(found).without("noise")
     return replace(table, rows=table.rows[:SHOWN])
 

@@ -63,7 +63,7 @@ def parameters_of(origin: Origin) -> Parameters:
 
 
 def missing_parameters(origin: Origin) -> list[str]:
-    """List parameters that the run did not have (now at their defaults) and those that no longer exist."""
+    """List parameters that the run did not have (now at their defaults), and those that no longer exist."""
     return sorted({*_model(origin.kind)().as_text()} ^ {*origin.parameters})
 
 
@@ -153,7 +153,7 @@ def _train_again(
     prepared.log_inputs(LEARNED_FROM)
     corpus = Corpus.stored(*(prepared.split(name) for name in LEARNED_FROM))
     goal = parameters.goal()
-    # Each worker had its share of the threads.
+    # Each worker used its share of the threads.
     workers = min(parameters.workers or carried_workers(), parameters.max_trials)
     with scratch_folder() as folder:
         corpus.save(folder)
@@ -177,7 +177,7 @@ def prepare_again(origin: Origin, asked: DataParameters) -> Prepared:
     """Return the splits for all runs below the active one.
 
     Raises:
-        UserError: neither the file is here nor are the splits on the server.
+        UserError: the file is not here, and the splits are not on the server.
     """
     if origin.kind == "preprocess":
         return preprocess(asked, anew=True)

@@ -1,1 +1,1 @@
-"""A file becomes checked, cleaned, split reviews."""
+"""Read, check, clean and split the reviews of a file."""

@@ -1,7 +1,7 @@
-"""Read a file in blocks of whole rows, unpacked on the way, so that a file of any size needs little memory.
+"""Read a file in blocks of whole rows and decompress it on the way, so that any file needs little memory.
 
-A file that unpacks to far too much is refused. Polars' own streaming readers take a third less time, but then
-a quote that is never closed fills the memory, as does a packed row without an end, and errors name no line.
+A file that unpacks to far too much is refused. Polars' own streaming readers take a third less time, but an
+unclosed quote or an endless compressed row fills the memory, and their errors name no line.
 """
 
 import os
@@ -19,19 +19,19 @@ import pyarrow as pa
 from starcast.cli.errors import UserError
 
 BLOCK = 4 * 2**20  # bytes read at once
-LONGEST_ROW = 16 * 2**20  # bytes: a file with a longer row is no table, or a quote in it is never closed
+LONGEST_ROW = 16 * 2**20  # bytes: a file with a longer row is not a table, or has an unclosed quote
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 FORMATS = {".csv": "csv", ".tsv": "tsv", **dict.fromkeys(JSON_LINES, "jsonl"), ".parquet": "parquet"}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
-# Text packs to a tenth or a twentieth. A file beyond this is made to fill a disk or a memory.
+# Text compresses to a tenth or a twentieth. A file beyond this was made to fill a disk or memory.
 MOST_TIMES, ALWAYS_ALLOWED = 200, 100 * 2**20  # times the packed bytes; bytes
 # RuntimeError: an encrypted zip.
 UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 
 
 def kind_of(path: Path) -> tuple[str, str]:
-    """Return format and compression (empty: none) of a file by its name's end; a UserError if unknown."""
+    """Return a file's format and compression (empty: none) by its extension; raise a UserError if unknown."""
     suffixes = ["", "", *(suffix.lower() for suffix in path.suffixes)]
     compression = COMPRESSIONS.get(suffixes[-1], "")
     kind = FORMATS.get(suffixes[-2] if compression else suffixes[-1])
@@ -49,7 +49,7 @@ class Unpacked:
         self._size, self._given = os.fstat(raw.fileno()).st_size, 0
 
     def read(self, size: int) -> bytes:
-        """Return at most so many bytes more, none at the end; a UserError if damaged, or far too many."""
+        """Return at most `size` more bytes, none at the end; raise a UserError if damaged or too large."""
         with _explained(self._name, self._compression):
             data = bytes(self._unpacking.read(size))
         self._given += len(data)
@@ -64,7 +64,7 @@ class Unpacked:
 
 
 def check_growth(name: str, packed: int, unpacked: int) -> None:
-    """Raise a UserError if so many packed bytes become far too many."""
+    """Raise a UserError if a file unpacks to far more bytes than text does."""
     if unpacked > max(ALWAYS_ALLOWED, MOST_TIMES * packed):
         what = f"unpacks to more than {MOST_TIMES} times its size, which reviews do not"
         raise UserError(f"{name}: {what}; fetch it again, or unpack it yourself if you know what it is")
@@ -72,10 +72,10 @@ def check_growth(name: str, packed: int, unpacked: int) -> None:
 
 @contextmanager
 def open_unpacked(path: Path, compression: str) -> Iterator[Unpacked]:
-    """Open the stream of a file; of a zip, that of its only member, whose name is not used.
+    """Open the stream of a file or, for a zip, of its only member, whose name is not used.
 
     Raises:
-        UserError: it is not there, not of this compression, or a zip of none or several files.
+        UserError: the file is missing or not of this compression, or a zip has no or several members.
     """
     with ExitStack() as stack:
         with _explained(path.name, compression):
@@ -123,7 +123,7 @@ def read_blocks(path: Path, compression: str, quoted: bool = False) -> Iterator[
         quoted: line ends between double quotes do not end a row.
 
     Raises:
-        UserError: as `open_unpacked`, or a row is longer than any table's.
+        UserError: as for `open_unpacked`, or a row is too long for a table.
     """
     rest, line, begun = b"", 1, False
     with open_unpacked(path, compression) as source:
@@ -148,7 +148,7 @@ def read_blocks(path: Path, compression: str, quoted: bool = False) -> Iterator[
 
 
 def end_of_rows(data: bytes, quoted: bool) -> int:
-    """Return the place after the last whole row of `data`, which begins with a row; 0 if none ends in it."""
+    """Return the position after the last whole row of `data`, which starts with a row; 0 if no row ends."""
     end = data.rfind(b"\n") + 1
     if not quoted or data.count(b'"', 0, end) % 2 == 0:
         return end
@@ -157,7 +157,7 @@ def end_of_rows(data: bytes, quoted: bool) -> int:
 
 
 def end_of_first_row(data: bytes, quoted: bool) -> int:
-    """Return the place after the first row of `data`."""
+    """Return the position after the first row of `data`."""
     end = data.find(b"\n") + 1
     if quoted and data.count(b'"', 0, end) % 2:
         ends = _ends_outside_quotes(data)
@@ -166,7 +166,7 @@ def end_of_first_row(data: bytes, quoted: bool) -> int:
 
 
 def _ends_outside_quotes(data: bytes) -> np.ndarray:
-    """Return the places after those line ends that have an even number of quotes before them."""
+    """Return the positions after those line ends that have an even number of quotes before them."""
     values = np.frombuffer(data, np.uint8)
     between_quotes = np.logical_xor.accumulate(values == ord('"'))
     return np.flatnonzero((values == ord("\n")) & ~between_quotes) + 1

@@ -1,6 +1,6 @@
-"""Check reviews before anything is trained: ratings, texts, duplicates, enough reviews of each rating.
+"""Check reviews before training: ratings, texts, duplicates, enough reviews of each rating.
 
-Each row gets a verdict of one byte, so that a file of any size is judged chunk by chunk.
+Each row gets a verdict of one byte, so that a file of any size can be checked chunk by chunk.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import OnBadRows
 
 RATINGS = (1, 2, 3, 4, 5)
-SMALLEST_CLASS = 5  # fewer cannot give each split one: 20% are for the test, 30% of the rest for validation
+SMALLEST_CLASS = 5  # with fewer, a split may have none: 20% are for the test, 30% of the rest for validation
 # Verdicts other than the ratings 1-5, and their descriptions.
 NO_TEXT, NO_RATING, BAD_RATING, DUPLICATE = 0, -1, -2, -3
 DROPPED = {
@@ -77,7 +77,7 @@ def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataF
 
 
 def judge(reviews: pl.DataFrame) -> CheckedRows:
-    """Return the verdict on each of some rows: its rating, or why the row cannot be used."""
+    """Return the verdict on each row: its rating, or why the row cannot be used."""
     number = pl.col("rating").cast(pl.Float64, strict=False)
     verdict = (
         pl.when(pl.col("text").fill_null("").str.strip_chars() == "")
@@ -101,7 +101,7 @@ def conclude(
 
     Rows without text or rating are dropped and counted; a rating other than a whole number 1-5 is refused, or
     dropped if `on_bad_rows` says so. `drop_duplicates` keeps the first of the reviews with the same text.
-    Among nine million different texts, two share a hash in one of 450,000 files.
+    With nine million different texts, two share a hash in one of 450,000 files.
 
     Raises:
         UserError: bad ratings (refuse), nothing left, or one class only.

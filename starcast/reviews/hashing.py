@@ -28,7 +28,7 @@ def uniform(hashes: np.ndarray, seed: int) -> np.ndarray:
 def digest_sum(table: pl.DataFrame) -> int:
     """Return the sum of the hashes of a table's rows, modulo 2^64; it depends on values and column names.
 
-    `review_id` identifies a row, not its place: the sums of parts, in any order, add up to that of the whole.
+    Rows are identified by `review_id`, not by position: the sums of parts, in any order, add up to the whole.
     """
     rows = np.full(table.height, text_hashes(pl.Series([",".join(table.columns)]))[0])
     for column in table:

@@ -27,7 +27,7 @@ KNOWN = (
 def recognise(
     columns: Sequence[str], text: str = "", rating: str = "", title: str = "", *, rated: bool = True
 ) -> Layout:
-    """Choose the columns of a file: as named by the user, the others from the first known layout that fits.
+    """Choose the columns of a file: those named by the user, the others by the first known layout that fits.
 
     Args:
         text, rating, title: column names given by the user; empty: to be recognised (`title`: not used).
@@ -51,6 +51,6 @@ def recognise(
 
 
 def _find(columns: Sequence[str], wanted: str) -> str:
-    """Return the column with this name, or one spelt like it: OpenML writes Review_Text for Review Text."""
+    """Return the column with this name or a similar one: OpenML writes Review_Text for Review Text."""
     spellings = {column.strip().lower().replace("_", " "): column for column in reversed(columns)}
     return wanted if wanted in columns else spellings.get(wanted.lower().replace("_", " "), "")

@@ -1,4 +1,4 @@
-"""Read and write Parquet a few rows at a time; its types are kept."""
+"""Read and write Parquet a few rows at a time, keeping its types."""
 
 import io
 import tempfile
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from starcast.cli.errors import UserError, first_line
 from starcast.reviews.blocks import check_growth, open_unpacked
 
-ROWS = 1_000  # decoded at once: a row may be of any length
+ROWS = 1_000  # rows decoded at once: a row may have any length
 LARGE = 4 * 2**20  # bytes of rows that are passed on together
 MANY = 10_000  # rows that are passed on together
 ROW_GROUP = 16 * 2**20  # bytes that are written together
@@ -23,10 +23,10 @@ TEXTS = ("text", "title", "cleaned")
 
 
 def read_tables(path: Path, compression: str) -> Iterator[tuple[pl.DataFrame, float]]:
-    """Yield all rows in order as tables, each with the share of the rows that has been read with it, 0 to 1.
+    """Yield all rows in order as tables, each with the share of the rows read so far, 0 to 1.
 
     Raises:
-        UserError: not Parquet, damaged, or it unpacks to far more than it should.
+        UserError: the file is not Parquet, is damaged, or unpacks to far too much.
     """
     try:
         with _opened(path, compression) as source:
@@ -68,12 +68,12 @@ def to_table(*batches: pa.RecordBatch) -> pl.DataFrame:
 
 
 def parquet_files(path: Path) -> list[Path]:
-    """Return the file or, of a folder that Spark wrote, its parts in order."""
+    """Return the file or, for a folder that Spark wrote, its parts in order."""
     return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
 
 
 def read_row_groups(path: Path, rows: int = MANY, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
-    """Yield rows that a step wrote, in order, so many at once; only some columns, if given."""
+    """Yield rows that a step wrote, in order, at most `rows` at once; only some columns, if given."""
     for file in parquet_files(path):
         with pq.ParquetFile(file) as opened:
             for batch in opened.iter_batches(rows, columns=columns):
@@ -92,12 +92,12 @@ class RowGroups:
         self._file, self._held = file, list[pa.Table]()
         self._writer: pq.ParquetWriter | None = None
         self._packing: Future[None] | None = None
-        self._pool = ThreadPoolExecutor(1, "row groups")  # packs one group while the next is gathered
+        self._pool = ThreadPoolExecutor(1, "row groups")  # compresses one group while the next is gathered
 
     @classmethod
     @contextmanager
     def to(cls, path: Path) -> Iterator["RowGroups"]:
-        """Open a writer of a new file, which is whole when the block has succeeded."""
+        """Open a writer of a new file, which is complete when the block has succeeded."""
         with path.open("wb") as file:
             writer = cls(file)
             yield writer
@@ -124,7 +124,7 @@ class RowGroups:
         if self._packing:
             self._packing.result()
         if self._writer is None:
-            # Texts hardly repeat: a dictionary of them would not pay.
+            # Texts hardly repeat: dictionary encoding would not help.
             few = [field.name for field in rows.schema if field.name not in TEXTS]
             self._writer = pq.ParquetWriter(self._file, rows.schema, compression="zstd", use_dictionary=few)
         self._packing = self._pool.submit(self._writer.write_table, rows, max(1, rows.num_rows))

@@ -1,4 +1,4 @@
-"""Turn a file of reviews into three splits on this machine, in little memory whatever its size.
+"""Turn a file of reviews of any size into three splits on this machine, in little memory.
 
 The file is read once, chunk by chunk; the columns needed later are kept on the disk as Arrow.
 """
@@ -27,17 +27,17 @@ from starcast.reviews.split import SPLITS, assign
 from starcast.reviews.stream import Chunk, read_chunks
 
 WHEN = ("before", "after")  # cleaning
-# For every row of a file its rating or why it is not used, and its split; both int8, shape (rows,).
+# For every row of a file: its rating or why it is not used, and its split; both int8, shape (rows,).
 Places = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class SplitFacts:
-    """Facts about some rows of the splits; those of parts add up.
+    """Statistics of some rows of the splits; the statistics of parts can be added up.
 
     Attributes:
         counts: rows per split and rating, shape (3, 5).
-        digests: sum of the rows' hashes per split.
+        digests: sum of the hashes of the rows per split.
         lengths: how many `reviews` have which `rating` and `characters`, `before` and `after` cleaning.
     """
 
@@ -103,7 +103,7 @@ def prepare_here(parameters: DataParameters, file: Path, cleaner: Cleaner, folde
 def place(
     judged: list[CheckedRows], layout: Layout, parameters: DataParameters
 ) -> tuple[Places, CheckReport]:
-    """Decide, when every row is judged, which rows are used and in which split, or refuse the file."""
+    """Decide, after every row was checked, which rows are used and in which split, or refuse the file."""
     whole, checked = conclude(judged, layout, parameters.on_bad_rows, parameters.split != "study_a")
     assigned = assign(whole, parameters.split, parameters.sample_size, parameters.seed)
     return (whole.verdicts, assigned), checked
@@ -112,7 +112,7 @@ def place(
 def _spool(
     parameters: DataParameters, file: Path, spool: Path
 ) -> tuple[list[CheckedRows], Layout, pl.Schema]:
-    """Judge every row of a file, in order; keep texts and titles in record batches on the disk."""
+    """Check every row of a file, in order; keep texts and titles in record batches on the disk."""
     named = parameters.text_column, parameters.rating_column, parameters.title_column
     chunks = read_chunks(file)
     first = next(chunks)

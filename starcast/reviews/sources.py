@@ -1,4 +1,4 @@
-"""Find reviews: the name of a data set or a path becomes a file that is there."""
+"""Find the file of a data set by its name or path."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ def locate(data: str) -> Path:
     """Return the file that `data` names: `sample`, `clothing` (downloaded on first use) or a path.
 
     Raises:
-        UserError: the file is not there, or the download failed or sent something else.
+        UserError: the file is missing, or the download failed or is not the expected file.
     """
     if data == "sample":
         return SAMPLE
@@ -38,7 +38,7 @@ def locate(data: str) -> Path:
 
 
 def download_clothing(target: Path) -> Path:
-    """Fetch study A's reviews from OpenML, check them, and write them to `target` in one move.
+    """Fetch study A's reviews from OpenML, check them, and write them to `target` atomically.
 
     Raises:
         UserError: OpenML cannot be reached, what it sent is not study A's file, or it cannot be written.

@@ -13,7 +13,7 @@ SPLITS = ("train", "validation", "test")
 LEARNED_FROM = ("train", "validation")  # a model is fitted on the first, its decision rule on the second
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.3
 STUDY_A_SEED = 42
-NOWHERE = -1  # split of a row that is in none
+NOWHERE = -1  # marks a row that is in no split
 
 
 def assign(judged: CheckedRows, rule: SplitRule, sample_size: int, seed: int) -> np.ndarray:
@@ -56,7 +56,7 @@ def draw_parts(ratings: np.ndarray, hashes: np.ndarray, rule: SplitRule, seed: i
     """Return row numbers of the 56% for training, 24% for validation and 20% for the test.
 
     `stratified` keeps the shares of the ratings in all three parts. `hash` depends on each text alone: shares
-    hold on average, and a review stays in its part when others are added. `study_a` repeats study A: a
+    are kept on average, and a review stays in its part when others are added. `study_a` repeats study A: a
     stratified test split with seed 42, then an unstratified validation split (unknown seed; ours is `seed`).
     """
     rows = np.arange(len(ratings))
@@ -92,6 +92,6 @@ def nested_order(ratings: np.ndarray, seed: int) -> np.ndarray:
 
 def smallest_with_all(ratings: np.ndarray) -> int:
     """Return the smallest size of a nested sample that holds every rating of `ratings`, for any seed."""
-    order = nested_order(ratings, seed=0)  # which rating is at which place does not depend on the seed
+    order = nested_order(ratings, seed=0)  # the order of the ratings does not depend on the seed
     _, firsts = np.unique(ratings[order], return_index=True)
     return int(firsts.max()) + 1

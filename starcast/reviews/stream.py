@@ -1,6 +1,6 @@
-"""Read a file of reviews in chunks, a few in memory at once: CSV, TSV, JSON lines or Parquet, also packed.
+"""Read a file of reviews in chunks, a few in memory at once: CSV, TSV, JSON lines or Parquet, or compressed.
 
-Text formats keep every value as text, so that checks see what was written; Parquet keeps its types.
+Values of text formats stay text, so that the checks see what was written; Parquet keeps its types.
 """
 
 import csv
@@ -19,7 +19,7 @@ from starcast.reviews.ahead import map_ahead
 from starcast.reviews.blocks import BYTE_ORDER_MARK, TextBlock, end_of_first_row, kind_of, read_blocks
 
 ROWS = 10_000  # in a chunk, at most
-LONGEST_VALUE = 1_000_000  # characters: longer than any review, as long as a novel
+LONGEST_VALUE = 1_000_000  # characters: as long as a novel, longer than any review
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError)
 MANY_BRACKETS = 100  # in a line
 MOST_COLUMNS = 10_000  # each takes memory in every chunk
@@ -41,13 +41,13 @@ def read_chunks(path: Path) -> Iterator[Chunk]:
     """Yield all rows in order, in chunks of one schema, none of them empty.
 
     Raises:
-        UserError: unknown ending, empty, not UTF-8, broken, without rows, or with too long a value.
+        UserError: unknown extension, or the file is empty, damaged, not UTF-8, or has too long a value.
     """
     kind, compression = kind_of(path)
     read: Iterator[tuple[pl.DataFrame, float]]
     if kind == "parquet":
         read = parquet.read_tables(path, compression)
-    elif kind == "jsonl":  # any line may bring a new key: the file is read twice
+    elif kind == "jsonl":  # any line may have a new key, so the file is read twice
         columns = _columns_of_json_lines(read_blocks(path, compression), path.name)
         read = parse_json_lines(read_blocks(path, compression), path.name, columns)
     else:
@@ -112,7 +112,7 @@ def _columns_of_json_lines(blocks: Iterator[TextBlock], name: str) -> list[str]:
             keys: list[str] = []
             # Polars finds them four times as fast, but objects nested in hundreds end the process.
             if max((line.count(b"{") + line.count(b"[") for line in lines), default=0) < MANY_BRACKETS:
-                with suppress(*UNREADABLE):  # a line is broken, or no type holds all values of a key
+                with suppress(*UNREADABLE):  # a line is invalid, or no type fits all values of a key
                     keys = pl.read_ndjson(_not_unpacked(block.data, b"\n"), infer_schema_length=None).columns
             columns.update(dict.fromkeys(keys or (key for line in lines for key in _object(line))))
         _check_width(name, len(columns))
@@ -134,7 +134,7 @@ def parse_json_lines(blocks: Iterator[TextBlock], name: str, columns: list[str])
         with _explained(name, "jsonl", block):
             try:
                 table = pl.read_ndjson(_not_unpacked(block.data, b"\n"), schema=schema)
-            except UNREADABLE:  # a line is broken, or holds a whole number of more than 128 bits, as JSON may
+            except UNREADABLE:  # a line is invalid, or has an integer of more than 128 bits, as JSON may
                 objects = [_object(line) for line in block.data.splitlines() if line.strip()]
                 for each in objects:
                     others = {key: value for key, value in each.items() if not isinstance(value, str | None)}
@@ -153,7 +153,7 @@ def _object(line: bytes) -> dict[str, Any]:
 
 
 def _not_unpacked(data: bytes, before: bytes) -> io.BytesIO:
-    """Return the bytes, after something that Polars skips if it would take them for packed ones."""
+    """Return the bytes, after a prefix that Polars skips if it would take them for compressed data."""
     return io.BytesIO(before + data if data.startswith((*PACKED, *ZLIB)) else data)
 
 
@@ -172,7 +172,7 @@ def _explained(name: str, kind: str, block: TextBlock, header: bytes = b"") -> I
 
 
 def _mistake(kind: str, block: TextBlock, header: bytes, error: BaseException) -> str:
-    """Look a second time at a block that could not be parsed, and say in which line the mistake is."""
+    """Read a block that could not be parsed again, and say in which line the mistake is."""
     ending = next((ending for magic, ending in PACKED.items() if block.data.startswith(magic)), "")
     if ending and block.line == 1:
         return f"it is packed; give it a name that ends in {ending}"
@@ -188,7 +188,7 @@ def _mistake(kind: str, block: TextBlock, header: bytes, error: BaseException) -
 
 
 def _ragged_row(kind: str, block: TextBlock, header: bytes, text: str) -> str:
-    """Say where the first row ends that has more fields than the header; empty if none has."""
+    """Return where the first row with more fields than the header ends; empty if there is none."""
     lines = io.StringIO(text, newline="")
     rows = csv.reader(lines) if kind == "csv" else csv.reader(lines, csv.excel_tab, quoting=csv.QUOTE_NONE)
     with suppress(csv.Error):
@@ -203,7 +203,7 @@ def _ragged_row(kind: str, block: TextBlock, header: bytes, text: str) -> str:
 
 
 def _broken_object(block: TextBlock) -> str:
-    """Say which line is the first that holds no JSON object; empty if none is."""
+    """Return which line is the first without a JSON object; empty if there is none."""
     for number, line in enumerate(block.data.split(b"\n"), start=block.line):
         try:
             if line.strip():

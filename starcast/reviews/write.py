@@ -1,4 +1,4 @@
-"""Write a table chunk by chunk, into a file or a folder of parts that appears whole or not at all."""
+"""Write a table chunk by chunk, into a file or a folder of parts that appears complete or not at all."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ import pyarrow as pa
 from starcast.cli.errors import UserError
 from starcast.reviews.parquet import RowGroups
 
-FINISHED = "_SUCCESS"  # an empty file in a finished folder, as Spark writes it and its readers expect it
+FINISHED = "_SUCCESS"  # an empty file in a finished folder, which Spark writes and its readers expect
 PART = re.compile(r"part-\d{5,}\.\w+")
 
 

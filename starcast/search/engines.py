@@ -1,4 +1,4 @@
-"""Search engines, their algorithms and pruners: which go together, and what `auto` means."""
+"""Search engines, their algorithms and pruners: which can be combined, and what `auto` means."""
 
 from dataclasses import dataclass
 from typing import Literal

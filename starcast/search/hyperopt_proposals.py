@@ -12,23 +12,23 @@ from starcast.models.family import Settings
 from starcast.search.trials import Point, Proposal, SearchPlan, Trial, from_worst_to_best
 
 # TPE takes the best of this many draws per setting. hyperopt's default of 24 would contain every choice of
-# these small sets each time, and so propose the same point for ever, whatever the seed.
+# these small sets each time, and so propose the same settings forever, whatever the seed.
 EI_CANDIDATES = 4
 REDRAWS = 200  # attempts to find settings not tried before: a small space may have none left
 
 
 class HyperoptProposals:
-    """One search over several families: the family is the first choice, its settings hang below it."""
+    """One search over several families: the family is the first choice, its settings are nested below it."""
 
     def __init__(self, algorithm: str, plan: SearchPlan) -> None:
         self._spaces, self._first = plan.spaces, list(plan.first)
         branches: list[dict[str, Any]] = []
         for family, space in plan.spaces.items():
-            # hyperopt wants labels that are unique over all families.
+            # hyperopt requires labels that are unique over all families.
             choices = {name: hp.choice(f"{family}.{name}", list(values)) for name, values in space.items()}
             branches.append({"family": family, **choices})
         self._space = hp.choice("family", branches)
-        # Without a function to minimise: trials are trained by the search, not by hyperopt.
+        # No function to minimise: the search trains the trials, not hyperopt.
         self._domain = hyperopt.base.Domain(None, self._space)
         self._documents = hyperopt.Trials()
         self._numbered: dict[int, dict[str, Any]] = {}

@@ -25,12 +25,12 @@ class KerasTunerProposals:
 
     def __init__(self, algorithm: str, plan: SearchPlan) -> None:
         self._first, self._max_epochs = list(plan.first), plan.max_epochs
-        self._repeats = algorithm == "hyperband"  # on purpose: the best of a round are trained for longer
-        self._folder = tempfile.TemporaryDirectory()  # an oracle writes down what it is told
+        self._repeats = algorithm == "hyperband"  # intended: the best of a round are trained again for longer
+        self._folder = tempfile.TemporaryDirectory()  # an oracle stores its trials in files
         self._oracle = _make_oracle(algorithm, plan)
         self._oracle.verbose = 0
         self._oracle._max_collisions = REDRAWS  # its 20 would end the search of a small space early
-        self._oracle._set_project_dir(self._folder.name, "oracle")  # what its tuner would call
+        self._oracle._set_project_dir(self._folder.name, "oracle")  # normally called by its tuner
         self._numbered: dict[int, TunerTrial] = {}
         self._told: list[Trial] = []
 
@@ -55,9 +55,9 @@ class KerasTunerProposals:
             self._insert(proposal.number, proposal.family, proposal.settings)
         kept = self._numbered[proposal.number]
         self._told.append(trial)
-        # A pruned trial's score is of an earlier epoch, which an oracle cannot express: it is told the worst
-        # final score instead, unless the trial's own is lower. Hyperband compares its short rounds only with
-        # each other.
+        # A pruned trial's score is from an earlier epoch, which an oracle cannot represent: it is told the
+        # worst final score instead, unless the trial's own is lower. Hyperband compares its short rounds only
+        # with each other.
         if trial.outcome == "pruned" and proposal.epochs is None and score is not None:
             score = min([score, *(final for final, _ in ranked(self._told))])
         kept.status = TrialStatus.FAILED if score is None else TrialStatus.COMPLETED
@@ -70,7 +70,7 @@ class KerasTunerProposals:
         if self._repeats or _point(trial) not in map(_point, self._numbered.values()):
             return True
         oracle = self._oracle
-        oracle._id_to_hash[trial.trial_id] = None  # its former point stays tried: another trial has it
+        oracle._id_to_hash[trial.trial_id] = None  # its former settings stay tried: another trial has them
         drawn = oracle._random_values()
         if drawn:
             trial.hyperparameters.values = drawn
@@ -100,7 +100,7 @@ class KerasTunerProposals:
 def _make_oracle(algorithm: str, plan: SearchPlan) -> keras_tuner.Oracle:
     """Return the oracle of an algorithm for the families' spaces, in which every name begins with a family's.
 
-    Neither it nor failed trials, however many in a row, end a search, which counts its trials itself.
+    Neither the oracle nor any number of failed trials ends a search, which counts its trials itself.
     """
     space = keras_tuner.HyperParameters()
     space.Choice("family", list(plan.spaces))
@@ -111,11 +111,11 @@ def _make_oracle(algorithm: str, plan: SearchPlan) -> keras_tuner.Oracle:
                     space.Boolean(f"{family}.{name}")
                 else:
                     space.Choice(f"{family}.{name}", list(values))
-    seed = int(np.random.SeedSequence(plan.seed).generate_state(1)[0]) or 1  # an oracle takes 0 for no seed
+    seed = int(np.random.SeedSequence(plan.seed).generate_state(1)[0]) or 1  # an oracle treats 0 as no seed
     common: dict[str, Any] = {"objective": SCORE, "seed": seed, "hyperparameters": space}
     common["max_consecutive_failed_trials"] = endless = 10**9
     oracles = keras_tuner.oracles
-    if algorithm == "hyperband":  # 0 iterations are endless ones
+    if algorithm == "hyperband":  # 0 iterations mean endless ones
         return oracles.HyperbandOracle(
             max_epochs=plan.max_epochs, factor=FACTOR, hyperband_iterations=0, **common
         )

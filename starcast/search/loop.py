@@ -1,4 +1,4 @@
-"""The loop of a search: propose, train on an idle worker, prune, tell, until trials or time are used up."""
+"""The loop of a search: propose, train on an idle worker, prune, learn, until trials or time are used up."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ LOOK_EVERY = 1.0  # seconds between looks at the tracking server while every wor
 
 @dataclass(frozen=True)
 class Epoch:
-    """A trial finished an epoch (from 1) and, if `waits`, waits to hear whether it goes on."""
+    """A trial finished an epoch (from 1) and, if `waits`, waits to be told whether to continue."""
 
     number: int
     epoch: int
@@ -25,7 +25,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Result:
-    """What is logged of a trial trained to its end.
+    """What is logged about a trial that was trained to its end.
 
     `predicted`: ratings (index 0-4) of the validation set, one array per execution; `further_curves`: those
     of the executions after the first; `class_counts`: training rows per rating before and after sampling,
@@ -40,7 +40,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Done:
-    """A trial was trained to its end, or was stopped as told and then has no result."""
+    """A trial was trained to its end, or was stopped by the search and then has no result."""
 
     number: int
     metrics: Mapping[str, float]
@@ -72,7 +72,7 @@ class Pool(Protocol):
         """Return the next event, or None if there is none within this time."""
 
     def answer(self, number: int, goes_on: bool) -> None:
-        """Tell a waiting trial whether it goes on."""
+        """Tell a waiting trial whether to continue."""
 
 
 class Watcher(Protocol):
@@ -112,7 +112,7 @@ class Search:
     objective: Objective
     age: float = 0
     _running: dict[int, _Running] = field(default_factory=dict)
-    _start: float = field(default_factory=lambda: time.monotonic())  # late: tests replace the clock
+    _start: float = field(default_factory=lambda: time.monotonic())  # a lambda, as tests replace the clock
 
     def run(self, trials: int, first_number: int = 1, timeout_seconds: float = 0) -> Iterator[Trial]:
         """Run this many trials, numbered from `first_number`, and yield each when it has ended.

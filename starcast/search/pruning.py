@@ -1,4 +1,4 @@
-"""Pruning: whether a trial goes on after an epoch, compared with trials of the same family (its siblings)."""
+"""Decide whether a trial continues after an epoch, compared with trials of its family (its siblings)."""
 
 from collections import defaultdict
 from statistics import median
@@ -8,7 +8,7 @@ from starcast.search.trials import Trial
 
 PrunerName = Literal["none", "median", "asha"]
 STARTUP = 5  # siblings the median needs
-REDUCTION = 4  # one in four of the trials that reach a rung goes on
+REDUCTION = 4  # one in four of the trials that reach a rung continues
 
 
 class Pruner:
@@ -49,7 +49,7 @@ class MedianPruner(Pruner):
 
 
 class AshaPruner(Pruner):
-    """Asynchronous successive halving: the best quarter of the trials that reached a rung goes on.
+    """Asynchronous successive halving: the best quarter of the trials that reached a rung continues.
 
     Li et al., A system for massively parallel hyperparameter tuning, MLSys 2020, in the form that stops and
     never pauses. Rungs are epochs 1, 2, 4, 8 ...: closer than the paper's powers of 4, since a trial has few

@@ -1,4 +1,4 @@
-"""Train the trials of a search, in a process: `python -m starcast.search.trial_worker <pipe>`."""
+"""Train the trials of a search in a worker process: `python -m starcast.search.trial_worker <pipe>`."""
 
 import math
 import signal
@@ -27,18 +27,18 @@ if __name__ == "__main__":
 
 
 class PrunedError(Exception):
-    """The search wants no further epoch of this trial."""
+    """The search has stopped this trial."""
 
 
 @dataclass(frozen=True)
 class TrialOptions:
-    """How the trials of a search are trained; plain values, so that it can be sent to another process.
+    """How the trials of a search are trained; only plain values, so that it can be sent to another process.
 
     Attributes:
         folder: of the encoded corpus.
-        options: of a trial whose settings and proposal say nothing else.
+        options: for a trial, unless its settings or its proposal override them.
         executions: how often each trial is trained, with seeds counted up; only the first can be pruned.
-        prunes: whether a trial asks, after each epoch but the last, if it goes on.
+        prunes: whether a trial asks, after each epoch but the last, if it should continue.
     """
 
     folder: Path

@@ -12,7 +12,7 @@ Point = tuple[str, Settings]  # a family, and some of its settings
 
 @dataclass(frozen=True)
 class Objective:
-    """A validation metric to optimise; inside a search a score is always better when higher."""
+    """A validation metric to optimise; within a search, a higher score is always better."""
 
     name: str
     lower_is_better: bool
@@ -37,7 +37,7 @@ class SearchPlan:
 
     @property
     def startup(self) -> int:
-        """Return after how many trials an algorithm starts to model: a third, at least 5, at most 20.
+        """Return how many trials precede the algorithm's first model: a third, at least 5, at most 20.
 
         With hyperopt's default of 20, a short search would be random to its end.
         """
@@ -82,7 +82,7 @@ class Proposals(Protocol):
 
 
 def ranked(trials: list[Trial]) -> list[tuple[float, Trial]]:
-    """Return the complete trials with their scores, best first; of equal ones the earlier first."""
+    """Return the complete trials with their scores, best first; ties in the order of the trials."""
     scored = [(trial.score, trial) for trial in trials if trial.score is not None]
     complete = [(score, trial) for score, trial in scored if trial.outcome == "complete"]
     return sorted(complete, key=lambda pair: (-pair[0], pair[1].proposal.number))
@@ -96,7 +96,7 @@ def best_of(trials: list[Trial]) -> Trial | None:
 def from_worst_to_best(trials: list[Trial]) -> list[Trial]:
     """Return the trials that have a score in the order in which a search should rank them.
 
-    Every pruned trial ranks below every complete one, because its score is of an earlier epoch; pruned trials
+    Every pruned trial ranks below every complete one, because its score is from an earlier epoch; pruned ones
     are ordered by the epoch reached, then by their score there (as in Optuna's TPE).
     """
 

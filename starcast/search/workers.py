@@ -34,13 +34,13 @@ def gpus() -> list[str]:
     if not shutil.which("nvidia-smi"):
         return []
     listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False)
-    if listed.returncode:  # without a card the driver's tool, where it is installed, fails
+    if listed.returncode:  # without a GPU, the driver's tool fails, if it is installed
         return []
     return [str(number) for number in range(len(listed.stdout.splitlines()))]
 
 
 def carried_workers() -> int:
-    """Return how many workers this machine carries: one per GPU, else per core that free memory allows."""
+    """Return how many workers this machine can run: one per GPU, or else per core that free memory allows."""
     cores = len(os.sched_getaffinity(0))
     return len(gpus()) or max(1, min(cores, int(psutil.virtual_memory().available // MEMORY_OF_ONE)))
 
@@ -54,7 +54,7 @@ def environments(workers: int) -> list[dict[str, str]]:
 
 @dataclass
 class _Worker:
-    """A process, our end of its pipe, the trial it trains, its memory after the first trial (bytes)."""
+    """A process, our end of its pipe, the trial it is training, its memory after the first trial (bytes)."""
 
     process: subprocess.Popen
     pipe: Connection
@@ -97,7 +97,7 @@ class WorkerPool:
             worker.pipe.send(proposal)
 
     def answer(self, number: int, goes_on: bool) -> None:
-        """Tell a waiting trial whether it goes on."""
+        """Tell a waiting trial whether to continue."""
         worker = next(worker for worker in self._workers if worker.number == number)
         with suppress(BrokenPipeError):
             worker.pipe.send(goes_on)
@@ -135,7 +135,7 @@ class WorkerPool:
     def _start(self, environment: Mapping[str, str]) -> _Worker:
         ours, theirs = Pipe()
         command = [sys.executable, "-m", self.module, str(theirs.fileno())]
-        # What this process can import its workers can, whatever the current folder is.
+        # Workers can import what this process can, whatever the current folder is.
         inherited = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         process = subprocess.Popen(command, env={**inherited, **environment}, pass_fds=[theirs.fileno()])
         theirs.close()
