@@ -1,1 +1,1 @@
-"""The entry points, one file each: they are run, and imported by nothing."""
+"""The entry points, one file each; nothing imports them."""

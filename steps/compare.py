@@ -1,6 +1,6 @@
 """Compare scored runs: which is best, by how much, and is the difference statistically significant?
 
-In: the candidates or trials of one experiment or several, filtered with MLflow's words.
+In: the candidates or trials of one experiment or several, filtered in MLflow's syntax.
 Out: a run with a report: scores with intervals, paired differences, confusion matrices, curves and cost.
 
     python3 run.py compare

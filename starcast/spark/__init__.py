@@ -1,1 +1,1 @@
-"""Everything that imports pyspark."""
+"""Work on Spark: all code that imports pyspark."""

@@ -38,13 +38,13 @@ def run_jobs(context: "SparkContext", work: Callable[[], T]) -> T:
             raise
         raise UserError(mistake) from None
     finally:
-        with suppress(Exception):  # where Spark is gone already
+        with suppress(Exception):  # Spark may be gone already
             context.cancelAllJobs()
         pool.shutdown(wait=False)
 
 
 def _mistake(error: Exception) -> str:
-    """Return the line for a user's mistake or a failure of Spark; empty for any other error."""
+    """Return the one-line message for a user's mistake or a Spark failure; empty for any other error."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 

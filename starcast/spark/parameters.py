@@ -1,4 +1,4 @@
-"""Where a step works: in processes of this machine, or on Spark."""
+"""Where a step runs: in local processes, or on Spark."""
 
 import re
 from typing import Annotated, ClassVar, Literal
@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 from starcast.cli.parameters import Parameters
 from starcast.reviews.parameters import DataParameters
 
-# What Spark takes: local threads, a standalone cluster (several masters for failover), YARN, Kubernetes.
+# What Spark accepts: local threads, a standalone cluster (several masters for failover), YARN, Kubernetes.
 MASTER = r"local(\[(\*|[1-9]\d*)(,\d+)?\])?|spark://[^\s,:/]+:\d+(,[^\s,:/]+:\d+)*|yarn|k8s://\S+"
 
 
@@ -22,7 +22,7 @@ Master = Annotated[str, AfterValidator(_check_master)]
 
 
 class Executor(Parameters):
-    """Parameters of a step that can also work on Spark."""
+    """Parameters of a step that can also run on Spark."""
 
     group: ClassVar = "Where it runs"
     executor: Literal["local", "spark"] = "local"

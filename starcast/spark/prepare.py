@@ -43,7 +43,7 @@ def prepare_on_spark(parameters: PreprocessParameters, file: Path, cleaner: Clea
     """Do what `prepare_here` does, with the same rows in the same splits.
 
     Raises:
-        UserError: as there; or Spark fails, or executors reach neither the file nor the run's artifacts.
+        UserError: as there, or Spark fails, or executors cannot reach the file or the run's artifacts.
     """
     first = next(read_chunks(file)).table
     named = parameters.text_column, parameters.rating_column, parameters.title_column
@@ -79,7 +79,7 @@ def _in_order(told: "list[Row]") -> tuple[list[CheckedRows], dict[int, int]]:
     judged: list[CheckedRows] = []
     begins: dict[int, int] = {}
     before = 0
-    for row in sorted(told, key=lambda row: row["part"]):  # within a partition they came in order
+    for row in sorted(told, key=lambda row: row["part"]):  # within a partition they are in order
         each: CheckedRows = pickle.loads(row["judged"])
         begins.setdefault(row["part"], before)
         bad = each.first_bad and (each.first_bad[0] + before, each.first_bad[1])

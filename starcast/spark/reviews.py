@@ -1,4 +1,4 @@
-"""Read a file of reviews as a Spark DataFrame: the same rows in the same order as without Spark.
+"""Read a file of reviews as a Spark DataFrame, with the same rows in the same order as without Spark.
 
 Executors parse text with the same code as without Spark: Spark's own CSV reader drops empty lines and long
 rows.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PART = 8 * 2**20  # bytes of text per task
 PACKED_TIMES = 3  # text unpacks to at least this many times its size
-# So that tasks get the same rows however many executors there are.
+# So that tasks get the same rows with any number of executors.
 SETTINGS = {"spark.sql.files.maxPartitionBytes": str(PART), "spark.sql.files.minPartitionNum": "1"}
 PATTERN = frozenset("*?[]{}\\")  # Spark reads these as patterns, and skips names that begin with _ or .
 SPLITTABLE = ("tsv", "jsonl")  # every line is a row, so a task can begin anywhere
@@ -37,7 +37,7 @@ def read_reviews(session: "SparkSession", file: Path, columns: list[str]) -> "Da
         UserError: compressed Parquet, or Parquet with a name that Spark refuses.
     """
     kind, compression = kind_of(file)
-    file = file.absolute()  # executors work in folders of their own
+    file = file.absolute()  # executors have their own working folders
     odd = file.name.startswith(("_", ".")) or not PATTERN.isdisjoint(str(file))
     if kind == "parquet":
         if compression or odd:
@@ -48,7 +48,7 @@ def read_reviews(session: "SparkSession", file: Path, columns: list[str]) -> "Da
     if kind in SPLITTABLE and not compression and not odd:
         lines = _lines_of_rows(session, file, kind)
         return lines.mapInArrow(partial(_parse_lines, file.name, kind, columns), schema)
-    # One task reads what cannot be split, and hands the rows on to as many tasks as the file is large.
+    # One task reads what cannot be split, and passes the rows on to more tasks the larger the file is.
     parts = max(1, file.stat().st_size * (PACKED_TIMES if compression else 1) // PART)
     reading = partial(_read_whole_file, file, parts)
     rows = session.range(1, numPartitions=1).mapInArrow(reading, f"{schema}, part int, row long")
@@ -66,7 +66,7 @@ def _lines_of_rows(session: "SparkSession", file: Path, kind: str) -> "DataFrame
     with file.open("rb") as opened:
         empty = next(n for n, line in enumerate(opened) if line.removeprefix(BYTE_ORDER_MARK).strip(b"\r\n"))
     before, lines = empty + (kind == "tsv"), session.read.text(str(file), lineSep="\n")
-    # They are in the first partition, whose ids begin with 0.
+    # These are in the first partition, whose ids begin with 0.
     return lines.filter(monotonically_increasing_id() >= before) if before else lines
 
 

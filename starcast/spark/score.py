@@ -19,10 +19,10 @@ from starcast.tracking.scoring import LoadedModel, answer_column
 def score_on_spark(
     master: str, file: Path, columns: list[str], layout: Layout, loaded: LoadedModel, output: Path
 ) -> ScoringSummary:
-    """Score a file into the folder `output`, in the format of its ending; an earlier one is replaced.
+    """Score a file into the folder `output`, in the format of its extension; replace an earlier folder.
 
     Raises:
-        UserError: Spark does not start or fails, or its executors do not see the files of this machine.
+        UserError: Spark does not start or fails, or its executors cannot see the files of this machine.
     """
     start, name = time.monotonic(), f"starcast predict {file.name}"
     with (

@@ -1,4 +1,4 @@
-"""A Spark session, started and stopped by a step; what keeps Spark from starting is one line."""
+"""Start and stop a Spark session for a step; if Spark cannot start, say why in one line."""
 
 import os
 import re
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 ANSWERS_WITHIN = 5.0  # seconds for a master to answer
-EXECUTORS_WITHIN = 60.0  # seconds for the first executor to come
+EXECUTORS_WITHIN = 60.0  # seconds for the first executor to start
 ENDS_WITHIN = 20.0  # seconds for the driver's Java process to end
 LOGGING = Path(__file__).with_name("log4j2.properties")
 QUIET = {
@@ -33,9 +33,9 @@ QUIET = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
-    "spark.sql.caseSensitive": "true",  # as the names of columns are elsewhere
+    "spark.sql.caseSensitive": "true",  # as column names are elsewhere
 }
-# Whatever the machine's name resolves to.
+# Independent of what the machine's name resolves to.
 LOCAL = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
@@ -48,7 +48,7 @@ def spark_session(master: str, name: str, settings: Mapping[str, str]) -> Iterat
     spark-defaults.conf.
 
     Raises:
-        UserError: `check_spark` failed, Spark did not start, or no executor came.
+        UserError: `check_spark` failed, Spark did not start, or no executor started.
     """
     check_spark(master)
     interrupt = signal.getsignal(signal.SIGINT)  # PySpark installs its own
@@ -85,7 +85,7 @@ def check_spark(master: str) -> None:
 
 
 def _why_away(host: str, port: int) -> str:
-    """Return why nothing answers at an address; empty if something does."""
+    """Return why nothing answers at an address; empty if a server does."""
     try:
         socket.create_connection((host, port), ANSWERS_WITHIN).close()
     except (OSError, OverflowError) as error:
@@ -121,7 +121,7 @@ def _start(master: str, name: str, settings: Mapping[str, str]) -> "SparkSession
 
 
 def reason_of(error: Exception) -> str:
-    """Return the line of an error that says what went wrong: the first of a Java exception, if any."""
+    """Return the line of an error that says what went wrong: the first line of a Java exception, if any."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     of_java = [line for line in lines if line.startswith(("java.", "org."))]
     return [*of_java, *lines, type(error).__name__][0]

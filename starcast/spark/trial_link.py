@@ -1,4 +1,4 @@
-"""How remote trials report: a server in the search's process with an authenticated connection per trial."""
+"""Let remote trials report to a server in the search's process, each over an authenticated connection."""
 
 import socket
 import socketserver
@@ -11,7 +11,7 @@ from multiprocessing.connection import Client, Connection, answer_challenge, del
 from secrets import token_bytes
 from typing import Any
 
-# A machine that disappears is noticed after a minute.
+# A machine that disappears is detected after a minute.
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 
 

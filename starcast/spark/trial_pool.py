@@ -1,7 +1,7 @@
-"""Trials on Spark: each is a job of one task, which reports to the search over a connection of its own.
+"""Trials on Spark: each is a job with one task, which reports to the search over its own connection.
 
 hyperopt's SparkTrials dispatches in the same way, but its tasks leave their partition unread, so Spark
-discards the Python process: every trial would import its libraries and open the data anew. It also polls for
+discards the Python process: every trial would import its libraries and open the data again. It also polls for
 trials only once a second.
 """
 
@@ -71,7 +71,7 @@ class SparkPool:
     def __init__(self, session: "SparkSession", work: Work, setup: Any, archive: Path, workers: int) -> None:
         self._context, self._work, self._setup, self._archive = session.sparkContext, work, setup, archive
         self._workers = workers
-        self._busy: set[int] = set()  # trials whose end the search has not seen
+        self._busy: set[int] = set()  # trials whose end the search has not yet received
         self._lock = threading.Lock()
         self._running: dict[int, Proposal] = {}
         self._pipes: dict[int, Connection] = {}
@@ -100,7 +100,7 @@ class SparkPool:
         return len(self._busy) < self._workers
 
     def begin(self, proposal: Proposal) -> None:
-        """Submit a proposal to Spark, which trains it as soon as it has a core.
+        """Submit a proposal to Spark, which trains it as soon as a core is free.
 
         Raises:
             UserError: Spark has given up.
@@ -111,7 +111,7 @@ class SparkPool:
         self._jobs.submit(self._run, proposal.number)
 
     def answer(self, number: int, goes_on: bool) -> None:
-        """Tell a waiting trial whether it goes on."""
+        """Tell a waiting trial whether to continue."""
         with suppress(OSError, KeyError):  # it has died: `wait` says so
             self._pipes[number].send(goes_on)
 
@@ -141,7 +141,7 @@ class SparkPool:
     def _run(self, number: int) -> None:
         try:
             self._context.parallelize([number], 1).foreachPartition(self._task)
-        except Exception as error:  # anything Java raises
+        except Exception as error:  # any exception from Java
             # A trial that has reported ends with its connection: its result may have arrived already.
             if number not in self._pipes:
                 self._report(Failed(number, f"its Spark task did not begin: {first_line(error)}", str(error)))
@@ -165,7 +165,7 @@ class SparkPool:
             self._report(Failed(number, DIED, ""))
 
     def _report(self, event: Event) -> None:
-        """Pass an event to the search, unless it has seen the trial's end."""
+        """Pass an event to the search, unless the trial has already ended there."""
         with self._lock:
             if event.number in self._running:
                 self._events.put(event)

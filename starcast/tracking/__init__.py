@@ -1,1 +1,1 @@
-"""Runs, lineage, reuse, packaging and the registry: the only room that imports mlflow."""
+"""Runs, lineage, reuse, packaging and the registry: the only subpackage that imports mlflow."""

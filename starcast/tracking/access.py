@@ -1,4 +1,4 @@
-"""May the tracking store be used: asked before a run begins; what it refuses later on is told in one line."""
+"""Check access to the tracking store before a run begins, and report its later errors in one line."""
 
 import os
 from collections.abc import Iterator
@@ -21,21 +21,21 @@ MEND = "mend MLFLOW_TRACKING_URI"
 
 
 def check_store() -> None:
-    """See that the tracking store answers and knows the user before anything is begun.
+    """Check that the tracking store answers and accepts the user before anything begins.
 
     Raises:
-        UserError: it does not; MLflow itself would try for minutes.
+        UserError: it does not; MLflow itself would retry for minutes.
     """
     uri, shown = mlflow.get_tracking_uri(), shown_store()
     engine = uri.partition(":")[0].partition("+")[0]
     if is_server(uri):
-        if shown != uri:  # an address is shown and stored: MLflow reads these from elsewhere too
+        if shown != uri:  # the address is shown and stored; MLflow also reads these from the environment
             parts = urlsplit(uri)
             os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
             os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
             mlflow.set_tracking_uri(shown)
         _check_server(shown)
-    elif engine in DATABASE_ENGINES and engine != "sqlite":  # SQLite makes its file
+    elif engine in DATABASE_ENGINES and engine != "sqlite":  # SQLite creates its file
         try:
             create_engine(uri, poolclass=NullPool).connect().close()
         except (SQLAlchemyError, ImportError) as error:
@@ -64,7 +64,7 @@ def _check_server(uri: str) -> None:
 
 @contextmanager
 def told_in_a_line() -> Iterator[None]:
-    """Raise a UserError, one line without secrets, for what the store refuses or fails at in this context."""
+    """Turn refusals and failures of the store in this context into a UserError: one line without secrets."""
     try:
         yield
     except (MlflowException, requests.RequestException) as error:
@@ -77,8 +77,8 @@ def told_in_a_line() -> Iterator[None]:
 def explained(message: str, *errors: type[Exception]) -> Iterator[None]:
     """Raise a UserError if something is missing or unreadable, or on further `errors`.
 
-    It says `message`, with the first line of the error for `{reason}`. That the store itself refused or
-    failed passes through: what was asked for may well be there.
+    The UserError says `message`, with the first line of the error in place of `{reason}`. Errors of the store
+    itself pass through, because what was asked for may well exist.
     """
     caught: tuple[type[Exception], ...] = (MlflowException, OSError, *errors)
     try:
@@ -91,13 +91,13 @@ def explained(message: str, *errors: type[Exception]) -> Iterator[None]:
 
 @contextmanager
 def missing_allowed() -> Iterator[None]:
-    """Leave this context where something is not there; only that the store refused or failed is raised."""
+    """Leave this context if something is missing; raise only refusals and failures of the store."""
     with suppress(UserError), explained(""):
         yield
 
 
 def _told(error: MlflowException | requests.RequestException) -> str | None:
-    """Return a line for what the store refused or failed at; None for other errors, such as ours."""
+    """Return a one-line message for an error of the store; None for other errors, such as ours."""
     if isinstance(error, requests.RequestException):
         return _refusal(error.response.status_code if error.response is not None else 503, str(error))
     if isinstance(error, RestException) or error.message.startswith(("API request", "Invalid url")):

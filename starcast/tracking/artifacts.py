@@ -1,4 +1,4 @@
-"""Artifacts of runs, and what a fit under way or an executor elsewhere writes to its run."""
+"""Artifacts of runs, and what a running fit or a remote executor writes to its run."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ FOLDER = "checkpoint"
 
 
 def fetch(run_id: str, artifact: str) -> Path:
-    """Return a local path of a run's artifact: in the store itself where that is local, else of a copy."""
+    """Return a local path of a run's artifact: in the store itself if that is local, else of a copy."""
     return Path(mlflow.artifacts.download_artifacts(_address(mlflow.get_run(run_id), artifact)))
 
 
@@ -31,7 +31,7 @@ def download(run: Run, names: Iterable[str], folder: str) -> dict[str, Path]:
 
 
 def artifacts_of(run_id: str, folder: str | None = None) -> list[str]:
-    """Return the paths of artifacts in a folder of a run, or at the top; none where they are gone."""
+    """Return the paths of artifacts in a folder of a run, or at the top; none if they are gone."""
     with missing_allowed():
         return [item.path for item in mlflow.MlflowClient().list_artifacts(run_id, folder)]
     return []
@@ -58,13 +58,13 @@ class RunRecorder:
 
 
 class RunCheckpoints:
-    """Keeps a fit under way (`starcast.models.family.Checkpoints`) as artifacts of its run."""
+    """Stores checkpoints of a fit (`starcast.models.family.Checkpoints`) as artifacts of its run."""
 
     def __init__(self, run_id: str) -> None:
         self._run_id, self._client = run_id, mlflow.MlflowClient()
 
     def keep(self, folder: Path) -> None:
-        """Replace the files of the epoch before."""
+        """Replace the files of the previous epoch."""
         self._client.log_artifacts(self._run_id, str(folder), FOLDER)
 
     def kept(self) -> Path | None:
@@ -80,21 +80,21 @@ class RunCheckpoints:
 
 @dataclass(frozen=True)
 class Uploads:
-    """Makes files artifacts of one run; holds only plain values, to be sent to another machine."""
+    """Uploads files as artifacts of one run; holds only plain values, to be sent to another machine."""
 
     artifact_uri: str
     tracking_uri: str
 
     def upload(self, file: Path, folder: str) -> None:
-        """Put a file into a folder of the run's artifacts, in place of one of the same name."""
+        """Put a file into a folder of the run's artifacts, replacing any file of the same name."""
         repository: Any = get_artifact_repository(self.artifact_uri, tracking_uri=self.tracking_uri)
         repository.log_artifact(str(file), folder)
 
     def check(self, files: Mapping[str, int]) -> None:
-        """See that each folder holds at least so many files.
+        """Check that each folder holds at least this many files.
 
         Raises:
-            UserError: one does not.
+            UserError: a folder holds fewer.
         """
         repository = get_artifact_repository(self.artifact_uri, tracking_uri=self.tracking_uri)
         for folder, least in files.items():
@@ -105,5 +105,5 @@ class Uploads:
 
 
 def uploads_of_run() -> Uploads:
-    """Return uploads to the active run."""
+    """Return an `Uploads` for the active run."""
     return Uploads(str(active_run().info.artifact_uri), mlflow.get_tracking_uri())

@@ -1,11 +1,11 @@
 """Which version is the champion, since when, by whom and why: a history on the registered model.
 
-The registry can move an alias, but does not keep where it was before, nor refuse if somebody else has moved
-it. So an event is written first, as a tag of its own, and then the aliases are set to what the whole
-history says. An event that does not begin at the champion of its time was overtaken and counts for nothing.
-Whoever sets aliases reads the history again afterwards, and only then calls the event done: however
-promotions interleave or die, the aliases end where the history does, and of two at the same moment one is
-told that it was overtaken.
+The registry can move an alias, but it neither records where the alias was before nor notices that somebody
+else has moved it. So an event is first written as a separate tag, and then the aliases are set to what the
+whole history says. An event that does not start from the champion of its time was overtaken and is ignored.
+After setting aliases, a promotion reads the history again, and only then marks its event as done. However
+promotions interleave or die, the aliases thus end up as the history says, and of two simultaneous promotions
+one is told that it was overtaken.
 """
 
 import json
@@ -30,8 +30,8 @@ ChangeKind = Literal["promotion", "rollback", "by hand"]
 Status = Literal["pending", "done", "void"]
 PREFIX = "champion_history."  # of the tags that hold events
 HEADING = "## Champions"
-SETTLE_SECONDS = 1.0  # a promotion that began at the same moment has written its event by then
-LONGEST = 500  # letters of a reason; a tag holds 5,000
+SETTLE_SECONDS = 1.0  # by then, a promotion that began at the same moment has written its event
+LONGEST = 500  # characters of a reason; a tag holds 5,000
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class State:
 
 def replay(events: Iterable[ChampionChange]) -> State:
     """Return the state after all events; those that were overtaken are left out."""
-    # Of events with one number, a finished one comes first.
+    # Among events with the same number, a finished one comes first.
     ordered = sorted(events, key=lambda event: (event.number, event.status != "done", event.run_id))
     champion, earlier, counted = "", list[str](), list[ChampionChange]()
     for event in ordered:
@@ -101,9 +101,9 @@ def read_state(name: str) -> State:
     champion = _alias(name, CHAMPION)
     if state.pending or champion == state.champion:
         return state
-    if replay(_read(name)) != state:  # a promotion may have come between the two looks
+    if replay(_read(name)) != state:  # a promotion may have come between the two reads
         return read_state(name)
-    # Two that see it write the same event.
+    # Two processes that notice this write the same event.
     run_id = f"by-hand-{state.champion or 'none'}-to-{champion or 'none'}"
     why = "the alias was moved without `promote`"
     number = state.last_number + 1
@@ -112,7 +112,7 @@ def read_state(name: str) -> State:
 
 
 def settle(name: str) -> State:
-    """Finish what an interrupted promotion left, and write down what was done by hand."""
+    """Finish an interrupted promotion, and record changes made by hand."""
     pending = read_state(name).pending
     return _finish(name, pending) if pending else replay(_read(name))
 
@@ -121,7 +121,7 @@ def change(name: str, kind: ChangeKind, source: str, target: str, by: str, why: 
     """Make `target` the champion, if it is still `source`; the state afterwards tells whether it is.
 
     Raises:
-        UserError: the version to put in place does not exist any more.
+        UserError: the new version no longer exists.
     """
     with explained(f"model {name}: version {target} does not exist any more; choose another with version="):
         mlflow.MlflowClient().get_model_version(name, target)
@@ -133,7 +133,7 @@ def change(name: str, kind: ChangeKind, source: str, target: str, by: str, why: 
 
 
 def _finish(name: str, pending: Iterable[ChampionChange]) -> State:
-    """Write events, let the aliases follow, and write down which of them counted."""
+    """Write events, set the aliases, and record which of the events counted."""
     for event in pending:
         _write(name, event)
     counted = {event.key for event in _follow(name).events}
@@ -143,7 +143,7 @@ def _finish(name: str, pending: Iterable[ChampionChange]) -> State:
 
 
 def _follow(name: str) -> State:
-    """Let aliases and description follow the history until it does not change any more; return its state."""
+    """Set aliases and description from the history until it no longer changes; return its state."""
     client, state = mlflow.MlflowClient(), replay(_read(name))
     while True:
         _set_alias(name, CHAMPION, state.champion)

@@ -1,7 +1,7 @@
 """The commands that we print or write on a run: they work as printed, in the environment that printed them.
 
-`run.py` says how to start it again in STARCAST_COMMAND, and works from any folder. Without it, the text names
-this environment's Python and the project's folder: neither `mlflow` nor `python` need be on the PATH.
+STARCAST_COMMAND, set by `run.py`, is the command that starts it from any folder. Without it, the text names
+this environment's Python and the project's folder, so neither `mlflow` nor `python` needs to be on the PATH.
 """
 
 import os
@@ -31,7 +31,7 @@ def command_line(entry_point: str, /, **parameters: object) -> str:
 
 
 def serve_command(model_uri: str) -> str:
-    """Return the text of the shell command that answers HTTP requests with a registered model."""
+    """Return the text of the shell command that serves a registered model over HTTP."""
     python = Path(sys.executable)
     path = f'PATH={quote(str(python.parent))}:"$PATH"'  # MLflow looks for uvicorn there
     command = f"-m mlflow models serve -m {quote(model_uri)} --env-manager local --port 5001"
@@ -39,7 +39,7 @@ def serve_command(model_uri: str) -> str:
 
 
 def where_to_look(run_id: str) -> list[str]:
-    """Return lines that say how to see a run and all runs; on a local store, how to open the UI first."""
+    """Return lines on how to see a run and all runs and, for a local store, how to open the UI first."""
     uri, launcher = mlflow.get_tracking_uri(), os.environ.get(LAUNCHER)
     table = f"#/experiments/{mlflow.get_run(run_id).info.experiment_id}/runs?{store.TRAINING}"
     lines = [
@@ -57,11 +57,11 @@ def where_to_look(run_id: str) -> list[str]:
 
 
 def _store(always: bool = False) -> list[str]:
-    """Return the setting of the tracking store; nothing where it is the project's own, or holds secrets."""
+    """Return the setting of the tracking store; empty if it is the project's own store, or has secrets."""
     uri = mlflow.get_tracking_uri()
     if relative := re.fullmatch(r"sqlite:///(?!/)(.+)", uri):
         uri = f"sqlite:///{Path(relative[1]).absolute()}"
     own = uri == f"sqlite:///{PROJECT}/mlflow.db" and not always
     signed_in = store.is_server(uri) and "MLFLOW_TRACKING_USERNAME" in os.environ
-    secret = signed_in or without_secrets(uri) != uri  # the user's shell has the store, and the password
+    secret = signed_in or without_secrets(uri) != uri  # the user's shell has the store and the password
     return [] if own or secret else [f"MLFLOW_TRACKING_URI={quote(uri)}"]

@@ -1,4 +1,4 @@
-"""The reviews a registered model was tested on, and those it learned from, found through its run's inputs."""
+"""The test and training reviews of a registered model, found through its run's inputs."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def chunks_of(split: Input) -> Iterator[pl.DataFrame]:
     """Yield the rows of a split that a run keeps, some at a time.
 
     Raises:
-        UserError: it is gone or, after the last row, not what the run named.
+        UserError: the split is gone or, checked after the last row, differs from what the run logged.
     """
     run_id, _, path = split.source.removeprefix("runs:/").partition("/")
     total, kept = 0, f"{split.context}: {split.source}"
@@ -51,6 +51,6 @@ def splits_of(version: Version) -> dict[str, Input]:
 
 
 def seen_reviews(test: pl.DataFrame, splits: dict[str, Input]) -> int:
-    """Return how many of the test reviews have a text that a model with these splits learned from."""
+    """Return how many of the test reviews have a text that a model with these splits was trained on."""
     learned = [text_hashes(table["text"]) for name in LEARNED_FROM for table in chunks_of(splits[name])]
     return int(np.isin(text_hashes(test["text"]), np.concatenate(learned)).sum())

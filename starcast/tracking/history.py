@@ -1,4 +1,4 @@
-"""Read back what earlier runs found, and whether a step need not run again."""
+"""Read the results of earlier runs, and find finished runs that can be reused."""
 
 import hashlib
 import json
@@ -19,10 +19,10 @@ REUSE_KEY = "reuse_key"  # tag
 
 
 def spec_of(run_id: str, seed: int) -> ModelSpec:
-    """Return what made the model of a trial or candidate, or of the best trial of a search, with `seed`.
+    """Return the specification of a trial, a candidate or the best trial of a search, with `seed`.
 
     Raises:
-        UserError: there is no such run, or it is neither.
+        UserError: there is no such run, or it is none of these.
     """
     message = f"from_run={run_id!r}: neither a search, a trial nor a candidate ({{reason}})"
     with explained(message, KeyError):
@@ -44,7 +44,7 @@ def spec_of(run_id: str, seed: int) -> ModelSpec:
 
 
 def search_of(candidate_id: str) -> Run:
-    """Return the run of the search that ended with a candidate."""
+    """Return the run of the search that produced a candidate."""
     return mlflow.get_run(mlflow.get_run(candidate_id).data.tags[MLFLOW_PARENT_RUN_ID])
 
 

@@ -1,4 +1,4 @@
-"""What a run came from: code, versions and data."""
+"""The lineage of a run: its code, versions and data."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from starcast.tracking.store import active_run
 
 VERSIONS, CHANGES = "versions.json", "uncommitted.diff"
 COMMIT = "mlflow.source.git.commit"
-# Files that conventionally hold secrets stay out of what a run shows.
+# Files that conventionally hold secrets are not shown on a run.
 SECRET_FILES = (
     *(".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_ed25519*"),
     *(".netrc", ".pypirc", ".npmrc"),
@@ -41,7 +41,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Input:
-    """A data set as a run named it: what it was used as, its digest, where it is kept (`runs:/...`)."""
+    """A data set as logged on a run: what it was used for, its digest, where it is stored (`runs:/...`)."""
 
     context: str
     digest: str
@@ -49,7 +49,7 @@ class Input:
 
 
 def log_code_and_versions() -> None:
-    """Put the git commit, uncommitted changes and versions on the active run."""
+    """Log the git commit, uncommitted changes and versions on the active run."""
     mlflow.log_dict(versions(), VERSIONS)
     code = code_now()
     if not code.commit:
@@ -71,7 +71,7 @@ def versions() -> dict[str, str]:
 
 
 def code_now() -> Code:
-    """Return the code as it is here, without files that git does not track or that hold secrets."""
+    """Return the current code, without files that git does not track or that hold secrets."""
     commit = _git("rev-parse", "HEAD").strip()
     return Code(commit, _diff("HEAD") if commit else "")
 
@@ -85,7 +85,7 @@ def changed_files(then: Code) -> list[str] | None:
 
 
 def _by_file(diff: str) -> dict[str, str]:
-    """Split a diff by the file it changes, without the lines of hashes, whose length git chooses."""
+    """Split a diff by file, without the lines of hashes, whose length git chooses."""
     parts = re.split(r"^diff --git a/.+ b/(.+)\n", diff, flags=re.MULTILINE)[1:]
     return {
         name: re.sub(r"^index .+\n", "", part, flags=re.MULTILINE).strip()
@@ -106,7 +106,7 @@ def _git(*arguments: str) -> str:
 
 
 def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: str, context: str) -> None:
-    """Name a data set as input of the active run: its columns and rows, its digest, where it is."""
+    """Log a data set as an input of the active run: its columns and rows, its digest, where it is stored."""
     columns = [{"name": column, "type": str(kind), "required": False} for column, kind in schema.items()]
     dataset = Dataset(
         name=name,
@@ -122,7 +122,7 @@ def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: st
 
 
 def inputs_of(run: Run) -> list[Input]:
-    """Return the data sets that a run named as its inputs."""
+    """Return the data sets that were logged as a run's inputs."""
     found = []
     for each in run.inputs.dataset_inputs if run.inputs else ():
         context = next((tag.value for tag in each.tags if tag.key == MLFLOW_DATASET_CONTEXT), "")

@@ -1,4 +1,4 @@
-"""A finished run that is to be run again: found, and what it came from."""
+"""Find a finished run that is to be repeated, and its lineage."""
 
 import json
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ from starcast.tracking.store import children_of, runs_here, search, shown_store
 STEPS = ("preprocess", "tune", "train", "sampling", "learning-curve", "study-a", "main")
 REPRODUCES = "reproduces_run_id"  # tag of a run that a reproduction made
 ORIGINAL = "reproduced_run_id"  # tag of the reproduction's own run
-POINTERS = ("resumed_run_id", "reused_run")  # tags of a run that only says which other one did the work
+POINTERS = ("resumed_run_id", "reused_run")  # tags of a run that only points to the run that did the work
 SPLITS, RAW = ("train", "validation", "test"), "raw"
 OFFER = f"what can be reproduced: a run of {', '.join(STEPS)}, and a search's candidate or trial"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What is to be run again; versions and digests as far as they are still known."""
+    """The run to repeat; versions and digests as far as they are still known."""
 
     run_id: str
     name: str
@@ -43,7 +43,7 @@ class Origin:
 def find(asked: str) -> Origin:
     """Return the run of an id or a registered model, or (empty) the experiment's newest finished candidate.
 
-    For a run that resumed or reused another one, that other one is returned.
+    If the run resumed or reused another one, return that one.
 
     Raises:
         UserError: there is no such run, it did not finish, or its kind cannot be run again.
@@ -76,7 +76,7 @@ def _get(run_id: str) -> Run:
 
 
 def _kind(run: Run) -> str:
-    """Return what a run is, or raise a UserError if it is nothing that can be run again."""
+    """Return the kind of a run, or raise a UserError if it cannot be run again."""
     tags, asked = run.data.tags, f"parameter run: {run.info.run_id}"
     step, above = tags.get("step"), tags.get(MLFLOW_PARENT_RUN_ID)
     if step in STEPS:
@@ -126,7 +126,7 @@ def _read(run: Run, kind: str) -> Origin:
 
 
 def digests_of(prepared: Run) -> dict[str, str]:
-    """Return the digests that a preprocessing reported, of the file (`raw`) and the splits."""
+    """Return the digests of the file (`raw`) and the splits that a preprocessing run reported."""
     digests = json.loads(_text(prepared, "report.json") or "{}").get("digests", {})
     return {RAW if name == "file" else name: digest for name, digest in digests.items()}
 
@@ -139,7 +139,7 @@ def _all_below(run: Run) -> list[Run]:
 
 
 def _text(run: Run, artifact: str) -> str:
-    """Return a text of a run; empty where the run has none, or it is gone."""
+    """Return a text artifact of a run; empty if the run has none, or it is gone."""
     with missing_allowed():
         return fetch(run.info.run_id, artifact).read_text(encoding="utf-8")
     return ""

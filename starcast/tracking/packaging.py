@@ -1,4 +1,4 @@
-"""A predictor becomes an MLflow model: pyfunc from code, with signature, example, and the versions used."""
+"""Package a predictor as an MLflow model: pyfunc from code, with signature, example and the versions used."""
 
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ PREDICTOR = "artifacts/predictor"  # where MLflow puts the folder of a predictor
 SERVING_CODE = Path(__file__).with_name("review_model.py")
 ALWAYS_NEEDED = ("mlflow", "nltk", "numpy", "pandas", "polars", "scikit-learn", "skops")
 EXAMPLES = ("Lovely dress, fits perfectly and feels soft.", "Not as pictured: thin fabric, I returned it.")
-# Each of these is cleaned in another way, so that code that answers otherwise is noticed.
+# Each of these is cleaned differently, so that code with other predictions is detected.
 PROBES = (
     *EXAMPLES,
     "DON'T buy!!! <br />It wasn't &quot;great&quot; at all :( 1/5 ☹️",
@@ -48,13 +48,13 @@ def save_model(predictor: Predictor, folder: Path) -> None:
 
 
 def answers_to_probes(predictor: Predictor) -> list[float]:
-    """Return the expected ratings of a few texts, by which other code that answers otherwise is noticed."""
+    """Return the expected ratings of a few texts, to detect code that gives other predictions."""
     asked = pl.DataFrame({"text": PROBES, **({"title": PROBES[::-1]} if predictor.uses_title else {})})
     return [round(value, 4) for value in predictor.predict(asked)["expected_rating"]]
 
 
 def answers_otherwise(predictor: Predictor, saved: dict[str, Any]) -> str:
-    """Return how a predictor answers otherwise than the metadata of its model says; empty if it does not."""
+    """Return how a predictor's answers differ from its model's metadata; empty if they do not."""
     if ANSWERS not in saved:  # saved before version 0.6
         return ""
     now = answers_to_probes(predictor)

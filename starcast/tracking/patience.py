@@ -1,4 +1,4 @@
-"""Writes that fail: wait for a tracking server that is away, repeat what another process overtook."""
+"""Retry failed writes: wait for an unreachable tracking server, repeat what another process overtook."""
 
 import os
 import time
@@ -15,7 +15,7 @@ from starcast.tracking.store import answers, is_server, shown_store
 
 T = TypeVar("T")
 RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-ATTEMPTS = 3  # of a write that fails although the server answers
+ATTEMPTS = 3  # attempts at a write that fails although the server answers
 LOOK_EVERY = 2.0  # seconds
 
 
@@ -25,7 +25,7 @@ class ServerGoneError(UserError):
 
 @contextmanager
 def quick_failures() -> Iterator[None]:
-    """Let MLflow try each request once: the caller waits with `Patience`, and knows what may be done."""
+    """Let MLflow try each request only once: the caller retries with `Patience`, and knows what is safe."""
     before = os.environ.get(RETRIES)
     os.environ[RETRIES] = "0"
     try:
@@ -38,16 +38,16 @@ def quick_failures() -> Iterator[None]:
 
 
 class Patience:
-    """Repeats writes that fail because the server is away, for at most `seconds` in a row."""
+    """Repeats writes that fail because the server is unreachable, for at most `seconds` in a row."""
 
     def __init__(self, seconds: float, say: Callable[[str], None]) -> None:
         self._seconds, self._say = seconds, say
 
     def through(self, write: Callable[[bool], T]) -> T:
-        """Return the result of a write; it is told whether it was tried before, and may then have been done.
+        """Return the result of `write`, which is told if it was tried before and thus may have succeeded.
 
         Raises:
-            ServerGoneError: the server stayed away.
+            ServerGoneError: the server stayed unreachable.
         """
         attempt = 0
         while True:
@@ -61,7 +61,7 @@ class Patience:
                     attempt = 1
 
     def _wait(self) -> bool:
-        """Wait until the server answers; return whether it had gone away."""
+        """Wait until the server answers; return whether it was unreachable."""
         uri, shown, left = mlflow.get_tracking_uri(), shown_store(), time.monotonic()
         limit = f"{self._seconds / 60:g} min"
         if answers(uri):
@@ -80,9 +80,9 @@ class Patience:
 
 
 def again_if_overtaken(write: Callable[[], T]) -> T:
-    """Return the result of a write; repeat it once if another process has just made the same row.
+    """Return the result of a write; repeat it once if another process has just inserted the same row.
 
-    MLflow looks whether an experiment, a tag, a data set or an alias exists, then inserts it: the second of
+    MLflow checks whether an experiment, a tag, a data set or an alias exists, then inserts it: the second of
     two processes fails, and finds the row at its next attempt.
     """
     try:

@@ -1,4 +1,4 @@
-"""What a run and its repetition kept, read to be compared; the outcome marked on both."""
+"""Read what a run and its repetition kept, to compare them, and tag both with the outcome."""
 
 import json
 import re
@@ -31,11 +31,11 @@ OUTCOME, BY = "reproduction", "reproduction_run_id"  # tags
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run kept: numbers, facts in words (digests, the best settings), matrices, predictions."""
+    """What a run kept: numbers, facts as text (digests, the best settings), matrices, predictions."""
 
     run_id: str
     name: str
-    key: tuple[str, ...] = ()  # what tells it from the other runs below the same parent
+    key: tuple[str, ...] = ()  # what distinguishes it from the other runs below the same parent
     metrics: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     matrices: Mapping[str, np.ndarray] = field(default_factory=dict)  # `test`, `val_argmax`...: shape (5, 5)
@@ -49,14 +49,14 @@ def read(run_id: str) -> RunRecord:
 
 
 def repetition(run_id: str, kind: str) -> str:
-    """Return the id of the run of that kind that a reproduction made below its own run."""
+    """Return the id of the run of this kind that a reproduction made below its own run."""
     step = "train" if kind == "candidate" else kind
     made = children_of(mlflow.get_run(run_id))
     return next(str(each.info.run_id) for each in made if each.data.tags.get("step", "trial") == step)
 
 
 def has_splits(run_id: str) -> bool:
-    """Return whether the splits of a preprocessing are still on the server."""
+    """Return whether the splits of a preprocessing run are still on the server."""
     return bool(run_id and artifacts_of(run_id, "splits"))
 
 
@@ -66,7 +66,7 @@ def _read(run: Run) -> RunRecord:
     if tags.get("step") == "preprocess":
         digests = digests_of(run)
         facts |= {f"digest of {name}": digests[name] for name in digests if name in SPLITS}
-    # What tells it from its siblings; for a trial its settings, as the order may differ.
+    # What distinguishes it from its siblings: for a trial its settings, because the order may differ.
     key: tuple[str, ...] = tags.get("role", ""), run.info.run_name if tags.get("role") == "fit" else ""
     if "trial_number" in tags:
         key = "trial", *(f"{name}={value}" for name, value in sorted(parameters.items()))
@@ -75,7 +75,7 @@ def _read(run: Run) -> RunRecord:
     matrices, answers = _predictions(run)
     below = []
     for each in children_of(run):
-        # What counts is a finished fit, or what holds such fits.
+        # Only finished fits count, and runs that have such fits below them.
         ended = each.info.status == "FINISHED" or each.data.tags.get("outcome") in ("pruned", "failed")
         if ended and each.data.tags.get("step", "train") in FITTING:
             below.append(_read(each))
@@ -110,7 +110,7 @@ def mark(repeats: Mapping[str, str], original: str, outcome: str, run_id: str) -
         original: the reproduced run; it is tagged with the outcome and with `run_id`, the reproduction.
 
     Raises:
-        UserError: the original cannot be tagged, for instance because it is another user's.
+        UserError: the original cannot be tagged, for instance because it belongs to another user.
     """
     client = mlflow.MlflowClient()
     for again, before in repeats.items():

@@ -1,4 +1,4 @@
-"""Read a search back from the tracking server, so that another process goes on with it."""
+"""Read a search back from the tracking server, so that another process can continue it."""
 
 import time
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ OUTCOMES: tuple[Outcome, ...] = ("complete", "pruned", "failed")
 
 @dataclass(frozen=True)
 class Finished:
-    """What is done of a search: ended trials, their runs by number, the next number, its age in seconds."""
+    """The finished part of a search: ended trials, their runs by number, next number, age in seconds."""
 
     trials: list[Trial]
     run_ids: dict[int, str]
@@ -32,10 +32,10 @@ NOTHING = Finished([], {}, 1, 0.0)
 
 
 def find_unfinished(step: str, resume: str) -> Run:
-    """Return the run of a step that did not reach its end, by its id or the `latest` one of the experiment.
+    """Return an unfinished run of a step, by its id or the `latest` one of the experiment.
 
     Raises:
-        UserError: there is none, it is another step's, it is finished, or its process still runs here.
+        UserError: there is none, it belongs to another step, is finished, or its process still runs here.
     """
     if resume == "latest":
         unfinished = f"tags.step = '{step}' and attributes.status != 'FINISHED'"
@@ -61,7 +61,7 @@ def find_unfinished(step: str, resume: str) -> Run:
 
 
 def close_abandoned(keep: str) -> None:
-    """Close as FAILED the RUNNING runs of the experiment whose process here is gone, except run `keep`."""
+    """Close as FAILED the experiment's RUNNING runs whose process on this machine is gone, except `keep`."""
     for run in runs_here("attributes.status = 'RUNNING'"):
         process = run.data.tags.get(PROCESS, "")
         if run.info.run_id != keep and is_here(process) and not is_alive(process):
@@ -90,14 +90,14 @@ def _trial(number: int, run: Run, parent: Run, spaces: Mapping[str, Space], obje
     tags, params = run.data.tags, run.data.params
     outcome: Outcome = next(name for name in OUTCOMES if name == tags["outcome"])
     family, budget = tags["family"], tags.get(BUDGET)
-    settings = {  # parameters are kept as text, the space has their values
+    settings = {  # parameters are logged as text; the space has their values
         name: next(value for value in values if str(value) == params[name])
         for name, values in spaces[family].items()
     }
     history = mlflow.MlflowClient().get_metric_history(run.info.run_id, objective.name)
     points = sorted(history, key=lambda metric: metric.step)
     values = [objective.score(metric.value) for metric in points]
-    # The last of a trial that came to its end is one step past it: the score of the weights that were kept.
+    # A complete trial has one more step after its last epoch: the score of the weights that were kept.
     to_its_end = outcome == "complete" or (outcome == "pruned" and budget)
     began, end = run.info.start_time, run.info.end_time or run.info.start_time
     return Trial(

@@ -12,17 +12,17 @@ import pyarrow as pa
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-ANSWERING = ("cli", "evaluation", "reviews", "models")  # the rooms whose code answers
+ANSWERING = ("cli", "evaluation", "reviews", "models")  # the subpackages whose code is used for predictions
 
 
 class ReviewModel(PythonModel):
-    """One door for every family: a DataFrame with `text` (and `title`, if trained with it) in, stars out."""
+    """One interface for every family: from a DataFrame with `text` (and `title`, if used) to ratings."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the predictor that was logged with the model, by the code that was logged with it.
+        """Load the predictor that was logged with the model, with the code that was logged with it.
 
         Raises:
-            MlflowException: this process has imported other code of starcast; Python keeps to it.
+            MlflowException: this process has already imported another version of starcast.
         """
         folder = Path(context.artifacts["predictor"])
         imported = Path(str(import_module("starcast").__file__)).parent
@@ -37,10 +37,10 @@ class ReviewModel(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Return `rating`, `probability_1..5`, `expected_rating` of each review; null is the empty text.
+        """Return `rating`, `probability_1..5`, `expected_rating` of each review; null counts as empty text.
 
         Raises:
-            MlflowException: a value is neither text nor null; over HTTP that is a 400.
+            MlflowException: a value is neither text nor null; over HTTP this is status 400.
         """
         texts = [_texts(model_input[name], name) for name in ("text", "title") if name in model_input.columns]
         scored = self._predictor.predict(pl.DataFrame(texts))
@@ -48,7 +48,7 @@ class ReviewModel(PythonModel):
 
 
 def code_digest(package: Path) -> str:
-    """Return a digest of the files of starcast that take part in an answer."""
+    """Return a digest of the files of starcast that are used for predictions."""
     digest = hashlib.sha256()
     for file in sorted(file for room in ANSWERING for file in (package / room).rglob("*") if file.is_file()):
         if "__pycache__" not in file.parts:

@@ -1,4 +1,4 @@
-"""Runs of steps, trials and candidates: begun, described, searched, and never left RUNNING."""
+"""Begin, describe and end runs of steps, trials and candidates, so that none is left RUNNING."""
 
 import logging
 import os
@@ -18,22 +18,22 @@ from starcast.tracking.commands import command_line
 from starcast.tracking.patience import again_if_overtaken, quick_failures
 from starcast.tracking.store import active_run, shown_store
 
-# A bar for each small download and notes on samplers and examples would bury the lines that matter.
+# Progress bars of small downloads, and notes on samplers and examples, would hide the important lines.
 QUIET = ("system_metrics", "pyfunc", "utils.environment", "models.flavor_backend_registry")
 
 
 @contextmanager
 def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[str]:
-    """Continue the run that `mlflow run` began, or begin one, nested if another step is under way.
+    """Continue the run that `mlflow run` began, or begin one, nested if another step is running.
 
-    The run has every parameter, also those at their defaults. It ends FINISHED, KILLED (interrupted) or
-    FAILED (anything else).
+    The run has every parameter, including those at their defaults. It ends as FINISHED, KILLED (interrupted)
+    or FAILED (anything else).
 
     Yields:
         The run's id; the run is MLflow's active run.
 
     Raises:
-        UserError: the tracking store is away, refuses the user, or fails.
+        UserError: the tracking store is unreachable, refuses the user, or fails.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -48,7 +48,7 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
             run = again_if_overtaken(begin)
         with _closed_with_its_status():
             views.introduce_experiment(run.info.experiment_id)
-            # A parameter is logged once: `mlflow run` has logged what is declared and what was given.
+            # A parameter can be logged only once: `mlflow run` has logged those declared and those given.
             logged = run.data.params
             mlflow.log_params({name: value for name, value in parameters.items() if name not in logged})
             repeat = command_line(step, **parameters)
@@ -59,7 +59,7 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
 
 @contextmanager
 def child_run(name: str, tags: Mapping[str, str], parameters: Mapping[str, object]) -> Iterator[str]:
-    """Begin a run below the active one, for a trial or a candidate; it ends like that of `step_run`."""
+    """Begin a child run of the active run, for a trial or a candidate; it ends as in `step_run`."""
     above = active_run().info.run_id
     run = mlflow.start_run(run_name=name, nested=True, parent_run_id=above, tags=dict(tags))
     with _closed_with_its_status():
@@ -69,7 +69,7 @@ def child_run(name: str, tags: Mapping[str, str], parameters: Mapping[str, objec
 
 @contextmanager
 def reopened_run(run_id: str) -> Iterator[None]:
-    """Make an earlier run active and RUNNING again; it ends like that of `step_run`."""
+    """Make an earlier run active and RUNNING again; it ends as in `step_run`."""
     mlflow.start_run(run_id=run_id, nested=True)
     with _closed_with_its_status():
         mlflow.set_tag(PROCESS, this_process())
@@ -81,7 +81,7 @@ def _closed_with_its_status() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        # What went wrong matters more than a server that cannot be told.
+        # The original error matters more than a server that cannot be reached.
         with quick_failures(), suppress(MlflowException):
             mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
@@ -100,13 +100,13 @@ def tag_of_active_or_above(name: str) -> str | None:
 
 
 def user_of_active() -> str:
-    """Return who runs the active run: the name given to the tracking server, else to this machine."""
+    """Return the user of the active run: the user name on the tracking server, else that on this machine."""
     return os.environ.get("MLFLOW_TRACKING_USERNAME") or tag_of_active_or_above(MLFLOW_USER) or "unknown"
 
 
 @contextmanager
 def artifacts_of_run(folder: str | None = None) -> Iterator[Path]:
-    """Yield a temporary folder whose files become artifacts of the active run when the block ends well."""
+    """Yield a temporary folder whose files become artifacts of the active run when the block succeeds."""
     with tempfile.TemporaryDirectory() as temporary:
         yield Path(temporary)
         mlflow.log_artifacts(temporary, folder)
@@ -118,7 +118,7 @@ def describe(text: str, tags: Mapping[str, object] | None = None) -> None:
 
 
 def leave_word(text: str) -> None:
-    """Describe the active run on the way out of an interrupt, if the server can be told."""
+    """Describe the active run after an interrupt, if the server can be reached."""
     with quick_failures(), suppress(MlflowException):
         describe(text)
 

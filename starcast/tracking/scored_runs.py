@@ -1,4 +1,4 @@
-"""Scored runs of experiments, found and read back to be compared."""
+"""Find the scored runs of experiments, and read them to compare them."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from starcast.tracking.artifacts import artifacts_of, download
 from starcast.tracking.commands import command_line
 from starcast.tracking.store import active_run, search, shown_store
 
-READERS = 8  # at the same time: a distant server is waited for, not worked with
+READERS = 8  # threads: with a remote server, most of the time is spent waiting
 # A search logs its best trial's score, but only trials and candidates have a family. No score is below -1.
 SCORED = "tags.family != '' and attributes.status = 'FINISHED' and metrics.`{split}_{metric}` >= -1"
 SETTINGS_FILE = "settings.json"
@@ -70,10 +70,10 @@ class ScoredRun:
 def find_runs(
     experiments: Sequence[str], wanted: str, split: str, metric: str, most: int
 ) -> tuple[list[Run], int]:
-    """Return the finished runs with a score on a split, best first, at most `most`; how many are beyond them.
+    """Return at most `most` finished runs with a score on a split, best first, and how many were left out.
 
     Args:
-        experiments: names; none is the experiment of the active run.
+        experiments: names; if empty, the experiment of the active run.
         wanted: MLflow's filter, or empty.
 
     Raises:
@@ -109,7 +109,7 @@ def _experiment_ids(names: Sequence[str]) -> list[str]:
 
 
 def read_runs(runs: Sequence[Run], split: str, metric: str) -> Iterator[ScoredRun | None]:
-    """Yield runs with what they kept of a split, in order; None where matrix and predictions are gone."""
+    """Yield runs with what they kept of a split, in order; None if matrix and predictions are gone."""
     with ThreadPoolExecutor(READERS) as readers:
         yield from readers.map(partial(_read, split=split, metric=metric), runs)
 
@@ -125,10 +125,10 @@ def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
         answers = read_answers(files[predictions]) if predictions in files else None
         counts = count_matrix(answers.ratings, answers.predicted) if answers else read_matrix(files[matrix])
         settings = json.loads(files[SETTINGS_FILE].read_text("utf-8")) if SETTINGS_FILE in files else {}
-    # The parameter `settings` holds the same in one piece, and not all of it.
+    # The parameter `settings` holds the same in one text, but not all of it.
     given = {name: value for name, value in data.params.items() if name != "settings"}
     history = mlflow.MlflowClient().get_metric_history(info.run_id, f"val_{metric}")
-    # The last step is the model that was kept, not an epoch.
+    # The last step has the scores of the model that was kept, not of an epoch.
     epochs = sorted({point.step: point.value for point in history}.items())[:-1]
     prefix = f"{split}_"
     return ScoredRun(

@@ -46,8 +46,8 @@ def load(version: Version, trust_model_code: bool = False) -> LoadedModel:
     """Load a version. One that starcast logged is rebuilt from its weights: nothing in it is executed.
 
     Raises:
-        UserError: it is another project's and would run its own code, its files are gone or damaged, or it
-            was saved with code that answers otherwise than this version.
+        UserError: it is from another project and would run its own code, its files are gone or damaged, or it
+            was saved with code whose predictions differ from this version's.
     """
     named = f"model {version.uri}"
     with (
@@ -66,7 +66,7 @@ def load(version: Version, trust_model_code: bool = False) -> LoadedModel:
             model = mlflow.pyfunc.load_model(str(folder))
             return LoadedModel(lambda asked: pl.DataFrame(model.predict(asked.to_pandas())), version, size)
         saved = Model.load(stored.download_artifacts("MLmodel", temporary)).metadata or {}
-        # Whatever a damaged or a malicious file makes its reader say.
+        # Any error that a damaged or malicious file causes in its reader.
         with explained(f"{named}: its files are damaged or unsafe ({{reason}}); train it again", Exception):
             predictor = Predictor.load(folder)
     if difference := packaging.answers_otherwise(predictor, saved):
@@ -78,8 +78,8 @@ def load(version: Version, trust_model_code: bool = False) -> LoadedModel:
 def answer_column(session: Any, loaded: LoadedModel, folder: Path) -> Callable[[Any], Any]:
     """Return a function of Spark columns: a struct of `text` (and `title`) in, a struct of stars out.
 
-    `session` is a SparkSession; only the room `spark` imports pyspark.
-    A model of ours is written to `folder` anew, with this project's code: its stored code is not executed.
+    `session` is a SparkSession; only the subpackage `spark` imports pyspark.
+    A model of ours is saved to `folder` again, with this project's code: its stored code is not executed.
     """
     uri = loaded.version.uri
     before, tempfile.tempdir = tempfile.tempdir, str(folder)  # MLflow leaves there what it ships
@@ -110,7 +110,7 @@ def score(table: pl.DataFrame, layout: Layout, loaded: LoadedModel) -> pl.DataFr
     """Return all columns of a table followed by those of the answers.
 
     Raises:
-        UserError: the model, another project's, answers in another form than ours.
+        UserError: the model is from another project, and its predictions have another form than ours.
     """
     wanted = {"text": layout.text, "title": layout.title}
     columns = [pl.col(column).cast(pl.String).alias(name) for name, column in wanted.items() if column]

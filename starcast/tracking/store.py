@@ -1,4 +1,4 @@
-"""The tracking store in use: whether it answers, how it may be shown, its pages, the experiment's runs."""
+"""The tracking store in use: whether it answers, its address without secrets, its pages, its runs."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from mlflow.utils.rest_utils import http_request
 from starcast.cli.errors import without_secrets
 
 PATIENCE_SECONDS = 5
-TRAINING = "workflowType=machine_learning"  # else the UI frames its pages with those of prompts and traces
+TRAINING = "workflowType=machine_learning"  # otherwise the UI also shows its pages for prompts and traces
 LOCAL_PAGES = "http://127.0.0.1:5000"  # where MLflow serves the pages of a local store, unless told otherwise
 MOST = 100_000  # runs of one search
 
@@ -24,7 +24,7 @@ def is_server(uri: str) -> bool:
 
 
 def shown_store() -> str:
-    """Return the tracking store in use, as it may be shown."""
+    """Return the address of the tracking store in use, without secrets."""
     return without_secrets(mlflow.get_tracking_uri())
 
 
@@ -56,7 +56,7 @@ def address(page: str) -> str:
 
 
 def active_run() -> Run:
-    """Return the active run; everything in this room happens within a step's run."""
+    """Return the active run; everything in this subpackage runs within a step's run."""
     run = mlflow.active_run()
     assert run is not None, "a step works within its run"
     return run

@@ -1,4 +1,4 @@
-"""The trials of a search on the tracking server, written by a thread: training never waits for it."""
+"""Log the trials of a search on the tracking server from a thread, so that training never waits for it."""
 
 import queue
 import tempfile
@@ -20,7 +20,7 @@ from starcast.search.trials import Proposal, Trial
 from starcast.tracking.commands import command_line
 from starcast.tracking.patience import Patience, ServerGoneError
 
-BUDGET = "epochs_given"  # tag of a trial that its algorithm gave fewer epochs than the search's
+BUDGET = "epochs_given"  # tag of a trial that the algorithm gave fewer epochs than the search's maximum
 Write = Callable[[bool], object]
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
 FLUSH_SECONDS = 15.0  # after an interrupt, for what is still to be written
@@ -29,17 +29,17 @@ FLUSH_SECONDS = 15.0  # after an interrupt, for what is still to be written
 class TrialLog:
     """Watches a search (`starcast.search.loop.Watcher`); every trial becomes a run below its parent.
 
-    `seconds` is the time spent on writing, `cpu_seconds` the CPU time of it that training could not use.
+    `seconds` is the time spent on writing, `cpu_seconds` the CPU time that this took from training.
     """
 
     def __init__(
         self,
         parent_id: str,  # the search's run
         engine: str,  # tag of every trial
-        parameters: Callable[[Proposal], Mapping[str, Value]],  # what a run shows of a proposal
+        parameters: Callable[[Proposal], Mapping[str, Value]],  # the parameters of a proposal's run
         ratings: np.ndarray,  # true ratings of the validation split as index 0-4
         patience: Patience,
-        run_ids: Mapping[int, str],  # trial number to run, of trials that are on the server already
+        run_ids: Mapping[int, str],  # trial number to run, for trials that are already on the server
     ) -> None:
         self._client = mlflow.MlflowClient()
         self._experiment = self._client.get_run(parent_id).info.experiment_id
@@ -80,7 +80,7 @@ class TrialLog:
         self._writes.put(lambda _: self._client.set_terminated(self.run_ids[number], status, now))
 
     def check(self) -> None:
-        """Raise the error that stopped the writing, if one did."""
+        """Raise the error that stopped the writing, if there was one."""
         if self._error:
             raise self._error
 
@@ -88,14 +88,14 @@ class TrialLog:
         """Wait until everything is written.
 
         Raises:
-            ServerGoneError: the server stayed away.
+            ServerGoneError: the server stayed unreachable.
         """
         self._writes.put(None)
         self._thread.join()
         self.check()
 
     def interrupt(self) -> None:
-        """Close the runs of trials under way as KILLED, and give the writing a moment to end."""
+        """Close the runs of unfinished trials as KILLED, and give the writing a moment to end."""
         now = _now()
         for number in self._open:
             self._writes.put(partial(self._kill, number, now))
@@ -112,7 +112,7 @@ class TrialLog:
                 advice = f"Continue when it is back: {command_line('tune', resume=self._parent)}"
                 self._error = ServerGoneError(f"{error}; {lost}. {advice}")
                 return
-            except Exception as error:  # the search ends with it, at its next look
+            except Exception as error:  # the search raises it at its next check
                 self._error = error
                 return
             self.seconds += time.monotonic() - began
@@ -130,7 +130,7 @@ class TrialLog:
         if proposal.epochs is not None:
             tags[BUDGET] = str(proposal.epochs)
         found: list[Run] = []
-        if again:  # the server may have made the run, and died before it said so
+        if again:  # the server may have created the run, and died before it answered
             wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self._parent}' and tags.trial_number = '{number}'"
             found = self._client.search_runs([self._experiment], wanted)
         run = found[0] if found else self._client.create_run(self._experiment, began, tags)

@@ -1,4 +1,4 @@
-"""What MLflow's UI shows of an experiment at first sight: its description, and a table for each search.
+"""What the MLflow UI first shows of an experiment: its description, and a table for each search.
 
 The UI keeps a saved view of the table of runs as JSON in a tag of the experiment, and lists it under Views.
 Any client can write such a tag; one of ours takes about 1,500 of the 20,000 characters that it may hold.
@@ -16,7 +16,7 @@ from starcast.tracking.store import TRAINING, active_run
 
 VIEW = "mlflow.sharedViewState."
 SEARCH = f"{VIEW}search-"
-MOST = 20  # views of searches, the newest; at 40 views of any kind the UI refuses to save another
+MOST = 20  # the newest views of searches; with 40 views of any kind, the UI refuses to save another
 # The UI shows only the first words before a click. The links lead past the pages for prompts and traces, with
 # which a first visit begins.
 PURPOSE = (
@@ -47,7 +47,7 @@ def save_search_view(objective: str, lower_is_better: bool, settings: Sequence[s
 
     Args:
         objective: name of the metric that orders the trials.
-        settings: parameters to show beside family and sampling, those to be seen first in front.
+        settings: parameters to show in addition to family and sampling, the most important first.
 
     Returns:
         The table's page within the UI.

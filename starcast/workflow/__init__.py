@@ -1,1 +1,1 @@
-"""What entry points share: preparing data, a search, a candidate, a fit in a process of its own."""
+"""What entry points share: preparing data, a search, a candidate, a fit in its own process."""

@@ -1,4 +1,4 @@
-"""The candidate: a model fitted, evaluated on all three splits, packaged and registered."""
+"""Fit a candidate, evaluate it on all three splits, package and register it."""
 
 import time
 from dataclasses import dataclass, replace
@@ -59,7 +59,7 @@ class Candidate:
         return f"{self.family} on {self.reviews:,} test reviews: {', '.join(shown)}; 95% bootstrap intervals"
 
     def lines(self) -> list[str]:
-        """Return what to tell the user, ending with the next commands."""
+        """Return the lines to print, ending with the next commands."""
         if self.registered is None:
             return [self.summary(), f"candidate run {self.run_id}, not registered"]
         name, version = self.registered.name, self.registered.version
@@ -71,7 +71,7 @@ class Candidate:
         ]
 
     def next_command(self) -> str:
-        """Return the command that uses the model; where it is not registered, the one that registers it."""
+        """Return the command that uses the model or, if it is not registered, the one that registers it."""
         if self.registered is None:
             return commands.command_line("train", from_run=self.run_id, register="true")
         return commands.command_line("predict", model=f"models:/{self.registered.name}@{registry.CHALLENGER}")
@@ -117,7 +117,7 @@ def _fit(
 def _answer(
     plan: CandidatePlan, splits: dict[str, CorpusSplit], fitted: Fit
 ) -> tuple[Decision, dict[str, SplitAnswers]]:
-    """Fit the decision on the validation set, and answer all splits with it."""
+    """Fit the decision on the validation set, and predict all splits with it."""
     true_shares = effective_shares(splits["train"].ratings, "none")
     trained_shares = effective_shares(fitted.trained_on, plan.spec.options.sampling)
     known, show, answers = fitted.validation_probabilities, Progress().show, {}
@@ -146,7 +146,7 @@ def _log_files(
     stored: dict[str, Path],
     trained_on: np.ndarray,
 ) -> None:
-    """Log what people look at; `trained_on`: ratings of the training set after sampling (index 0-4)."""
+    """Log the files for people; `trained_on`: ratings of the training set after sampling (index 0-4)."""
     runs.log_metrics({"rows_used": len(trained_on)})
     with runs.artifacts_of_run() as folder:
         files.write_class_counts(folder, count_ratings(answers["train"].ratings), count_ratings(trained_on))

@@ -22,7 +22,7 @@ Measure = Annotated[str, one_of(name for name in RATING_SCORES if name not in LO
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Return the object of a JSON text; raise a ValueError if it is none."""
+    """Return the object of a JSON text; raise a ValueError if it is not an object."""
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
@@ -51,7 +51,7 @@ class RegistryParameters(DataParameters):
     """The data, and the name of the model in the registry."""
 
     group: ClassVar = "Registry"
-    # A field named `register` would be taken for ABCMeta's method.
+    # A field named `register` would clash with ABCMeta's method.
     register_model: bool = Field(True, alias="register")
     """register the model as challenger"""
     model: ModelName = "review-rating"
@@ -78,13 +78,13 @@ class FitParameters(RegistryParameters):
     """neighbours of a review in smote and adasyn; fewer where a rating is rare"""
 
     def fit_options(self, *, sampling: str, epochs: int, batch_size: int) -> FitOptions:
-        """Return how models are fitted, with what the steps name or search differently."""
+        """Return how models are fitted, with the options that each step names or searches in its own way."""
         shared = self.model_dump(include={"seed", "schedule", "neighbours", "precision"})
         return FitOptions(sampling=sampling, epochs=epochs, batch_size=batch_size, **shared)
 
     def plan(self, spec: ModelSpec) -> CandidatePlan:
         """Return the candidate to fit; a number of epochs that was asked for overrides that of `spec`."""
-        # A falling rate depends on the number of epochs: only under a constant one can a fit be longer.
+        # A falling rate depends on the number of epochs: only with a constant rate can a fit be longer.
         epochs = self.epochs or (spec.options.epochs if spec.options.schedule == "linear" else LONGEST)
         sampling = FAMILIES[spec.family].check_sampling(spec.options.sampling)
         options = replace(spec.options, sampling=sampling, epochs=epochs, seed=self.seed, patience=PATIENCE)
@@ -111,10 +111,10 @@ class TrainParameters(FitParameters):
     """continue an interrupted fit after its last epoch: run id, or latest"""
 
     def spec(self) -> ModelSpec:
-        """Return the model that was asked for, where it is not taken from a run.
+        """Return the requested model, if it is not taken from a run.
 
         Raises:
-            UserError: the family does not take the sampling or the settings.
+            UserError: the family does not support the sampling or the settings.
         """
         family = FAMILIES[self.family]
         settings = family.check({**family.published_under(self.schedule), **json.loads(self.settings)})

@@ -1,4 +1,4 @@
-"""Fit in a process of its own, so that time and peak memory are the fit's own."""
+"""Fit in a separate process, so that the fit's own time and peak memory can be measured."""
 
 import os
 import signal
@@ -94,7 +94,7 @@ def fit_alone(job: FitJob) -> FitResult:
         raise UserError(f"fitting {job.spec.family}: {what}") from None
     finally:
         ours.close()
-        with suppress(psutil.NoSuchProcess):  # it may have ended and been waited for
+        with suppress(psutil.NoSuchProcess):  # it may already have ended and been waited for
             process.kill()
         process.wait()
     if isinstance(received, UserError):
@@ -129,17 +129,17 @@ def fit(job: FitJob) -> FitResult:
 
 def work(pipe: Connection) -> None:
     """Do the one job that arrives over the pipe and send its result."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the experiment ends its fits
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the experiment ends its fits
     try:
         answer: FitResult | UserError | str = fit(pipe.recv())
     except UserError as error:
         answer = error
-    except Exception:  # sent to the experiment, which ends with it
+    except Exception:  # sent to the experiment, which raises it
         answer = traceback.format_exc()
     pipe.send(answer)
 
 
 if __name__ == "__main__":
-    from starcast.workflow import fit_process  # what is sent is of its classes, not of those of `__main__`
+    from starcast.workflow import fit_process  # classes of this module, not of `__main__`, can be sent
 
     fit_process.work(Connection(int(sys.argv[1])))

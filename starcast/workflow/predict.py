@@ -1,4 +1,4 @@
-"""Score a file of reviews with a registered model, chunk by chunk: it may be larger than memory."""
+"""Score a file of reviews with a registered model, chunk by chunk: the file may be larger than memory."""
 
 from itertools import chain
 from pathlib import Path
@@ -19,7 +19,7 @@ from starcast.workflow.predict_parameters import PredictParameters
 
 
 def predict(parameters: PredictParameters) -> Path:
-    """Score a file and return the output, which appears whole or not at all."""
+    """Score a file and return the output, which appears complete or not at all."""
     on_spark = parameters.executor == "spark"
     if on_spark:
         check_spark(parameters.spark_master)
@@ -41,7 +41,7 @@ def predict(parameters: PredictParameters) -> Path:
             done = score_on_spark(parameters.spark_master, file, list(schema), layout, loaded, output)
         else:
             done = scoring.score_all(chain([first], chunks), layout, loaded, output)
-        # Read again for its digest, at a gigabyte a second: packed files and Parquet are not read in order.
+        # Read again for its digest, at 1 GB per second: compressed files and Parquet are not read in order.
         lineage.log_dataset(schema, done.reviews, file.name, file_digest(file), str(file), "input")
         runs.log_metrics({"reviews": done.reviews, "mean_expected_rating": done.mean_stars})
         said = f"{done.reviews:,} reviews scored by {loaded.version.name} version {loaded.version.version}"

@@ -22,7 +22,7 @@ from starcast.spark.session import check_spark
 from starcast.tracking import history, lineage, runs
 from starcast.tracking.artifacts import fetch
 
-CODE = (Path(__file__), *Path(check.__file__).parent.glob("*.py"))  # what a preprocessing depends on
+CODE = (Path(__file__), *Path(check.__file__).parent.glob("*.py"))  # the code that a preprocessing depends on
 PREPARED = "prepared_run_id"  # tag of a run that uses the splits of another
 
 
@@ -37,7 +37,7 @@ class Prepared:
     def split(self, name: str) -> Path:
         """Return the Parquet file of a split: `review_id`, `text`, `rating`, `cleaned` and, if used, `title`.
 
-        It is a folder of parts where Spark wrote it.
+        If Spark wrote it, it is a folder of parts.
         """
         return fetch(self.run_id, f"splits/{name}.parquet")
 
@@ -50,7 +50,7 @@ class Prepared:
 
 
 def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:
-    """Preprocess as a step of its own or, unless `anew`, reuse the finished run that did the same before."""
+    """Preprocess as a separate step or, unless `anew`, reuse the finished run that did the same before."""
     if _on_spark(parameters):
         check_spark(parameters.spark_master)
     name = f"preprocess {Path(parameters.data).name}"

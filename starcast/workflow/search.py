@@ -1,4 +1,4 @@
-"""A search: data, engine, pruner, workers and the log of its trials put together; then a fit of the best."""
+"""Run a search with data, engine, pruner, workers and a log of its trials; then fit the best settings."""
 
 import shutil
 import time
@@ -76,15 +76,15 @@ def _session(parameters: TuneParameters) -> AbstractContextManager[Any]:
     """Start the search's Spark session, or stand in for one with None."""
     if parameters.executor == "local":
         return nullcontext()
-    once = {"spark.speculation": "false"}  # a task run twice would be two trainings of one trial
+    once = {"spark.speculation": "false"}  # a task run twice would train a trial twice
     return spark_session(parameters.spark_master, f"starcast {parameters.data}", once)
 
 
 def _sampling_notes(parameters: TuneParameters, ratings: "np.ndarray") -> list[str]:
-    """Return what a user should know of the samplings of a search.
+    """Return what a user should know about the samplings of a search.
 
     Raises:
-        UserError: a trial is bound to fail: a family does not take a sampling, or no review can be made up.
+        UserError: a trial is bound to fail: a family does not support a sampling, or it needs more reviews.
     """
     counts, options = count_ratings(ratings), parameters.trial_options()
     samplings = {name for family in parameters.families for name in parameters.samplings_of(family)}
@@ -96,7 +96,7 @@ def _run(
     parameters: TuneParameters, log: TrialLog, finished: Finished, where: WorkerPool | SparkPool
 ) -> Searched:
     start, goal, engine = time.monotonic(), parameters.goal(), parameters.chosen_engine()
-    # An equal seed would replay the draws of an earlier process.
+    # The same seed would repeat the draws of an earlier process.
     seed = (parameters.seed, len(finished.trials)) if finished.trials else (parameters.seed,)
     first = still_to_try(parameters.first_points(), finished.trials)
     plan = SearchPlan(parameters.spaces(), parameters.max_trials, parameters.max_epochs, seed, first)
@@ -123,7 +123,7 @@ def _run(
 
 
 def still_to_try(first: Sequence[tuple[str, Settings]], done: Sequence[Trial]) -> list[tuple[str, Settings]]:
-    """Return the first points that no trial was made from; each trial accounts for one point."""
+    """Return the first points that no trial has used yet; each trial accounts for one point."""
     left = list(first)
     for tried in (trial.proposal for trial in done):
         for family, settings in left:
@@ -150,7 +150,7 @@ def check_best(trials: list[Trial]) -> Trial:
 
 
 def fit_best(parameters: TuneParameters, prepared: Prepared, best: Proposal) -> Candidate:
-    """Fit a search's best settings once more, on a child run of the active one, as the candidate."""
+    """Fit a search's best settings again, on a child run of the active run, as the candidate."""
     settings, options = split_choices(best.settings, parameters.trial_options())
     options = replace(options, epochs=best.epochs or options.epochs)
     plan = parameters.plan(ModelSpec(best.family, settings, options))

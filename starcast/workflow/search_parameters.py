@@ -13,8 +13,8 @@ from starcast.search.trials import Objective
 from starcast.spark.parameters import Executor, PreprocessParameters
 from starcast.workflow.fit_parameters import FAMILY_NAMES, TRIAL_EPOCHS, BatchSize, FamilyName, FitParameters
 
-SEARCHED = ("none", "class_weight")  # they cost no more than a trial without
-# What a resumed search may do otherwise than it did before: the rest is as it was.
+SEARCHED = ("none", "class_weight")  # a trial with class weights costs no more than one without
+# What may change when a search is resumed; everything else stays as it was.
 FREE = ("resume", "workers", "executor", "spark_master", "timeout_minutes", "server_patience_minutes")
 
 
@@ -83,7 +83,7 @@ class TuneParameters(FitParameters, Executor):
         return self
 
     def data_parameters(self) -> PreprocessParameters:
-        """Return the part that preprocessing needs, which works where the search does."""
+        """Return the part that preprocessing needs, which runs where the search does."""
         return PreprocessParameters(**self.model_dump(include=set(PreprocessParameters.model_fields)))
 
     def chosen_engine(self) -> Engine:
@@ -119,7 +119,7 @@ class TuneParameters(FitParameters, Executor):
         """Return every sampling under which a family may be trained in this search.
 
         Raises:
-            UserError: the family does not take one of them.
+            UserError: the family does not support one of them.
         """
         names = self.searched_samplings() or self.sampling
         return tuple(map(FAMILIES[family].check_sampling, names))
@@ -127,8 +127,8 @@ class TuneParameters(FitParameters, Executor):
     def first_points(self) -> list[tuple[str, Settings]]:
         """Return the search's first points, pairs of family and settings; settings left out are drawn.
 
-        Known: each family where it is known to be good, then again under each other sampling, so that pairs
-        differ in nothing else. Random: each family once; a random search repeats the families to its end.
+        Known: each family's known good settings, then the same with each other sampling, so that pairs differ
+        only in the sampling. Random: each family once; a random search repeats the families to its end.
         """
         if self.start == "random":
             turns = self.max_trials if self.chosen_engine().algorithm == "random" else len(self.families)

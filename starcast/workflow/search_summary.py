@@ -25,7 +25,7 @@ def log_search(objective: Objective, best: Trial, trials: list[Trial], run_ids: 
     assert best.score is not None
     counts = Counter(trial.outcome for trial in trials)
     epochs = sum(len(trial.curve) for trial in trials)
-    # Also under the children's name of the metric: the UI's table then shows the best in the parent's row.
+    # Also under the children's metric name, so that the UI's table shows the best in the parent's row.
     value = objective.score(best.score)
     runs.log_metrics({name: value, f"best_{name}": value, "epochs_run": epochs})
     runs.log_metrics({f"trials_{outcome}": counts[outcome] for outcome in get_args(Outcome)})
@@ -61,7 +61,7 @@ def describe_search(
         The address of the view of its trials, within the UI.
     """
     assert best.score is not None
-    # The UI's table shows the beginning of a name before any metric: it names the best child.
+    # The UI's table shows the beginning of a name before any metric, so the name is that of the best child.
     score = f"{objective.name} {objective.score(best.score):.4f}"
     runs.rename_active(f"best trial {best.proposal.number:03d}, {score}: {name}")
     settings = dict.fromkeys(setting for each in (best, *trials) for setting in each.proposal.settings)
