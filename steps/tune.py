@@ -1,4 +1,4 @@
-"""Search families and settings, and fit the best once more.
+"""Search families and settings, and fit the best settings again.
 
 In: a data set, the families to search, and the number of trials.
 Out: a run of the search with a child run per trial; a candidate run with the best model, evaluated on the

@@ -58,8 +58,8 @@ class System:
 def make_systems(runs: Sequence[ScoredRun], by: str) -> list[System]:
     """Return one system per run or, if `by` names a tag or setting, per value of it.
 
-    Runs without the value are left out; fits that were scored on other reviews are a system of their own.
-    Equal names are told apart by the beginning of the run's id or by the digest of the reviews.
+    Runs without the value are left out; fits that were scored on other reviews are a separate system.
+    Equal names are distinguished by the beginning of the run's id or by the digest of the reviews.
 
     Raises:
         UserError: no run has such a tag or setting.

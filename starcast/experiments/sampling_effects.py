@@ -96,7 +96,7 @@ class SamplingScores:
         return [s for s in self.systems if s.decision == decision and family in ("", s.family)]
 
     def find(self, family: str, sampling: str, decision: str) -> SampledSystem | None:
-        """Return one system, or None if it was not asked for."""
+        """Return one system, or None if it was not requested."""
         return next((s for s in self.of(decision, family) if s.sampling == sampling), None)
 
     def score(self, system: SampledSystem) -> Estimate:

@@ -152,7 +152,7 @@ def neighbours_taken(counts: np.ndarray, options: FitOptions) -> int:
     if not makes_reviews and options.sampling != "nearmiss_2":
         return wanted
     members = np.where(counts > 0, counts, counts.max())
-    there = int(members.min()) - makes_reviews  # a review is no neighbour of its own
+    there = int(members.min()) - makes_reviews  # a review is not its own neighbour
     if there < 1:
         one = f"rating {members.argmin() + 1} has 1 review in the training split, at least 2 are needed"
         raise UserError(f"sampling {options.sampling}: {one}; add reviews of it or choose random_over")

@@ -25,7 +25,7 @@ JSON_LINES = (".jsonl", ".ndjson", ".json")
 FORMATS = {".csv": "csv", ".tsv": "tsv", **dict.fromkeys(JSON_LINES, "jsonl"), ".parquet": "parquet"}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
 # Text compresses to a tenth or a twentieth. A file beyond this was made to fill a disk or memory.
-MOST_TIMES, ALWAYS_ALLOWED = 200, 100 * 2**20  # times the packed bytes; bytes
+MOST_TIMES, ALWAYS_ALLOWED = 200, 100 * 2**20  # times the compressed size; bytes
 # RuntimeError: an encrypted zip.
 UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 

@@ -153,7 +153,7 @@ def copy_wordnet(folder: Path) -> None:
 
 
 def use_wordnet_from(folder: Path) -> None:
-    """Let NLTK look beside a saved model too."""
+    """Let NLTK look for WordNet beside a saved model, too."""
     import nltk
 
     path = str(folder / "nltk_data")

@@ -50,7 +50,7 @@ def read_tables(path: Path, compression: str) -> Iterator[tuple[pl.DataFrame, fl
 
 @contextmanager
 def _opened(path: Path, compression: str) -> Iterator[BinaryIO]:
-    # Parquet is read from its end: a packed file is unpacked onto the disk.
+    # Parquet is read from its end, so a compressed file is first unpacked to the disk.
     with open_unpacked(path, compression) as unpacked, tempfile.TemporaryFile() as plain:
         if not compression:
             yield unpacked.raw

@@ -28,7 +28,7 @@ class Pruner:
         return self.is_worth(epoch, best, [other for sibling, other in reached.items() if sibling != number])
 
     def is_worth(self, epoch: int, best: float, others: list[float]) -> bool:
-        """Return whether a trial goes on; `others`: the best scores of siblings that reached the epoch."""
+        """Return whether a trial continues; `others`: the best scores of siblings that reached the epoch."""
         return True
 
     def learn(self, trial: Trial) -> None:

@@ -102,7 +102,7 @@ def train_trial(trials: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: 
             fits.append(FAMILIES[spec.family].fit(corpus, spec, reporter))
     except PrunedError:
         return Done(proposal.number, reporter.scores, result=None)
-    except Exception as error:  # whatever a model library raises: the trial failed, the search goes on
+    except Exception as error:  # anything a model library raises: the trial failed, the search continues
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return Failed(proposal.number, reason, traceback.format_exc())
     return _done(proposal.number, corpus, fits, reporter.further_curves)

@@ -34,7 +34,7 @@ class Address:
 class Link(socketserver.ThreadingTCPServer):
     """A context that listens on a free port of `host`.
 
-    `serve` is called with each trial's number and connection in a thread of its own.
+    `serve` is called with each trial's number and connection in a separate thread.
     """
 
     daemon_threads = True

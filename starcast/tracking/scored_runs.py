@@ -63,7 +63,7 @@ class ScoredRun:
     parameters: float | None  # number of trained parameters, if known
 
     def get(self, name: str) -> str:
-        """Return a tag (what was done), else a setting (what was asked for), else the empty text."""
+        """Return a tag (what was done), else a setting (what was requested), else the empty text."""
         return self.tags.get(name) or self.settings.get(name, "")
 
 

@@ -83,7 +83,7 @@ class FitParameters(RegistryParameters):
         return FitOptions(sampling=sampling, epochs=epochs, batch_size=batch_size, **shared)
 
     def plan(self, spec: ModelSpec) -> CandidatePlan:
-        """Return the candidate to fit; a number of epochs that was asked for overrides that of `spec`."""
+        """Return the candidate to fit; a requested number of epochs overrides that of `spec`."""
         # A falling rate depends on the number of epochs: only with a constant rate can a fit be longer.
         epochs = self.epochs or (spec.options.epochs if spec.options.schedule == "linear" else LONGEST)
         sampling = FAMILIES[spec.family].check_sampling(spec.options.sampling)

@@ -31,7 +31,7 @@ BatchSizes = Annotated[tuple[BatchSize, ...], COMMA_LIST, Field(min_length=1)]
 
 
 class TuneParameters(FitParameters, Executor):
-    """Search one or more families; fit the best once more; register it as challenger."""
+    """Search one or more families, fit the best settings again, and register the model as challenger."""
 
     group: ClassVar = "Search"
     common: ClassVar[tuple[str, ...]] = ("data", "families", "max_trials", "max_epochs", "resume", "seed")

@@ -1,4 +1,4 @@
-"""Search families and settings, and fit, evaluate and register the best once more."""
+"""Search families and settings, then fit the best again, evaluate and register it."""
 
 from pathlib import Path
 
