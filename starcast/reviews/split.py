@@ -42,13 +42,13 @@ def take_sample(ratings: np.ndarray, size: int, seed: int) -> np.ndarray:
     Raises:
         UserError: more reviews are wanted than there are.
     """
-    from sklearn.utils import resample  # here and below: scikit-learn takes a second to import
-
     rows = np.arange(len(ratings))
     if size in (0, len(ratings)):
         return rows
     if size > len(ratings):
         raise UserError(f"sample_size={size}: the file has {len(ratings)} usable reviews")
+    from sklearn.utils import resample  # here and below: scikit-learn takes seconds to import
+
     return np.sort(resample(rows, replace=False, n_samples=size, random_state=seed, stratify=ratings))
 
 
