@@ -71,12 +71,13 @@ def test_what_is_watched_in_a_mixed_fit_is_what_the_saved_model_answers(
     np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-6)
 
 
-def test_a_mixed_fit_changes_no_fit_after_it_mixed_or_not(corpus: Corpus) -> None:
+@pytest.mark.parametrize("precision", MIXED)
+def test_a_mixed_fit_changes_no_fit_after_it_mixed_or_not(corpus: Corpus, precision: Precision) -> None:
     compiled._compiled.cache_clear()
-    full, mixed = fit(corpus)[1], fit(corpus, "mixed_float16")[1]
+    full, mixed = fit(corpus)[1], fit(corpus, precision)[1]
     assert fit(corpus)[1].metrics == full.metrics
     # A loss scale left by the fit before would show.
-    assert fit(corpus, "mixed_float16")[1].metrics == mixed.metrics
+    assert fit(corpus, precision)[1].metrics == mixed.metrics
 
 
 def test_the_scale_of_float16_begins_anew_with_every_fit() -> None:

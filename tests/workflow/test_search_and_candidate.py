@@ -95,7 +95,7 @@ def test_search_lays_out_its_runs(store: mlflow.MlflowClient, reviews_file: Path
     assert set(statuses(store)) == {"FINISHED"}
 
 
-@pytest.mark.parametrize("algorithm", ["random", "hyperband"])
+@pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
 def test_a_search_by_keras_tuner(fitted_store: mlflow.MlflowClient, tmp_path: Path, algorithm: str) -> None:
     given = {"families": "logistic_regression", "max_trials": 2, "register": False}
     tune(asked(tmp_path / "reviews.csv", engine="keras-tuner", algorithm=algorithm, **given))
