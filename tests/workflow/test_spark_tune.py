@@ -87,8 +87,8 @@ def test_spark_and_local_processes_leave_the_same_trials(client: mlflow.MlflowCl
         "max_trials": 5,
         "algorithm": "random",
         "start": "random",
+        "seed": 131,  # draws networks of at most 32 units, good and bad ones
     }
-    same["seed"] = 131  # draws networks of at most 32 units, good and bad ones
     tune(asked(**same))
     tune(asked(**same, **LOCAL))
     local, on_spark = (parent.info.run_id for parent in parents(client))
