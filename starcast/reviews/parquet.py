@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from starcast.cli.errors import UserError, first_line
 from starcast.reviews.blocks import check_growth, open_unpacked
+from starcast.reviews.parsing import Chunk
 
 ROWS = 1_000  # rows decoded at once: a row may have any length
 LARGE = 4 * 2**20  # bytes of rows that are passed on together
@@ -22,8 +23,8 @@ ROW_GROUP = 16 * 2**20  # bytes that are written together
 TEXTS = ("text", "title", "cleaned")
 
 
-def read_tables(path: Path, compression: str) -> Iterator[tuple[pl.DataFrame, float]]:
-    """Yield all rows in order as tables, each with the share of the rows read so far, 0 to 1.
+def read_tables(path: Path, compression: str) -> Iterator[Chunk]:
+    """Yield all rows in order.
 
     Raises:
         UserError: the file is not Parquet, is damaged, or unpacks to far too much.
@@ -41,7 +42,7 @@ def read_tables(path: Path, compression: str) -> Iterator[tuple[pl.DataFrame, fl
                 rows += batch.num_rows
                 enough = sum(each.nbytes for each in held) > LARGE or len(held) * ROWS >= MANY
                 if enough or rows == file.metadata.num_rows:
-                    yield to_table(*held), rows / file.metadata.num_rows
+                    yield Chunk(to_table(*held), rows / file.metadata.num_rows)
                     held = []
     except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         remedy = "mend the file, or rename it if it is of another format"

@@ -23,8 +23,9 @@ from starcast.reviews.hashing import digest_sum
 from starcast.reviews.layouts import Layout, recognise
 from starcast.reviews.parameters import DataParameters
 from starcast.reviews.parquet import RowGroups, to_table
+from starcast.reviews.parsing import Chunk
 from starcast.reviews.split import SPLITS, assign
-from starcast.reviews.stream import Chunk, read_chunks
+from starcast.reviews.stream import read_chunks
 
 WHEN = ("before", "after")  # cleaning
 # For every row of a file: its rating or why it is not used, and its split; both int8, shape (rows,).

@@ -16,7 +16,9 @@ import pyarrow as pa
 
 from starcast.cli.errors import UserError
 from starcast.reviews.blocks import BYTE_ORDER_MARK, TextBlock, kind_of
-from starcast.reviews.stream import parse_delimited, parse_json_lines, read_chunks
+from starcast.reviews.delimited import parse_delimited
+from starcast.reviews.json_lines import parse_json_lines
+from starcast.reviews.stream import read_chunks
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -89,8 +91,8 @@ def _parse_lines(
     else:
         header = TextBlock("\t".join(columns).encode() + b"\n", 1)
         tables = parse_delimited(chain([header], blocks), name, kind)
-    for table, _ in tables:
-        yield from _as_batches(table)
+    for chunk in tables:
+        yield from _as_batches(chunk.table)
 
 
 def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[TextBlock]:

@@ -18,7 +18,7 @@ from starcast.models.predictor import Predictor
 from starcast.models.scored_table import ScoringSummary, add_answers
 from starcast.reviews import write
 from starcast.reviews.layouts import Layout
-from starcast.reviews.stream import Chunk
+from starcast.reviews.parsing import Chunk
 from starcast.tracking import packaging
 from starcast.tracking.access import explained
 from starcast.tracking.registry import Version
