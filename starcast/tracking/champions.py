@@ -21,10 +21,8 @@ from mlflow.exceptions import MlflowException
 from starcast.cli.errors import UserError
 from starcast.reports.table import Table
 from starcast.tracking.access import explained
-from starcast.tracking.commands import command_line
 from starcast.tracking.patience import again_if_overtaken
-from starcast.tracking.registry import CHAMPION, PREVIOUS, PURPOSE
-from starcast.tracking.store import shown_store
+from starcast.tracking.registry import CHAMPION, PREVIOUS, PURPOSE, registered
 
 ChangeKind = Literal["promotion", "rollback", "by hand"]
 Status = Literal["pending", "done", "void"]
@@ -162,9 +160,7 @@ def _follow(name: str) -> State:
 
 
 def _read(name: str) -> list[ChampionChange]:
-    with explained(f"model {name} is not in {shown_store()}; make one first: {command_line('tune')}"):
-        tags = mlflow.MlflowClient().get_registered_model(name).tags
-    events = []
+    tags, events = registered(name).tags, list[ChampionChange]()
     for key in filter(lambda key: key.startswith(PREFIX), tags):
         try:
             events.append(ChampionChange(**json.loads(tags[key])))

@@ -1,17 +1,24 @@
 """The model registry: register a candidate as challenger, find a registered version."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 import mlflow
+from mlflow.entities.model_registry import RegisteredModel
 
 from starcast.cli.errors import UserError
-from starcast.tracking.access import explained
+from starcast.tracking.access import missing_allowed
 from starcast.tracking.commands import command_line
 from starcast.tracking.patience import again_if_overtaken
 from starcast.tracking.store import shown_store
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous_champion"
+ADDRESS = re.compile(r"models:/([^/:@]+)(?:@([^/:@]+)|/([^/:@]+))?")
+FORMS = "models:/<name>, models:/<name>@<alias> or models:/<name>/<version>"
+STAGES = ("none", "staging", "production", "archived")  # of MLflow before aliases
+NAMED = 20  # models or versions in a message
 VERDICT = "## Verdict"
 PURPOSE = (
     "Predicts a review's 1-5 stars from its text. Aliases: `challenger` is the newest candidate, `champion` "
@@ -23,12 +30,13 @@ PURPOSE = (
 
 @dataclass(frozen=True)
 class Version:
-    """A registered model's version, the run it comes from, and its tags."""
+    """A registered model's version, the run it comes from, its tags, and how it was chosen (an alias)."""
 
     name: str
     version: str
     run_id: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    called: str = ""
 
     @property
     def uri(self) -> str:
@@ -68,17 +76,85 @@ def tag(name: str, version: str, tags: Mapping[str, object]) -> None:
 
 
 def find(uri: str) -> Version:
-    """Return the version that `models:/<name>@<alias>` or `models:/<name>/<version>` names.
+    """Return the version that an address means.
+
+    `models:/<name>` is the champion or, while there is none, the challenger; `models:/<name>@<alias>` and
+    `models:/<name>/<version>` are what they name; `models:/<name>/latest` is the newest version.
 
     Raises:
-        UserError: the URI has another form, or no such model is registered.
+        UserError: the address has another form or names nothing; the message says what there is.
     """
-    name, _, alias = uri.removeprefix("models:/").partition("@")
-    name, _, number = name.partition("/")
-    if not uri.startswith("models:/") or not name or bool(alias) == bool(number):
-        raise UserError(f"model {uri!r}: should read models:/<name>@<alias> or models:/<name>/<version>")
-    client, advice = mlflow.MlflowClient(), f"make one first: {command_line('tune')}"
-    with explained(f"model {uri!r} is not in {shown_store()} ({{reason}}); {advice}"):
-        get = client.get_model_version_by_alias if alias else client.get_model_version
-        found = get(name, alias or number)
-    return Version(name, str(found.version), str(found.run_id), dict(found.tags))
+    form = ADDRESS.fullmatch(uri)
+    if not form:
+        near = f"; did you mean models:/{uri}?" if ADDRESS.fullmatch(f"models:/{uri}") else ""
+        raise UserError(f"model {uri!r:.120}: should read {FORMS}{near}")
+    name, alias, number = form.groups()
+    model = registered(name)
+    aliases = {each: str(version) for each, version in sorted(model.aliases.items())}
+    if number == "latest":
+        number, called = str(max((int(each.version) for each in model.latest_versions), default=0)), "newest"
+    elif number:
+        called = ""
+    else:
+        fallback = not alias and CHAMPION not in aliases
+        alias = alias or (CHALLENGER if fallback else CHAMPION)
+        number, called = aliases.get(alias, ""), f"alias {alias}"
+        called += ", as there is no champion yet" if fallback else ""
+    if number.isdecimal() and len(number) < 10:  # a longer one does not fit the databases' whole numbers
+        with missing_allowed():
+            found = mlflow.MlflowClient().get_model_version(name, number)
+            return Version(name, str(found.version), str(found.run_id), dict(found.tags), called)
+    why = _no_alias(name, alias, aliases) if alias else _no_version(number)
+    raise UserError(f"model {uri}: {why}; {_what_there_is(name, aliases)}")
+
+
+def registered(name: str) -> RegisteredModel:
+    """Return a registered model.
+
+    Raises:
+        UserError: there is none of this name; the message says which there are.
+    """
+    client = mlflow.MlflowClient()
+    with missing_allowed():
+        return client.get_registered_model(name)
+    names = [each.name for each in client.search_registered_models()]
+    if not names:
+        raise UserError(f"no model is registered in {shown_store()}; make one first: {command_line('tune')}")
+    near = _nearest(name, names)
+    meant = f"did you mean {near}? " if near else ""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    there = f"{meant}registered: {', '.join(names[:NAMED])}{more}"
+    raise UserError(f"no model {name!r:.120} is registered in {shown_store()}; {there}")
+
+
+def _no_alias(name: str, alias: str, aliases: Mapping[str, str]) -> str:
+    if near := _nearest(alias, aliases):
+        return f"there is no alias {alias!r}; did you mean models:/{name}@{near}?"
+    if alias.lower() == CHAMPION:
+        promote = command_line("promote", model=name, mode="enabled")
+        return f"no version is promoted yet; run promote: {promote}"
+    if alias.lower() == PREVIOUS:
+        return "there is no earlier champion yet"
+    return f"there is no alias {alias!r}"
+
+
+def _no_version(number: str) -> str:
+    if number.lower() in STAGES:
+        return f"stages such as {number} are aliases now"
+    return f"there is no version {number!r:.40}"
+
+
+def _what_there_is(name: str, aliases: Mapping[str, str]) -> str:
+    quoted = f'"{name}"' if "'" in name else f"'{name}'"
+    found = mlflow.MlflowClient().search_model_versions(f"name={quoted}")
+    versions = sorted((int(each.version) for each in found), reverse=True)
+    more = f" and {len(versions) - NAMED:,} older ones" if len(versions) > NAMED else ""
+    numbers = f"versions: {', '.join(map(str, versions[:NAMED])) or 'none'}{more}"
+    named = ", ".join(f"@{alias} (version {version})" for alias, version in aliases.items())
+    return f"aliases: {named or 'none'}; {numbers}"
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """Return the name most like another, whatever the case of the letters; empty if none is alike."""
+    lower = {each.lower(): each for each in names}
+    return next((lower[each] for each in get_close_matches(name.lower(), lower, n=1)), "")

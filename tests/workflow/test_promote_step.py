@@ -282,9 +282,9 @@ def test_a_bad_parameter_begins_no_run(
 
 
 def test_what_is_not_registered_is_said(store: mlflow.MlflowClient) -> None:
-    assert f"make one first: {command_line('tune')}" in mistake(9)
-    assert f"make one first: {command_line('tune')}" in mistake(model="nothing")
-    assert "model nothing is not in " in mistake(model="nothing", rollback=True, reason="x")
+    assert "there is no version '9'; aliases: @challenger (version 4); versions: 4, 3, 2, 1" in mistake(9)
+    assert "no model 'nothing' is registered in " in mistake(model="nothing")
+    assert "; registered: review-rating" in mistake(model="nothing", rollback=True, reason="x")
 
 
 def test_two_promotions_at_once_end_with_one_champion(store: mlflow.MlflowClient, tmp_path: Path) -> None:
