@@ -1,9 +1,12 @@
 """The ordered labels that a rating can have: 1-5 stars, or any other scale of 2 to 20 labels."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 Label = int | float | str
 FEWEST, MOST = 2, 20  # labels of a scale
@@ -18,6 +21,20 @@ class Scale:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __str__(self) -> str:
+        """Return the scale as the parameter `scale` takes it: `1-5`, `0.5-5/0.5`, `bad, ok, good`."""
+        low, second, *rest = self.labels
+        high = rest[-1] if rest else second
+        if isinstance(low, str) or isinstance(second, str) or low < 0 or tuple(self.values) != self._even():
+            return ", ".join(self.names)
+        step = second - low
+        return f"{low:g}-{high:g}" if step == 1 else f"{low:g}-{high:g}/{step:g}"
+
+    def _even(self) -> tuple[float, ...]:
+        """Return as many evenly spaced numbers as there are labels, from the first two on."""
+        low, second = self.values[:2].tolist()
+        return tuple(low + (second - low) * i for i in range(len(self))) if second > low else ()
+
     @property
     def numeric(self) -> bool:
         """Return whether the labels are numbers."""
@@ -26,11 +43,18 @@ class Scale:
     @property
     def names(self) -> tuple[str, ...]:
         """Return the labels as text, as in `probability_<label>`: `4`, `4.5`, `good`."""
-        return tuple(map(str, self.labels))
+        return tuple(label if isinstance(label, str) else f"{label:g}" for label in self.labels)
 
     @property
-    def values(self) -> np.ndarray:
+    def keys(self) -> tuple[str, ...]:
+        """Return the names as metrics may have them: with `_` for signs that MLflow does not take."""
+        return tuple(re.sub(r"[^\w.\- ]", "_", name) for name in self.names)
+
+    @property
+    def values(self) -> "np.ndarray":
         """Return what each label counts in an expected rating: itself or, of words, its rank from 1."""
+        import numpy as np  # not needed by --help, which reads this file
+
         return np.array(self.labels if self.numeric else range(1, len(self) + 1), dtype=float)
 
     @classmethod

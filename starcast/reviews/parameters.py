@@ -1,15 +1,21 @@
 """Which reviews a step works on, and how they are checked, cleaned and split."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from starcast.cli.parameters import Parameters, Seed
+from starcast.reviews.scales import told_labels
 
 OnBadRows = Literal["refuse", "drop"]
 CleaningName = Literal["light", "study_a"]
 SplitRule = Literal["stratified", "hash", "study_a"]
 WRITTEN = (".csv", ".jsonl", ".parquet")  # endings of the files that can be written
+
+
+def _check_scale(told: str) -> str:
+    told_labels(told)
+    return told
 
 
 class DataParameters(Parameters):
@@ -24,6 +30,9 @@ class DataParameters(Parameters):
     """column of the rating; empty: recognised from the column names"""
     title_column: str = ""
     """column of a title to put before the text; empty: no title"""
+    scale: Annotated[str, AfterValidator(_check_scale)] = "auto"
+    """ratings that there are: auto, a range (1-5, 0-10, 0.5-5/0.5), or labels from the worst to the best
+    (bad,ok,good)"""
     on_bad_rows: OnBadRows = "refuse"
     """what to do about ratings other than 1-5: refuse the file, or drop these rows"""
     cleaning: CleaningName = "light"
