@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,19 +12,24 @@ from starcast.evaluation.decision import Decision
 from starcast.models.catalogue import FAMILIES
 from starcast.models.family import FittedModel
 from starcast.reviews.clean import Cleaner, copy_wordnet, join_title, use_wordnet_from
+from starcast.reviews.layouts import Layout
 
 DESCRIPTION = "predictor.json"
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """Cleans raw reviews as the training split was cleaned, predicts, and applies the decision."""
+    """Cleans raw reviews as the training split was cleaned, predicts, and applies the decision.
+
+    `columns` are those of the file that it was trained on; models of earlier versions do not know them.
+    """
 
     family: str
     cleaner: Cleaner
     model: FittedModel
     uses_title: bool
     decision: Decision = field(default_factory=Decision)
+    columns: Layout | None = None
 
     def predict(self, reviews: pl.DataFrame) -> pl.DataFrame:
         """Score reviews with the columns `text` and, if trained with it, `title`; null counts as empty text.
@@ -42,6 +48,8 @@ class Predictor:
         folder.mkdir(parents=True, exist_ok=True)
         description = {"family": self.family, "uses_title": self.uses_title}
         description |= {"decision": asdict(self.decision), "cleaning": self.cleaner.to_dict()}
+        if self.columns:
+            description["columns"] = asdict(self.columns)
         text = json.dumps(description, indent=2, ensure_ascii=False)
         (folder / DESCRIPTION).write_text(text, encoding="utf-8")
         self.model.save(folder)
@@ -57,4 +65,11 @@ class Predictor:
             use_wordnet_from(folder)
         family, decided = FAMILIES[description["family"]], description["decision"]
         decision = Decision(tuple(decided["weights"]), decided["rounds_mean"])
-        return cls(family.name, cleaner, family.load(folder), description["uses_title"], decision)
+        model, columns = family.load(folder), trained_columns(description)
+        return cls(family.name, cleaner, model, description["uses_title"], decision, columns)
+
+
+def trained_columns(description: dict[str, Any]) -> Layout | None:
+    """Return the columns in a description that `save` wrote; None before version 0.7."""
+    columns = description.get("columns")
+    return Layout(**columns) if columns else None

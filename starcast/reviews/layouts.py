@@ -42,15 +42,15 @@ def recognise(
     if text and (rating or not rated):
         return Layout("columns as told", text, rating, title)
     for layout in KNOWN:
-        text_found = text or _find(columns, layout.text)
-        rating_found = rating or _find(columns, layout.rating)
+        text_found = text or find(columns, layout.text)
+        rating_found = rating or find(columns, layout.rating)
         if text_found and (rating_found or not rated):
             return Layout(layout.name, text_found, rating_found, title)
     needed = "text_column and rating_column" if rated else "text_column"
     raise UserError(f"no known layout has the columns {', '.join(columns)}: name yours with {needed}")
 
 
-def _find(columns: Sequence[str], wanted: str) -> str:
+def find(columns: Sequence[str], wanted: str) -> str:
     """Return the column with this name or a similar one: OpenML writes Review_Text for Review Text."""
     spellings = {column.strip().lower().replace("_", " "): column for column in reversed(columns)}
     return wanted if wanted in columns else spellings.get(wanted.lower().replace("_", " "), "")

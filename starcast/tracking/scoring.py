@@ -1,5 +1,6 @@
 """Load a registered model to score reviews: our own from its data alone, another's only if trusted."""
 
+import json
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,18 +15,26 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
-from starcast.models.predictor import Predictor
+from starcast.models.predictor import DESCRIPTION, Predictor, trained_columns
 from starcast.models.scored_table import ScoringSummary, add_answers
 from starcast.reviews import write
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parsing import Chunk
 from starcast.tracking import packaging
-from starcast.tracking.access import explained
+from starcast.tracking.access import explained, missing_allowed
 from starcast.tracking.registry import Version
 
 TRUST = "trust_model_code"
 PROBABILITIES = ", ".join(f"probability_{rating} double" for rating in range(1, 6))
 ANSWER = f"rating long, {PROBABILITIES}, expected_rating double"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a model was trained on, as far as it says so: whether with titles, and which columns."""
+
+    uses_title: bool | None = None
+    columns: Layout | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,16 @@ class LoadedModel:
     version: Version
     megabytes: float
     predictor: Predictor | None = None
+
+
+def trained_on(version: Version) -> Trained:
+    """Return what a version was trained on, without loading it; another project's model does not say."""
+    described: dict[str, Any] = {}
+    with missing_allowed(), tempfile.TemporaryDirectory() as temporary:
+        stored: Any = get_artifact_repository(version.uri)
+        file = Path(stored.download_artifacts(f"{packaging.PREDICTOR}/{DESCRIPTION}", dst_path=temporary))
+        described = json.loads(file.read_text(encoding="utf-8"))
+    return Trained(described.get("uses_title"), trained_columns(described))
 
 
 def load(version: Version, trust_model_code: bool = False) -> LoadedModel:

@@ -92,7 +92,8 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candi
     ends = {**intervals.bootstrap_intervals(test.matrix, seed), "auc": (auc.low, auc.high)}
     _log_files(plan, answers, ends, stored, fitted.trained_on)
     uses_title = "title" in schema_of(stored["train"])
-    uri = packaging.log_model(Predictor(family, prepared.cleaner, fitted.model, uses_title, decision))
+    predictor = Predictor(family, prepared.cleaner, fitted.model, uses_title, decision, prepared.columns)
+    uri = packaging.log_model(predictor)
     checkpoints.remove()
     candidate = Candidate(run_id, family, len(test.ratings), scored["test"], ends)
     return _describe_and_register(candidate, prepared, plan, uri)

@@ -7,7 +7,7 @@ import polars as pl
 
 from starcast.cli.errors import UserError
 from starcast.models.scored_table import ADDED
-from starcast.reviews import layouts, sources
+from starcast.reviews import sources
 from starcast.reviews.layouts import Layout
 from starcast.reviews.sources import file_digest
 from starcast.reviews.stream import read_chunks
@@ -15,6 +15,7 @@ from starcast.reviews.write import check_output, check_replaceable, part_name
 from starcast.spark.score import score_on_spark
 from starcast.spark.session import check_spark
 from starcast.tracking import commands, lineage, registry, resumption, runs, scoring
+from starcast.workflow.columns_read import choose_columns
 from starcast.workflow.predict_parameters import PredictParameters
 
 
@@ -26,17 +27,20 @@ def predict(parameters: PredictParameters) -> Path:
     output = Path(parameters.output).expanduser().resolve()
     with runs.step_run("predict", parameters.as_text(), f"predict {Path(parameters.input).name}") as run_id:
         resumption.close_abandoned(keep=run_id)  # runs of killed processes
+        version = registry.find(parameters.model)
+        _say(", ".join(filter(None, (f"model {version.name} version {version.version}", version.called))))
         file = sources.locate(parameters.input).resolve()
         chunks = read_chunks(file)
         first = next(chunks)
         schema = first.table.schema
-        named = parameters.text_column, "", parameters.title_column
-        layout = layouts.recognise(list(schema), *named, rated=False)
+        named, trained = (parameters.text_column, parameters.title_column), scoring.trained_on(version)
+        layout, columns_read = choose_columns(list(schema), trained, *named)
         _check_columns(schema, layout, file.name)
         if on_spark:
             check_replaceable(output)
         check_output(output / part_name(0, output.suffix) if on_spark else output, file, schema)
-        loaded = scoring.load(registry.find(parameters.model), parameters.trust_model_code)
+        _say(*columns_read)
+        loaded = scoring.load(version, parameters.trust_model_code)
         if on_spark:
             done = score_on_spark(parameters.spark_master, file, list(schema), layout, loaded, output)
         else:
@@ -44,15 +48,19 @@ def predict(parameters: PredictParameters) -> Path:
         # Read again for its digest, at 1 GB per second: compressed files and Parquet are not read in order.
         lineage.log_dataset(schema, done.reviews, file.name, file_digest(file), str(file), "input")
         runs.log_metrics({"reviews": done.reviews, "mean_expected_rating": done.mean_stars})
-        said = f"{done.reviews:,} reviews scored by {loaded.version.name} version {loaded.version.version}"
-        runs.describe(f"{said} into {output}")
-    for line in (
+        said = f"{done.reviews:,} reviews scored by {version.name} version {version.version}"
+        runs.describe("\n\n".join([f"{said} into {output}", *columns_read]))
+    _say(
         f"{said}, {done.per_second:,.0f} a second; their mean expected rating is {done.mean_stars:.2f}",
         f"output: {output}; stars in predicted_rating, their probabilities in probability_1 to probability_5",
         *commands.where_to_look(run_id),
-    ):
-        print(f"predict: {line}", flush=True)
+    )
     return output
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(f"predict: {line}", flush=True)
 
 
 def _check_columns(schema: pl.Schema, layout: Layout, name: str) -> None:

@@ -18,12 +18,13 @@ class PredictParameters(Executor):
     """file of reviews, as `data` of preprocess; ratings are not needed"""
     output: str = "predictions.csv"
     """file to write: .csv, .jsonl or .parquet; on Spark a folder of such files"""
-    model: str = "models:/review-rating@challenger"
-    """models:/<name>@<alias> or models:/<name>/<version>"""
+    model: str = "models:/review-rating"
+    """models:/<name> (its champion or, while there is none, its challenger), models:/<name>@<alias> or
+    models:/<name>/<version>"""
     text_column: str = ""
-    """column of the text; empty: recognised from the column names"""
+    """column of the text; empty: the one that the model was trained on"""
     title_column: str = ""
-    """column of the title, for a model trained with titles"""
+    """column of the title; empty: the one that the model was trained on, if any; none: score without"""
     trust_model_code: bool = False
     """run the code that a model of another project brings along"""
 

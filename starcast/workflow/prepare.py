@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -11,6 +11,7 @@ from starcast.reports import figures
 from starcast.reports.files import write_json
 from starcast.reviews import check, clean, sources
 from starcast.reviews.hashing import digest_text
+from starcast.reviews.layouts import Layout, recognise
 from starcast.reviews.parameters import DataParameters
 from starcast.reviews.parquet import schema_of
 from starcast.reviews.prepare import length_summary, prepare_here
@@ -33,6 +34,11 @@ class Prepared:
     run_id: str
     report: dict[str, Any]
     cleaner: clean.Cleaner
+
+    @property
+    def columns(self) -> Layout:
+        """Return the columns that were read."""
+        return Layout(**self.report["columns"])
 
     def split(self, name: str) -> Path:
         """Return the Parquet file of a split: `review_id`, `text`, `rating`, `cleaned` and, if used, `title`.
@@ -119,6 +125,8 @@ def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) 
     digests = {"file": file_digest(file), **dict(zip(SPLITS, map(digest_text, facts.digests), strict=True))}
     report = {"file": file.name, "lines": lines, "dropped": checked.dropped, "counts": counts}
     report["digests"] = digests
+    named = parameters.text_column, parameters.rating_column, parameters.title_column
+    report["columns"] = asdict(recognise(list(schema), *named))
     summaries = {when: length_summary(lengths) for when, lengths in facts.lengths.items()}
     with runs.artifacts_of_run() as folder:
         write_json(folder / "report.json", {**report, "length_in_characters": summaries})
