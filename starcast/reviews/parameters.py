@@ -9,7 +9,7 @@ from starcast.reviews.scales import told_labels
 
 OnBadRows = Literal["refuse", "drop"]
 CleaningName = Literal["light", "study_a"]
-SplitRule = Literal["stratified", "hash", "study_a"]
+SplitRule = Literal["stratified", "hash", "given", "group", "time", "study_a"]
 WRITTEN = (".csv", ".jsonl", ".parquet")  # endings of the files that can be written
 
 
@@ -39,7 +39,7 @@ class DataParameters(Parameters):
     """light keeps every word; study_a removes stop words, as study A did"""
     lemmas: bool = False
     """replace words by their WordNet lemmas"""
-    split: SplitRule = "stratified"
+    split: Literal["stratified", "hash", "study_a"] = "stratified"
     """stratified; hash: by each text's hash, stable as reviews are added; study_a: the study's counts,
     duplicates kept"""
     sample_size: int = Field(0, ge=0)

@@ -24,7 +24,7 @@ from starcast.reviews.layouts import Layout, recognise
 from starcast.reviews.parameters import DataParameters
 from starcast.reviews.parquet import RowGroups, to_table
 from starcast.reviews.parsing import Chunk
-from starcast.reviews.split import SPLITS, assign
+from starcast.reviews.split import SPLITS, assign, check_ratings
 from starcast.reviews.stream import read_chunks
 
 WHEN = ("before", "after")  # cleaning
@@ -106,7 +106,8 @@ def place(
 ) -> tuple[Places, CheckReport]:
     """Decide, after every row was checked, which rows are used and in which split, or refuse the file."""
     whole, checked = conclude(judged, layout, parameters.on_bad_rows, parameters.split != "study_a")
-    assigned = assign(whole, parameters.split, parameters.sample_size, parameters.seed)
+    assigned = assign(whole.verdicts, whole.hashes, parameters.split, parameters.sample_size, parameters.seed)
+    check_ratings(whole.verdicts, assigned, parameters.split, parameters.seed)
     return (whole.verdicts, assigned), checked
 
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from starcast.cli.errors import UserError
-from starcast.reviews.check import SMALLEST_CLASS, CheckedRows
+from starcast.reviews.check import SMALLEST_CLASS
 from starcast.reviews.hashing import digest_sum, digest_text, text_hashes
 from starcast.reviews.parameters import SplitRule
-from starcast.reviews.split import NOWHERE, SPLITS, assign, take_sample
+from starcast.reviews.split import NOWHERE, SPLITS, assign, check_ratings, take_sample
 from tests.reviews.tables import split_reviews
 
 COUNTS = st.lists(st.integers(SMALLEST_CLASS, 60), min_size=2, max_size=5)
@@ -121,11 +121,11 @@ def test_any_number_of_reviews_can_be_sampled(size: int) -> None:
 
 def test_a_sample_too_small_to_split_is_the_users_mistake() -> None:
     with pytest.raises(UserError, match="use a larger sample"):
-        assign(judged(table_of(UNEVEN)), "stratified", 15, 1)
+        assign_reviews(table_of(UNEVEN), "stratified", 15, 1)
 
 
-def judged(reviews: pl.DataFrame) -> CheckedRows:
-    return CheckedRows(reviews["rating"].to_numpy().copy(), text_hashes(reviews["text"]))
+def assign_reviews(reviews: pl.DataFrame, rule: SplitRule, sample_size: int, seed: int) -> np.ndarray:
+    return assign(reviews["rating"].to_numpy(), text_hashes(reviews["text"]), rule, sample_size, seed)
 
 
 @pytest.mark.parametrize("rule", ["stratified", "hash", "study_a"])
@@ -133,7 +133,7 @@ def test_rows_that_are_not_used_are_in_no_split_and_move_no_other(rule: SplitRul
     reviews = table_of(UNEVEN)
     expected = split_reviews(reviews, rule, 7)
     with_others = pl.concat([reviews, reviews.with_columns(pl.lit(0, pl.Int8).alias("rating"))])
-    assigned = assign(judged(with_others), rule, 0, 7)
+    assigned = assign_reviews(with_others, rule, 0, 7)
     assert (assigned[400:] == NOWHERE).all()
     for place, name in enumerate(SPLITS):
         assert np.flatnonzero(assigned == place).tolist() == expected[name]["review_id"].to_list()
@@ -154,9 +154,13 @@ def test_by_hash_shares_hold_on_average() -> None:
 
 
 def test_a_split_by_hash_without_one_of_the_ratings_is_told() -> None:
-    message = r"^no review of rating \d fell into the \w+ split; use split=stratified or a seed other than 1$"
+    message = (
+        r"^no review of rating [\d, ]+ fell into the \w+ split; use split=stratified or a seed other than 1$"
+    )
+    reviews = table_of([5, 5, 5])
+    assigned = assign_reviews(reviews, "hash", 0, 1)
     with pytest.raises(UserError, match=message):
-        assign(judged(table_of([5, 5, 5])), "hash", 0, 1)
+        check_ratings(reviews["rating"].to_numpy(), assigned, "hash", 1)
 
 
 TABLES = st.lists(
