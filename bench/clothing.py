@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from starcast.evaluation.scale import STARS
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.texts import Sequences
-from starcast.reviews.check import CheckedRows, conclude, judge, to_reviews
+from starcast.reviews.check import CheckedRows, conclude, inspect, to_reviews
 from starcast.reviews.clean import Cleaner, join_title
 from starcast.reviews.layouts import recognise
 from starcast.reviews.sources import locate
@@ -35,7 +36,8 @@ def checked_reviews(data: str, drop_duplicates: bool = True) -> tuple[pl.DataFra
     table = pl.concat([chunk.table for chunk in read_chunks(locate(data))])
     layout = recognise(table.columns)
     reviews = to_reviews(table, layout)
-    judged, _ = conclude([judge(reviews)], layout, "refuse", drop_duplicates)
+    cleaned = Cleaner.create("light").clean(join_title(reviews))
+    judged, _ = conclude([inspect(reviews, cleaned)], layout, "refuse", drop_duplicates)
     return reviews.with_columns(pl.Series("rating", judged.verdicts)), judged
 
 
@@ -44,7 +46,7 @@ def load_corpus() -> Corpus:
     reviews, judged = checked_reviews("clothing", drop_duplicates=False)
     cleaner = Cleaner.create("study_a", False)
     reviews = reviews.with_columns(cleaner.clean(join_title(reviews)).alias("cleaned"))
-    assigned = assign(judged, "study_a", 0, PREPROCESSING_SEED)
+    assigned = assign(judged.verdicts, judged.hashes, STARS, "study_a", 0, PREPROCESSING_SEED)
     tables = [reviews.filter(assigned == SPLITS.index(name)) for name in LEARNED_FROM]
     train, validation = (
         CorpusSplit(table["cleaned"], table["rating"].to_numpy().astype(np.int64) - 1) for table in tables

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from starcast.cli.errors import UserError
-from starcast.reviews import check
+from starcast.evaluation.scale import STARS
 
-PROBABILITIES = tuple(f"probability_{rating}" for rating in check.RATINGS)
+PROBABILITIES = tuple(f"probability_{rating}" for rating in STARS.labels)
 ANSWERED = ("predicted_rating", *PROBABILITIES, "expected_rating")
 NAMED = ("model", "model_version", "model_run")
 ADDED = (*ANSWERED, *NAMED)

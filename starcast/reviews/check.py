@@ -3,55 +3,106 @@
 Each row gets a verdict of one byte, so that a file of any size can be checked chunk by chunk.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.scale import Label
 from starcast.reviews.hashing import text_hashes
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import OnBadRows
+from starcast.reviews.parsing import NOTHING_REJECTED, Rejected
+from starcast.reviews.scales import RecognisedScale, recognise_scale
 
-RATINGS = (1, 2, 3, 4, 5)
 SMALLEST_CLASS = 5  # with fewer, a split may have none: 20% are for the test, 30% of the rest for validation
-# Verdicts other than the ratings 1-5, and their descriptions.
-NO_TEXT, NO_RATING, BAD_RATING, DUPLICATE = 0, -1, -2, -3
+MOST_BAD = 0.05  # share of the rows that on_bad_rows=drop drops
+MOST_VALUES = 1_000  # different ratings in a chunk: a column with more of them is another one
+# Verdicts other than a rating's rank, which is 1 or more.
+NO_TEXT, NO_RATING, BAD_RATING, UNREADABLE, DUPLICATE = 0, -1, -2, -3, -4
 DROPPED = {
     NO_TEXT: "no text",
     NO_RATING: "no rating",
-    BAD_RATING: "rating not a whole number 1-5",
     DUPLICATE: "same text as an earlier review",
 }
+# Rows that are dropped as bad, in the order of the file; `row` counts from 1.
+REJECTED = {"row": pl.Int64, "reason": pl.String, "rating": pl.String, "beginning": pl.String}
+BEGINNING = 80  # characters that are shown of a rejected row
 
 
-@dataclass
+@dataclass(frozen=True)
 class CheckReport:
-    """How many rows were read, dropped for each reason, and kept with each rating."""
+    """What was read, how many rows were dropped for each reason, and how many were kept with each rating.
 
-    layout: str
+    Attributes:
+        seen: what was recognised about the file, in words.
+        rejected: the rows that were dropped as bad, with the columns `REJECTED`; without `beginning` where
+            the row could be read.
+    """
+
+    seen: str
+    layout: Layout
+    scale: RecognisedScale
     read: int
     dropped: dict[str, int]
-    kept: dict[int, int]
+    kept: dict[Label, int]
+    rejected: pl.DataFrame
 
     def lines(self) -> list[str]:
         """Return the report as plain lines for the terminal."""
-        total = sum(self.kept.values())
-        shares = ", ".join(f"{rating}: {rows:,} ({rows / total:.1%})" for rating, rows in self.kept.items())
+        total, first = sum(self.kept.values()), dict(self.rejected.select("reason", "row").reverse().rows())
+        shares = ", ".join(f"{label}: {rows:,} ({rows / total:.1%})" for label, rows in self.kept.items())
+        where = {why: f"; first in data row {row:,}, all in rejected_rows.csv" for why, row in first.items()}
+        layout = self.layout
+        columns = f"text from {layout.text!r}, rating from {layout.rating!r}"
+        columns += f", title from {layout.title!r}" if layout.title else ""
         return [
-            f"read {self.read:,} rows, layout: {self.layout}",
-            *(f"dropped {rows:,}: {why}" for why, rows in self.dropped.items() if rows),
+            f"read {self.read:,} rows{self.seen and f', {self.seen}'}, layout: {layout.name}, {columns}",
+            self.scale.line,
+            *(f"dropped {rows:,}: {why}{where.get(why, '')}" for why, rows in self.dropped.items() if rows),
             f"kept {total:,} reviews; {shares}",
         ]
 
 
 @dataclass(frozen=True)
+class ReadRows:
+    """What is known of some rows before all are read.
+
+    Attributes:
+        values: the different ratings, as written; empty: missing.
+        codes: the place of each row's rating in `values`; -1 without text, -2 if unreadable; int32.
+        hashes: of what a model reads of each row, uint64.
+        rejected: why rows are unreadable, by their position.
+    """
+
+    values: Sequence[str]
+    codes: np.ndarray
+    hashes: np.ndarray
+    rejected: Mapping[int, Rejected] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many of the rows with a text have which rating."""
+        rows = np.bincount(self.codes[self.codes >= 0], minlength=len(self.values)).tolist()
+        return {value: count for value, count in zip(self.values, rows, strict=True) if count}
+
+    def verdicts(self, scale: RecognisedScale) -> np.ndarray:
+        """Return the verdict on each row, int8."""
+        ranks = [
+            scale.ranks.get(value, NO_RATING if value in scale.missing else BAD_RATING)
+            for value in self.values
+        ]
+        return np.array([*ranks, UNREADABLE, NO_TEXT], dtype=np.int8)[self.codes]
+
+
+@dataclass(frozen=True)
 class CheckedRows:
-    """Verdicts (int8) on rows, hashes of their texts (uint64), number and value of the first bad rating."""
+    """Verdicts (int8) on rows, and hashes (uint64) of what a model reads of them."""
 
     verdicts: np.ndarray
     hashes: np.ndarray
-    first_bad: tuple[int, str] | None = None
 
 
 def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataFrame:
@@ -76,58 +127,100 @@ def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataF
     return table.select(review_id=pl.int_range(before, before + pl.len(), dtype=pl.Int64), **columns)
 
 
-def judge(reviews: pl.DataFrame) -> CheckedRows:
-    """Return the verdict on each row: its rating, or why the row cannot be used."""
-    number = pl.col("rating").cast(pl.Float64, strict=False)
-    verdict = (
-        pl.when(pl.col("text").fill_null("").str.strip_chars() == "")
-        .then(NO_TEXT)
-        .when(pl.col("rating").fill_null("") == "")
-        .then(NO_RATING)
-        .when(number.is_in([float(rating) for rating in RATINGS]))
-        .then(number)
-        .otherwise(BAD_RATING)
-    )
-    verdicts = reviews.select(verdict.cast(pl.Int8)).to_series().to_numpy()
-    bad = reviews.select("review_id", "rating").filter(verdicts == BAD_RATING)
-    first = (int(bad["review_id"][0]), str(bad["rating"][0])) if bad.height else None
-    return CheckedRows(verdicts, text_hashes(reviews["text"]), first)
+def inspect(
+    reviews: pl.DataFrame, cleaned: pl.Series, rejected: Mapping[int, Rejected] = NOTHING_REJECTED
+) -> ReadRows:
+    """Look at some rows once, for the checks that need all rows.
+
+    Args:
+        reviews: as `to_reviews` returns them.
+        cleaned: what a model reads of each.
+        rejected: unreadable rows, by their position.
+
+    Raises:
+        UserError: the ratings are too different to be ratings.
+    """
+    written = reviews["rating"].fill_null("")
+    values = written.unique(maintain_order=True)
+    if len(values) > MOST_VALUES:
+        what = f"{len(values):,} different ratings in {len(written):,} rows, such as {values[1][:40]!r}"
+        raise UserError(f"{what}; name the column that holds the ratings with rating_column")
+    places = pl.int_range(len(values), dtype=pl.Int32, eager=True)
+    codes = written.replace_strict(values, places).to_numpy(writable=True)
+    codes[(reviews["text"].fill_null("").str.strip_chars() == "").to_numpy()] = -1
+    codes[list(rejected)] = -2
+    return ReadRows(values.to_list(), codes, text_hashes(cleaned), rejected)
 
 
 def conclude(
-    judged: list[CheckedRows], layout: Layout, on_bad_rows: OnBadRows, drop_duplicates: bool
+    read: list[ReadRows],
+    layout: Layout,
+    on_bad_rows: OnBadRows = "refuse",
+    drop_duplicates: bool = True,
+    scale: str = "auto",
+    seen: str = "",
 ) -> tuple[CheckedRows, CheckReport]:
-    """Combine the verdicts on all rows of a file, and find the duplicates.
+    """Recognise the scale of the ratings, reach a verdict on all rows of a file, and find the duplicates.
 
-    Rows without text or rating are dropped and counted; a rating other than a whole number 1-5 is refused, or
-    dropped if `on_bad_rows` says so. `drop_duplicates` keeps the first of the reviews with the same text.
-    With nine million different texts, two share a hash in one of 450,000 files.
+    Rows without text or rating are dropped and counted; a few ratings that are not on the scale are refused,
+    or dropped if `on_bad_rows` says so. `drop_duplicates` keeps the first of the reviews of which a model
+    reads the same. With nine million different texts, two share a hash in one of 450,000 files.
+
+    Args:
+        scale: as `recognise_scale` takes it.
+        seen: what was recognised about the file, in words.
 
     Raises:
-        UserError: bad ratings (refuse), nothing left, or one class only.
+        UserError: no scale, bad ratings (refuse), too many bad rows (drop), nothing left, or one class only.
     """
-    verdicts = np.concatenate([each.verdicts for each in judged])
-    hashes = np.concatenate([each.hashes for each in judged])
-    first_bad = next((each.first_bad for each in judged if each.first_bad), None)
-    if first_bad and on_bad_rows == "refuse":
-        row, value = first_bad
-        bad, rated = int((verdicts == BAD_RATING).sum()), int((verdicts > 0).sum())
-        what = (
-            f"{bad} of {rated + bad} ratings are not whole numbers 1-5, first {value!r} in data row {row + 1}"
-        )
-        raise UserError(f"column {layout.rating!r}: {what}; mend the file or pass on_bad_rows=drop")
+    counts: Counter[str] = Counter()
+    for rows in read:
+        counts.update(rows.counts())
+    recognised = recognise_scale(counts, scale, layout.rating)
+    verdicts = np.concatenate([rows.verdicts(recognised) for rows in read])
+    hashes = np.concatenate([rows.hashes for rows in read])
+    rejected = _rejected(read, verdicts, recognised)
+    _refuse_bad_rows(rejected, len(verdicts), layout, on_bad_rows)
     if drop_duplicates:
         usable = np.flatnonzero(verdicts > 0)
         repeated = ~pl.Series(hashes[usable]).is_first_distinct().to_numpy()
         verdicts[usable[repeated]] = DUPLICATE
-    rows = {verdict: int((verdicts == verdict).sum()) for verdict in (*DROPPED, *RATINGS)}
-    dropped = {why: rows[verdict] for verdict, why in DROPPED.items()}
-    kept = {rating: rows[rating] for rating in RATINGS}
+    dropped = {why: int((verdicts == verdict).sum()) for verdict, why in DROPPED.items()}
+    dropped |= dict(rejected["reason"].value_counts(sort=True).rows())
+    ranks = enumerate(recognised.scale.labels, start=1)
+    kept = {label: int((verdicts == rank).sum()) for rank, label in ranks}
     check_classes(kept)
-    return CheckedRows(verdicts, hashes, first_bad), CheckReport(layout.name, len(verdicts), dropped, kept)
+    report = CheckReport(seen, layout, recognised, len(verdicts), dropped, kept, rejected)
+    return CheckedRows(verdicts, hashes), report
 
 
-def check_classes(counts: dict[int, int]) -> None:
+def _rejected(read: list[ReadRows], verdicts: np.ndarray, recognised: RecognisedScale) -> pl.DataFrame:
+    """Return the bad rows of a file, with the columns `REJECTED`."""
+    off, bad, before = f"rating not on the scale {recognised.scale}", [], 0
+    for rows in read:
+        judged = verdicts[before : before + len(rows.codes)]
+        for place in np.flatnonzero((judged == BAD_RATING) | (judged == UNREADABLE)).tolist():
+            why = rows.rejected.get(place)
+            found = (why.reason, None, why.beginning) if why else (off, rows.values[rows.codes[place]], None)
+            bad.append((before + place + 1, *found))
+        before += len(judged)
+    return pl.DataFrame(bad, schema=REJECTED, orient="row")
+
+
+def _refuse_bad_rows(rejected: pl.DataFrame, rows: int, layout: Layout, on_bad_rows: OnBadRows) -> None:
+    """Raise a UserError if there are bad rows that may not be dropped."""
+    many = rejected.height > MOST_BAD * rows
+    if not rejected.height or on_bad_rows == "drop_any" or (on_bad_rows == "drop" and not many):
+        return
+    first = rejected.row(0, named=True)
+    value = f" {first['rating'][:60]!r}" if first["rating"] is not None else ""
+    each = ", ".join(f"{count:,}: {why}" for why, count in rejected["reason"].value_counts(sort=True).rows())
+    what = f"{rejected.height:,} of {rows:,} rows are bad ({each}), first{value} in data row {first['row']:,}"
+    remedy = f"on_bad_rows=drop_any, as they are more than {MOST_BAD:.0%}" if many else "on_bad_rows=drop"
+    raise UserError(f"column {layout.rating!r}: {what}; mend the file, or leave them out with {remedy}")
+
+
+def check_classes(counts: Mapping[Label, int]) -> None:
     """Raise a UserError unless there are two ratings or more, and enough reviews of each for three splits."""
     present = {rating: rows for rating, rows in counts.items() if rows}
     if len(present) < 2:

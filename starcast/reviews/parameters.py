@@ -1,5 +1,6 @@
 """Which reviews a step works on, and how they are checked, cleaned and split."""
 
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
@@ -7,7 +8,7 @@ from pydantic import AfterValidator, Field
 from starcast.cli.parameters import Parameters, Seed
 from starcast.reviews.scales import told_labels
 
-OnBadRows = Literal["refuse", "drop"]
+OnBadRows = Literal["refuse", "drop", "drop_any"]
 CleaningName = Literal["light", "study_a"]
 SplitRule = Literal["stratified", "hash", "given", "group", "time", "study_a"]
 WRITTEN = (".csv", ".jsonl", ".parquet")  # endings of the files that can be written
@@ -16,6 +17,20 @@ WRITTEN = (".csv", ".jsonl", ".parquet")  # endings of the files that can be wri
 def _check_scale(told: str) -> str:
     told_labels(told)
     return told
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is to be read, as far as the user says; what is empty is recognised.
+
+    Attributes:
+        reject: replace rows that cannot be read by nulls, with the reason, instead of refusing the file.
+    """
+
+    separator: str = ""
+    quoting: str = ""
+    encoding: str = ""
+    reject: bool = False
 
 
 class DataParameters(Parameters):
@@ -34,7 +49,8 @@ class DataParameters(Parameters):
     """ratings that there are: auto, a range (1-5, 0-10, 0.5-5/0.5), or labels from the worst to the best
     (bad,ok,good)"""
     on_bad_rows: OnBadRows = "refuse"
-    """what to do about ratings other than 1-5: refuse the file, or drop these rows"""
+    """what to do about rows that cannot be read or whose rating is not on the scale: refuse the file; drop
+    them if they are at most 5%; drop_any: drop them however many"""
     cleaning: CleaningName = "light"
     """light keeps every word; study_a removes stop words, as study A did"""
     lemmas: bool = False
@@ -46,6 +62,10 @@ class DataParameters(Parameters):
     """size of a stratified sample to use; 0: all reviews"""
     seed: Seed = 42
     """seed of all random numbers"""
+
+    def reading(self) -> Reading:
+        """Return how the file is to be read."""
+        return Reading(reject=self.on_bad_rows != "refuse")
 
     def data_parameters(self) -> "DataParameters":
         """Return the part that preprocessing needs."""

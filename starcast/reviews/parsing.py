@@ -3,13 +3,13 @@
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import polars as pl
 
 from starcast.cli.errors import UserError, first_line
 from starcast.reviews.blocks import TextBlock
+from starcast.reviews.parameters import Reading
 
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError)
 MOST_COLUMNS = 10_000  # each takes memory in every chunk
@@ -42,20 +42,6 @@ class Chunk(NamedTuple):
     share: float
     seen: str = ""
     rejected: Mapping[int, Rejected] = NOTHING_REJECTED
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a file is to be read, as far as the user says; what is empty is recognised.
-
-    Attributes:
-        reject: replace rows that cannot be read by nulls, with the reason, instead of refusing the file.
-    """
-
-    separator: str = ""
-    quoting: str = ""
-    encoding: str = ""
-    reject: bool = False
 
 
 AS_RECOGNISED = Reading()

@@ -1,6 +1,7 @@
 """Turn a file of reviews of any size into three splits on this machine, in little memory.
 
-The file is read once, chunk by chunk; the columns needed later are kept on the disk as Arrow.
+The file is read and cleaned once, chunk by chunk; the texts wait on the disk, as Arrow, until all rows are
+known.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,16 @@ import pyarrow as pa
 from starcast.cli.processes import scratch_folder
 from starcast.cli.progress import Progress
 from starcast.reviews.ahead import map_ahead
-from starcast.reviews.check import RATINGS, CheckedRows, CheckReport, conclude, judge, to_reviews
+from starcast.reviews.check import (
+    BAD_RATING,
+    BEGINNING,
+    REJECTED,
+    CheckReport,
+    ReadRows,
+    conclude,
+    inspect,
+    to_reviews,
+)
 from starcast.reviews.clean import Cleaner, join_title
 from starcast.reviews.hashing import digest_sum
 from starcast.reviews.layouts import Layout, recognise
@@ -37,14 +47,16 @@ class SplitFacts:
     """Statistics of some rows of the splits; the statistics of parts can be added up.
 
     Attributes:
-        counts: rows per split and rating, shape (3, 5).
+        counts: rows per split and rating, shape (3, labels).
         digests: sum of the hashes of the rows per split.
         lengths: how many `reviews` have which `rating` and `characters`, `before` and `after` cleaning.
+        beginnings: `row` (from 1) and `beginning` of the texts whose rating was bad.
     """
 
     counts: np.ndarray
     digests: tuple[int, ...]
     lengths: dict[str, pl.DataFrame]
+    beginnings: pl.DataFrame
 
     @classmethod
     def total(cls, parts: Iterable["SplitFacts"]) -> "SplitFacts":
@@ -52,7 +64,8 @@ class SplitFacts:
         every = list(parts)
         lengths = {when: _summed(pl.concat([part.lengths[when] for part in every])) for when in WHEN}
         digests = tuple(sum(sums) for sums in zip(*(part.digests for part in every), strict=True))
-        return cls(np.sum([part.counts for part in every], axis=0), digests, lengths)
+        counts = np.sum([part.counts for part in every], axis=0)
+        return cls(counts, digests, lengths, pl.concat([part.beginnings for part in every]))
 
 
 def _summed(lengths: pl.DataFrame) -> pl.DataFrame:
@@ -80,43 +93,49 @@ class PreparedFiles(NamedTuple):
 
 
 def prepare_here(parameters: DataParameters, file: Path, cleaner: Cleaner, folder: Path) -> PreparedFiles:
-    """Read the file once, decide where every row goes, clean the rows and write the splits into `folder`.
+    """Read and clean the file once, decide where every row goes, and write the splits into `folder`.
 
     Raises:
         UserError: the file cannot be read, or the checks refuse it.
     """
     with scratch_folder() as scratch, ExitStack() as stack:
         spool = scratch / "rows.arrow"
-        judged, layout, schema = _spool(parameters, file, spool)
-        places, checked = place(judged, layout, parameters)
-        show, found, done = Progress("reviews").counted("cleaning the reviews"), [], 0
+        read, layout, first = _spool(parameters, file, cleaner, spool)
+        places, checked = place(read, layout, parameters, first.seen)
+        show, found, done = Progress("reviews").counted("splitting the reviews"), [], 0
         writers = [stack.enter_context(RowGroups.to(folder / f"{name}.parquet")) for name in SPLITS]
-        for tables, facts in map_ahead(lambda rows: clean_batch(rows, places, cleaner), _rows_of(spool)):
+        labels = len(checked.scale.scale)
+        for tables, facts in map_ahead(lambda rows: split_batch(rows, places, labels), _rows_of(spool)):
             for writer, table in zip(writers, tables, strict=True):
                 writer.write(table)
             found.append(facts)
             reviews = int(facts.counts.sum())
             done += reviews
             show(reviews, done / int((places[1] >= 0).sum()))
-    return PreparedFiles(schema, checked, SplitFacts.total(found))
+    return PreparedFiles(first.table.schema, checked, SplitFacts.total(found))
 
 
 def place(
-    judged: list[CheckedRows], layout: Layout, parameters: DataParameters
+    read: list[ReadRows], layout: Layout, parameters: DataParameters, seen: str
 ) -> tuple[Places, CheckReport]:
     """Decide, after every row was checked, which rows are used and in which split, or refuse the file."""
-    whole, checked = conclude(judged, layout, parameters.on_bad_rows, parameters.split != "study_a")
-    assigned = assign(whole.verdicts, whole.hashes, parameters.split, parameters.sample_size, parameters.seed)
-    check_ratings(whole.verdicts, assigned, parameters.split, parameters.seed)
+    once, told = parameters.split != "study_a", parameters.scale
+    whole, checked = conclude(read, layout, parameters.on_bad_rows, once, told, seen)
+    scale, rule, seed = checked.scale.scale, parameters.split, parameters.seed
+    assigned = assign(whole.verdicts, whole.hashes, scale, rule, parameters.sample_size, seed)
+    check_ratings(whole.verdicts, assigned, scale, rule, seed)
     return (whole.verdicts, assigned), checked
 
 
 def _spool(
-    parameters: DataParameters, file: Path, spool: Path
-) -> tuple[list[CheckedRows], Layout, pl.Schema]:
-    """Check every row of a file, in order; keep texts and titles in record batches on the disk."""
+    parameters: DataParameters, file: Path, cleaner: Cleaner, spool: Path
+) -> tuple[list[ReadRows], Layout, Chunk]:
+    """Clean and inspect every row of a file, in order; keep the texts in record batches on the disk.
+
+    The chunk that is returned is the first of the file.
+    """
     named = parameters.text_column, parameters.rating_column, parameters.title_column
-    chunks = read_chunks(file)
+    chunks = read_chunks(file, parameters.reading())
     first = next(chunks)
     layout = recognise(first.table.columns, *named)
 
@@ -127,52 +146,59 @@ def _spool(
             yield before, chunk
             before += chunk.table.height
 
-    def judge_chunk(numbered: tuple[int, Chunk]) -> tuple[pa.Table, CheckedRows, float]:
-        """Return the rows of a chunk to be kept, the verdicts on them, and the share of the file read."""
+    def read_rows(numbered: tuple[int, Chunk]) -> tuple[pa.Table, ReadRows, float]:
+        """Return the texts of a chunk, what is known of its rows, and the share of the file read."""
         before, chunk = numbered
         reviews = to_reviews(chunk.table, layout, before)
-        rows = reviews.drop("rating").to_arrow(compat_level=pl.CompatLevel.oldest())
-        return rows, judge(reviews), chunk.share
+        cleaned = cleaner.clean(join_title(reviews)).alias("cleaned")
+        rows = reviews.drop("rating").with_columns(cleaned).to_arrow(compat_level=pl.CompatLevel.oldest())
+        return rows, inspect(reviews, cleaned, chunk.rejected), chunk.share
 
-    judged, show = [], Progress("reviews").counted("reading the file")
+    read, show = [], Progress("reviews").counted("reading the file")
     with pa.OSFile(str(spool), "wb") as sink:
         writer = None
-        for rows, verdicts, share in map_ahead(judge_chunk, numbered()):
+        for rows, known, share in map_ahead(read_rows, numbered()):
             writer = writer or pa.ipc.new_file(sink, rows.schema)
             writer.write(rows)
-            judged.append(verdicts)
-            show(len(verdicts.verdicts), share)
+            read.append(known)
+            show(len(known.codes), share)
         assert writer is not None, "a file without rows is refused"
         writer.close()
-    return judged, layout, first.table.schema
+    return read, layout, first
 
 
 def _rows_of(spool: Path) -> Iterator[pl.DataFrame]:
-    """Yield the kept rows in order, a few thousand at once: `review_id`, `text` and, if used, `title`."""
+    """Yield the kept rows in order, some thousands at once, with the columns of `split_batch`."""
     with pa.memory_map(str(spool)) as source:
         reader = pa.ipc.open_file(source)
         for number in range(reader.num_record_batches):
             yield to_table(reader.get_batch(number))
 
 
-def clean_batch(
-    rows: pl.DataFrame, places: Places, cleaner: Cleaner
-) -> tuple[list[pl.DataFrame], SplitFacts]:
-    """Clean the rows that are in a split; return a table per split, and the facts about them.
+def split_batch(rows: pl.DataFrame, places: Places, labels: int) -> tuple[list[pl.DataFrame], SplitFacts]:
+    """Return a table per split of the rows that are in one, and the facts about them.
 
     Args:
-        rows: `review_id` (row number in the file), `text` and, if it is used, `title`.
+        rows: `review_id` (row number in the file), `text`, if it is used `title`, and `cleaned`.
+        labels: number of labels of the scale.
     """
     (verdicts, assigned), numbers = places, rows["review_id"].to_numpy()
     rating, split = pl.Series("rating", verdicts[numbers]), pl.Series("split", assigned[numbers])
-    placed = rows.with_columns(rating, split).filter(pl.col("split") >= 0)
-    placed = placed.with_columns(cleaner.clean(join_title(placed)).alias("cleaned"))
+    rated = rows.with_columns(rating, split)
+    beginning = pl.col("text").str.slice(0, BEGINNING).alias("beginning")
+    beginnings = rated.filter(rating == BAD_RATING).select((pl.col("review_id") + 1).alias("row"), beginning)
     title = ("title",) if "title" in rows.columns else ()
-    kept = placed.select("split", "review_id", "text", "rating", *title, "cleaned")
+    kept = rated.filter(split >= 0).select("split", "review_id", "text", "rating", *title, "cleaned")
     tables = [kept.filter(pl.col("split") == index).drop("split") for index in range(len(SPLITS))]
-    counts = np.array([np.bincount(table["rating"], minlength=len(RATINGS) + 1)[1:] for table in tables])
+    counts = np.array([np.bincount(table["rating"], minlength=labels + 1)[1:] for table in tables])
     lengths = {}
     for when, texts in zip(WHEN, (join_title(kept), kept["cleaned"]), strict=True):
         characters = texts.str.len_chars().cast(pl.Int64).alias("characters")
         lengths[when] = _summed(kept.select("rating", characters, pl.lit(1, pl.Int64).alias("reviews")))
-    return tables, SplitFacts(counts, tuple(map(digest_sum, tables)), lengths)
+    return tables, SplitFacts(counts, tuple(map(digest_sum, tables)), lengths, beginnings)
+
+
+def rejected_rows(checked: CheckReport, facts: SplitFacts) -> pl.DataFrame:
+    """Return the rows that were dropped as bad, each with its beginning."""
+    known = pl.coalesce("beginning", "beginning_right").alias("beginning")
+    return checked.rejected.join(facts.beginnings, "row", "left").with_columns(known).select(*REJECTED)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from starcast.cli.errors import UserError
-from starcast.reviews.check import RATINGS, check_classes
+from starcast.evaluation.scale import Scale
+from starcast.reviews.check import check_classes
 from starcast.reviews.hashing import uniform
 from starcast.reviews.parameters import SplitRule
 from starcast.reviews.times import DAY, shown
@@ -19,22 +20,22 @@ DRAWS, CLOSE = 100, 0.02  # of groups at most; how far a good draw may be from t
 
 
 def assign(
-    verdicts: np.ndarray, keys: np.ndarray, rule: SplitRule, sample_size: int, seed: int
+    verdicts: np.ndarray, keys: np.ndarray, scale: Scale, rule: SplitRule, sample_size: int, seed: int
 ) -> np.ndarray:
     """Return the split of every row of a file as its index in `SPLITS`, or `NOWHERE`, shape (rows,), int8.
 
     Args:
-        verdicts: above 0 for the rows that can be used: their ratings.
+        verdicts: above 0 for the rows that can be used: the ranks of their ratings.
         keys: what the rule goes by, shape (rows,); see `draw_parts`.
 
     Raises:
         UserError: more reviews are wanted than there are, or too few of a rating, a group or a time are left.
     """
     usable = np.flatnonzero(verdicts > 0)
-    strata = verdicts[usable] + len(RATINGS) * (keys[usable] if rule == "given" else 0)
+    strata = verdicts[usable] + len(scale) * (keys[usable] if rule == "given" else 0)
     rows = usable[take_sample(strata, sample_size, seed)]
     ratings = verdicts[rows]
-    check_classes({rating: int((ratings == rating).sum()) for rating in RATINGS})
+    check_classes({label: int((ratings == rank).sum()) for rank, label in enumerate(scale.labels, start=1)})
     assigned = np.full(len(verdicts), NOWHERE, dtype=np.int8)
     for index, part in enumerate(draw_parts(ratings, keys[rows], rule, seed)):
         assigned[rows[part]] = index
@@ -61,7 +62,9 @@ def describe(keys: np.ndarray, assigned: np.ndarray, rule: SplitRule) -> list[st
     return []
 
 
-def check_ratings(ratings: np.ndarray, assigned: np.ndarray, rule: SplitRule, seed: int) -> list[str]:
+def check_ratings(
+    ratings: np.ndarray, assigned: np.ndarray, scale: Scale, rule: SplitRule, seed: int
+) -> list[str]:
     """Return a line for every split that lacks a rating which others have.
 
     Raises:
@@ -70,7 +73,8 @@ def check_ratings(ratings: np.ndarray, assigned: np.ndarray, rule: SplitRule, se
     lines = []
     for index, name in enumerate(SPLITS):
         absent = np.setdiff1d(ratings[assigned != NOWHERE], ratings[assigned == index]).tolist()
-        what = f"no review of rating {', '.join(map(str, absent))} fell into the {name} split"
+        labels = ", ".join(scale.names[rank - 1] for rank in absent)
+        what = f"no review of rating {labels} fell into the {name} split"
         if absent and rule not in ("given", "time"):
             raise UserError(f"{what}; use split=stratified or a seed other than {seed}")
         if absent and name == "train":

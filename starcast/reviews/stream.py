@@ -11,7 +11,8 @@ import polars as pl
 from starcast.cli.errors import UserError
 from starcast.reviews import delimited, json_lines, parquet
 from starcast.reviews.blocks import kind_of, read_blocks
-from starcast.reviews.parsing import AS_RECOGNISED, Chunk, Reading
+from starcast.reviews.parameters import Reading
+from starcast.reviews.parsing import AS_RECOGNISED, Chunk
 
 ROWS = 10_000  # in a chunk, at most
 LONGEST_VALUE = 1_000_000  # characters: as long as a novel, longer than any review

@@ -9,7 +9,6 @@ import pickle
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +17,11 @@ import pyarrow as pa
 
 from starcast.cli.errors import UserError
 from starcast.reviews import layouts
-from starcast.reviews.check import CheckedRows, judge, to_reviews
-from starcast.reviews.clean import Cleaner
+from starcast.reviews.check import ReadRows, inspect, to_reviews
+from starcast.reviews.clean import Cleaner, join_title
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parquet import RowGroups, to_table
-from starcast.reviews.prepare import Places, PreparedFiles, SplitFacts, clean_batch, place
+from starcast.reviews.prepare import Places, PreparedFiles, SplitFacts, place, split_batch
 from starcast.reviews.split import SPLITS
 from starcast.reviews.stream import read_chunks
 from starcast.reviews.write import part_name
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from pyspark import Broadcast
     from pyspark.sql import Row
 
-JUDGED, WRITTEN = "part int, judged binary", "facts binary"
+READ, WRITTEN = "part int, read binary", "facts binary"
 
 
 def prepare_on_spark(parameters: PreprocessParameters, file: Path, cleaner: Cleaner) -> PreparedFiles:
@@ -45,17 +44,20 @@ def prepare_on_spark(parameters: PreprocessParameters, file: Path, cleaner: Clea
     Raises:
         UserError: as there, or Spark fails, or executors cannot reach the file or the run's artifacts.
     """
-    first = next(read_chunks(file)).table
+    first = next(read_chunks(file, parameters.reading()))
     named = parameters.text_column, parameters.rating_column, parameters.title_column
-    layout, uploads = layouts.recognise(first.columns, *named), uploads_of_run()
+    layout, uploads = layouts.recognise(first.table.columns, *named), uploads_of_run()
     used = dict.fromkeys(filter(None, (layout.text, layout.rating, layout.title)))
     with spark_session(parameters.spark_master, f"starcast preprocess {file.name}", SETTINGS) as session:
-        table = read_reviews(session, file, first.columns)
-        rows = table.select([table[table.columns[first.columns.index(name)]].alias(name) for name in used])
-        told = run_jobs(session.sparkContext, rows.mapInArrow(partial(_judge, layout), JUDGED).collect)
-        judged, begins = _in_order(told)
-        places, checked = place(judged, layout, parameters)
-        shared = session.sparkContext.broadcast((places, begins))
+        columns = first.table.columns
+        table = read_reviews(session, file, columns)
+        rows = table.select([table[table.columns[columns.index(name)]].alias(name) for name in used])
+        told = run_jobs(
+            session.sparkContext, rows.mapInArrow(partial(_inspect, layout, cleaner), READ).collect
+        )
+        read, begins = _in_order(told)
+        places, checked = place(read, layout, parameters, first.seen)
+        shared = session.sparkContext.broadcast((places, len(checked.scale.scale), begins))
         writing = rows.mapInArrow(partial(_write, layout, cleaner, shared, uploads), WRITTEN)
         written = run_jobs(session.sparkContext, writing.collect)
     facts = SplitFacts.total(pickle.loads(row["facts"]) for row in written)
@@ -63,40 +65,40 @@ def prepare_on_spark(parameters: PreprocessParameters, file: Path, cleaner: Clea
         raise UserError(f"{file.name}: changed while it was read; run the command again")
     filled = (facts.counts.sum(axis=1) > 0).tolist()
     uploads.check({f"splits/{name}.parquet": int(some) for name, some in zip(SPLITS, filled, strict=True)})
-    return PreparedFiles(first.schema, checked, facts)
+    return PreparedFiles(first.table.schema, checked, facts)
 
 
-def _judge(layout: Layout, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Check a partition's rows in an executor."""
+def _inspect(layout: Layout, cleaner: Cleaner, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Clean and inspect a partition's rows in an executor."""
     part = pa.array([partition_number()], pa.int32())
     for table in map(to_table, batches):
-        judged = pickle.dumps(judge(to_reviews(table, layout)))
-        yield pa.RecordBatch.from_pydict({"part": part, "judged": [judged]})
+        reviews = to_reviews(table, layout)
+        read = pickle.dumps(inspect(reviews, cleaner.clean(join_title(reviews))))
+        yield pa.RecordBatch.from_pydict({"part": part, "read": [read]})
 
 
-def _in_order(told: "list[Row]") -> tuple[list[CheckedRows], dict[int, int]]:
-    """Return the verdicts in file order, and the number of each partition's first row."""
-    judged: list[CheckedRows] = []
+def _in_order(told: "list[Row]") -> tuple[list[ReadRows], dict[int, int]]:
+    """Return what is known of the rows in file order, and the number of each partition's first row."""
+    read: list[ReadRows] = []
     begins: dict[int, int] = {}
     before = 0
     for row in sorted(told, key=lambda row: row["part"]):  # within a partition they are in order
-        each: CheckedRows = pickle.loads(row["judged"])
+        each: ReadRows = pickle.loads(row["read"])
         begins.setdefault(row["part"], before)
-        bad = each.first_bad and (each.first_bad[0] + before, each.first_bad[1])
-        judged.append(replace(each, first_bad=bad))
-        before += len(each.verdicts)
-    return judged, begins
+        read.append(each)
+        before += len(each.codes)
+    return read, begins
 
 
 def _write(
     layout: Layout,
     cleaner: Cleaner,
-    shared: "Broadcast[tuple[Places, dict[int, int]]]",
+    shared: "Broadcast[tuple[Places, int, dict[int, int]]]",
     uploads: Uploads,
     batches: Iterable[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     """Clean a partition's rows in an executor and upload its part of each split to the run."""
-    places, begins = shared.value
+    places, labels, begins = shared.value
     part, found = partition_number(), []
     begin = begins.get(part, 0)
     with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +107,8 @@ def _write(
             writers = [stack.enter_context(RowGroups.to(file)) for file in files]
             for table in map(to_table, batches):
                 reviews = to_reviews(table, layout, begin).drop("rating")
-                splits, facts = clean_batch(reviews, places, cleaner)
+                cleaned = cleaner.clean(join_title(reviews)).alias("cleaned")
+                splits, facts = split_batch(reviews.with_columns(cleaned), places, labels)
                 for writer, split in zip(writers, splits, strict=True):
                     writer.write(split)
                 found.append(facts)

@@ -11,10 +11,10 @@ from starcast.reports import figures
 from starcast.reports.files import write_json
 from starcast.reviews import check, clean, sources
 from starcast.reviews.hashing import digest_text
-from starcast.reviews.layouts import Layout, recognise
+from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import DataParameters
 from starcast.reviews.parquet import schema_of
-from starcast.reviews.prepare import length_summary, prepare_here
+from starcast.reviews.prepare import length_summary, prepare_here, rejected_rows
 from starcast.reviews.sources import file_digest
 from starcast.reviews.split import SPLITS
 from starcast.spark.parameters import Executor, PreprocessParameters
@@ -121,15 +121,15 @@ def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) 
     lines = checked.lines()
     for name, reviews in counts.items():
         shares = " / ".join(f"{rows / sum(reviews):.1%}" for rows in reviews)
-        lines.append(f"{name}: {sum(reviews):,} reviews; shares of 1-5 stars {shares}")
+        lines.append(f"{name}: {sum(reviews):,} reviews; shares of the ratings {shares}")
     digests = {"file": file_digest(file), **dict(zip(SPLITS, map(digest_text, facts.digests), strict=True))}
-    report = {"file": file.name, "lines": lines, "dropped": checked.dropped, "counts": counts}
-    report["digests"] = digests
-    named = parameters.text_column, parameters.rating_column, parameters.title_column
-    report["columns"] = asdict(recognise(list(schema), *named))
+    report: dict[str, Any] = {"file": file.name, "lines": lines, "dropped": checked.dropped, "counts": counts}
+    report |= {"columns": asdict(checked.layout), "labels": checked.scale.scale.labels, "digests": digests}
     summaries = {when: length_summary(lengths) for when, lengths in facts.lengths.items()}
     with runs.artifacts_of_run() as folder:
         write_json(folder / "report.json", {**report, "length_in_characters": summaries})
+        if checked.rejected.height:
+            rejected_rows(checked, facts).write_csv(folder / "rejected_rows.csv")
         for when, lengths in facts.lengths.items():
             picture = figures.length_picture(lengths, f"Length of reviews {when} cleaning")
             picture.save(folder / f"length_{when}_cleaning.png")

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from starcast.reviews.check import CheckReport, conclude, judge
+from starcast.reviews.check import CheckReport, conclude, inspect
+from starcast.reviews.clean import Cleaner, join_title
 from starcast.reviews.hashing import text_hashes
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import OnBadRows, SplitRule
@@ -21,8 +22,9 @@ def read_table(path: Path) -> pl.DataFrame:
 def check_reviews(
     reviews: pl.DataFrame, layout: Layout, on_bad_rows: OnBadRows = "refuse", drop_duplicates: bool = True
 ) -> tuple[pl.DataFrame, CheckReport]:
-    """Return the usable reviews of a table, with `rating` as a whole number 1-5."""
-    judged, report = conclude([judge(reviews)], layout, on_bad_rows, drop_duplicates)
+    """Return the usable reviews of a table, with `rating` as its rank on the scale, from 1."""
+    cleaned = Cleaner.create("light").clean(join_title(reviews))
+    judged, report = conclude([inspect(reviews, cleaned)], layout, on_bad_rows, drop_duplicates)
     return reviews.with_columns(pl.Series("rating", judged.verdicts)).filter(pl.col("rating") > 0), report
 
 

@@ -6,16 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starcast.cli.errors import UserError
-from starcast.reviews.check import RATINGS, SMALLEST_CLASS, CheckReport, to_reviews
+from starcast.reviews.check import SMALLEST_CLASS, CheckReport, conclude, inspect, to_reviews
 from starcast.reviews.layouts import Layout
+from starcast.reviews.parsing import Rejected
+from starcast.reviews.scales import recognise_scale
 from tests.reviews.tables import check_reviews
 
 LAYOUT = Layout("plain", "text", "rating")
 TITLED = Layout("plain", "text", "rating", "title")
-NOT_A_RATING = ["0", "6", "-1", "3.5", "five", "5 stars", "NaN", "inf", "-inf", "1,0"]
+NOT_A_RATING = ["0", "6", "-1", "3.5", "5 thumbs", "inf", "-inf", "1,05"]
 Row = tuple[str | None, str | None]
 # Enough of two ratings for every check to pass; no text of theirs comes up in a test.
-BASE: list[Row] = [(f"base {i}", "1" if i < SMALLEST_CLASS else "5") for i in range(2 * SMALLEST_CLASS)]
+BASE: list[Row] = [(f"base {i}", "1" if i < 30 else "5") for i in range(60)]
 
 
 def reviews_of(rows: list[Row], base: list[Row] = BASE) -> pl.DataFrame:
@@ -70,7 +72,7 @@ def test_whole_numbers_are_ratings_however_written(written: str, rating: int) ->
 @pytest.mark.parametrize("written", NOT_A_RATING)
 def test_a_bad_rating_is_refused_with_count_and_first_value(written: str) -> None:
     message = refusal(reviews_of([("x", "5"), ("y", written), ("z", "seven")]))
-    assert f"2 of {3 + len(BASE)} ratings" in message
+    assert f"2 of {3 + len(BASE)} rows are bad" in message
     assert f"first {written!r} in data row 2;" in message
     assert "column 'rating'" in message
     assert "on_bad_rows=drop" in message
@@ -80,7 +82,7 @@ def test_a_bad_rating_is_refused_with_count_and_first_value(written: str) -> Non
 def test_a_bad_rating_is_dropped_and_counted_when_asked(written: str) -> None:
     kept, report = check_reviews(reviews_of([("x", "5"), ("y", written), ("z", "seven")]), LAYOUT, "drop")
     assert kept.filter(pl.col("text").is_in(["x", "y", "z"]))["text"].to_list() == ["x"]
-    assert report.dropped["rating not a whole number 1-5"] == 2
+    assert report.dropped["rating not on the scale 1-5"] == 2
 
 
 def test_the_row_of_a_bad_rating_is_counted_in_the_file() -> None:
@@ -119,6 +121,48 @@ def test_the_first_of_equal_texts_is_kept() -> None:
     )
     assert kept.filter(text="same").select("review_id", "rating").rows() == [(0, 5)]
     assert report.dropped["same text as an earlier review"] == 2
+
+
+@pytest.mark.parametrize(
+    "again",
+    ["Same text, here. ", "same text here", "Same text,\r\nhere.", "SAME TEXT here...", "Same  text\there"],
+)
+def test_texts_that_read_the_same_once_cleaned_are_duplicates(again: str) -> None:
+    kept, report = check_reviews(reviews_of([("Same text, here.", "5"), (again, "1")]), LAYOUT)
+    assert report.dropped["same text as an earlier review"] == 1
+    assert again not in kept["text"].to_list()
+
+
+def test_bad_rows_are_listed_with_row_reason_and_rating() -> None:
+    reviews = reviews_of([("x", "5"), ("y", "six"), (None, None)])
+    rejected = {2: Rejected("more fields than the header", "torn,row,of,four")}
+    _, report = conclude([inspect(reviews, reviews["text"], rejected)], LAYOUT, "drop")
+    assert report.rejected.rows() == [
+        (2, "rating not on the scale 1-5", "six", None),
+        (3, "more fields than the header", None, "torn,row,of,four"),
+    ]
+    assert report.dropped["more fields than the header"] == 1
+    assert (
+        "dropped 1: more fields than the header; first in data row 3, all in rejected_rows.csv"
+        in report.lines()
+    )
+
+
+@pytest.mark.parametrize(("bad", "dropped"), [(3, True), (4, False)])
+def test_more_bad_rows_than_one_in_twenty_are_dropped_only_when_asked_for(bad: int, dropped: bool) -> None:
+    reviews = reviews_of([(None, None)] * bad)
+    rejected = dict.fromkeys(range(bad), Rejected("not UTF-8", "caf"))
+    read = [inspect(reviews, reviews["text"], rejected)]
+    if not dropped:
+        with pytest.raises(UserError, match="on_bad_rows=drop_any"):
+            conclude(read, LAYOUT, "drop")
+    for rule in ("drop", "drop_any")[not dropped :]:
+        assert sum(conclude(read, LAYOUT, rule)[1].kept.values()) == len(BASE)
+
+
+def test_a_column_of_a_thousand_values_is_not_one_of_ratings() -> None:
+    with pytest.raises(UserError, match="1,063 different ratings in 1,121 rows, such as '1 euros'; name the"):
+        check_reviews(reviews_of([(f"text {i}", f"{i} euros") for i in range(1_061)]), LAYOUT)
 
 
 def test_equal_texts_are_kept_when_asked() -> None:
@@ -162,7 +206,7 @@ def test_a_rating_too_rare_to_split_is_refused(rows: int) -> None:
 
 def test_the_smallest_rating_that_can_be_split_is_accepted() -> None:
     _, report = check_reviews(reviews_of([(f"text {i}", "3") for i in range(SMALLEST_CLASS)]), LAYOUT)
-    assert report.kept == {1: 5, 2: 0, 3: 5, 4: 0, 5: 5}
+    assert report.kept == {1: 30, 2: 0, 3: 5, 4: 0, 5: 30}
 
 
 def test_duplicates_count_before_a_rating_is_called_rare() -> None:
@@ -170,10 +214,16 @@ def test_duplicates_count_before_a_rating_is_called_rare() -> None:
 
 
 def test_the_report_reads_as_lines() -> None:
-    report = CheckReport("plain", 1234, {"no text": 0, "no rating": 1034}, {1: 50, 5: 150})
+    rejected = pl.DataFrame({"row": [7, 9], "reason": ["torn", "torn"], "rating": None, "beginning": "x"})
+    dropped = {"no text": 0, "no rating": 1032, "torn": 2}
+    scale = recognise_scale({"1": 50, "5": 150}, "auto")
+    report = CheckReport("tab-separated", TITLED, scale, 1234, dropped, {1: 50, 5: 150}, rejected)
+    columns = "text from 'text', rating from 'rating', title from 'title'"
     assert report.lines() == [
-        "read 1,234 rows, layout: plain",
-        "dropped 1,034: no rating",
+        f"read 1,234 rows, tab-separated, layout: plain, {columns}",
+        scale.line,
+        "dropped 1,032: no rating",
+        "dropped 2: torn; first in data row 7, all in rejected_rows.csv",
         "kept 200 reviews; 1: 50 (25.0%), 5: 150 (75.0%)",
     ]
 
@@ -205,6 +255,6 @@ def test_what_is_kept_is_the_first_good_review_of_each_text(rows: list[Row]) -> 
     kept, report = check_reviews(reviews_of(rows, [*twos, *BASE]), LAYOUT, "drop")
     assert kept["review_id"].to_list() == kept_by_hand([*rows, *twos, *BASE])
     assert kept["text"].is_unique().all()
-    assert set(kept["rating"].to_list()) <= set(RATINGS)
+    assert set(kept["rating"].to_list()) <= {1, 2, 3, 4, 5}
     assert report.read == kept.height + sum(report.dropped.values())
     assert sum(report.kept.values()) == kept.height

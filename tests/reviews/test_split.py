@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.scale import STARS
 from starcast.reviews.check import SMALLEST_CLASS
 from starcast.reviews.hashing import digest_sum, digest_text, text_hashes
 from starcast.reviews.parameters import SplitRule
@@ -125,7 +126,7 @@ def test_a_sample_too_small_to_split_is_the_users_mistake() -> None:
 
 
 def assign_reviews(reviews: pl.DataFrame, rule: SplitRule, sample_size: int, seed: int) -> np.ndarray:
-    return assign(reviews["rating"].to_numpy(), text_hashes(reviews["text"]), rule, sample_size, seed)
+    return assign(reviews["rating"].to_numpy(), text_hashes(reviews["text"]), STARS, rule, sample_size, seed)
 
 
 @pytest.mark.parametrize("rule", ["stratified", "hash", "study_a"])
@@ -160,7 +161,7 @@ def test_a_split_by_hash_without_one_of_the_ratings_is_told() -> None:
     reviews = table_of([5, 5, 5])
     assigned = assign_reviews(reviews, "hash", 0, 1)
     with pytest.raises(UserError, match=message):
-        check_ratings(reviews["rating"].to_numpy(), assigned, "hash", 1)
+        check_ratings(reviews["rating"].to_numpy(), assigned, STARS, "hash", 1)
 
 
 TABLES = st.lists(

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.scale import STARS
 from starcast.reviews.parameters import SplitRule
 from starcast.reviews.split import SPLITS, assign, check_ratings, describe, draw_parts
 from starcast.reviews.split_keys import join_keys, read_keys, same_key
@@ -21,7 +22,7 @@ def some_ratings(size: int) -> np.ndarray:
 
 
 def split_by(keys: np.ndarray, rule: SplitRule, seed: int = 1, sample_size: int = 0) -> np.ndarray:
-    return assign(some_ratings(len(keys)), keys, rule, sample_size, seed)
+    return assign(some_ratings(len(keys)), keys, STARS, rule, sample_size, seed)
 
 
 def shares(assigned: np.ndarray) -> np.ndarray:
@@ -46,8 +47,8 @@ def test_groups_are_split_alike_whatever_the_order_of_the_rows(seed: int) -> Non
     random = np.random.default_rng(seed)
     ratings, keys = some_ratings(500), random.integers(0, 40, 500)
     mixed = random.permutation(500)
-    first = assign(ratings, keys, "group", 0, seed)
-    again = assign(ratings[mixed], keys[mixed], "group", 0, seed)
+    first = assign(ratings, keys, STARS, "group", 0, seed)
+    again = assign(ratings[mixed], keys[mixed], STARS, "group", 0, seed)
     assert (first[mixed] == again).all()
 
 
@@ -120,7 +121,7 @@ def test_given_splits_are_kept(keys: list[int], seed: int) -> None:
 def test_a_split_that_is_not_given_is_drawn_from_training(missing: int) -> None:
     keys = np.where(np.arange(1000) < 700, TRAIN, TEST + VALIDATION - missing)
     ratings = some_ratings(1000)
-    assigned = assign(ratings, keys, "given", 0, 1)
+    assigned = assign(ratings, keys, STARS, "given", 0, 1)
     kept = TEST + VALIDATION - missing
     assert ((assigned == kept) == (keys == kept)).all()
     share = {VALIDATION: 0.3, TEST: 0.2}[missing]
@@ -156,13 +157,15 @@ def test_a_sample_of_any_size_is_split_by_the_same_rule(rule: SplitRule) -> None
 
 def test_a_rating_that_a_held_out_split_lacks_is_said_and_one_to_learn_is_needed() -> None:
     ratings, assigned = np.array([1, 2, 1, 2, 1, 3]), np.array([0, 0, 1, 1, 2, -1])
-    assert check_ratings(ratings, assigned, "time", 1) == ["no review of rating 2 fell into the test split"]
+    assert check_ratings(ratings, assigned, STARS, "time", 1) == [
+        "no review of rating 2 fell into the test split"
+    ]
     with pytest.raises(
         UserError, match=r"^no review of rating 2 fell into the train split, so it cannot be learned"
     ):
-        check_ratings(ratings, np.where(assigned < 0, assigned, 2 - assigned), "given", 1)
+        check_ratings(ratings, np.where(assigned < 0, assigned, 2 - assigned), STARS, "given", 1)
     with pytest.raises(UserError, match=r"use split=stratified or a seed other than 1$"):
-        check_ratings(ratings, assigned, "group", 1)
+        check_ratings(ratings, assigned, STARS, "group", 1)
 
 
 def test_splits_are_read_in_their_usual_spellings() -> None:

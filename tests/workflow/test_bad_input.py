@@ -11,6 +11,7 @@ import pytest
 from starcast.cli import parameters as step_parameters
 from starcast.cli.errors import UserError
 from starcast.reviews.parameters import DataParameters
+from starcast.tracking.artifacts import fetch
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.predict import predict
 from starcast.workflow.predict_parameters import PredictParameters
@@ -59,10 +60,10 @@ def two_in_a_class() -> str:
 FILES: dict[str, tuple[bytes, str]] = {
     "rating 0": (
         reviews_with({3: 0}).encode(),
-        "1 of 60 ratings are not whole numbers 1-5, first '0' in data row 4",
+        "1 of 60 rows are bad (1: rating not on the scale 1-5), first '0' in data row 4",
     ),
     "rating 6": (reviews_with({3: 6}).encode(), "first '6'"),
-    "rating 3.5": (reviews_with({0: 3.5, 1: 4.5}).encode(), "2 of 60 ratings"),
+    "rating 3.5": (reviews_with({0: 3.5, 1: 4.5}).encode(), "2 of 60 rows"),
     "rating text": (reviews_with({3: "five"}).encode(), "first 'five'"),
     "empty file": (b"", "the file is empty"),
     "header only": (b"text,rating\n", "a header and no rows"),
@@ -88,11 +89,16 @@ def test_bad_file(store: mlflow.MlflowClient, tmp_path: Path, name: str) -> None
     assert statuses(store) == ["FAILED"]
 
 
-def test_bad_rows_can_be_dropped(store: mlflow.MlflowClient, tmp_path: Path) -> None:
+def test_bad_rows_can_be_dropped_and_are_listed(store: mlflow.MlflowClient, tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_text(reviews_with({40: 0, 41: "five", 42: "5.0"}))
     prepared = preprocess(DataParameters(data=str(path), on_bad_rows="drop"))
-    assert prepared.report["dropped"]["rating not a whole number 1-5"] == 2
+    assert prepared.report["dropped"]["rating not on the scale 1-5"] == 2
+    listed = pl.read_csv(fetch(prepared.run_id, "rejected_rows.csv"))
+    assert listed.columns == ["row", "reason", "rating", "beginning"]
+    assert listed["row"].to_list() == [41, 42]
+    assert listed["rating"].to_list() == ["0", "five"]
+    assert listed["beginning"].to_list() == make_reviews(60)["text"].str.slice(0, 80)[40:42].to_list()
     assert statuses(store) == ["FINISHED"]
 
 
