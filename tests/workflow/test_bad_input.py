@@ -148,7 +148,7 @@ def test_bad_parameter_begins_no_run(
         ("preprocess", {"text_column": "review"}, "no column 'review'; the file has title, text, rating"),
         ("train", {"from_run": "0" * 32}, "neither a search, a trial nor a candidate"),
         ("predict", {}, "make one first: cd "),
-        ("predict", {"model": "runs:/1/model"}, "should read models:/<name>@<alias>"),
+        ("predict", {"model": "runs:/1/model"}, "should read models:/<name>, models:/<name>@<alias>"),
     ],
 )
 def test_mistake_found_later_fails_the_run(
