@@ -70,6 +70,6 @@ class Predictor:
 
 
 def trained_columns(description: dict[str, Any]) -> Layout | None:
-    """Return the columns in a description that `save` wrote; None before version 0.7."""
+    """Return the columns in a description that `save` wrote; None where an earlier version wrote it."""
     columns = description.get("columns")
     return Layout(**columns) if columns else None

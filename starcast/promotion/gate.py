@@ -110,6 +110,11 @@ def signed(gain: Estimate) -> str:
     return f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
 
 
+def gain_text(gain: Estimate) -> str:
+    """Return how much better the challenger is, in words."""
+    return f"{'better by' if gain.value > 0 else 'no better,'} {signed(gain)}"
+
+
 def _thresholds(scores: Draws, limits: Limits) -> list[GateCheck]:
     checks = []
     for name, limit in limits.thresholds.items():

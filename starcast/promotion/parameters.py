@@ -60,7 +60,7 @@ class PromoteParameters(Parameters):
     thresholds: Thresholds = Field({"f1_macro": 0.3, "within_one": 0.8})
     """scores that a first model must reach, as JSON"""
     allow_seen: bool = False
-    """compare even if the champion was trained on some of these test reviews"""
+    """compare on all test reviews, even those that the champion was trained on"""
     trust_model_code: bool = False
     """run the code that a model of another project brings along"""
     rollback: bool = False

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from starcast.promotion.gate import METRICS, Verdict, improvement, signed
+from starcast.promotion.gate import METRICS, Verdict, gain_text, improvement, signed
 from starcast.reports.page import Content, Matrices, Picture, Report, Section
 from starcast.reports.style import PALE
 from starcast.reports.table import Table
@@ -51,7 +51,7 @@ def answer(verdict: Verdict, facts: VerdictNotes) -> tuple[str, ...]:
     """Return the outcome, the reason and the warnings."""
     metric = verdict.limits.metric
     ours, theirs = (each.estimate(metric) for each in (verdict.challenger_draws, verdict.baseline_draws))
-    better = f"better by {signed(improvement(metric, verdict.gains[metric].estimate))}"
+    better = gain_text(improvement(metric, verdict.gains[metric].estimate))
     on = f"on the same {len(verdict.ratings):,} test reviews (paired 95% bootstrap interval)"
     failed = [f"{c.name}: {c.found}, required {c.asked}" for c in verdict.checks if not c.passed]
     why = f"Failed: {'; '.join(failed)}." if failed else f"All {len(verdict.checks)} checks pass."

@@ -14,14 +14,16 @@ from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
 from starcast.reports import figures, files
 from starcast.reports.table import plain
+from starcast.reviews.hashing import digest_sum, digest_text
 from starcast.tracking import champions, commands, held_out, lineage, registry, runs, scoring, store
 
+FEWEST = 100  # test reviews on which a verdict is reached although others had to be left out
 OutcomeTag = Literal["won", "lost", "overtaken", "rollback", "none"]
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict on a challenger, the champion it was judged against, if any, and the reviews."""
+    """A verdict on a challenger, the champion it was judged against, if any, and the predicted reviews."""
 
     verdict: gate.Verdict
     challenger: registry.Version
@@ -33,8 +35,8 @@ class Judgement:
     def summary(self) -> str:
         """Return the deciding score and its improvement as a sentence."""
         metric = self.verdict.limits.metric
-        better = gate.signed(gate.improvement(metric, self.verdict.gains[metric].estimate))
-        return f"{metric} {self.verdict.challenger_draws.values[metric]:.3f}, better by {better}"
+        better = gate.gain_text(gate.improvement(metric, self.verdict.gains[metric].estimate))
+        return f"{metric} {self.verdict.challenger_draws.values[metric]:.3f}, {better}"
 
 
 @dataclass(frozen=True)
@@ -78,22 +80,23 @@ def overtaken(name: str, state: champions.State) -> str:
 def judge_versions(
     challenger: registry.Version, champion_version: str, parameters: PromoteParameters
 ) -> Judgement:
-    """Let both models predict the challenger's test reviews, and judge.
+    """Let both models predict the challenger's test reviews that neither was trained on, and judge.
 
     Raises:
-        UserError: the reviews are gone or changed, the champion was trained on them, or a model cannot be
-            loaded.
+        UserError: the reviews are gone or changed, the champion was trained on too many of them, or a model
+            cannot be loaded.
     """
     splits = held_out.splits_of(challenger)
     test = splits["test"]
-    reviews = pl.concat(list(held_out.chunks_of(test)))
+    whole = pl.concat(list(held_out.chunks_of(test)))
     tested_on = challenger.tags.get("test_digest", test.digest)
     if tested_on != test.digest:
         other = f"it was tested on reviews {tested_on}, its run names {test.digest}"
         raise UserError(f"model {challenger.uri}: {other}")
     champion = registry.find(f"models:/{challenger.name}/{champion_version}") if champion_version else None
-    cautions = _check_unseen(reviews, splits, champion, parameters.allow_seen)
-    compared = {"test reviews": f"{reviews.height:,}, digest {test.digest}, {test.source}"}
+    reviews, cautions = _unseen(whole, splits, champion, parameters.allow_seen)
+    digest, of = digest_text(digest_sum(reviews)), f" of {whole.height:,}" if reviews is not whole else ""
+    compared = {"test reviews": f"{reviews.height:,}{of}, digest {digest}, {test.source}"}
     contenders = []
     for role, version in (("challenger", challenger), ("champion", champion)):
         if version:
@@ -105,30 +108,37 @@ def judge_versions(
             contenders.append(asked)
     ratings, rival = reviews["rating"].to_numpy().astype(np.int64) - 1, contenders[1] if champion else None
     verdict = judge_contenders(ratings, contenders[0], rival, parameters.limits(), parameters.seed)
-    lineage.log_dataset(reviews.schema, reviews.height, "test reviews", test.digest, test.source, "test")
+    lineage.log_dataset(reviews.schema, reviews.height, "test reviews", digest, test.source, "test")
     return Judgement(verdict, challenger, champion, reviews, compared, cautions)
 
 
-def _check_unseen(
+def _unseen(
     reviews: pl.DataFrame, splits: dict[str, lineage.Input], champion: registry.Version | None, allowed: bool
-) -> tuple[str, ...]:
-    """Return warnings about test reviews that the models were trained on.
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Return the test reviews without those that the champion was trained on, and warnings.
+
+    Nothing is left out if `allowed`.
 
     Raises:
-        UserError: the champion was trained on some, and that is not allowed.
+        UserError: too few are left.
     """
     cautions, total = [], f"the {reviews.height:,} test reviews"
-    if own := held_out.seen_reviews(reviews, splits):
-        cautions.append(f"{own:,} of {total} have a text that the challenger was trained on.")
-    seen = held_out.seen_reviews(reviews, held_out.splits_of(champion)) if champion else 0
-    if champion and seen and not allowed:
-        raise UserError(
-            f"champion version {champion.version} was trained on {seen:,} of {total}, so its scores would be "
-            "too high: train the challenger on the champion's splits, or say allow_seen=true"
-        )
-    if seen:
-        cautions.append(f"The champion was trained on {seen:,} of {total}: its scores are too high.")
-    return tuple(cautions)
+    if own := int(held_out.seen_reviews(reviews, splits).sum()):
+        cautions.append(f"{own:,} of {total} read like one that the challenger was trained on.")
+    known = held_out.seen_reviews(reviews, held_out.splits_of(champion)) if champion else np.zeros(0, bool)
+    seen, left = int(known.sum()), reviews.height - int(known.sum())
+    if not champion or not seen:
+        return reviews, tuple(cautions)
+    trained = f"champion version {champion.version} was trained on {seen:,} of {total}"
+    if allowed:
+        return reviews, (*cautions, f"The {trained}: its scores are too high.")
+    if left < FEWEST:
+        why = f"{trained}, and on the {left:,} others nothing can be told (at least {FEWEST})"
+        way = "train both with split=hash and the same seed, then a review stays in its split as others come"
+        raise UserError(f"{why}: {way}; allow_seen=true compares all the same")
+    cautions.append(f"The {trained}: both are judged on the {left:,} others.")
+    print(f"promote: {cautions[-1]}", flush=True)
+    return reviews.filter(~known), tuple(cautions)
 
 
 def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:

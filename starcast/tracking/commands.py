@@ -30,6 +30,11 @@ def command_line(entry_point: str, /, **parameters: object) -> str:
     return f"cd {quote(str(PROJECT))} && {started}"
 
 
+def option(name: str, value: str) -> str:
+    """Return what to add to a printed command to give it one more parameter."""
+    return f"{'-P ' if LAUNCHER in os.environ else '--'}{name}={quote(value)}"
+
+
 def serve_command(model_uri: str) -> str:
     """Return the text of the shell command that serves a registered model over HTTP."""
     python = Path(sys.executable)

@@ -8,6 +8,7 @@ import polars as pl
 from pyarrow import ArrowException
 
 from starcast.cli.errors import UserError
+from starcast.reviews.clean import Cleaner, join_title
 from starcast.reviews.hashing import digest_sum, digest_text, text_hashes
 from starcast.reviews.parquet import read_row_groups
 from starcast.reviews.split import LEARNED_FROM
@@ -50,7 +51,18 @@ def splits_of(version: Version) -> dict[str, Input]:
     return splits
 
 
-def seen_reviews(test: pl.DataFrame, splits: dict[str, Input]) -> int:
-    """Return how many of the test reviews have a text that a model with these splits was trained on."""
-    learned = [text_hashes(table["text"]) for name in LEARNED_FROM for table in chunks_of(splits[name])]
-    return int(np.isin(text_hashes(test["text"]), np.concatenate(learned)).sum())
+def seen_reviews(test: pl.DataFrame, splits: dict[str, Input]) -> np.ndarray:
+    """Return which of the test reviews a model with these splits was trained on, shape (reviews,), bool.
+
+    What a model reads is compared: the words of the text and, if it was trained with titles, of the title.
+    """
+    learned, read = list[np.ndarray](), ["text"]
+    for table in (table for name in LEARNED_FROM for table in chunks_of(splits[name])):
+        read = [name for name in ("text", "title") if name in table.columns]
+        learned.append(_hashes_of_words(table.select(read)))
+    asked = test.select(name for name in read if name in test.columns)
+    return np.isin(_hashes_of_words(asked), np.concatenate(learned))
+
+
+def _hashes_of_words(reviews: pl.DataFrame) -> np.ndarray:
+    return text_hashes(Cleaner.create("light").clean(join_title(reviews)))

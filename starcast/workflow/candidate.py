@@ -62,12 +62,12 @@ class Candidate:
         """Return the lines to print, ending with the next commands."""
         if self.registered is None:
             return [self.summary(), f"candidate run {self.run_id}, not registered"]
-        name, version = self.registered.name, self.registered.version
+        name, version, yours = self.registered.name, self.registered.version, commands.option("input", "FILE")
         return [
             self.summary(),
             f"candidate run {self.run_id} is {name} version {version}, alias {registry.CHALLENGER}",
             f"judge it against the champion: {commands.command_line('promote', model=name)}",
-            f"score reviews (the sample; a file of yours with input): {self.next_command()}",
+            f"score reviews (the bundled sample; add {yours} for yours): {self.next_command()}",
         ]
 
     def next_command(self) -> str:

@@ -310,6 +310,7 @@ def test_a_served_model_answers_and_says_what_is_wrong_with_a_request(
     [documented] = re.findall(
         r"^mlflow models serve .*$", (PROJECT / "docs" / "serving.md").read_text(), re.M
     )
+    model.set_registered_model_alias("review-rating", "champion", "1")
     port = free_port()
     serve = [*shlex.split(documented), "--host", "127.0.0.1", "--port", str(port)]  # the last port wins
     address = f"http://127.0.0.1:{port}/invocations"

@@ -210,16 +210,53 @@ def test_an_interrupted_rollback_that_is_repeated_goes_back_once(
     assert aliases(store) == {"challenger": "4", "champion": "2", "previous_champion": "1"}
 
 
-def test_a_champion_that_learned_from_the_test_reviews_is_refused_unless_told(
-    store: mlflow.MlflowClient,
+def test_both_are_judged_on_the_test_reviews_that_the_champion_has_not_seen(
+    store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    promoted(1, **EASY)
+    whole = reviews_of(store, "4")
+    learned = pl.concat(
+        pl.read_parquet(fetch(prepared_run(store, "1"), f"splits/{name}.parquet"))
+        for name in ("train", "validation")
+    )
+    unseen = whole.filter(~pl.col("text").is_in(learned["text"].implode()))
+    assert 100 <= unseen.height < whole.height
+    promoted(4, mode="dry_run")
+    told = (
+        f"The champion version 1 was trained on {whole.height - unseen.height:,} of the {whole.height:,} "
+        f"test reviews: both are judged on the {unseen.height:,} others."
+    )
+    assert f"promote: {told}" in capsys.readouterr().out
+    run = last_run(store)
+    verdict = json.loads(fetch(run.info.run_id, "verdict.json").read_text())
+    assert (verdict["reviews"], verdict["cautions"]) == (unseen.height, [told])
+    assert set(pl.read_parquet(fetch(run.info.run_id, "changed_reviews.parquet"))["text"]) <= set(
+        unseen["text"]
+    )
+    promoted(4, allow_seen=True)
+    run = last_run(store)
+    assert "its scores are too high" in run.data.tags["mlflow.note.content"]
+    assert json.loads(fetch(run.info.run_id, "verdict.json").read_text())["reviews"] == whole.height
+
+
+def test_too_few_unseen_test_reviews_are_refused_with_the_way_out(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("starcast.promotion.verdict.FEWEST", 500)
     promoted(1, **EASY)
     said = mistake(4)
     assert said.startswith("champion version 1 was trained on ")
-    assert "or say allow_seen=true" in said
+    assert "nothing can be told (at least 500): train both with split=hash and the same seed" in said
     assert aliases(store)["champion"] == "1"
-    promoted(4, allow_seen=True)
-    assert "its scores are too high" in last_run(store).data.tags["mlflow.note.content"]
+
+
+def prepared_run(store: mlflow.MlflowClient, version: str) -> str:
+    run = store.get_run(store.get_model_version(NAME, version).run_id)
+    return str(run.data.tags["prepared_run_id"])
+
+
+def reviews_of(store: mlflow.MlflowClient, version: str) -> pl.DataFrame:
+    return pl.read_parquet(fetch(prepared_run(store, version), "splits/test.parquet"))
 
 
 def test_test_reviews_that_changed_are_refused(store: mlflow.MlflowClient) -> None:
