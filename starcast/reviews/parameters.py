@@ -25,12 +25,14 @@ class Reading:
 
     Attributes:
         reject: replace rows that cannot be read by nulls, with the reason, instead of refusing the file.
+        written: add a column of the objects of JSON as they were written.
     """
 
     separator: str = ""
     quoting: str = ""
     encoding: str = ""
     reject: bool = False
+    written: bool = False
 
 
 class DataParameters(Parameters):

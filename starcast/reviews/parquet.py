@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from starcast.cli.errors import UserError, first_line
-from starcast.reviews.blocks import check_growth, open_unpacked
 from starcast.reviews.parsing import Chunk
+from starcast.reviews.unpack import check_growth, open_unpacked
 
 ROWS = 1_000  # rows decoded at once: a row may have any length
 LARGE = 4 * 2**20  # bytes of rows that are passed on together
@@ -23,14 +23,14 @@ ROW_GROUP = 16 * 2**20  # bytes that are written together
 TEXTS = ("text", "title", "cleaned")
 
 
-def read_tables(path: Path, compression: str) -> Iterator[Chunk]:
+def read_tables(path: Path) -> Iterator[Chunk]:
     """Yield all rows in order.
 
     Raises:
         UserError: the file is not Parquet, is damaged, or unpacks to far too much.
     """
     try:
-        with _opened(path, compression) as source:
+        with _opened(path) as source:
             if not source.seek(0, io.SEEK_END):
                 raise UserError(f"{path.name}: the file is empty; give one with reviews")
             file = pq.ParquetFile(source, pre_buffer=False, buffer_size=2**20)
@@ -50,10 +50,10 @@ def read_tables(path: Path, compression: str) -> Iterator[Chunk]:
 
 
 @contextmanager
-def _opened(path: Path, compression: str) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[BinaryIO]:
     # Parquet is read from its end, so a compressed file is first unpacked to the disk.
-    with open_unpacked(path, compression) as unpacked, tempfile.TemporaryFile() as plain:
-        if not compression:
+    with open_unpacked(path) as unpacked, tempfile.TemporaryFile() as plain:
+        if not unpacked.compression:
             yield unpacked.raw
             return
         while data := unpacked.read(LARGE):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starcast.cli.errors import UserError
+from starcast.reviews.unpack import split_address
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ def locate(data: str) -> Path:
     if data == "clothing":
         return CLOTHING if CLOTHING.exists() else download_clothing(CLOTHING)
     path = Path(data).expanduser()
-    if not path.is_file():
+    if not split_address(path)[0].is_file():
         kind = "is a folder, not a file" if path.is_dir() else "no such file"
         raise UserError(f"data {data!r}: {kind} ({path.resolve()}); give a path, or a name: sample, clothing")
     return path
@@ -83,8 +84,9 @@ def check_clothing(frame: "pd.DataFrame") -> None:
 
 def file_digest(path: Path) -> str:
     """Return the first 16 hexadecimal digits of the file's SHA-256; an unchanged file is not read again."""
-    known = path.stat()
-    return _digest(path, known.st_size, known.st_mtime_ns)
+    file, _ = split_address(path)
+    known = file.stat()
+    return _digest(file, known.st_size, known.st_mtime_ns)
 
 
 @lru_cache

@@ -10,11 +10,19 @@ import polars as pl
 
 from starcast.cli.errors import UserError
 from starcast.reviews import delimited, json_lines, parquet
-from starcast.reviews.blocks import kind_of, read_blocks
+from starcast.reviews.blocks import read_blocks
+from starcast.reviews.json_lines import WRITTEN
+from starcast.reviews.json_objects import literals_as_lines, objects_as_lines
 from starcast.reviews.parameters import Reading
 from starcast.reviews.parsing import AS_RECOGNISED, Chunk
+from starcast.reviews.unpack import kind_of
 
 ROWS = 10_000  # in a chunk, at most
+JSON = {  # what gives an object per line, and what is said of the file
+    "jsonl": (read_blocks, ""),
+    "json": (objects_as_lines, "JSON objects"),
+    "literals": (literals_as_lines, "literals of Python"),
+}
 LONGEST_VALUE = 1_000_000  # characters: as long as a novel, longer than any review
 
 
@@ -22,19 +30,18 @@ def read_chunks(path: Path, reading: Reading = AS_RECOGNISED) -> Iterator[Chunk]
     """Yield all rows in order, in chunks of one schema, none of them empty.
 
     Raises:
-        UserError: unknown extension, or the file is empty, damaged, not UTF-8, or has too long a value.
+        UserError: the file is no table, empty, damaged, not UTF-8, or has too long a value.
     """
-    kind, compression = kind_of(path)
+    kind = kind_of(path).kind
     read: Iterator[Chunk]
     if kind == "parquet":
-        read = parquet.read_tables(path, compression)
-    elif kind == "jsonl":  # any line may have a new key, so the file is read twice
-        columns = json_lines.columns_of_json_lines(read_blocks(path, compression), path.name)
-        read = json_lines.parse_json_lines(read_blocks(path, compression), path.name, columns)
+        read = parquet.read_tables(path)
+    elif kind in JSON:  # any object may have a new key, so the file is read twice
+        lines, seen = JSON[kind]
+        columns = json_lines.columns_of_json_lines(lines(path), path.name, reading.reject)
+        read = json_lines.parse_json_lines(lines(path), path.name, columns, reading, seen)
     else:
-        read = delimited.parse_delimited(
-            read_blocks(path, compression, quoted=kind == "csv"), path.name, kind
-        )
+        read = delimited.parse_delimited(read_blocks(path, quoted=kind == "csv"), path.name, kind)
     rows = 0
     for chunk in read:
         for begin in range(0, chunk.table.height, ROWS):
@@ -48,9 +55,11 @@ def read_chunks(path: Path, reading: Reading = AS_RECOGNISED) -> Iterator[Chunk]
 
 
 def _check_lengths(table: pl.DataFrame, before: int, name: str) -> None:
-    texts = table.select(pl.selectors.string())
-    longest = texts.select(pl.all().str.len_bytes().max()).row(0)  # bytes: at least as many as characters
-    if max((size or 0 for size in longest), default=0) <= LONGEST_VALUE:
+    texts = table.select(
+        column for column, kind in table.schema.items() if kind == pl.String and column != WRITTEN
+    )
+    sizes = texts.select(pl.all().str.len_bytes().max())  # in bytes: at least as many as characters
+    if max((size or 0 for row in sizes.rows() for size in row), default=0) <= LONGEST_VALUE:
         return
     for column in texts:
         too_long = column.str.len_chars().gt(LONGEST_VALUE).arg_true()

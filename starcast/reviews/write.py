@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from starcast.cli.errors import UserError
 from starcast.reviews.parquet import RowGroups
+from starcast.reviews.unpack import split_address
 
 FINISHED = "_SUCCESS"  # an empty file in a finished folder, which Spark writes and its readers expect
 PART = re.compile(r"part-\d{5,}\.\w+")
@@ -132,7 +133,7 @@ def check_output(output: Path, source: Path, schema: pl.Schema) -> None:
     """
     if output.is_dir():
         raise UserError(f"output {output}: is a folder; name a file in it")
-    if output.exists() and output.samefile(source):
+    if output.exists() and output.samefile(split_address(source)[0]):
         raise UserError(f"output {output}: is the file that is read; name another")
     nested = [name for name, kind in schema.items() if kind.is_nested()]
     if nested and output.suffix.lower() == ".csv":

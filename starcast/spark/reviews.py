@@ -15,10 +15,11 @@ import polars as pl
 import pyarrow as pa
 
 from starcast.cli.errors import UserError
-from starcast.reviews.blocks import BYTE_ORDER_MARK, TextBlock, kind_of
+from starcast.reviews.blocks import BYTE_ORDER_MARK, TextBlock
 from starcast.reviews.delimited import parse_delimited
 from starcast.reviews.json_lines import parse_json_lines
 from starcast.reviews.stream import read_chunks
+from starcast.reviews.unpack import kind_of, split_address
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -51,7 +52,7 @@ def read_reviews(session: "SparkSession", file: Path, columns: list[str]) -> "Da
         lines = _lines_of_rows(session, file, kind)
         return lines.mapInArrow(partial(_parse_lines, file.name, kind, columns), schema)
     # One task reads what cannot be split, and passes the rows on to more tasks the larger the file is.
-    parts = max(1, file.stat().st_size * (PACKED_TIMES if compression else 1) // PART)
+    parts = max(1, split_address(file)[0].stat().st_size * (PACKED_TIMES if compression else 1) // PART)
     reading = partial(_read_whole_file, file, parts)
     rows = session.range(1, numPartitions=1).mapInArrow(reading, f"{schema}, part int, row long")
     return rows.repartitionById(parts, "part").sortWithinPartitions("row").drop("part", "row")

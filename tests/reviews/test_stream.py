@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from starcast.cli.errors import UserError
-from starcast.reviews import blocks, stream
+from starcast.reviews import blocks, stream, unpack
 from starcast.reviews.stream import read_chunks
 from tests.reviews.tables import read_table
 
@@ -167,7 +167,7 @@ def test_json_nested_without_end_is_read_or_refused_and_ends_no_process(tmp_path
     content = b'{"text": "fine", "deep": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}\n"
     path = written(tmp_path / "deep.jsonl", content)
     if depth > 900:
-        assert "not readable as jsonl" in refusal(path)
+        assert "not readable as JSON" in refusal(path)
     else:
         assert read_table(path)["text"].to_list() == ["fine"]
 
@@ -198,7 +198,7 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".csv.gz", ".csv.zip", ".csv.zst", ".parquet.gz"])
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
-    monkeypatch.setattr(blocks, "ALWAYS_ALLOWED", 2**20)
+    monkeypatch.setattr(unpack, "ALWAYS_ALLOWED", 2**20)
     content = b"text\n" + b"boom\n" * 10 * 2**20
     pack = {
         ".gz": gzip.compress,
@@ -214,7 +214,7 @@ def path_end(ending: str) -> str:
 
 
 def test_a_parquet_bomb_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "ALWAYS_ALLOWED", 2**20)
+    monkeypatch.setattr(unpack, "ALWAYS_ALLOWED", 2**20)
     table = pa.table({"text": ["x" * 900_000] * 30})
     pq.write_table(table, tmp_path / "bomb.parquet", compression="zstd", use_dictionary=False)
     assert "unpacks to more than 200 times its size" in refusal(tmp_path / "bomb.parquet")
@@ -222,18 +222,16 @@ def test_a_parquet_bomb_is_refused_before_it_is_read(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
 @pytest.mark.parametrize("level", [1, 5, 6, 9])
-def test_what_is_packed_under_a_plain_name_is_not_unpacked(tmp_path: Path, name: str, level: int) -> None:
+def test_what_is_packed_under_a_plain_name_is_unpacked_unless_it_cannot_be_told(
+    tmp_path: Path, name: str, level: int
+) -> None:
     plain = b'{"text": "a", "rating": 5}\n' * 100 if name == "a.jsonl" else b"text,rating\nfine,5\n" * 100
-    for content in (
-        zlib.compress(plain, level),
-        gzip.compress(plain, level),
-        pa.compress(plain, "zstd", asbytes=True),
-    ):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(
-            UserError, match=r"not UTF-8|not readable as|it is packed; give it a name that ends in \.(gz|zst)"
-        ):
-            list(read_chunks(tmp_path / name))
+    for content in (gzip.compress(plain, level), pa.compress(plain, "zstd", asbytes=True)):
+        assert_frame_equal(
+            read_table(written(tmp_path / name, content)), read_table(written(tmp_path / f"b{name}", plain))
+        )
+    with pytest.raises(UserError, match=r"not UTF-8|not readable as"):
+        list(read_chunks(written(tmp_path / name, zlib.compress(plain, level))))
 
 
 def test_a_header_that_begins_like_something_packed_is_read(tmp_path: Path) -> None:
@@ -275,7 +273,7 @@ def test_a_review_longer_than_any_is_refused_with_its_row(tmp_path: Path, kind: 
     ("name", "content", "phrase"),
     [
         ("a.csv", b"text\n" + b"x" * 2**26, "no end of the line"),
-        ("a.jsonl", b'{"text": "' + b"x" * 2**26, "no end of the line"),
+        ("a.jsonl", b'{"text": "' + b"x" * 2**26, "an object that does not end"),
         ("a.csv", b'text\n"open\n' + b"fine\n" * 2**25, "from line 2 on (a quote that is opened there"),
     ],
     ids=["CSV", "JSON lines", "open quote"],
