@@ -41,8 +41,13 @@ SIZES = {  # measured on Linux, x86-64
     RUNNING: "0.9 GB to download, unless uv has it in its cache; 2.9 GB on disk",
     TESTING: "1.0 GB to download, unless uv has it in its cache; 3.2 GB on disk",
 }
-PATHS = ("data", "input", "output")  # parameters
+PATHS = ("data", "test_data", "validation_data", "input", "output")  # parameters
 DATA_SETS = ("sample", "clothing")  # their values that are not paths
+UI_HELP = """python3 run.py ui [--port 5000] [options of `mlflow server`]
+
+Serve MLflow's pages on the tracking store until Ctrl-C, on the first free port from 5000 if none is given."""
+STORES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+WITHOUT_PATH = ("databricks", "databricks-uc", "uc")  # stores
 PYTEST = ["-m", "pytest", "-n", "3", "--dist", "loadfile"]
 TRAINING = "#/experiments/0/runs?workflowType=machine_learning"  # the runs table; without it, the GenAI pages
 
@@ -61,7 +66,7 @@ def main(arguments: list[str]) -> None:
     elif name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         advice = f"did you mean {close[0]}?" if close else f"choose from {', '.join(known)}"
-        fail(f"unknown entry point {name!r}: {'write -P name=value' if '=' in name else advice}")
+        fail(f"unknown entry point {name!r}: {f'write -P {as_parameter([name])}' if '=' in name else advice}")
     elif name == "ui":
         open_pages(rest)
     elif name == "test":
@@ -99,14 +104,22 @@ def read_options(name: str, rest: list[str]) -> argparse.Namespace:
     wrong = unknown + [given for given in options.param_list if "=" not in given]
     if wrong or len(set(names)) < len(names):
         trouble = f"cannot read {wrong[0]!r}" if wrong else "a parameter is given twice"
-        fail(f"{name}: {trouble}; write -P name=value (python3 run.py {name} --help lists the parameters)")
+        form = as_parameter(wrong)
+        fail(f"{name}: {trouble}; write -P {form} (python3 run.py {name} --help lists the parameters)")
     return options
+
+
+def as_parameter(words: list[str]) -> str:
+    """Return how a parameter given as `--data=x`, `--data x` or `data=x` is written after -P."""
+    given = "=".join(words[: 1 if not words or "=" in words[0] else 2])
+    found = re.fullmatch(r"(?:--)?(\w+=.+)", given, re.S)
+    return shlex.quote(found[1]) if found else "name=value"
 
 
 def absolute(argument: str) -> str:
     """Return `-P data=mine.csv` with an absolute path, because the job's current folder is the project's."""
     found = re.fullmatch(rf"((?:-P|--param-list=)?(?:{'|'.join(PATHS)})=)(.+)", argument, re.S)
-    if not found or found[2] in DATA_SETS or "://" in found[2] or Path.cwd() == PROJECT:
+    if not found or found[2] in DATA_SETS or "://" in found[2]:
         return argument
     return found[1] + os.path.abspath(os.path.expanduser(found[2]))
 
@@ -125,11 +138,20 @@ def variables() -> dict[str, str]:
         "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "VIRTUAL_ENV": str(VENV),
         "STARCAST_COMMAND": f"python3 {script}",  # how the commands that a job prints begin
+        "STARCAST_FOLDER": os.getcwd(),  # where relative paths count from
+        "MLFLOW_TRACKING_URI": f"sqlite:///{PROJECT}/mlflow.db",
     }
-    store = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{PROJECT}/mlflow.db"
-    if re.match("sqlite:///[^/]", store):
-        store = f"sqlite:///{Path(store[len('sqlite:///') :]).absolute()}"
-    return {**found, "MLFLOW_TRACKING_URI": store}
+    given = {name: os.environ[name] for name in STORES if os.environ.get(name)}
+    return {**found, **{name: absolute_store(address) for name, address in given.items()}}
+
+
+def absolute_store(address: str) -> str:
+    """Return the address of a store; a relative path in it counts from the current folder."""
+    kind = next((kind for kind in ("sqlite:///", "file:") if address.startswith(kind)), "")
+    path = address[len(kind) :]
+    if not path or path.startswith(("/", ":")) or "://" in path or path in WITHOUT_PATH:
+        return address
+    return f"{'file://' if kind == 'file:' else kind}{os.path.abspath(path)}"
 
 
 # The environment
@@ -237,6 +259,9 @@ def run_project(name: str, rest: list[str]) -> int:
     from mlflow.exceptions import ExecutionException, MlflowException
     from mlflow.projects.submitted_run import LocalSubmittedRun
 
+    from starcast.cli.errors import UserError
+    from starcast.tracking.access import check_store, told_in_a_line
+
     jobs: list[subprocess.Popen[bytes]] = []
     submitted = LocalSubmittedRun.__init__
 
@@ -254,13 +279,15 @@ def run_project(name: str, rest: list[str]) -> int:
     signal.signal(signal.SIGINT, interrupt)
     signal.signal(signal.SIGTERM, interrupt)
     logging.getLogger("mlflow.projects").setLevel(logging.CRITICAL)  # the job prints its own messages
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # that no answer came is said in a line of ours
     options = vars(read_options(name, rest))
     parameters = dict(given.split("=", 1) for given in options.pop("param_list"))
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, told_in_a_line():
+            check_store()
             options |= {"parameters": parameters, "storage_dir": folder, "env_manager": "local"}
             projects.run(str(PROJECT), name, **options)  # type: ignore[no-untyped-call]
-    except (ExecutionException, MlflowException) as error:
+    except (ExecutionException, MlflowException, UserError) as error:
         if not jobs:
             fail(f"{name}: {str(error).strip().splitlines()[0]}")
     code = jobs[0].wait()
@@ -269,6 +296,8 @@ def run_project(name: str, rest: list[str]) -> int:
 
 def open_pages(rest: list[str]) -> None:
     """Serve the MLflow UI with one worker until Ctrl-C; on a server, only print where its runs are."""
+    if {"-h", "--help"} & set(rest):
+        return print(UI_HELP)
     store = os.environ.get("MLFLOW_TRACKING_URI", "")
     if store.startswith(("http://", "https://")):
         return print(f"{re.sub('//[^/]*@', '//', store).rstrip('/')}/{TRAINING}")
@@ -277,6 +306,14 @@ def open_pages(rest: list[str]) -> None:
     options, others = parser.parse_known_args(rest)
     make_environment([RUNNING])
     port = options.port or next(port for port in range(5000, 6000) if not listens(port))
+    if options.port and listens(port):
+        fail(f"ui: port {port} is in use: end what listens there, or give another one, --port {port + 1}")
+    why = (
+        ""
+        if port in (options.port, 5000)
+        else f" on port {port}, because 5000 is in use, maybe by another ui"
+    )
+    say(f"starting MLflow's pages{why}")
     settings = {**os.environ, **variables(), "PYTHONWARNINGS": "ignore"}
     settings["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # otherwise MLflow starts 13 more processes
     # Not as an argument: every user of the machine can read a command's password.
@@ -288,10 +325,14 @@ def open_pages(rest: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     quiet = subprocess.DEVNULL
+    begun = shown = time.monotonic()
     server = subprocess.Popen(command, cwd=PROJECT, env=settings, stdout=quiet, start_new_session=True)
     try:
         while server.poll() is None and not listens(port):
             time.sleep(0.2)
+            if time.monotonic() - shown >= 5:
+                shown = time.monotonic()
+                say(f"the pages are not up yet, {shown - begun:.0f} s (usually 10 to 30)")
         if server.poll() is None:
             print(f"MLflow's pages, until Ctrl-C: http://127.0.0.1:{port}/{TRAINING}", flush=True)
         sys.exit(server.wait())

@@ -7,8 +7,8 @@ Out: a run with a report: scores with intervals, paired differences, confusion m
     python3 run.py compare -P by=family -P metric=f1_weighted -P split=val
 """
 
-from starcast.cli.command import command
 from starcast.comparison.parameters import CompareParameters
+from starcast.workflow.command import command
 
 
 def run(parameters: CompareParameters) -> None:

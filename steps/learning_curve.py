@@ -7,8 +7,8 @@ Out: a run with a report of scores, time and memory by size and a fitted power l
     python3 run.py learning-curve -P families=logistic_regression,lstm_1 -P sizes=50000,200000 -P repeats=2
 """
 
-from starcast.cli.command import command
 from starcast.experiments.parameters import LearningCurveParameters
+from starcast.workflow.command import command
 
 
 def run(parameters: LearningCurveParameters) -> None:

@@ -7,7 +7,7 @@ Out: a run with the steps as child runs; the best model, registered as challenge
     python3 run.py main -P data=clothing
 """
 
-from starcast.cli.command import command
+from starcast.workflow.command import command
 from starcast.workflow.search_parameters import MainParameters
 
 

@@ -7,7 +7,7 @@ Out: a file with all its columns and, for each review, the rating, its probabili
     python3 run.py predict -P input=reviews.csv -P output=scored -P executor=spark
 """
 
-from starcast.cli.command import command
+from starcast.workflow.command import command
 from starcast.workflow.predict_parameters import PredictParameters
 
 

@@ -7,8 +7,8 @@ Out: a run with the training, validation and test sets as Parquet, a report of w
     python3 run.py preprocess -P data=reviews.csv -P text_column=body -P rating_column=stars
 """
 
-from starcast.cli.command import command
 from starcast.spark.parameters import PreprocessParameters
+from starcast.workflow.command import command
 
 
 def run(parameters: PreprocessParameters) -> None:

@@ -8,8 +8,8 @@ Out: a run with the verdict and its report; with mode=enabled a better challenge
     python3 run.py promote -P rollback=true -P reason="one-star reviews rated 5 since Monday"
 """
 
-from starcast.cli.command import command
 from starcast.promotion.parameters import PromoteParameters
+from starcast.workflow.command import command
 
 
 def run(parameters: PromoteParameters) -> None:

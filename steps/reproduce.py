@@ -7,8 +7,8 @@ Out: a run with a report: the metrics that differ, and what changed in code, dat
     python3 run.py reproduce -P run=models:/review-rating@champion
 """
 
-from starcast.cli.command import command
 from starcast.reproduction.parameters import ReproduceParameters
+from starcast.workflow.command import command
 
 
 def run(parameters: ReproduceParameters) -> None:

@@ -7,8 +7,8 @@ Out: a run with a report of what helped and what made no significant difference;
     python3 run.py sampling -P families=logistic_regression,lstm_1 -P variants=none,smote -P repeats=5
 """
 
-from starcast.cli.command import command
 from starcast.experiments.parameters import SamplingParameters
+from starcast.workflow.command import command
 
 
 def run(parameters: SamplingParameters) -> None:

@@ -7,8 +7,8 @@ Out: a run with the study's published figures beside ours; below it a search and
     python3 run.py study-a -P protocol=ours -P families=lstm_2
 """
 
-from starcast.cli.command import command
 from starcast.experiments.study_a_parameters import StudyAParameters
+from starcast.workflow.command import command
 
 
 def run(parameters: StudyAParameters) -> None:

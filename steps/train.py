@@ -8,7 +8,7 @@ registered model, alias challenger.
     python3 run.py train -P from_run=<run id of a search or of a trial>
 """
 
-from starcast.cli.command import command
+from starcast.workflow.command import command
 from starcast.workflow.fit_parameters import TrainParameters
 
 

@@ -8,7 +8,7 @@ test set; a version of the registered model, alias challenger.
     python3 run.py tune -P resume=latest
 """
 
-from starcast.cli.command import command
+from starcast.workflow.command import command
 from starcast.workflow.search_parameters import TuneParameters
 
 

@@ -32,7 +32,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 def pytest_configure() -> None:
     """Forget the store, the run and the launcher of `run.py test` or `mlflow run -e test`."""
-    for name in [name for name in os.environ if name.startswith("MLFLOW_") or name == "STARCAST_COMMAND"]:
+    for name in [name for name in os.environ if name.startswith(("MLFLOW_", "STARCAST_"))]:
         del os.environ[name]
 
 

@@ -15,13 +15,16 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import mlflow
 import psutil
 import pytest
 import yaml
 from mlflow.projects.submitted_run import LocalSubmittedRun
+
+from starcast.cli import caller
+from tests.cli.test_caller import STORES
 
 PROJECT = Path(__file__).parents[1]
 MLPROJECT = """name: small
@@ -66,6 +69,7 @@ def small(tmp_path: Path) -> Path:
     shutil.copy(PROJECT / "run.py", folder)
     (folder / "MLproject").write_text(MLPROJECT)
     (folder / "job.py").write_text(JOB)
+    (folder / "starcast").symlink_to(PROJECT / "starcast")
     (folder / "requirements.txt").write_text(wheel(folder, "first"))
     (folder / "requirements-dev.txt").write_text(wheel(folder, "second"))
     return folder
@@ -192,8 +196,10 @@ def test_help_lists_every_entry_point_and_builds_nothing(tmp_path: Path) -> None
         (["man"], "unknown entry point 'man': did you mean main?"),
         (["wait_her"], "unknown entry point 'wait-her': did you mean wait-here?"),
         (["zzz"], "unknown entry point 'zzz': choose from main, wait-here, ui"),
-        (["data=3"], "unknown entry point 'data=3': write -P name=value"),
-        (["main", "data=3"], "main: cannot read 'data=3'; write -P name=value"),
+        (["data=3"], "unknown entry point 'data=3': write -P data=3"),
+        (["main", "data=a b"], "main: cannot read 'data=a b'; write -P 'data=a b' (python3"),
+        (["main", "--data=a=b"], "main: cannot read '--data=a=b'; write -P data=a=b (python3"),
+        (["--data", "3", "-Pseed=1"], "main: cannot read '--data'; write -P data=3 (python3"),
         (["main", "-P", "data"], "main: cannot read 'data'; write -P name=value"),
         (["main", "-P", "data=1", "-Pdata=2"], "main: a parameter is given twice"),
         (["main", "-P"], "main: argument -P/--param-list: expected one argument"),
@@ -231,8 +237,24 @@ def test_relative_paths_are_the_caller_s(tmp_path: Path, monkeypatch: pytest.Mon
         "data=s3://b/k",
     ):
         assert run.absolute(same) == same
-    monkeypatch.chdir(PROJECT)
-    assert run.absolute("data=mine.csv") == "data=mine.csv"
+
+
+@pytest.mark.parametrize(("given", "meant"), STORES)
+def test_a_relative_store_is_the_caller_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, meant: str
+) -> None:
+    run = loaded(PROJECT)
+    monkeypatch.chdir(tmp_path)
+    assert run.absolute_store(given) == meant.format(tmp_path)
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", given)
+    assert run.variables()["STARCAST_FOLDER"] == str(tmp_path)
+    assert run.variables().get("MLFLOW_REGISTRY_URI", "") == meant.format(tmp_path)
+
+
+def test_run_py_knows_what_the_package_knows() -> None:
+    run = loaded(PROJECT)
+    for name in ("PATHS", "DATA_SETS", "STORES", "WITHOUT_PATH"):
+        assert getattr(run, name) == getattr(caller, name)
 
 
 def test_the_data_sets_are_those_of_the_project() -> None:
@@ -426,6 +448,12 @@ def test_a_job_that_cannot_begin_is_one_line(
     assert said.startswith("run.py: main: No Experiment with id=777 exists")
 
 
+def test_a_server_that_is_away_is_one_line(with_mlflow: Path) -> None:
+    done = started(with_mlflow, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("run.py: main: tracking server http://127.0.0.1:9 does not answer")
+
+
 @pytest.mark.parametrize(("number", "whole_group"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
 def test_a_signal_reaches_the_job_once(
     with_mlflow: Path,
@@ -455,6 +483,7 @@ def test_the_pages_take_two_processes_and_end_with_ctrl_c(
 ) -> None:
     shutil.copy(empty_database, with_mlflow.parent / "own.db")
     waiting.append(process := background(with_mlflow, "ui", MLFLOW_TRACKING_URI="sqlite:///own.db"))
+    read_until(process, "^run.py: starting MLflow's pages")
     line = read_until(process, "http://")
     address = re.search(r"http://127.0.0.1:(\d+)/#/experiments/0/runs\?workflowType=machine_learning$", line)
     assert address, line
@@ -462,6 +491,9 @@ def test_the_pages_take_two_processes_and_end_with_ctrl_c(
         f"http://127.0.0.1:{address[1]}/api/2.0/mlflow/experiments/get?experiment_id=0"
     ) as answer:
         assert json.load(answer)["experiment"]["name"] == "Default"
+    second = started(with_mlflow, "ui", f"--port={address[1]}")
+    assert (second.returncode, second.stdout, second.stderr.count("\n")) == (2, "", 1)
+    assert f"port {address[1]} is in use: " in second.stderr
     serving = psutil.Process(process.pid).children(recursive=True)
     assert len(serving) == 2, [child.cmdline() for child in serving]
     os.killpg(process.pid, signal.SIGINT)
@@ -471,6 +503,28 @@ def test_the_pages_take_two_processes_and_end_with_ctrl_c(
     while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in serving):
         assert time.monotonic() < end, "a process of the server is left"
         time.sleep(0.1)
+
+
+def test_the_pages_explain_themselves_and_build_nothing(small: Path) -> None:
+    done = started(small, "ui", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "python3 run.py ui [--port 5000]" in done.stdout
+    assert not (small / ".venv").exists()
+
+
+def test_pages_on_another_port_say_why(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = loaded(small)
+    ended = SimpleNamespace(poll=lambda: 3, wait=lambda: 3)
+    monkeypatch.setattr(run, "make_environment", lambda names: None)
+    monkeypatch.setattr(run, "listens", lambda port: port == 5000)
+    monkeypatch.setattr(run.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(run.subprocess, "Popen", lambda *_, **__: ended)
+    with pytest.raises(SystemExit):
+        run.open_pages([])
+    said = "run.py: starting MLflow's pages on port 5001, because 5000 is in use, maybe by another ui\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_server_has_its_own_pages(small: Path) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import json
+import os
 import re
 import shlex
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -32,6 +33,7 @@ class Parameters(BaseModel):
         return {name: _text(value) for name, value in self.model_dump(by_alias=True).items()}
 
 
+LAUNCHER = "STARCAST_COMMAND"  # set by `run.py`: the command that starts it
 P = TypeVar("P", bound=Parameters)
 T = TypeVar("T")
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
@@ -130,12 +132,20 @@ def _joined(arguments: Sequence[str], names: Container[str]) -> list[str]:
     return joined
 
 
+class _HelpOfRun(argparse.RawDescriptionHelpFormatter):
+    """Lists parameters as `run.py` takes them, `-P data=VALUE`; the step itself takes `--data=VALUE`."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        return re.sub(r"^--(\w+) ", r"-P \1=", super()._format_action_invocation(action))
+
+
 def _parser(model: type[Parameters], step: str, about: str | None) -> argparse.ArgumentParser:
+    launched = LAUNCHER in os.environ
     parser = argparse.ArgumentParser(
         prog=f"python3 run.py {step}",
         usage=f"%(prog)s -P name=value ...\n       python -m steps.{step.replace('-', '_')} --name=value ...",
         description=about or model.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpOfRun if launched else argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         exit_on_error=False,
     )

@@ -1,22 +1,31 @@
 """The commands that we print or write on a run: they work as printed, in the environment that printed them.
 
-STARCAST_COMMAND, set by `run.py`, is the command that starts it from any folder. Without it, the text names
-this environment's Python and the project's folder, so neither `mlflow` nor `python` needs to be on the PATH.
+STARCAST_COMMAND, set by `run.py`, is the command that starts it from any folder. In a run of a repository's
+address, it is `mlflow run` with that and the commit. Without it, the text names this environment's Python and
+the project's folder, so neither `mlflow` nor `python` needs to be on the PATH.
 """
 
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 
 import mlflow
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_GIT_COMMIT,
+    MLFLOW_PROJECT_ENV,
+    MLFLOW_SOURCE_NAME,
+    MLFLOW_SOURCE_TYPE,
+)
 
 from starcast.cli.errors import without_secrets
+from starcast.cli.parameters import LAUNCHER
 from starcast.reviews.sources import PROJECT
 from starcast.tracking import store
 
-LAUNCHER = "STARCAST_COMMAND"
+BY_URL = "mlflow run "  # how the launcher begins in a run by an address
 
 
 def command_line(entry_point: str, /, **parameters: object) -> str:
@@ -33,6 +42,19 @@ def command_line(entry_point: str, /, **parameters: object) -> str:
 def option(name: str, value: str) -> str:
     """Return what to add to a printed command to give it one more parameter."""
     return f"{'-P ' if LAUNCHER in os.environ else '--'}{name}={quote(value)}"
+
+
+def repeat_by_url(tags: Mapping[str, str]) -> None:
+    """Let commands begin with `mlflow run <address> -v <commit>`, if these tags of a run say it was made so.
+
+    Its clone of the project is temporary. MLflow writes a project of this machine as a path or `file://`.
+    """
+    address, commit = without_secrets(tags.get(MLFLOW_SOURCE_NAME, "")), tags.get(MLFLOW_GIT_COMMIT)
+    remote = re.match(r"(?!file:)[\w+.-]+://|[\w.-]+@[\w.-]+:", address)
+    if remote and tags.get(MLFLOW_SOURCE_TYPE) == "PROJECT":
+        version = f" -v {commit}" if commit else ""
+        environment = tags.get(MLFLOW_PROJECT_ENV, "local")
+        os.environ[LAUNCHER] = f"{BY_URL}{quote(address)}{version} --env-manager {environment} -e"
 
 
 def serve_command(model_uri: str) -> str:
@@ -53,7 +75,7 @@ def where_to_look(run_id: str) -> list[str]:
     ]
     if store.is_server(uri):
         return lines
-    if launcher:
+    if launcher and not launcher.startswith(BY_URL):
         return [f"open the UI: {' '.join([*_store(), launcher, 'ui'])}", *lines]
     # One worker and no job execution: MLflow's own defaults start 15 processes that take 2.4 GB.
     light = f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false {quote(sys.executable)} -m mlflow ui --workers 1"
@@ -64,8 +86,6 @@ def where_to_look(run_id: str) -> list[str]:
 def _store(always: bool = False) -> list[str]:
     """Return the setting of the tracking store; empty if it is the project's own store, or has secrets."""
     uri = mlflow.get_tracking_uri()
-    if relative := re.fullmatch(r"sqlite:///(?!/)(.+)", uri):
-        uri = f"sqlite:///{Path(relative[1]).absolute()}"
     own = uri == f"sqlite:///{PROJECT}/mlflow.db" and not always
     signed_in = store.is_server(uri) and "MLFLOW_TRACKING_USERNAME" in os.environ
     secret = signed_in or without_secrets(uri) != uri  # the user's shell has the store and the password

@@ -13,6 +13,7 @@ from starcast.tracking import lineage, registry
 from starcast.tracking.access import explained, missing_allowed
 from starcast.tracking.artifacts import fetch
 from starcast.tracking.commands import command_line
+from starcast.tracking.runs import parameters_of
 from starcast.tracking.store import children_of, runs_here, search, shown_store
 
 STEPS = ("preprocess", "tune", "train", "sampling", "learning-curve", "study-a", "main")
@@ -114,7 +115,7 @@ def _read(run: Run, kind: str) -> Origin:
         run.info.run_id,
         run.info.run_name,
         kind,
-        step.data.params,
+        parameters_of(step),
         run.data.tags,
         int(run.data.metrics.get("epochs_run", 0)),
         lineage.Code(step.data.tags.get(lineage.COMMIT, ""), _text(step, lineage.CHANGES) if dirty else ""),

@@ -9,15 +9,27 @@ from functools import partial
 from pathlib import Path
 
 import mlflow
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE, MLFLOW_USER
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NAME,
+    MLFLOW_RUN_NOTE,
+    MLFLOW_SOURCE_TYPE,
+    MLFLOW_USER,
+)
+from mlflow.utils.name_utils import _GENERATOR_NOUNS, _GENERATOR_PREDICATES
 
+from starcast.cli.caller import PATHS
+from starcast.cli.errors import UserError
+from starcast.cli.parameters import unquoted
 from starcast.cli.processes import PROCESS, this_process
-from starcast.tracking import access, lineage, views
-from starcast.tracking.commands import command_line
+from starcast.tracking import access, commands, lineage, views
 from starcast.tracking.patience import again_if_overtaken, quick_failures
 from starcast.tracking.store import active_run, shown_store
 
+NAMED = "named_by_user"  # tag of a run whose name was given to `mlflow run` or `run.py`
+PATH_TAG = "{}_path"  # tag of a run: the file meant by a relative path that MLflow had logged before the step
 # Progress bars of small downloads, and notes on samplers and examples, would hide the important lines.
 QUIET = ("system_metrics", "pyfunc", "utils.environment", "models.flavor_backend_registry")
 
@@ -26,8 +38,8 @@ QUIET = ("system_metrics", "pyfunc", "utils.environment", "models.flavor_backend
 def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[str]:
     """Continue the run that `mlflow run` began, or begin one, nested if another step is running.
 
-    The run has every parameter, including those at their defaults. It ends as FINISHED, KILLED (interrupted)
-    or FAILED (anything else).
+    It is called `name`, unless the user named it. It has every parameter, including those at their defaults,
+    and ends as FINISHED, KILLED (interrupted) or FAILED (anything else).
 
     Yields:
         The run's id; the run is MLflow's active run.
@@ -51,8 +63,11 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
             # A parameter can be logged only once: `mlflow run` has logged those declared and those given.
             logged = run.data.params
             mlflow.log_params({name: value for name, value in parameters.items() if name not in logged})
-            repeat = command_line(step, **parameters)
-            mlflow.set_tags({MLFLOW_RUN_NAME: name, "step": step, "command": repeat, PROCESS: this_process()})
+            commands.repeat_by_url(run.data.tags)
+            repeat = commands.command_line(step, **parameters)
+            chosen = {MLFLOW_RUN_NAME: name} if _is_made_up(run.info.run_name) else {NAMED: "true"}
+            own = {"step": step, "command": repeat, PROCESS: this_process()}
+            mlflow.set_tags({**chosen, **own, **_paths(logged, parameters)})
             lineage.log_code_and_versions()
             yield run.info.run_id
 
@@ -81,11 +96,49 @@ def _closed_with_its_status() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        run_id = active_run().info.run_id
         # The original error matters more than a server that cannot be reached.
         with quick_failures(), suppress(MlflowException):
             mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+            if isinstance(error, UserError):
+                _leave_reason(mlflow.get_run(run_id), str(error))
         raise
     mlflow.end_run("FINISHED")
+
+
+def _leave_reason(run: Run, reason: str) -> None:
+    """Describe a run by the reason why it failed, unless it has a description."""
+    if MLFLOW_RUN_NOTE not in run.data.tags:
+        mlflow.MlflowClient().set_tag(run.info.run_id, MLFLOW_RUN_NOTE, f"**Refused.** {reason}")
+
+
+def leave_mistake(run_id: str, step: str, mistake: str) -> None:
+    """Name and describe the run that `mlflow run` began for a step that refused its parameters."""
+    with quick_failures(), suppress(MlflowException):
+        run = mlflow.get_run(run_id)
+        if run.info.status == "RUNNING" and run.data.tags.get(MLFLOW_SOURCE_TYPE) == "PROJECT":
+            _leave_reason(run, mistake)
+            if _is_made_up(run.info.run_name):
+                mlflow.MlflowClient().set_tag(run_id, MLFLOW_RUN_NAME, step)
+
+
+def _is_made_up(name: str) -> bool:
+    """Return whether MLflow made up a run's name, such as `bold-fox-123`, because none was given."""
+    first, second, number = (*name.split("-"), "", "", "")[:3]
+    made = f"{first}-{second}-{number}" == name and number.isdigit()
+    return made and first in _GENERATOR_PREDICATES and second in _GENERATOR_NOUNS
+
+
+def _paths(logged: Mapping[str, str], parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return a tag for each path that MLflow has logged as it was given, relative to the caller's folder."""
+    meant = {name: parameters[name] for name in PATHS if name in logged and name in parameters}
+    return {PATH_TAG.format(name): path for name, path in meant.items() if unquoted(logged[name]) != path}
+
+
+def parameters_of(run: Run) -> dict[str, str]:
+    """Return the parameters of a step's run, with the paths that it meant."""
+    tags = {name: run.data.tags.get(PATH_TAG.format(name)) for name in PATHS}
+    return {**run.data.params, **{name: path for name, path in tags.items() if path}}
 
 
 def tag_of_active_or_above(name: str) -> str | None:
@@ -129,8 +182,9 @@ def tag_active(tags: Mapping[str, str]) -> None:
 
 
 def rename_active(name: str) -> None:
-    """Give the active run another name."""
-    mlflow.set_tag(MLFLOW_RUN_NAME, name)
+    """Give the active run another name, unless the user gave it one."""
+    if NAMED not in mlflow.get_run(active_run().info.run_id).data.tags:
+        mlflow.set_tag(MLFLOW_RUN_NAME, name)
 
 
 def log_metrics(metrics: Mapping[str, float], step: int = 0) -> None:

@@ -20,7 +20,7 @@ def train(parameters: TrainParameters) -> Candidate:
             runs.describe(f"Continued {earlier.info.run_id}.", {"resumed_run_id": earlier.info.run_id})
             resumption.close_abandoned(keep=earlier.info.run_id)
             with runs.reopened_run(earlier.info.run_id):
-                return _fit(resumed(parameters, earlier.data.params, FREE), earlier.info.run_id)
+                return _fit(resumed(parameters, runs.parameters_of(earlier), FREE), earlier.info.run_id)
     name = f"train {parameters.from_run or parameters.family}"
     with runs.step_run("train", parameters.as_text(), name) as run_id:
         return _fit(parameters, run_id)

@@ -25,7 +25,7 @@ def tune(parameters: TuneParameters) -> Candidate:
     if parameters.resume:
         with runs.step_run("resume tune", parameters.as_text(), f"resume {parameters.resume}"):
             parent = resumption.find_unfinished("tune", parameters.resume)
-            parameters, parent_id = resumed(parameters, parent.data.params, FREE), parent.info.run_id
+            parameters, parent_id = resumed(parameters, runs.parameters_of(parent), FREE), parent.info.run_id
             runs.describe(f"Continued search {parent_id}.", {"resumed_run_id": parent_id})
             resumption.close_abandoned(keep=parent_id)
             with runs.reopened_run(parent_id):

@@ -10,7 +10,16 @@ from pydantic import Field, ValidationError
 
 from starcast.cli.command import command
 from starcast.cli.errors import UserError
-from starcast.cli.parameters import COMMA_LIST, Parameters, Seed, one_of, parse, parse_logged, resumed
+from starcast.cli.parameters import (
+    COMMA_LIST,
+    LAUNCHER,
+    Parameters,
+    Seed,
+    one_of,
+    parse,
+    parse_logged,
+    resumed,
+)
 
 FAMILIES = ("gru_1", "lstm_2", "logistic_regression")
 
@@ -200,8 +209,8 @@ def test_a_users_mistake_found_while_running_ends_with_2(
     def run(made: Made) -> None:
         raise UserError(f"data {made.data!r}: no such file")
 
-    assert exit_code(monkeypatch, run, "--data=nowhere.csv") == 2
-    assert capsys.readouterr().err == "starcast made: data 'nowhere.csv': no such file\n"
+    assert exit_code(monkeypatch, run, "--data=/nowhere.csv") == 2
+    assert capsys.readouterr().err == "starcast made: data '/nowhere.csv': no such file\n"
 
 
 def test_an_interrupted_command_ends_with_130(
@@ -251,6 +260,35 @@ def test_help_groups_parameters_the_common_ones_first(
     ]
     assert places == sorted(places)
     assert "at most 100% of them (default: 0)" in shown
+
+
+def test_help_shows_parameters_as_the_caller_gives_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(LAUNCHER, "python3 run.py")
+    assert exit_code(monkeypatch, lambda made: pytest.fail("nothing to run"), "--help") == 0
+    shown = capsys.readouterr().out
+    assert "  -P size=VALUE " in shown
+    assert "--size" not in shown
+
+
+def test_a_mistake_in_parameters_is_handed_on_once_it_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+
+    def tell(step: str, mistake: str) -> None:
+        told.extend((step, mistake, capsys.readouterr().err))
+
+    def refuse(_: Made) -> None:
+        raise UserError("not a mistake in parameters")
+
+    for argument, run in (("--size=many", print), ("--size=3", refuse)):
+        monkeypatch.setattr(sys, "argv", ["made.py", argument])
+        with pytest.raises(SystemExit):
+            command("made", Made, run, on_mistake=tell)
+    mistake = "parameter size: should be a whole number, not 'many'"
+    assert told == ["made", mistake, f"starcast made: {mistake}\n"]
 
 
 def test_what_mlflow_logged_with_the_quotes_of_a_shell_is_read_back() -> None:

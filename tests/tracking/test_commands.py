@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 from starcast.tracking import commands
-from starcast.tracking.commands import LAUNCHER, command_line, where_to_look
+from starcast.tracking.commands import LAUNCHER, command_line, repeat_by_url, where_to_look
 
 PROJECT = Path(commands.__file__).parents[2]
 PYTHON = shlex.quote(sys.executable)
@@ -54,12 +54,35 @@ def test_another_store_is_named_but_no_password(
     assert command_line("promote") == f"{setting}python3 run.py promote"
 
 
-def test_a_relative_store_is_that_of_the_current_folder(uri: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    uri.chdir(tmp_path)
-    uri.setattr(mlflow, "get_tracking_uri", lambda: "sqlite:///mlflow.db")
-    assert f"MLFLOW_TRACKING_URI=sqlite:///{tmp_path}/mlflow.db" in command_line("promote")
-    uri.chdir(PROJECT)
-    assert "MLFLOW_TRACKING_URI" not in command_line("promote")
+@pytest.mark.parametrize(
+    ("source", "commit", "environment", "begins"),
+    [
+        (
+            "https://ann:abc@git.example/a b.git#sub",
+            "12ab",
+            "uv",
+            "'https://git.example/a b.git#sub' -v 12ab",
+        ),
+        ("git@git.example:team/starcast.git", "12ab", "local", "git@git.example:team/starcast.git -v 12ab"),
+        ("https://files.example/starcast.zip", "", "local", "https://files.example/starcast.zip"),
+    ],
+)
+def test_a_run_by_an_address_is_repeated_by_it_and_its_commit(
+    uri: pytest.MonkeyPatch, source: str, commit: str, environment: str, begins: str
+) -> None:
+    uri.setenv(LAUNCHER, "")  # restored after the test
+    tags = {"mlflow.source.name": source, "mlflow.source.type": "PROJECT", "mlflow.source.git.commit": commit}
+    repeat_by_url(tags if environment == "local" else {**tags, "mlflow.project.env": environment})
+    assert command_line("train", data="a b") == (
+        f"mlflow run {begins} --env-manager {environment} -e train -P data='a b'"
+    )
+
+
+@pytest.mark.parametrize("source", ["file:///home/ann/starcast#sub", "/home/ann/starcast", ""])
+@pytest.mark.parametrize("kind", ["PROJECT", "LOCAL"])
+def test_a_run_of_a_folder_is_repeated_from_it(uri: pytest.MonkeyPatch, source: str, kind: str) -> None:
+    repeat_by_url({"mlflow.source.name": source, "mlflow.source.type": kind})
+    assert command_line("train") == f"cd {PROJECT} && {PYTHON} -m steps.train"
 
 
 def test_how_to_open_the_pages(store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +95,8 @@ def test_how_to_open_the_pages(store: mlflow.MlflowClient, monkeypatch: pytest.M
         monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: "postgresql+psycopg://ann:abc@db/mlflow")
         assert where_to_look(run.info.run_id)[0].endswith('--backend-store-uri "$MLFLOW_TRACKING_URI"')
         monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: f"sqlite:///{PROJECT}/mlflow.db")
+        monkeypatch.setenv(LAUNCHER, "mlflow run https://git.example/a -v 12ab -e")
+        assert " -m mlflow ui --workers 1 " in where_to_look(run.info.run_id)[0]
         monkeypatch.setenv(LAUNCHER, "python3 run.py")
         assert where_to_look(run.info.run_id)[0] == "open the UI: python3 run.py ui"
         monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: "https://ann:abc@example.org/mlflow/")

@@ -102,3 +102,73 @@ def test_a_run_that_mlflow_began_gets_the_parameters_that_it_has_not(
     with runs.step_run("tune", {"data": "my file.csv", "seed": "42"}, "made up") as run_id:
         assert run_id == begun.info.run_id
     assert store.get_run(run_id).data.params == {"data": "'my file.csv'", "seed": "42"}
+
+
+PROJECT = {"mlflow.source.type": "PROJECT"}
+
+
+def begun(monkeypatch: pytest.MonkeyPatch, name: str | None = None, **parameters: str) -> str:
+    """A run as `mlflow run` begins it for a step."""
+    with mlflow.start_run(run_name=name, tags=PROJECT) as run:
+        mlflow.log_params(parameters)
+    mlflow.MlflowClient().update_run(run.info.run_id, "RUNNING")
+    monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
+    return str(run.info.run_id)
+
+
+def test_a_run_keeps_the_name_that_the_user_gave_it(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for given, called in ((None, "better"), ("bert-large-3", "bert-large-3")):
+        begun(monkeypatch, given)
+        with step() as run_id:
+            runs.rename_active("better")
+        assert store.get_run(run_id).info.run_name == called
+
+
+def test_a_path_that_mlflow_logged_as_it_was_given_is_known_in_full(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(monkeypatch, data="'my file.csv'", input="/b.csv")
+    meant = {"data": "/home/ann/my file.csv", "input": "/b.csv", "output": "/c.csv"}
+    with runs.step_run("predict", meant, "made up") as run_id:
+        pass
+    run = store.get_run(run_id)
+    assert run.data.params["data"] == "'my file.csv'"
+    assert {name: value for name, value in run.data.tags.items() if name.endswith("_path")} == {
+        "data_path": "/home/ann/my file.csv"
+    }
+    assert runs.parameters_of(run) == meant
+
+
+def test_a_refused_run_says_why_unless_it_is_described(store: mlflow.MlflowClient) -> None:
+    def refused(described: str) -> None:
+        if described:
+            runs.describe(described)
+        raise UserError("no file")
+
+    for described, note in (("", "**Refused.** no file"), ("Wait.", "Wait.")):
+        with pytest.raises(UserError), step() as run_id:
+            refused(described)
+        assert store.get_run(run_id).data.tags["mlflow.note.content"] == note
+
+
+def test_a_mistake_in_parameters_is_left_on_the_run_that_mlflow_began(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = begun(monkeypatch)
+    runs.leave_mistake(run_id, "tune", "unknown parameter")
+    run = store.get_run(run_id)
+    assert (run.info.run_name, run.info.status) == ("tune", "RUNNING")
+    assert run.data.tags["mlflow.note.content"] == "**Refused.** unknown parameter"
+    assert "step" not in run.data.tags, "else resume=latest would take it for an unfinished search"
+
+
+def test_a_mistake_is_left_on_no_other_run(store: mlflow.MlflowClient) -> None:
+    with mlflow.start_run(run_name="mine", tags=PROJECT) as finished:
+        pass
+    runs.leave_mistake(finished.info.run_id, "tune", "unknown parameter")
+    runs.leave_mistake("0" * 32, "tune", "unknown parameter")
+    run = store.get_run(finished.info.run_id)
+    assert run.info.run_name == "mine"
+    assert "mlflow.note.content" not in run.data.tags

@@ -15,6 +15,7 @@ import requests
 
 from starcast.cli.parameters import parse_logged
 from starcast.tracking.commands import where_to_look
+from starcast.tracking.runs import parameters_of
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.train import train
 from tests.conftest import statuses
@@ -37,23 +38,19 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 ProjectRun = Callable[..., str]
 
 
-def absolute(folder: Path, given: dict[str, str]) -> dict[str, str]:
-    """Parameters whose paths are below a folder."""
-    paths = {name: str(folder / given[name]) for name in ("data", "input", "output") if name in given}
-    return {**given, **paths}
-
-
 @pytest.fixture
 def mlflow_run(fitted_store: mlflow.MlflowClient, tmp_path: Path) -> Run:
-    """The command `mlflow run` in the environment of the tests, on a copy of the fitted store."""
+    """The command `mlflow run` in the environment of the tests, with a copy of the fitted store, given by a
+    relative address.
+    """
 
     def run(entry_point: str, **given: str) -> subprocess.CompletedProcess[str]:
-        chosen = [part for item in absolute(tmp_path, given).items() for part in ("-P", "=".join(item))]
+        chosen = [part for item in given.items() for part in ("-P", "=".join(item))]
         command = [str(BIN / "mlflow"), "run", str(PROJECT), "-e", entry_point, "--env-manager", "local"]
         return subprocess.run(
             [*command, "--experiment-name", "tests", *chosen],
             cwd=tmp_path,
-            env=environment(MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path / 'mlflow.db'}", PYTHONPATH=""),
+            env=environment(MLFLOW_TRACKING_URI="sqlite:///mlflow.db", PYTHONPATH=""),
             capture_output=True,
             text=True,
             check=False,
@@ -70,14 +67,14 @@ def project_run(
     capfd: pytest.CaptureFixture[str],
 ) -> ProjectRun:
     """What the command calls, from this process, which saves it the import of MLflow's server; the step is a
-    process of its own all the same. Returns what that prints.
+    process of its own all the same. Paths count from this process's folder. Returns what that prints.
     """
     monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
 
-    def run(entry_point: str, **given: str) -> str:
+    def run(entry_point: str, project: str = str(PROJECT), run_name: str | None = None, **given: str) -> str:
         where = {"env_manager": "local", "experiment_name": "tests"}
-        mlflow.projects.run(str(PROJECT), entry_point, parameters=absolute(tmp_path, given), **where)
+        mlflow.projects.run(project, entry_point, parameters=given, run_name=run_name, **where)
         return capfd.readouterr().out
 
     return run
@@ -125,6 +122,36 @@ def test_the_main_job(mlflow_run: Run, fitted_store: mlflow.MlflowClient) -> Non
     assert not {"RUNNING", "FAILED"} & set(statuses(fitted_store))
 
 
+def test_a_run_by_a_repository_s_address(
+    project_run: ProjectRun,
+    fitted_store: mlflow.MlflowClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address, repository = "https://git.example/starcast.git", tmp_path / "repository"
+    leave_out = shutil.ignore_patterns(".*", "raw", "mlruns", "mlflow.db", "__pycache__", "tests", "docs")
+    shutil.copytree(PROJECT, repository, ignore=leave_out)
+    git = ["git", "-C", str(repository), "-c", "user.name=ann", "-c", "user.email=ann@git.example"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *words], check=True)
+    commit = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
+    stands_for = {"COUNT": "1", "KEY_0": f"url.{repository.as_uri()}.insteadOf", "VALUE_0": address}
+    for name, value in stands_for.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+
+    said = project_run("preprocess", address, run_name="my run", **DATA, text_column="text")
+    assert f"preprocess: data is {tmp_path / 'reviews.csv'}\n" in said
+    assert "preprocess: kept 300 reviews" in said
+    [run] = fitted_store.search_runs(
+        [fitted_store.get_experiment_by_name("tests").experiment_id], "tags.step = 'preprocess'"
+    )
+    assert run.info.run_name == "my run"
+    assert parameters_of(run)["data"] == str(tmp_path / "reviews.csv")
+    repeat = f"mlflow run {address} -v {commit} --env-manager local -e preprocess "
+    assert repeat in run.data.tags["command"]
+    assert f" -P data={tmp_path / 'reviews.csv'} " in run.data.tags["command"]
+
+
 def test_train_logs_every_parameter_and_reproduce_makes_its_run_again(
     project_run: ProjectRun, fitted_store: mlflow.MlflowClient
 ) -> None:
@@ -152,7 +179,9 @@ def test_a_mistake_is_one_line_and_no_run_stays_running(
     assert done.returncode != 0
     assert "starcast tune: parameter max_trials: should be a whole number" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "RUNNING" not in statuses(fitted_store)
+    [run] = fitted_store.search_runs([fitted_store.get_experiment_by_name("tests").experiment_id])
+    assert (run.info.run_name, run.info.status) == ("tune", "FAILED")
+    assert "parameter max_trials: should be a whole number" in run.data.tags["mlflow.note.content"]
 
 
 def test_the_exit_code_of_a_mistake_is_two(tmp_path: Path, empty_database: Path) -> None:
