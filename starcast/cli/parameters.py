@@ -63,13 +63,17 @@ PLAIN = {  # replace pydantic's messages
 }
 
 
-def one_of(names: Iterable[str]) -> AfterValidator:
-    """Return a validator that a text is one of these names, for choices that are not a `Literal`."""
+def one_of(names: Iterable[str], also: re.Pattern | None = None) -> AfterValidator:
+    """Return a validator that a text is one of these names, for choices that are not a `Literal`.
+
+    Args:
+        also: pattern of further names, which cannot be listed.
+    """
     choices = tuple(names)
 
     def check(given: str) -> str:
         """Return the text if it is one of the names."""
-        if given not in choices:
+        if given not in choices and not (also and also.fullmatch(given)):
             raise PydanticCustomError("one_of", "should be one of the names", {"choices": choices})
         return given
 

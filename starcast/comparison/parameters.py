@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from starcast.cli.parameters import COMMA_LIST, Parameters, one_of
-from starcast.evaluation.names import SCORES
+from starcast.evaluation.names import PER_LABEL, SCORES
 
 
 class CompareParameters(Parameters):
@@ -21,7 +21,7 @@ class CompareParameters(Parameters):
     """whose scores: test (candidates) or val (validation; trials have these as well)"""
     by: str = ""
     """group runs by this parameter, setting or tag, e.g. family; empty: each run by itself"""
-    metric: Annotated[str, one_of(SCORES)] = "f1_macro"
+    metric: Annotated[str, one_of(SCORES, PER_LABEL)] = "f1_macro"
     """score that ranks the runs"""
     max_runs: int = Field(50, ge=1, le=1_000)
     """compare at most so many runs, the best ones"""

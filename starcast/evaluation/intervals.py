@@ -5,21 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from starcast.evaluation.paired import LEVEL, Estimate
-from starcast.evaluation.scores import matrix_scores
+from starcast.evaluation.scale import STARS, Scale
+from starcast.evaluation.scores import matrix_scores, occurring
 
 AUC_RESAMPLES = 1_000
 Intervals = dict[str, tuple[float, float]]  # score name -> (low, high)
 
 
-def bootstrap_intervals(matrix: np.ndarray, seed: int, resamples: int = 2_000) -> Intervals:
+def bootstrap_intervals(
+    matrix: np.ndarray, seed: int, resamples: int = 2_000, scale: Scale = STARS
+) -> Intervals:
     """Return 95% percentile bootstrap intervals over reviews (Efron, 1979) by name of the score.
 
-    Drawing reviews with replacement means drawing the 25 cells of their confusion matrix from a multinomial
+    Drawing reviews with replacement means drawing the cells of their confusion matrix from a multinomial
     distribution, so no resample needs the reviews themselves.
     """
     counts = matrix.ravel()
     draws = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=resamples)
-    scores = matrix_scores(draws.reshape(resamples, 5, 5))
+    scores = matrix_scores(draws.reshape(resamples, *matrix.shape), scale, occurring(matrix))
     tail = (1 - LEVEL) / 2
     return {name: tuple(np.quantile(values, [tail, 1 - tail]).tolist()) for name, values in scores.items()}
 
@@ -30,8 +33,8 @@ def auc_interval(ratings: np.ndarray, fits: Sequence[np.ndarray], seed: int) -> 
     A resample's AUC follows from the influence of the reviews in it, so that nothing is ranked again.
 
     Args:
-        ratings: true ratings as index 0-4, shape (reviews,).
-        fits: probabilities of each fit, shape (reviews, 5).
+        ratings: true ratings as index from 0, shape (reviews,).
+        fits: probabilities of each fit, shape (reviews, labels).
     """
     random, reviews = np.random.default_rng(seed), len(ratings)
     values, influences = zip(*(_auc(ratings, probabilities) for probabilities in fits), strict=True)
@@ -54,7 +57,7 @@ def _auc(ratings: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndar
     from scipy.stats import rankdata
 
     values, influence = [], np.zeros(len(ratings))
-    for rating in range(5):
+    for rating in range(probabilities.shape[1]):
         ours = ratings == rating
         share = ours.mean()
         if not 0 < share < 1:

@@ -1,8 +1,11 @@
 """The names of scores and decisions, separate from the code that computes them and imports heavy packages."""
 
+import re
 from typing import Literal, get_args
 
 PER_RATING = tuple(f"{name}_{rating}" for rating in range(1, 6) for name in ("precision", "recall", "f1"))
+# Scores of a label of another scale than stars, whose labels are known only when the file is read.
+PER_LABEL = re.compile(r"(val_)?(precision|recall|f1)_(?!macro|weighted).+")
 LOWER_IS_BETTER = ("loss", "mae")
 SCORES = (
     *LOWER_IS_BETTER,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix, matrix_scores
 
 DRAWN = 10_000_000  # reviews drawn at a time, to limit memory
@@ -67,22 +68,25 @@ class PairedBootstrap:
     few fits the latter is underestimated.
 
     Args:
-        ratings: true ratings as index 0-4, shape (reviews,).
+        ratings: true ratings as index from 0, shape (reviews,).
     """
 
-    def __init__(self, ratings: np.ndarray, seed: int, resamples: int = 1_000) -> None:
-        self._ratings, self._seed, self._resamples = ratings, seed, resamples
+    def __init__(self, ratings: np.ndarray, seed: int, resamples: int = 1_000, scale: Scale = STARS) -> None:
+        self._ratings, self._seed, self._resamples, self._scale = ratings, seed, resamples, scale
 
     def draws(self, systems: Sequence[np.ndarray]) -> list[Draws]:
         """Return every system's scores.
 
         Args:
-            systems: what the fits of each system predicted, as index 0-4, shape (fits, reviews).
+            systems: what the fits of each system predicted, as index from 0, shape (fits, reviews).
         """
         systems = [np.atleast_2d(system) for system in systems]
         fits = np.concatenate(systems)
-        resampled = matrix_scores(self._matrices(fits))
-        observed = matrix_scores(np.stack([count_matrix(self._ratings, predicted) for predicted in fits]))
+        scale, labels = self._scale, len(self._scale)
+        present = np.bincount(self._ratings, minlength=labels) > 0
+        resampled = matrix_scores(self._matrices(fits), scale, present)
+        matrices = np.stack([count_matrix(self._ratings, predicted, labels) for predicted in fits])
+        observed = matrix_scores(matrices, scale, present)
         found, end = [], 0
         for system in systems:
             start, end = end, end + len(system)
@@ -95,17 +99,19 @@ class PairedBootstrap:
         return found
 
     def _matrices(self, fits: np.ndarray) -> np.ndarray:
-        """Return the confusion matrix of every fit on every resample, shape (fits, resamples, 5, 5)."""
+        """Return the confusion matrix of every fit on every resample, (fits, resamples, labels, labels)."""
         random, reviews = np.random.default_rng(self._seed), len(self._ratings)
-        cells = (self._ratings * 5 + fits + 25 * np.arange(len(fits))[:, None]).ravel()
+        labels = len(self._scale)
+        every = labels**2 * len(fits)  # cells of all matrices
+        cells = (self._ratings * labels + fits + labels**2 * np.arange(len(fits))[:, None]).ravel()
         places = cells, np.tile(np.arange(reviews), len(fits))
-        member = sparse.csr_array((np.ones(cells.size, np.float32), places), (25 * len(fits), reviews))
-        counts, chunk = np.empty((25 * len(fits), self._resamples)), max(1, DRAWN // reviews)
+        member = sparse.csr_array((np.ones(cells.size, np.float32), places), (every, reviews))
+        counts, chunk = np.empty((every, self._resamples)), max(1, DRAWN // reviews)
         for start in range(0, self._resamples, chunk):
             drawn = random.integers(reviews, size=(min(chunk, self._resamples - start), reviews))
             times = [np.bincount(row, minlength=reviews).astype(np.float32) for row in drawn]
             counts[:, start : start + chunk] = member @ np.stack(times, axis=1)
-        return counts.reshape(len(fits), 5, 5, -1).transpose(0, 3, 1, 2)
+        return counts.reshape(len(fits), labels, labels, -1).transpose(0, 3, 1, 2)
 
 
 def differences(baseline: Draws, others: Sequence[Draws], score: str) -> list[Difference]:

@@ -57,6 +57,17 @@ class Scale:
 
         return np.array(self.labels if self.numeric else range(1, len(self) + 1), dtype=float)
 
+    @property
+    def probabilities(self) -> tuple[str, ...]:
+        """Return the names of the columns of probabilities."""
+        return tuple(f"probability_{name}" for name in self.names)
+
+    def label_of(self, ratings: "np.ndarray") -> "np.ndarray":
+        """Return the labels of ratings given as index from 0."""
+        import numpy as np
+
+        return np.array(self.labels)[ratings]
+
     @classmethod
     def of(cls, labels: Sequence[Label]) -> "Scale":
         """Return the scale with these labels, as read from JSON."""

@@ -1,25 +1,44 @@
 """Compute scores. All but AUC and loss follow from confusion matrices, of which many are scored at once."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-
-def count_matrix(ratings: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Return the confusion matrix of ratings 0-4: counts, rows true, columns predicted, shape (5, 5)."""
-    return np.bincount(ratings.astype(np.int64) * 5 + predicted, minlength=25).reshape(5, 5)
+from starcast.evaluation.scale import STARS, Scale
 
 
-def matrix_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the scores of confusion matrices, shape (..., 5, 5); each score has shape (...,).
+def count_matrix(ratings: np.ndarray, predicted: np.ndarray, labels: int = len(STARS)) -> np.ndarray:
+    """Return the confusion matrix of ratings, as index from 0: counts, rows true, columns predicted."""
+    cells = np.bincount(ratings.astype(np.int64) * labels + predicted, minlength=labels**2)
+    return cells.reshape(labels, labels)
+
+
+def occurring(matrices: np.ndarray) -> np.ndarray:
+    """Return which labels the true ratings of confusion matrices have, (labels,); all if there are none."""
+    found = np.asarray(matrices.sum(-1).reshape(-1, matrices.shape[-1]).any(axis=0))
+    return found if found.any() else ~found
+
+
+def matrix_scores(
+    matrices: np.ndarray, scale: Scale = STARS, present: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Return the scores of confusion matrices, shape (..., labels, labels); each score has shape (...,).
 
     Averages are scikit-learn's: weighted by support, or over the ratings that are true or predicted at least
-    once. A ratio with denominator 0 is 0; kappa, 1 minus a ratio, is then 1 (scikit-learn: NaN).
+    once. A ratio with denominator 0 is 0; kappa, 1 minus a ratio, is then 1 (scikit-learn: NaN). What is
+    0 because no true rating has a label is left out: the label's own scores, and its part in study B's.
+
+    Args:
+        present: which labels the true ratings have, shape (labels,), where that is not to be judged by the
+            matrices: those of resamples may lack a label that the reviews have.
     """
+    present = occurring(matrices) if present is None else present
     right = np.diagonal(matrices, axis1=-2, axis2=-1)
     support, answered, total = matrices.sum(-1), matrices.sum(-2), matrices.sum((-1, -2))
     recall, precision = _ratio(right, support), _ratio(right, answered)
     f1 = _ratio(2 * right, support + answered)
     expected = support[..., :, None] * answered[..., None, :]
-    distance = np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+    distance = np.abs(np.subtract.outer(np.arange(len(scale)), np.arange(len(scale))))
     squares, expected_squares = ((counts * distance**2).sum((-1, -2)) for counts in (matrices, expected))
     scores = {
         "accuracy": _ratio(right.sum(-1), total),
@@ -27,39 +46,50 @@ def matrix_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
         "f1_macro": _ratio(f1.sum(-1), (support + answered > 0).sum(-1)),
         "precision_weighted": _ratio((precision * support).sum(-1), total),
         "recall_weighted": _ratio((recall * support).sum(-1), total),
-        "harmonic_recall": harmonic_recall(recall, precision),
+        "harmonic_recall": harmonic_recall(recall, precision, present),
         "mae": _ratio((matrices * distance).sum((-1, -2)), total),
         "within_one": _ratio((matrices * (distance <= 1)).sum((-1, -2)), total),
         "quadratic_kappa": 1 - _ratio(squares * total, expected_squares),
     }
-    for i in range(5):
+    for i in np.flatnonzero(present):
         for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
-            scores[f"{name}_{i + 1}"] = values[..., i]
+            scores[f"{name}_{scale.keys[i]}"] = values[..., i]
     return scores
 
 
-def harmonic_recall(recall: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    """Return study B's score: the harmonic mean of recall for 1-4 stars and precision for 5 stars."""
-    values = np.concatenate([recall[..., :4], precision[..., 4:]], axis=-1)
+def harmonic_recall(
+    recall: np.ndarray, precision: np.ndarray, present: np.ndarray | None = None
+) -> np.ndarray:
+    """Return study B's score: the harmonic mean of recall for 1-4 stars and precision for 5 stars.
+
+    On other scales, that of recall for all labels but the highest, of those that are `present`.
+    """
+    values = np.concatenate([recall[..., :-1], precision[..., -1:]], axis=-1)
+    if present is not None and not present.all():
+        values = values[..., present]
     with np.errstate(divide="ignore"):
-        return np.asarray(5 / (1 / values).sum(-1))
+        return np.asarray(values.shape[-1] / (1 / values).sum(-1))
 
 
 def score(
-    ratings: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray | None = None
+    ratings: np.ndarray,
+    probabilities: np.ndarray,
+    predicted: np.ndarray | None = None,
+    scale: Scale = STARS,
 ) -> dict[str, float]:
     """Return all scores of a split by name, without a prefix for the split.
 
     Args:
-        ratings: true ratings as index 0-4, shape (reviews,).
-        probabilities: shape (reviews, 5).
-        predicted: chosen ratings as index 0-4; the most probable ones unless given.
+        ratings: true ratings as index from 0, shape (reviews,).
+        probabilities: shape (reviews, labels).
+        predicted: chosen ratings as index from 0; the most probable ones unless given.
     """
     from sklearn.metrics import log_loss
 
-    matrix = count_matrix(ratings, probabilities.argmax(axis=1) if predicted is None else predicted)
-    scores = {name: float(value) for name, value in matrix_scores(matrix).items()}
-    loss = float(log_loss(ratings, probabilities, labels=range(5)))
+    chosen = probabilities.argmax(axis=1) if predicted is None else predicted
+    matrix = count_matrix(ratings, chosen, len(scale))
+    scores = {name: float(value) for name, value in matrix_scores(matrix, scale).items()}
+    loss = float(log_loss(ratings, probabilities, labels=range(len(scale))))
     return {"loss": loss, "auc": multilabel_auc(ratings, probabilities), **scores}
 
 
@@ -67,13 +97,23 @@ def multilabel_auc(ratings: np.ndarray, probabilities: np.ndarray) -> float:
     """Return study A's AUC: of each rating against the rest, averaged over the ratings that are present."""
     from sklearn.metrics import roc_auc_score
 
-    present = [i for i in range(5) if 0 < (ratings == i).sum() < len(ratings)]
+    present = [i for i in range(probabilities.shape[1]) if 0 < (ratings == i).sum() < len(ratings)]
     return float(np.mean([roc_auc_score(ratings == i, probabilities[:, i]) for i in present]))
 
 
-def val_scores(ratings: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+def val_scores(ratings: np.ndarray, probabilities: np.ndarray, scale: Scale = STARS) -> dict[str, float]:
     """Return all scores of the validation split, named `val_...`."""
-    return {f"val_{name}": value for name, value in score(ratings, probabilities).items()}
+    return {f"val_{name}": value for name, value in score(ratings, probabilities, scale=scale).items()}
+
+
+def left_out(counts: Sequence[int] | np.ndarray, scale: Scale) -> str:
+    """Return which labels of a scale scores leave out, as none of the reviews counted has them; or empty."""
+    absent = [name for name, reviews in zip(scale.names, counts, strict=True) if not reviews]
+    if not absent:
+        return ""
+    *first, last = absent
+    which = f"ratings {', '.join(first)} and {last} do" if first else f"rating {last} does"
+    return f"{which} not occur; scores leave {'them' if first else 'it'} out"
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from starcast.evaluation.scale import STARS
 from starcast.models.family import SAMPLINGS, Family, Settings, Value
 
 if TYPE_CHECKING:
@@ -34,14 +35,14 @@ class NetworkFamily(Family):
     samplings: ClassVar = (*SAMPLINGS, "adasyn_token_ids")
 
     @abstractmethod
-    def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
-        """Return the layers from word indices to five probabilities, made of Keras' `layers`."""
+    def stack(self, layers: Any, settings: Settings, labels: int) -> list[keras.Layer]:
+        """Return the layers from word indices to so many probabilities, made of Keras' `layers`."""
 
-    def build(self, settings: Settings) -> keras.Model:
-        """Return the untrained network."""
+    def build(self, settings: Settings, labels: int = len(STARS)) -> keras.Model:
+        """Return the untrained network, which gives a probability to each label of the ratings."""
         from starcast.models.backend import keras
 
-        stack = self.stack(keras.layers, settings)
+        stack = self.stack(keras.layers, settings, labels)
         return keras.Sequential([keras.Input((None,), dtype="int32"), *stack], name=self.name)
 
     def published_under(self, schedule: Schedule) -> Settings:
@@ -58,10 +59,11 @@ class NetworkFamily(Family):
         # Keras draws its seeds from here. Its own `set_random_seed` would also seed TensorFlow, which is not
         # needed, and set up every compiled network again, which takes half a second each.
         random.seed(spec.options.seed)
-        return fit_network(self.build(spec.settings), corpus, spec, recorder, checkpoints)
+        network = self.build(spec.settings, len(corpus.scale))
+        return fit_network(network, corpus, spec, recorder, checkpoints)
 
-    def load(self, folder: Path) -> FittedModel:
-        """Read a network; Keras' safe mode refuses code inside the file."""
+    def load(self, folder: Path, labels: int = len(STARS)) -> FittedModel:
+        """Read a network, which knows its labels; Keras' safe mode refuses code inside the file."""
         from starcast.models.networks import FittedNetwork
 
         return FittedNetwork.load(folder)
@@ -70,8 +72,8 @@ class NetworkFamily(Family):
 class StudyANetwork(NetworkFamily):
     """Study A's networks, named after their layers: `lstm_2` has two; settings `units_1..`, `dropout_1..`."""
 
-    def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
-        """Return an embedding, dropout and recurrent layers in turn, a last dropout, five probabilities."""
+    def stack(self, layers: Any, settings: Settings, labels: int) -> list[keras.Layer]:
+        """Return an embedding, dropout and recurrent layers in turn, a last dropout, the probabilities."""
         kind, depth = self.name.split("_")
         recurrent = layers.LSTM if kind == "lstm" else layers.GRU
         stack: list[keras.Layer] = [layers.Embedding(VOCABULARY_SIZE, STUDY_A_EMBEDDING, mask_zero=True)]
@@ -79,19 +81,19 @@ class StudyANetwork(NetworkFamily):
             stack.append(layers.Dropout(settings[f"dropout_{i}"]))
             stack.append(recurrent(settings[f"units_{i}"], return_sequences=i < int(depth)))
         stack.append(layers.Dropout(settings[f"dropout_{int(depth) + 1}"]))
-        return [*stack, layers.Dense(5, activation="softmax")]
+        return [*stack, layers.Dense(labels, activation="softmax")]
 
 
 class StudyBNetwork(NetworkFamily):
     """Study B's LSTM."""
 
-    def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
-        """Return an embedding, spatial dropout, an LSTM, five probabilities."""
+    def stack(self, layers: Any, settings: Settings, labels: int) -> list[keras.Layer]:
+        """Return an embedding, spatial dropout, an LSTM, the probabilities."""
         return [
             layers.Embedding(VOCABULARY_SIZE, STUDY_B_EMBEDDING, mask_zero=True),
             layers.SpatialDropout1D(settings["spatial_dropout"]),
             layers.LSTM(settings["units"]),
-            layers.Dense(5, activation="softmax"),
+            layers.Dense(labels, activation="softmax"),
         ]
 
 
@@ -116,11 +118,11 @@ class LogisticFamily(Family):
 
         return fit_logistic(corpus, spec, recorder)
 
-    def load(self, folder: Path) -> FittedModel:
+    def load(self, folder: Path, labels: int = len(STARS)) -> FittedModel:
         """Read what was saved; types other than scikit-learn's are refused."""
         from starcast.models.logistic import FittedLogistic
 
-        return FittedLogistic.load(folder)
+        return FittedLogistic.load(folder, labels)
 
 
 def _study_a(

@@ -1,5 +1,6 @@
 """The reviews a model learns from, and their encoding, made once for all trials of a search."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -7,17 +8,18 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from starcast.evaluation.scale import STARS, Scale
 from starcast.models.encoding import Encoding, Vocabulary
 from starcast.models.family import FittedModel
 from starcast.models.neighbours import review_space
 from starcast.models.texts import Sequences, StoredTexts, Texts, WorkProgress, chunks_of, silent, watched
 
-VOCABULARY, PARTS = "vocabulary.json", ("train", "validation")
+VOCABULARY, LABELS, PARTS = "vocabulary.json", "labels.json", ("train", "validation")
 
 
 @dataclass(frozen=True)
 class CorpusSplit:
-    """One split: cleaned texts, and ratings as index 0-4."""
+    """One split: cleaned texts, and ratings as index from 0."""
 
     texts: Texts
     ratings: np.ndarray
@@ -44,11 +46,12 @@ class Corpus:
     validation: CorpusSplit
     folder: Path | None = None
     show: WorkProgress = silent
+    scale: Scale = STARS
 
     @classmethod
-    def stored(cls, train: Path, validation: Path) -> "Corpus":
+    def stored(cls, train: Path, validation: Path, scale: Scale = STARS) -> "Corpus":
         """Take the Parquet files of both splits."""
-        return cls(CorpusSplit.stored(train), CorpusSplit.stored(validation))
+        return cls(CorpusSplit.stored(train), CorpusSplit.stored(validation), scale=scale)
 
     @cached_property
     def encoding(self) -> Encoding:
@@ -87,6 +90,7 @@ class Corpus:
         encoding = Encoding.of(self.train.texts, self.validation.texts, folder)
         vocabulary = Vocabulary.of(encoding)
         vocabulary.save(folder / VOCABULARY)
+        (folder / LABELS).write_text(json.dumps(self.scale.labels), encoding="utf-8")
         for name in PARTS:
             np.save(folder / f"{name}_ratings.npy", getattr(self, name).ratings)
             vocabulary.renumbered(getattr(encoding, name), folder / name)
@@ -96,10 +100,12 @@ class Corpus:
         """Read what `save` wrote, without the texts; processes share the pages."""
         no_texts = pl.Series("cleaned", [], dtype=pl.String)
         ratings = [np.load(folder / f"{name}_ratings.npy", mmap_mode="r") for name in PARTS]
-        return cls(CorpusSplit(no_texts, ratings[0]), CorpusSplit(no_texts, ratings[1]), folder)
+        scale = Scale.of(json.loads((folder / LABELS).read_text(encoding="utf-8")))
+        train, validation = (CorpusSplit(no_texts, each) for each in ratings)
+        return cls(train, validation, folder, scale=scale)
 
 
 def answers_of(model: FittedModel, texts: Texts, show: WorkProgress = silent) -> np.ndarray:
-    """Return a model's probabilities of the ratings 1-5 for any number of texts, float32 (reviews, 5)."""
+    """Return a model's probabilities of the ratings for some texts, float32 (reviews, labels)."""
     chunks = watched(chunks_of(texts), len(texts), "answering", show)
-    return np.concatenate([np.empty((0, 5), dtype=np.float32), *map(model.probabilities, chunks)])
+    return np.concatenate(list(map(model.probabilities, chunks)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args
 
 from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
+from starcast.evaluation.scale import STARS
 
 if TYPE_CHECKING:  # so that parameters are checked without importing these
     import numpy as np
@@ -34,7 +35,7 @@ class Recorder(Protocol):
     """Receives the progress of a fit; picklable, so that it works in another process."""
 
     def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        """Receive the metrics of an epoch (from 1) and the validation probabilities, shape (reviews, 5)."""
+        """Receive the metrics of an epoch (from 1) and the validation probabilities, (reviews, labels)."""
 
 
 class EpochLines:
@@ -107,7 +108,7 @@ class FittedModel(Protocol):
     """A model that predicts ratings of cleaned texts and can be saved without pickle."""
 
     def probabilities(self, texts: pl.Series) -> np.ndarray:
-        """Return the probabilities of the ratings 1-5, shape (reviews, 5), rows summing to 1."""
+        """Return the probabilities of the ratings, shape (reviews, labels), rows summing to 1."""
 
     def save(self, folder: Path) -> None:
         """Write the model's files into an existing folder."""
@@ -118,7 +119,7 @@ class FittedModel(Protocol):
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model, its validation probabilities, and the ratings 0-4 of the rows it learned from."""
+    """A fitted model, its validation probabilities, and the ratings (from 0) of the rows it learned from."""
 
     model: FittedModel
     validation_probabilities: np.ndarray
@@ -159,8 +160,8 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def load(self, folder: Path) -> FittedModel:
-        """Read what `FittedModel.save` wrote, without running code from the files."""
+    def load(self, folder: Path, labels: int = len(STARS)) -> FittedModel:
+        """Read what `FittedModel.save` wrote of so many ratings, without running code from the files."""
 
     def published_under(self, schedule: Schedule) -> Settings:
         """Return the published settings, changed where they do not suit this schedule."""

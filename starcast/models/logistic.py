@@ -15,6 +15,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
+from starcast.evaluation.scale import STARS
 from starcast.models import multinomial, texts
 from starcast.models.corpus import Corpus
 from starcast.models.encoding import Encoding
@@ -26,7 +27,6 @@ from starcast.reviews.ahead import map_ahead
 
 NGRAMS, CLASSIFIER = "ngrams.json", "classifier.skops"
 PIECE = 5_000  # reviews that a core predicts at once
-NO_ANSWERS = np.empty((0, 5), dtype=np.float32)
 
 
 class NgramVectorizer:
@@ -111,20 +111,25 @@ class FittedLogistic:
 
     vectorizer: NgramVectorizer
     classifier: LogisticRegression
+    labels: int = len(STARS)
 
     def probabilities(self, texts: pl.Series) -> np.ndarray:
-        """Return probabilities of the ratings 1-5 for cleaned texts, (reviews, 5); 0 if never seen."""
+        """Return probabilities of the ratings for cleaned texts, (reviews, labels); 0 if never seen."""
         pieces = (texts.slice(begin, PIECE) for begin in range(0, len(texts), PIECE))
         answers = map_ahead(lambda piece: self._answer(self.vectorizer.transform(piece)), pieces)
-        return np.concatenate([NO_ANSWERS, *answers])
+        return np.concatenate([self._none, *answers])
 
     def probabilities_of(self, encoding: Encoding, texts: Sequences) -> np.ndarray:
         """Return the same for encoded texts."""
         rows = self.vectorizer.transform_encoded(encoding, texts)
-        return np.concatenate([NO_ANSWERS, *map(self._answer, rows)])
+        return np.concatenate([self._none, *map(self._answer, rows)])
+
+    @property
+    def _none(self) -> np.ndarray:
+        return np.empty((0, self.labels), dtype=np.float32)
 
     def _answer(self, rows: sparse.csr_matrix) -> np.ndarray:
-        probabilities = np.zeros((rows.shape[0], 5), dtype=np.float32)
+        probabilities = np.zeros((rows.shape[0], self.labels), dtype=np.float32)
         probabilities[:, self.classifier.classes_] = self.classifier.predict_proba(rows)
         return probabilities
 
@@ -140,11 +145,11 @@ class FittedLogistic:
         skops.io.dump(self.classifier, folder / CLASSIFIER)
 
     @classmethod
-    def load(cls, folder: Path) -> "FittedLogistic":
+    def load(cls, folder: Path, labels: int = len(STARS)) -> "FittedLogistic":
         """Read what `save` wrote; types other than scikit-learn's are refused."""
         import skops.io
 
-        return cls(NgramVectorizer.load(folder / NGRAMS), skops.io.load(folder / CLASSIFIER))
+        return cls(NgramVectorizer.load(folder / NGRAMS), skops.io.load(folder / CLASSIFIER), labels)
 
 
 def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder) -> Fit:
@@ -157,7 +162,7 @@ def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder) -> Fit:
         rows, ratings = resampled.mixture @ rows, resampled.ratings
     balanced = spec.options.sampling == "class_weight"
     classifier = multinomial.fit(rows, ratings, float(given["c"]), balanced, corpus.show)
-    model = FittedLogistic(vectorizer, classifier)
+    model = FittedLogistic(vectorizer, classifier, len(corpus.scale))
     probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
     recorder.epoch(1, {}, probabilities)
     return Fit(model, probabilities, epochs=1, best_epoch=1, trained_on=ratings)

@@ -15,9 +15,9 @@ PREDICTION_BATCH = 512
 
 
 def predict(network: keras.Model, sequences: Sequences) -> np.ndarray:
-    """Return probabilities of the ratings in the order of the sequences, shape (reviews, 5), float32."""
+    """Return probabilities of the ratings in the order of the sequences, shape (reviews, labels), float32."""
     order = np.argsort(sequences.lengths, kind="stable")
-    probabilities = np.empty((len(order), 5), dtype=np.float32)
+    probabilities = np.empty((len(order), network.output_shape[-1]), dtype=np.float32)
     # The small batch comes first: if the first two differ in both dimensions, TensorFlow traces only twice.
     for start in range(-(-len(order) % PREDICTION_BATCH), len(order), PREDICTION_BATCH):
         rows = order[max(start, 0) : start + PREDICTION_BATCH]
@@ -33,7 +33,7 @@ class FittedNetwork:
     vocabulary: Vocabulary
 
     def probabilities(self, texts: pl.Series) -> np.ndarray:
-        """Return probabilities of the ratings 1-5 for cleaned texts, shape (reviews, 5)."""
+        """Return probabilities of the ratings for cleaned texts, shape (reviews, labels)."""
         return predict(self.network, self.vocabulary.encode(texts))
 
     def parameters(self) -> int:

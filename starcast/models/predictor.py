@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from starcast.evaluation.decision import Decision
+from starcast.evaluation.scale import STARS, Scale
 from starcast.models.catalogue import FAMILIES
 from starcast.models.family import FittedModel
 from starcast.reviews.clean import Cleaner, copy_wordnet, join_title, use_wordnet_from
@@ -30,24 +31,27 @@ class Predictor:
     uses_title: bool
     decision: Decision = field(default_factory=Decision)
     columns: Layout | None = None
+    scale: Scale = STARS
 
     def predict(self, reviews: pl.DataFrame) -> pl.DataFrame:
         """Score reviews with the columns `text` and, if trained with it, `title`; null counts as empty text.
 
         Returns:
-            `rating` (1-5, as the decision says), `probability_1..5`, `expected_rating`, in the same order.
+            `rating` (a label of the scale, as the decision says), `probability_<label>` for each, and
+            `expected_rating` (by the numbers or, of words, their ranks from 1), in the same order.
         """
         wanted = reviews if self.uses_title else reviews.select("text")
         probabilities = self.model.probabilities(self.cleaner.clean(join_title(wanted))).astype(np.float64)
-        columns = {"rating": self.decision.choose(probabilities) + 1}
-        columns |= {f"probability_{rating}": probabilities[:, rating - 1] for rating in range(1, 6)}
-        return pl.DataFrame({**columns, "expected_rating": probabilities @ np.arange(1, 6)})
+        columns: dict[str, np.ndarray] = {"rating": self.scale.label_of(self.decision.choose(probabilities))}
+        columns |= {name: probabilities[:, i] for i, name in enumerate(self.scale.probabilities)}
+        return pl.DataFrame({**columns, "expected_rating": probabilities @ self.scale.values})
 
     def save(self, folder: Path) -> None:
         """Write everything the model needs for prediction into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         description = {"family": self.family, "uses_title": self.uses_title}
         description |= {"decision": asdict(self.decision), "cleaning": self.cleaner.to_dict()}
+        description |= {"labels": self.scale.labels}
         if self.columns:
             description["columns"] = asdict(self.columns)
         text = json.dumps(description, indent=2, ensure_ascii=False)
@@ -65,8 +69,9 @@ class Predictor:
             use_wordnet_from(folder)
         family, decided = FAMILIES[description["family"]], description["decision"]
         decision = Decision(tuple(decided["weights"]), decided["rounds_mean"])
-        model, columns = family.load(folder), trained_columns(description)
-        return cls(family.name, cleaner, model, description["uses_title"], decision, columns)
+        scale = Scale.of(description.get("labels", STARS.labels))  # absent before version 0.7
+        model, columns = family.load(folder, len(scale)), trained_columns(description)
+        return cls(family.name, cleaner, model, description["uses_title"], decision, columns, scale)
 
 
 def trained_columns(description: dict[str, Any]) -> Layout | None:

@@ -13,6 +13,7 @@ from scipy import sparse
 from sklearn.utils.class_weight import compute_sample_weight
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.scale import STARS, Scale
 from starcast.models.corpus import Corpus
 from starcast.models.family import MAKES_REVIEWS, FitOptions
 from starcast.models.neighbours import FarthestRows, RowNeighbours
@@ -23,7 +24,7 @@ NEAR_MISS_NEIGHBOURS = 3  # imbalanced-learn's
 
 @dataclass(frozen=True)
 class Resampled:
-    """Rows to train on, one review or shares of two: `mixture`, shape (rows, reviews), and ratings 0-4."""
+    """Rows to train on, one review or shares of two: `mixture`, shape (rows, reviews), and ratings from 0."""
 
     mixture: sparse.csr_matrix
     ratings: np.ndarray
@@ -52,7 +53,7 @@ class Resampled:
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """What a network learns from: rows of `sequences`, or of `resampled` over them, and ratings 0-4."""
+    """What a network learns from: rows of `sequences`, or of `resampled` over them, and ratings from 0."""
 
     sequences: Sequences
     ratings: np.ndarray
@@ -74,7 +75,7 @@ def training_rows(corpus: Corpus, options: FitOptions) -> TrainingRows:
         return TrainingRows(sequences, resampled.ratings if resampled else ratings, resampled)
     from imblearn.over_sampling import ADASYN
 
-    neighbours = neighbours_taken(count_ratings(ratings), options)
+    neighbours = _neighbours_of(corpus, options)
     padded = sequences.padded(np.arange(len(ratings)))
     words_last = np.argsort(padded != 0, axis=1, kind="stable")
     padded = np.take_along_axis(padded, words_last, axis=1)
@@ -97,7 +98,7 @@ def resample(corpus: Corpus, options: FitOptions) -> Resampled | None:
     from imblearn.under_sampling import NearMiss, RandomUnderSampler
 
     ratings, seed = corpus.train.ratings, options.seed
-    neighbours = neighbours_taken(count_ratings(ratings), options)
+    neighbours = _neighbours_of(corpus, options)
     sampler: Any
     if options.sampling == "random_under":
         sampler = RandomUnderSampler(random_state=seed)
@@ -130,22 +131,26 @@ def review_weights(ratings: np.ndarray, sampling: str) -> np.ndarray:
     return compute_sample_weight("balanced", ratings).astype(np.float32)
 
 
-def count_ratings(ratings: np.ndarray) -> np.ndarray:
-    """Return the number of rows per rating 1-5, shape (5,)."""
-    return np.bincount(ratings, minlength=5)
+def count_ratings(ratings: np.ndarray, labels: int = len(STARS)) -> np.ndarray:
+    """Return the number of rows per rating, shape (labels,)."""
+    return np.bincount(ratings, minlength=labels)
 
 
-def effective_shares(ratings: np.ndarray, sampling: str) -> np.ndarray:
-    """Return each rating's share of the training rows, weights included, shape (5,)."""
-    shares = np.bincount(ratings, review_weights(ratings, sampling), minlength=5)
+def effective_shares(ratings: np.ndarray, sampling: str, labels: int = len(STARS)) -> np.ndarray:
+    """Return each rating's share of the training rows, weights included, shape (labels,)."""
+    shares = np.bincount(ratings, review_weights(ratings, sampling), minlength=labels)
     return shares / shares.sum()
 
 
-def neighbours_taken(counts: np.ndarray, options: FitOptions) -> int:
+def _neighbours_of(corpus: Corpus, options: FitOptions) -> int:
+    return neighbours_taken(count_ratings(corpus.train.ratings, len(corpus.scale)), options, corpus.scale)
+
+
+def neighbours_taken(counts: np.ndarray, options: FitOptions, scale: Scale = STARS) -> int:
     """Return how many neighbours a sampling uses: the requested number, or as many as the rarest rating has.
 
     Raises:
-        UserError: a rating of `counts`, shape (5,), has a single review, which has no neighbour.
+        UserError: a rating of `counts`, shape (labels,), has a single review, which has no neighbour.
     """
     makes_reviews = options.sampling in MAKES_REVIEWS
     wanted = NEAR_MISS_NEIGHBOURS if options.sampling == "nearmiss_2" else options.neighbours
@@ -154,19 +159,19 @@ def neighbours_taken(counts: np.ndarray, options: FitOptions) -> int:
     members = np.where(counts > 0, counts, counts.max())
     there = int(members.min()) - makes_reviews  # a review is not its own neighbour
     if there < 1:
-        one = f"rating {members.argmin() + 1} has 1 review in the training split, at least 2 are needed"
-        raise UserError(f"sampling {options.sampling}: {one}; add reviews of it or choose random_over")
+        one = f"rating {scale.names[members.argmin()]} has 1 review in the training split, at least 2 are"
+        raise UserError(f"sampling {options.sampling}: {one} needed; add reviews of it or choose random_over")
     return min(wanted, there)
 
 
-def sampling_note(counts: np.ndarray, options: FitOptions) -> str:
+def sampling_note(counts: np.ndarray, options: FitOptions, scale: Scale = STARS) -> str:
     """Return a note to print after a sampling's name, if there is something that a user should know."""
-    neighbours = neighbours_taken(counts, options)
+    neighbours = neighbours_taken(counts, options, scale)
     if options.sampling == "adasyn_token_ids":
         return " (WARNING: reviews between the numbers of words mean nothing; this is for study B's table)"
     wanted = NEAR_MISS_NEIGHBOURS if options.sampling == "nearmiss_2" else options.neighbours
     if neighbours == wanted:
         return ""
     rarest = np.where(counts > 0, counts, counts.max()).argmin()
-    few = f"rating {rarest + 1} has too few reviews in the training split: {counts[rarest]}"
+    few = f"rating {scale.names[rarest]} has too few reviews in the training split: {counts[rarest]}"
     return f" ({neighbours} instead of {wanted} neighbours; {few})"

@@ -30,7 +30,7 @@ class FitProgress:
     best_epoch: int = 0
     best_loss: float = float("inf")
     best_weights: list[np.ndarray] = field(default_factory=list)
-    best_probabilities: np.ndarray = field(default_factory=lambda: np.empty((0, 5), dtype=np.float32))
+    best_probabilities: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
 
     def save(self, folder: Path, network: keras.Model) -> None:
         """Write the progress and the network's state: weights, states of dropouts, the optimizer."""
@@ -107,7 +107,8 @@ class Validation(keras.callbacks.Callback):
             self.model.stop_training = True
             return
         progress.epochs = epoch
-        loss = float(log_loss(self.corpus.validation.ratings, probabilities, labels=range(5)))
+        labels = range(len(self.corpus.scale))
+        loss = float(log_loss(self.corpus.validation.ratings, probabilities, labels=labels))
         if loss < progress.best_loss:
             progress.best_loss, progress.best_epoch = loss, epoch
             progress.best_weights, progress.best_probabilities = self.model.get_weights(), probabilities

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from starcast.cli.parameters import ModelName, Parameters, Seed, one_of
-from starcast.evaluation.names import RATING_SCORES
+from starcast.evaluation.names import PER_LABEL, RATING_SCORES
 
 if TYPE_CHECKING:
     from starcast.promotion.gate import Limits
@@ -31,7 +31,7 @@ def _check_version(version: str) -> str:
     return version
 
 
-Metric = Annotated[str, one_of(RATING_SCORES)]
+Metric = Annotated[str, one_of(RATING_SCORES, PER_LABEL)]
 Thresholds = Annotated[dict[Metric, float], BeforeValidator(_read_json)]
 
 

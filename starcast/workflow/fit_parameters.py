@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from starcast.cli.parameters import ModelName, one_of
-from starcast.evaluation.names import LOWER_IS_BETTER, RATING_SCORES, DecisionName
+from starcast.evaluation.names import LOWER_IS_BETTER, PER_LABEL, RATING_SCORES, DecisionName
 from starcast.models.catalogue import FAMILIES
 from starcast.models.family import PATIENCE, FitOptions, ModelSpec, Precision, Sampling, Schedule
 from starcast.reviews.parameters import DataParameters
@@ -18,7 +18,7 @@ FAMILY_NAMES = ", ".join(FAMILIES)
 
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]
 FamilyName = Annotated[str, one_of(FAMILIES)]
-Measure = Annotated[str, one_of(name for name in RATING_SCORES if name not in LOWER_IS_BETTER)]
+Measure = Annotated[str, one_of((name for name in RATING_SCORES if name not in LOWER_IS_BETTER), PER_LABEL)]
 
 
 def json_object(text: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from starcast.cli.parameters import COMMA_LIST, one_of
-from starcast.evaluation.names import LOWER_IS_BETTER, SCORES
+from starcast.evaluation.names import LOWER_IS_BETTER, PER_LABEL, SCORES
 from starcast.models.catalogue import FAMILIES
 from starcast.models.family import FitOptions, Sampling, Settings, Space
 from starcast.search.engines import AlgorithmName, Engine, EngineName, PrunerChoice
@@ -55,7 +55,7 @@ class TuneParameters(FitParameters, Executor):
     """epochs of a trial; study A used 3"""
     executions_per_trial: int = Field(1, ge=1, le=100)
     """fits of a trial, with different seeds; their mean score counts"""
-    objective: Annotated[str, one_of(f"val_{score}" for score in SCORES)] = "val_auc"
+    objective: Annotated[str, one_of((f"val_{score}" for score in SCORES), PER_LABEL)] = "val_auc"
     """validation score to optimise; study A used val_auc"""
     pruner: PrunerChoice = "auto"
     """pruning rule: asha, median or none; auto: asha, or none with hyperband"""

@@ -27,11 +27,13 @@ def drawn(seed: int, *rights: float, reviews: int = 200) -> tuple[np.ndarray, li
 
 
 def scores_of(ratings: np.ndarray, system: np.ndarray) -> dict[str, float]:
-    return {name: float(value) for name, value in matrix_scores(count_matrix(ratings, system)).items()}
+    scores = matrix_scores(count_matrix(ratings, system), present=np.ones(5, dtype=bool))
+    return {name: float(value) for name, value in scores.items()}
 
 
 def test_values_and_resamples_are_those_of_a_plain_loop() -> None:
     ratings, systems = drawn(0, 0.8, 0.5, reviews=23)
+    assert set(ratings) == {0, 1, 2, 3, 4}
     found = PairedBootstrap(ratings, seed=3, resamples=7).draws(systems)
     random = np.random.default_rng(3)
     for resample in range(7):

@@ -17,7 +17,15 @@ from sklearn.metrics import (
 )
 
 from starcast.evaluation.names import LOWER_IS_BETTER, SCORES
-from starcast.evaluation.scores import count_matrix, harmonic_recall, matrix_scores, multilabel_auc, score
+from starcast.evaluation.scale import STARS, Scale
+from starcast.evaluation.scores import (
+    count_matrix,
+    harmonic_recall,
+    left_out,
+    matrix_scores,
+    multilabel_auc,
+    score,
+)
 
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60).map(
     lambda pairs: np.array(pairs).T
@@ -66,9 +74,10 @@ def test_scores_equal_scikit_learn_s(pairs: np.ndarray) -> None:
     weighted = precision_recall_fscore_support(true, predicted, average="weighted", zero_division=0)
     expected |= {"precision_weighted": weighted[0], "recall_weighted": weighted[1]}
     each = precision_recall_fscore_support(true, predicted, labels=range(5), zero_division=0)
+    there = np.unique(true).tolist()
     for name, values in zip(("precision", "recall", "f1"), each[:3], strict=True):
-        expected |= {f"{name}_{i + 1}": value for i, value in enumerate(values)}
-    expected["harmonic_recall"] = harmonic_mean([*each[1][:4].tolist(), float(each[0][4])])
+        expected |= {f"{name}_{i + 1}": values[i] for i in there}
+    expected["harmonic_recall"] = harmonic_mean([float(each[1 if i < 4 else 0][i]) for i in there])
     if len({*true.tolist(), *predicted.tolist()}) > 1:  # scikit-learn has no kappa for a single label
         expected["quadratic_kappa"] = cohen_kappa_score(true, predicted, labels=range(5), weights="quadratic")
     assert {name: float(scores[name]) for name in expected} == pytest.approx(expected, abs=1e-12)
@@ -92,9 +101,10 @@ def test_the_matrix_has_true_ratings_in_rows() -> None:
 def test_stacked_matrices_score_as_one_by_one(seed: int, largest: int) -> None:
     matrices = np.random.default_rng(seed).integers(0, largest + 1, size=(2, 3, 5, 5))
     matrices[0, 0] = 0
-    stacked = matrix_scores(matrices)
+    every = np.ones(5, dtype=bool)
+    stacked = matrix_scores(matrices, present=every)
     for i, j in np.ndindex(2, 3):
-        one = matrix_scores(matrices[i, j])
+        one = matrix_scores(matrices[i, j], present=every)
         assert stacked.keys() == one.keys()
         assert [values[i, j] for values in stacked.values()] == pytest.approx(
             [float(value) for value in one.values()]
@@ -154,7 +164,62 @@ def test_score_takes_the_most_probable_rating() -> None:
     assert (scores["recall_5"], scores["precision_1"], scores["mae"]) == (0.5, 0.5, pytest.approx(4 / 6))
 
 
-def test_ratings_that_are_absent_do_not_stop_the_scores() -> None:
-    scores = score(np.array([3, 4, 4]), one_hot(np.array([4, 4, 3])))
-    assert scores["recall_1"] == scores["precision_2"] == scores["f1_3"] == scores["harmonic_recall"] == 0
+def test_scores_leave_out_ratings_that_are_absent() -> None:
+    scores = score(np.array([3, 4, 4]), one_hot(np.array([3, 4, 3])))
+    assert {name for name in scores if name[-1].isdigit()} == {
+        f"{name}_{rating}" for name in ("precision", "recall", "f1") for rating in (4, 5)
+    }
+    assert scores["harmonic_recall"] == pytest.approx(harmonic_mean([1, 1]))  # recall of 4, precision of 5
     assert np.isfinite(list(scores.values())).all()
+    without_best = score(np.array([0, 2, 2]), one_hot(np.array([0, 2, 4])))
+    assert without_best["harmonic_recall"] == pytest.approx(harmonic_mean([1, 0.5]))
+
+
+def test_a_label_that_only_a_resample_lacks_is_no_reason_to_leave_it_out() -> None:
+    matrix = np.diag([1, 0, 3, 4, 5])
+    assert matrix_scores(matrix)["harmonic_recall"] == 1
+    observed = matrix_scores(matrix, present=np.ones(5, dtype=bool))
+    assert observed["harmonic_recall"] == observed["recall_2"] == 0
+
+
+@given(pairs=PAIRS)
+def test_a_scale_of_five_other_labels_has_the_scores_of_stars(pairs: np.ndarray) -> None:
+    words = Scale(("awful", "poor", "fair", "good", "superb"))
+    matrix = count_matrix(*pairs)
+    stars, named = matrix_scores(matrix), matrix_scores(matrix, words)
+    renamed = {str(rank): word for rank, word in enumerate(words.names, 1)}
+    assert named == {
+        name if name in named else f"{name[:-1]}{renamed[name[-1]]}": value for name, value in stars.items()
+    }
+
+
+@settings(max_examples=40)
+@given(labels=st.sampled_from([2, 3, 10, 20]), seed=st.integers(0, 999))
+def test_scores_of_any_number_of_labels_equal_scikit_learn_s(labels: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    true, probabilities = random.integers(labels, size=60), random.dirichlet(np.ones(labels), size=60)
+    predicted, scale = probabilities.argmax(axis=1), Scale(tuple(range(labels)))
+    scores = score(true, probabilities, scale=scale)
+    each = precision_recall_fscore_support(true, predicted, labels=range(labels), zero_division=0)
+    there = np.unique(true).tolist()
+    expected = {f"recall_{i}": each[1][i] for i in there}
+    expected |= {
+        "f1_macro": f1_score(true, predicted, average="macro", zero_division=0),
+        "mae": mean_absolute_error(true, predicted),
+        "harmonic_recall": harmonic_mean([float(each[1 if i < labels - 1 else 0][i]) for i in there]),
+        "loss": -np.log(probabilities[np.arange(60), true]).mean(),
+        "quadratic_kappa": cohen_kappa_score(true, predicted, labels=range(labels), weights="quadratic"),
+    }
+    assert {name: scores[name] for name in expected} == pytest.approx(expected)
+
+
+def test_what_is_left_out_is_said() -> None:
+    words = Scale(("bad", "ok", "good"))
+    assert left_out([3, 1, 2], words) == ""
+    assert left_out([3, 0, 2], words) == "rating ok does not occur; scores leave it out"
+    assert left_out([3, 0, 2, 0, 1], STARS) == "ratings 2 and 4 do not occur; scores leave them out"
+
+
+def test_names_of_labels_are_those_that_mlflow_takes() -> None:
+    scale = Scale(("l'horreur", "très bien!"))
+    assert {"recall_l_horreur", "f1_très bien_"} <= matrix_scores(np.eye(2), scale).keys()

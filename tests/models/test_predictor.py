@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from starcast.evaluation.decision import EXPECTED, Decision, prior_correction
+from starcast.evaluation.decision import Decision, prior_correction
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
@@ -107,7 +107,7 @@ def test_saved_predictor_answers_the_same_when_loaded(
 DECISIONS = {
     "argmax": Decision(),
     "tuned": Decision((0.5, 2.0, 1.0, 0.25, 1.25)),
-    "expected": EXPECTED,
+    "expected": Decision(rounds_mean=True),
     "prior_corrected": prior_correction(np.array([0.9, 0.02, 0.02, 0.02, 0.04]), np.full(5, 0.2)),
 }
 
