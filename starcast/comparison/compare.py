@@ -49,7 +49,10 @@ def _read(parameters: CompareParameters) -> tuple[list[ScoredRun], dict[str, int
     if not scored:
         gone = f"none of {len(found)} scored runs has predictions or a confusion matrix"
         raise UserError(f"{gone}: nothing to compare")
-    return scored, {
+    alike = [each for each in scored if each.scale == scored[0].scale]  # the best comes first
+    other = f"their ratings are not {scored[0].scale}, as those of the best are"
+    return alike, {
+        other: len(scored) - len(alike),
         f"they are beyond the {parameters.max_runs} best (max_runs)": beyond,
         "their predictions and confusion matrices are gone": len(found) - len(scored),
     }

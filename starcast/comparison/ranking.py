@@ -10,6 +10,7 @@ from starcast.comparison.systems import System
 from starcast.evaluation.intervals import auc_interval, bootstrap_intervals
 from starcast.evaluation.names import LOWER_IS_BETTER
 from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
+from starcast.evaluation.scale import Scale
 
 SEED = 42  # for the resamples
 Interval = tuple[float, float]
@@ -44,6 +45,11 @@ class Comparison:
     metric: str
     split: str
     by: str
+
+    @property
+    def scale(self) -> Scale:
+        """Return the ratings, the same for all systems."""
+        return self.best.system.scale
 
     @property
     def best(self) -> RankedSystem:
@@ -85,7 +91,7 @@ def _draws(systems: Sequence[System]) -> dict[str, Draws]:
     drawn: dict[str, Draws] = {}
     for pool in pools.values():
         fits = [np.stack([each.predicted for each in system.answers]) for system in pool]
-        bootstrap = PairedBootstrap(pool[0].answers[0].ratings, SEED)
+        bootstrap = PairedBootstrap(pool[0].answers[0].ratings, SEED, scale=pool[0].scale)
         drawn |= {system.name: draws for system, draws in zip(pool, bootstrap.draws(fits), strict=True)}
     return drawn
 
@@ -99,7 +105,7 @@ def _interval(system: System, draws: Draws | None, metric: str) -> Interval | No
         found = draws.estimate(metric) if metric in draws.values else None
         return (found.low, found.high) if found else None
     # The reviews are unknown: the mean of the fits' own intervals, as they may share all sampling of reviews.
-    ends = [bootstrap_intervals(run.matrix, SEED) for run in system.runs]
+    ends = [bootstrap_intervals(run.matrix, SEED, scale=run.scale) for run in system.runs]
     if metric not in ends[0]:
         return None
     low, high = np.mean([each[metric] for each in ends], axis=0)

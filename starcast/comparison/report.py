@@ -34,7 +34,7 @@ def comparison_report(comparison: Comparison, left_out: tuple[str, ...]) -> Repo
     sections = (
         Section("Scores", scores),
         Section("Differences from the best", (PAIRED, leads) if leads.rows else (UNPAIRED,)),
-        Section("Confusion matrices", (cells, Matrices(matrices))),
+        Section("Confusion matrices", (cells, Matrices(matrices, comparison.scale))),
         Section("Settings that differ", (settings if len(settings.head) > 1 else "None.",)),
         Section("Curves", _curves(comparison)),
         Section("Cost", (cost,)),
@@ -120,7 +120,7 @@ def _curves(comparison: Comparison) -> tuple[Content, ...]:
     systems = curve_systems(comparison)
     if not systems:
         return ("No fit has several epochs.",)
-    scores = "The scores are those of the most probable star, before a decision is tuned."
+    scores = "The scores are those of the most probable rating, before a decision is tuned."
     alt = f"validation {comparison.metric} after every epoch"
     picture = Picture("curves", curves_figure(comparison), alt)
     return f"The best {len(systems)} systems with several epochs. {scores}", picture

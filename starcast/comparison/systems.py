@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.scale import Scale
 from starcast.tracking.scored_runs import Predictions, ScoredRun
 
 OF_EVERY_RUN = {"command", "process"}  # tags that differ between any two runs
@@ -32,8 +33,13 @@ class System:
 
     @property
     def matrix(self) -> np.ndarray:
-        """Return the sum of the fits' confusion matrices, counts, shape (5, 5)."""
+        """Return the sum of the fits' confusion matrices, counts, shape (labels, labels)."""
         return np.sum([run.matrix for run in self.runs], axis=0)
+
+    @property
+    def scale(self) -> Scale:
+        """Return the ratings, the same for all fits."""
+        return self.runs[0].scale
 
     @property
     def seconds(self) -> float:

@@ -6,7 +6,7 @@ import polars as pl
 
 from starcast.comparison.ranking import Comparison, RankedSystem
 from starcast.comparison.systems import differing_settings
-from starcast.evaluation.names import SCORES
+from starcast.evaluation.names import score_names
 from starcast.reports.table import Table
 
 SHOWN = ("f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa", "within_one", "auc")
@@ -67,7 +67,7 @@ def number_table(comparison: Comparison) -> pl.DataFrame:
         row = {"rank": rank, "name": system.name, "runs": len(system.runs), "reviews": each.reviews}
         row |= {"metric": comparison.metric, "value": each.value, "low": low, "high": high}
         row |= dict(zip(("lead_of_best", "lead_low", "lead_high", "p"), paired, strict=True))
-        row |= {name: system.score(name) for name in SCORES}
+        row |= {name: system.score(name) for name in score_names(comparison.scale)}
         row |= {"fit_seconds": system.seconds, "parameters": system.parameters}
         row |= {"reviews_digest": system.reviews, **{f"setting_{name}": system.get(name) for name in names}}
         rows.append(row | {"run_ids": " ".join(run.run_id for run in system.runs)})

@@ -62,6 +62,25 @@ class Scale:
         """Return the names of the columns of probabilities."""
         return tuple(f"probability_{name}" for name in self.names)
 
+    @property
+    def noun(self) -> str:
+        """Return what its labels count, for axes and heads of tables."""
+        return "stars" if self == STARS else "rating"
+
+    def said(self, rating: int) -> str:
+        """Return a label, given as index from 0, as part of a sentence: `4 stars`, `rating good`."""
+        if self != STARS:
+            return f"rating {self.names[rating]}"
+        return f"{rating + 1} star{'s' if rating else ''}"
+
+    def index_of(self, labels: "np.ndarray") -> "np.ndarray":
+        """Return ratings as index from 0, given their labels; raise a KeyError for another."""
+        import numpy as np
+
+        place = {label: i for i, label in enumerate(self.labels)}
+        found, inverse = np.unique(labels, return_inverse=True)
+        return np.array([place[label] for label in found.tolist()], dtype=np.int64)[inverse]
+
     def label_of(self, ratings: "np.ndarray") -> "np.ndarray":
         """Return the labels of ratings given as index from 0."""
         import numpy as np

@@ -11,6 +11,7 @@ from starcast.cli.progress import Progress, clock
 from starcast.evaluation import scores
 from starcast.evaluation.decision import Decision, decide
 from starcast.evaluation.names import DecisionName
+from starcast.evaluation.scale import STARS, Scale
 from starcast.models.sampling import count_ratings, sampling_note
 from starcast.reports import files
 from starcast.reviews.split import SPLITS
@@ -27,27 +28,29 @@ class ExperimentData:
     """What all fits of an experiment share: splits, the score to compare, decisions (the main one first)."""
 
     folder: Path
-    train_ratings: np.ndarray  # index 0-4, as are the others
+    train_ratings: np.ndarray  # index from 0, as are the others
     validation_ratings: np.ndarray
     test_ratings: np.ndarray
     test_ids: pl.Series
     metric: str
     decisions: Sequence[DecisionName]
+    scale: Scale = STARS
 
     @classmethod
     def lay(cls, prepared: Prepared, metric: str, decisions: Sequence[DecisionName]) -> "ExperimentData":
         """Read the splits and log them as inputs of the active run."""
         folder = fetch(prepared.run_id, "splits")
         prepared.log_inputs(SPLITS)
+        prepared.check_score("metric", metric)
         stored = (pl.read_parquet(folder / f"{split}.parquet", columns=["rating"]) for split in SPLITS)
         train, validation, test = (table["rating"].to_numpy().astype(np.int64) - 1 for table in stored)
         ids = pl.read_parquet(folder / "test.parquet", columns=["review_id"])["review_id"]
-        return cls(folder, train, validation, test, ids, metric, decisions)
+        return cls(folder, train, validation, test, ids, metric, decisions, prepared.scale)
 
 
 @dataclass(frozen=True)
 class ScoredFit:
-    """A fit: job, run, result, and the predicted test ratings (index 0-4) under each decision."""
+    """A fit: job, run, result, and the predicted test ratings (from 0) under each decision."""
 
     job: FitJob
     run_id: str
@@ -64,8 +67,8 @@ def fit_all(jobs: Sequence[FitJob], ground: ExperimentData, step: str) -> Iterat
     """Fit one job after the other, printing each with its score, cost and the time left."""
     progress, ratings, notes = Progress(), ground.train_ratings, {}
     for job in jobs:
-        counts = count_ratings(ratings if job.rows is None else ratings[job.rows])
-        notes[_sampled(job)] = sampling_note(counts, job.spec.options)
+        counts = count_ratings(ratings if job.rows is None else ratings[job.rows], len(ground.scale))
+        notes[_sampled(job)] = sampling_note(counts, job.spec.options, ground.scale)
     for name, note in notes.items():
         if note:
             print(f"{step}: {name}{note}", flush=True)
@@ -75,7 +78,8 @@ def fit_all(jobs: Sequence[FitJob], ground: ExperimentData, step: str) -> Iterat
         fitting = _fit(job, ground, name)
         left = progress.left(number / len(jobs))
         predicted = fitting.predicted[ground.decisions[0]]
-        score = scores.score(ground.test_ratings, fitting.fitted.probabilities["test"], predicted)
+        probabilities = fitting.fitted.probabilities["test"]
+        score = scores.score(ground.test_ratings, probabilities, predicted, ground.scale)
         cost = f"{clock(fitting.fitted.seconds)}, {fitting.fitted.peak_memory_mb:,.0f} MB"
         print(f"  {ground.metric} {score[ground.metric]:.4f} in {cost}{left}", flush=True)
         yield fitting
@@ -94,7 +98,9 @@ def _fit(job: FitJob, ground: ExperimentData, name: str) -> ScoredFit:
         fitted = fit_alone(job)
         validation = ground.validation_ratings, fitted.probabilities["val"]
         shares = fitted.true_shares, fitted.trained_shares
-        decisions = {name: decide(name, ground.metric, validation, shares) for name in ground.decisions}
+        decisions = {
+            name: decide(name, ground.metric, validation, shares, ground.scale) for name in ground.decisions
+        }
         chosen = {decision: rule.choose(fitted.probabilities["test"]) for decision, rule in decisions.items()}
         fitting = ScoredFit(job, run_id, fitted, chosen)
         _log_metrics(fitting, ground, decisions[ground.decisions[0]])
@@ -111,26 +117,27 @@ def _log_metrics(fitting: ScoredFit, ground: ExperimentData, main: Decision) -> 
     runs.log_metrics({**costs, **facts, "rows_used": int(fitted.class_counts[1].sum())})
     for split, ratings in (("val", ground.validation_ratings), ("test", ground.test_ratings)):
         probabilities = fitted.probabilities[split]
-        scored = scores.score(ratings, probabilities, main.choose(probabilities))
+        scored = scores.score(ratings, probabilities, main.choose(probabilities), ground.scale)
         runs.log_metrics({f"{split}_{name}": value for name, value in scored.items()}, len(fitted.curve) + 1)
     for decision, chosen in fitting.predicted.items():
-        scored = scores.score(ground.test_ratings, fitted.probabilities["test"], chosen)
+        scored = scores.score(ground.test_ratings, fitted.probabilities["test"], chosen, ground.scale)
         runs.log_metrics({f"test_{decision}_{name}": scored[name] for name in {*SHOWN[1:], ground.metric}})
 
 
 def _log_files(fitting: ScoredFit, ground: ExperimentData, decisions: dict[DecisionName, Decision]) -> None:
-    ratings, predicted = ground.test_ratings, fitting.predicted[ground.decisions[0]]
+    ratings, predicted, scale = ground.test_ratings, fitting.predicted[ground.decisions[0]], ground.scale
     told = {}
     for name, rule in decisions.items():
-        matrix = scores.count_matrix(ratings, fitting.predicted[name]).tolist()
+        matrix = scores.count_matrix(ratings, fitting.predicted[name], len(scale)).tolist()
         told[name] = {**asdict(rule), "confusion_matrix_test": matrix}
     with runs.artifacts_of_run() as folder:
         files.write_json(folder / "settings.json", fitting.job.spec.settings)
         files.write_json(folder / "decisions.json", told)
-        files.write_class_counts(folder, *fitting.fitted.class_counts)
-        files.write_split_files(folder, "test", ratings, predicted)
+        before, after = fitting.fitted.class_counts
+        files.write_class_counts(folder, before, after, scale)
+        files.write_split_files(folder, "test", ratings, predicted, scale)
         probabilities = fitting.fitted.probabilities["test"]
-        files.write_predictions(folder, "test", ground.test_ids, ratings, predicted, probabilities)
+        files.write_predictions(folder, "test", ground.test_ids, ratings, predicted, probabilities, scale)
 
 
 def by_kind(fittings: Iterable[ScoredFit]) -> dict[tuple[str, str], list[ScoredFit]]:

@@ -37,7 +37,7 @@ def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
         ground = ExperimentData.lay(prepared, parameters.metric, (parameters.decision,))
         jobs = _jobs(parameters, ground)
         fits = [_measured(fitting, parameters, ground) for fitting in fit_all(jobs, ground, "learning-curve")]
-        found = learning_curves(fits, ground.test_ratings, parameters.metric, parameters.seed)
+        found = learning_curves(fits, ground.test_ratings, parameters.metric, parameters.seed, ground.scale)
         report = report_of(found, Path(parameters.data).name, _facts(parameters, ground))
         _log(report, found)
     print(f"\n{short_table(found).text()}\n")
@@ -55,8 +55,9 @@ def _jobs(parameters: LearningCurveParameters, ground: ExperimentData) -> list[F
         for repeat, order in enumerate(orders):
             for family in parameters.families:
                 spec = parameters.spec(family, parameters.sampling, repeat)
-                neighbours_taken(count_ratings(ratings[order[:size]]), spec.options)
-                jobs.append(FitJob(ground.folder, spec, order[:size]))
+                counts = count_ratings(ratings[order[:size]], len(ground.scale))
+                neighbours_taken(counts, spec.options, ground.scale)
+                jobs.append(FitJob(ground.folder, spec, order[:size], ground.scale))
     return jobs
 
 
@@ -81,7 +82,8 @@ def _sizes(asked: Sequence[int], ratings: np.ndarray) -> Sequence[int]:
 def _measured(fitting: ScoredFit, parameters: LearningCurveParameters, ground: ExperimentData) -> Measured:
     """Return the parts of a fit that the curve needs, without its large array of probabilities."""
     spec, fitted, predicted = fitting.job.spec, fitting.fitted, fitting.predicted[parameters.decision]
-    scored = scores.score(ground.test_ratings, fitted.probabilities["test"], predicted)
+    probabilities = fitted.probabilities["test"]
+    scored = scores.score(ground.test_ratings, probabilities, predicted, ground.scale)
     reviews, learned_from = (int(counts.sum()) for counts in fitted.class_counts)
     which = spec.family, reviews, spec.options.seed - parameters.seed, spec.options.seed, fitting.run_id
     cost = fitted.seconds, fitted.peak_memory_mb

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
+from starcast.evaluation.scale import STARS, Scale
 from starcast.experiments.power_law import Trend
 
 
@@ -20,7 +21,7 @@ class Measured:
     repeat: int
     seed: int
     run_id: str
-    predicted: np.ndarray  # index 0-4
+    predicted: np.ndarray  # index from 0
     scores: dict[str, float]
     rows: int  # of the training set after sampling
     seconds: float
@@ -89,12 +90,14 @@ class LearningCurves:
         return max(self.curves, key=lambda curve: curve.last.score.value)
 
 
-def learning_curves(fits: Sequence[Measured], ratings: np.ndarray, metric: str, seed: int) -> LearningCurves:
+def learning_curves(
+    fits: Sequence[Measured], ratings: np.ndarray, metric: str, seed: int, scale: Scale = STARS
+) -> LearningCurves:
     """Score all fits on the same bootstrap resamples of the test reviews.
 
     Args:
         fits: the same number for every family and size, fewest reviews first, repeats in the same order.
-        ratings: true test ratings as index 0-4, shape (reviews,).
+        ratings: true test ratings as index from 0, shape (reviews,).
         metric: a score of the confusion matrix.
     """
     kinds: dict[tuple[str, int], list[Measured]] = {}
@@ -102,7 +105,7 @@ def learning_curves(fits: Sequence[Measured], ratings: np.ndarray, metric: str, 
         kinds.setdefault((fit.family, fit.reviews), []).append(fit)
     predicted = [np.stack([fit.predicted for fit in alike]) for alike in kinds.values()]
     points: dict[str, list[Point]] = {}
-    draws = PairedBootstrap(ratings, seed).draws(predicted)
+    draws = PairedBootstrap(ratings, seed, scale=scale).draws(predicted)
     for (family, _), alike, drawn in zip(kinds, kinds.values(), draws, strict=True):
         smaller = points.setdefault(family, [])
         gain = differences(smaller[-1].draws, [drawn], metric)[0] if smaller else None

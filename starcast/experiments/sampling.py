@@ -39,15 +39,15 @@ def run_sampling(parameters: SamplingParameters) -> SamplingScores:
 
 def _jobs(parameters: SamplingParameters, ground: ExperimentData) -> list[FitJob]:
     """List the fits, one repeat of everything after the other, after checking that each is possible."""
-    counts = count_ratings(ground.train_ratings)
+    counts = count_ratings(ground.train_ratings, len(ground.scale))
     jobs = []
     for repeat in range(parameters.repeats):
         for family in parameters.families:
             for variant in parameters.samplings_of(family):
                 spec = parameters.spec(family, variant, repeat)
-                neighbours_taken(counts, spec.options)
+                neighbours_taken(counts, spec.options, ground.scale)
                 if repeat == 0 or FAMILIES[family].varies(variant):
-                    jobs.append(FitJob(ground.folder, spec))
+                    jobs.append(FitJob(ground.folder, spec, scale=ground.scale))
     return jobs
 
 

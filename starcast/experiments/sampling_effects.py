@@ -11,6 +11,7 @@ from starcast.evaluation import scores
 from starcast.evaluation.intervals import auc_interval
 from starcast.evaluation.names import DecisionName
 from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
+from starcast.evaluation.scale import STARS, Scale
 from starcast.experiments.fits import ExperimentData, ScoredFit, by_kind
 
 NOTHING = "none"  # the sampling that others are compared with
@@ -25,11 +26,12 @@ class SampledSystem:
     decision: DecisionName
     fittings: Sequence[ScoredFit]
     draws: Draws
+    scale: Scale = STARS
 
     def matrix(self, ratings: np.ndarray) -> np.ndarray:
-        """Return the confusion matrix of all fits together, counts, shape (5, 5)."""
-        predicted = (fitting.predicted[self.decision] for fitting in self.fittings)
-        return np.sum([scores.count_matrix(ratings, stars) for stars in predicted], axis=0)
+        """Return the confusion matrix of all fits together, counts, shape (labels, labels)."""
+        predicted, labels = (fitting.predicted[self.decision] for fitting in self.fittings), len(self.scale)
+        return np.sum([scores.count_matrix(ratings, each, labels) for each in predicted], axis=0)
 
     def mean(self, fact: str) -> float:
         """Return the mean over fits of `seconds`, `peak_memory_mb` or `rows` (trained on, after sampling)."""
@@ -80,6 +82,7 @@ class SamplingScores:
     ratings: np.ndarray
     metric: str
     seed: int
+    scale: Scale = STARS
 
     @property
     def families(self) -> list[str]:
@@ -138,9 +141,10 @@ def score_all(fittings: Sequence[ScoredFit], ground: ExperimentData, seed: int) 
     kinds = by_kind(fittings).items()
     wanted = [(*kind, decision, fits) for kind, fits in kinds for decision in ground.decisions]
     predicted = [np.stack([fit.predicted[decision] for fit in fits]) for *_, decision, fits in wanted]
-    draws = PairedBootstrap(ground.test_ratings, seed).draws(predicted)
-    systems = [SampledSystem(*system, drawn) for system, drawn in zip(wanted, draws, strict=True)]
-    return SamplingScores(fittings, systems, ground.test_ratings, ground.metric, seed)
+    scale = ground.scale
+    draws = PairedBootstrap(ground.test_ratings, seed, scale=scale).draws(predicted)
+    systems = [SampledSystem(*system, drawn, scale) for system, drawn in zip(wanted, draws, strict=True)]
+    return SamplingScores(fittings, systems, ground.test_ratings, ground.metric, seed, scale)
 
 
 def score_rows(scored: SamplingScores) -> pl.DataFrame:
@@ -151,8 +155,9 @@ def score_rows(scored: SamplingScores) -> pl.DataFrame:
         for decision, predicted in fitting.predicted.items():
             which = {"family": family, "sampling": sampling, "decision": decision}
             ids = {"seed": fitting.job.spec.options.seed, "run_id": fitting.run_id}
-            found = scores.score(scored.ratings, fitted.probabilities["test"], predicted)
+            found = scores.score(scored.ratings, fitted.probabilities["test"], predicted, scored.scale)
             cost = {"seconds": fitted.seconds, "peak_memory_mb": fitted.peak_memory_mb}
-            counts = {f"rows_{rating}": int(count) for rating, count in enumerate(fitted.class_counts[1], 1)}
+            rows_used = zip(scored.scale.keys, fitted.class_counts[1], strict=True)
+            counts = {f"rows_{rating}": int(count) for rating, count in rows_used}
             rows.append({**which, **ids, **found, **cost, **counts})
     return pl.DataFrame(rows)

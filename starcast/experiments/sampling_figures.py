@@ -10,7 +10,6 @@ from starcast.experiments.sampling_effects import NOTHING, SamplingScores
 from starcast.reports.style import COLOURS, MARKS
 
 BASELINE = ("logistic_regression", "class_weight", "argmax")  # study B's
-STARS = np.arange(1, 6)
 RED = "#C1121F"
 MORE_COLOURS = ("0.55", *COLOURS, "#F0E442", "#7F3C8D")  # grey: no sampling
 
@@ -47,17 +46,21 @@ def score_figure(scored: SamplingScores) -> Figure:
 def rating_figure(scored: SamplingScores, family: str) -> Figure:
     """Draw bars of a family's precision and recall per rating under the main decision, a bar per sampling."""
     systems, decision = scored.of(scored.decisions[0], family), scored.decisions[0]
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    scale = scored.scale
+    ranks = np.arange(1, len(scale) + 1)
+    figure = Figure(figsize=(11 * max(1, len(scale) / 10), 4.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     width = 0.86 / len(systems)
     for axes, score in zip(panels, ("precision", "recall"), strict=True):
         for i, system in enumerate(systems):
-            scores = matrix_scores(system.matrix(scored.ratings))
-            heights = [float(scores[f"{score}_{rating}"]) for rating in STARS]
-            place = STARS + (i - (len(systems) - 1) / 2) * width
+            scores = matrix_scores(system.matrix(scored.ratings), scale)
+            heights = [float(scores.get(f"{score}_{rating}", np.nan)) for rating in scale.keys]
+            place = ranks + (i - (len(systems) - 1) / 2) * width
             colour = MORE_COLOURS[i % len(MORE_COLOURS)]
             axes.bar(place, heights, width, color=colour, label=system.sampling)
-        axes.set(xlabel="true stars" if score == "recall" else "predicted stars", ylim=(0, 1), title=score)
+        whose = "true" if score == "recall" else "predicted"
+        axes.set(xlabel=f"{whose} {scale.noun}", ylim=(0, 1), title=score)
+        axes.set_xticks(ranks, scale.names)
         axes.grid(axis="y", color="black", alpha=0.1)
         axes.set_axisbelow(True)
     figure.suptitle(f"{family}, decision {decision}", fontsize=11)

@@ -28,7 +28,7 @@ def report_of(scored: SamplingScores, data: str) -> Report:
         answer.append(ONE_FIT)
     pictures = []
     for family in scored.families:
-        alt = f"Precision and recall of 1-5 stars by {family}, decision {scored.decisions[0]}"
+        alt = f"Precision and recall of every rating by {family}, decision {scored.decisions[0]}"
         figure = rating_figure(scored, family)
         pictures.append(Picture(f"ratings_{family}", figure, f"{alt}, a bar for each sampling"))
     sections = (
@@ -136,8 +136,8 @@ def _others(scored: SamplingScores) -> Section:
         ]
         rows.append((system.family, system.sampling, *map(str, found)))
     note = (
-        f"Decision `{decision}`. `harmonic_recall` is study B's score; it ignores how many 5-star reviews "
-        "are missed, and precision below 5 stars. AUC does not depend on the decision."
+        f"Decision `{decision}`. `harmonic_recall` is study B's score; it ignores how many of the best "
+        "reviews are missed, and precision of the other ratings. AUC does not depend on the decision."
     )
     return Section("Other scores", (note, Table(("family", "sampling", *OTHERS, "auc"), tuple(rows))))
 
@@ -148,7 +148,9 @@ def _matrices(scored: SamplingScores) -> Section:
     shown = {f"{s.family}, {s.sampling}": s.matrix(scored.ratings) for s in scored.of(decision)}
     if best.decision != decision:
         shown[f"best: {best.family}, {best.sampling}, {best.decision}"] = best.matrix(scored.ratings)
-    return Section("Confusion matrices", (f"Decision `{decision}`, all fits together.", Matrices(shown)))
+    return Section(
+        "Confusion matrices", (f"Decision `{decision}`, all fits together.", Matrices(shown, scored.scale))
+    )
 
 
 def _counts(scored: SamplingScores) -> Section:
@@ -157,6 +159,6 @@ def _counts(scored: SamplingScores) -> Section:
     for system in scored.of(scored.decisions[0]):
         counts[f"{system.family}, {system.sampling}"] = system.fittings[0].fitted.class_counts[1]
     rows = tuple((name, *(f"{count:,}" for count in each)) for name, each in counts.items())
-    head = ("training rows", *(f"{rating} star{'s' if rating > 1 else ''}" for rating in range(1, 6)))
+    head = ("training rows", *map(scored.scale.said, range(len(scored.scale))))
     note = "Of the first fit. `class_weight` keeps the rows and gives every rating the same total weight."
     return Section("Class counts", (note, Table(head, rows)))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from starcast.cli.progress import clock
+from starcast.evaluation.scale import STARS
 from starcast.experiments.study_a_parameters import PUBLISHED, StudyAParameters
 from starcast.reports.files import write_json
 from starcast.reports.table import Table
@@ -15,6 +16,7 @@ HEAD = (
     *("test weighted F1, study", "ours", "recall of 1-5 stars", "trials (pruned)", "epochs"),
     *("search, study", "ours"),
 )
+RECALLS = tuple(f"recall_{name}" for name in STARS.names)
 
 
 def run_study_a(parameters: StudyAParameters) -> dict[str, Candidate]:
@@ -60,7 +62,7 @@ def _table(rows: dict[str, dict[str, Any]]) -> Table:
                 f"{row['search_best_val_auc']:.4f}",
                 f"{f1:.3f}" if f1 else "-",
                 f"{test['f1_weighted']:.3f}",
-                " ".join(f"{test[f'recall_{rating}']:.2f}" for rating in range(1, 6)),
+                " ".join(f"{test[name]:.2f}" for name in RECALLS if name in test),
                 f"{row['trials']} ({row['pruned']})",
                 f"{row['epochs']:,}",
                 clock(minutes * 60) if minutes else "-",

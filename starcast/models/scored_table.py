@@ -6,12 +6,19 @@ from dataclasses import dataclass
 import polars as pl
 
 from starcast.cli.errors import UserError
-from starcast.evaluation.scale import STARS
+from starcast.evaluation.scale import STARS, Scale
 
-PROBABILITIES = tuple(f"probability_{rating}" for rating in STARS.labels)
-ANSWERED = ("predicted_rating", *PROBABILITIES, "expected_rating")
+PREDICTED = "predicted_rating"
 NAMED = ("model", "model_version", "model_run")
-ADDED = (*ANSWERED, *NAMED)
+
+
+def added(scale: Scale) -> tuple[str, ...]:
+    """Return the names of the columns that are added to a table, of a model with these ratings."""
+    return *_answered(scale), *NAMED
+
+
+def _answered(scale: Scale) -> tuple[str, ...]:
+    return PREDICTED, *scale.probabilities, "expected_rating"
 
 
 @dataclass(frozen=True)
@@ -23,21 +30,23 @@ class ScoringSummary:
     per_second: float
 
 
-def add_answers(table: pl.DataFrame, answers: pl.DataFrame, model: Mapping[str, str]) -> pl.DataFrame:
-    """Return all columns of a table of reviews, followed by the `ADDED` ones.
+def add_answers(
+    table: pl.DataFrame, answers: pl.DataFrame, model: Mapping[str, str], scale: Scale = STARS
+) -> pl.DataFrame:
+    """Return all columns of a table of reviews, followed by those `added`.
 
     Args:
-        answers: the model's predictions for the reviews, with its stars in `rating`.
+        answers: the model's predictions for the reviews, with its label in `rating`.
         model: values of the `NAMED` columns.
 
     Raises:
         UserError: the model is from another project, and its predictions have another form than ours.
     """
-    answers = answers.rename({"rating": ADDED[0]}, strict=False)
-    if answers.height != table.height or not set(ANSWERED) <= set(answers.columns):
+    answers, answered = answers.rename({"rating": PREDICTED}, strict=False), _answered(scale)
+    if answers.height != table.height or not set(answered) <= set(answers.columns):
         whose = f"model {model['model']}, version {model['model_version']}"
         given = f"{answers.height} rows of {', '.join(answers.columns)}"
-        wanted = f"rating and {', '.join(ANSWERED[1:])}"
+        wanted = f"rating and {', '.join(answered[1:])}"
         raise UserError(f"{whose}: answers {table.height} reviews with {given}, not with {wanted}")
-    table = table.with_columns(answers.select(ANSWERED).get_columns())
+    table = table.with_columns(answers.select(answered).get_columns())
     return table.with_columns(pl.lit(model[name]).alias(name) for name in NAMED)

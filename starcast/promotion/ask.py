@@ -30,10 +30,18 @@ def ask(loaded: LoadedModel, label: str, reviews: pl.DataFrame) -> Contender:
     asked = reviews.select(name for name in ("text", "title") if name in reviews.columns)
     answers, progress = [], Progress("reviews")
     for part in asked.iter_slices(CHUNK):
-        answers.append(loaded.predict(part)["rating"].to_numpy() - 1)
+        answers.append(_ratings(loaded.predict(part)["rating"], loaded, label))
         share = (progress.count + part.height) / asked.height
         progress.show("predicting the test reviews", share, part.height)
     return Contender(label, np.concatenate(answers), _latency(loaded, asked), loaded.megabytes)
+
+
+def _ratings(answered: pl.Series, loaded: LoadedModel, label: str) -> np.ndarray:
+    """Return a model's ratings as index from 0."""
+    try:
+        return loaded.scale.index_of(answered.to_numpy())
+    except KeyError as other:
+        raise UserError(f"{label} answers {other}, which is not one of {loaded.scale}") from None
 
 
 def _latency(loaded: LoadedModel, reviews: pl.DataFrame) -> np.ndarray:

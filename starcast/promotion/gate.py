@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from starcast.evaluation.names import LOWER_IS_BETTER, SCORES
+from starcast.cli.errors import UserError
+from starcast.evaluation.names import LOWER_IS_BETTER, score_names
 from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
+from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix
-
-# AUC and loss do not depend on the predicted ratings, which are what is served.
-METRICS = tuple(name for name in SCORES if name not in ("auc", "loss"))
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Contender:
     """A model with its predictions for the test reviews."""
 
     label: str  # a readable name, e.g. `version 3 (gru_1)`
-    predicted: np.ndarray  # ratings as index 0-4, shape (reviews,)
+    predicted: np.ndarray  # ratings as index from 0, shape (reviews,)
     latency_ms: np.ndarray  # milliseconds for single reviews, one after the other, shape (calls,)
     megabytes: float  # size on disk
 
@@ -54,7 +53,7 @@ class Verdict:
     """The checks and the numbers behind them."""
 
     limits: Limits
-    ratings: np.ndarray  # true ratings as index 0-4, shape (reviews,)
+    ratings: np.ndarray  # true ratings as index from 0, shape (reviews,)
     challenger: Contender
     baseline: Contender  # the champion or, for a first model, the most frequent rating for every review
     first: bool
@@ -62,6 +61,12 @@ class Verdict:
     baseline_draws: Draws
     gains: Mapping[str, Difference]  # for each score, challenger minus baseline
     checks: tuple[GateCheck, ...]
+    scale: Scale = STARS
+
+    @property
+    def labels(self) -> list[int]:
+        """Return the ratings that some true rating has, as index from 0."""
+        return [i for i in range(len(self.scale)) if (self.ratings == i).any()]
 
     @property
     def passed(self) -> bool:
@@ -72,32 +77,47 @@ class Verdict:
     def matrices(self) -> dict[str, np.ndarray]:
         """Return the confusion matrices of champion and challenger, counts."""
         both = [self.challenger] if self.first else [self.baseline, self.challenger]
-        return {each.label: count_matrix(self.ratings, each.predicted) for each in both}
+        return {each.label: count_matrix(self.ratings, each.predicted, len(self.scale)) for each in both}
 
 
 def judge_contenders(
-    ratings: np.ndarray, challenger: Contender, champion: Contender | None, limits: Limits, seed: int
+    ratings: np.ndarray,
+    challenger: Contender,
+    champion: Contender | None,
+    limits: Limits,
+    seed: int,
+    scale: Scale = STARS,
 ) -> Verdict:
     """Judge a challenger against the champion; without one, against thresholds and the majority class.
 
     Args:
-        ratings: true ratings as index 0-4, shape (reviews,), in the order of both contenders' predictions.
+        ratings: true ratings as index from 0, shape (reviews,), in the order of both contenders' predictions.
+
+    Raises:
+        UserError: a score is asked for of a rating that no review has.
     """
-    baseline, first = champion or majority(ratings), champion is None
-    theirs, ours = PairedBootstrap(ratings, seed).draws([baseline.predicted, challenger.predicted])
-    gains = {name: differences(theirs, [ours], name)[0] for name in METRICS}
+    baseline, first = champion or majority(ratings, scale), champion is None
+    bootstrap = PairedBootstrap(ratings, seed, scale=scale)
+    theirs, ours = bootstrap.draws([baseline.predicted, challenger.predicted])
+    # AUC and loss do not depend on the predicted ratings, which are what is served.
+    names = [name for name in score_names(scale) if name in ours.values]
+    for name in (limits.metric, *limits.thresholds):
+        if name not in names:
+            raise UserError(f"no score {name}: the scores of these reviews are {', '.join(names)}")
+    gains = {name: differences(theirs, [ours], name)[0] for name in names}
     gain, margin = improvement(limits.metric, gains[limits.metric].estimate), 0.0 if first else limits.margin
     better, asked = f"{limits.metric} better than {baseline.label}", f"whole interval above {margin:g}"
     checks = [GateCheck(better, signed(gain), asked, gain.low > margin)]
-    checks += _thresholds(ours, limits) if first else [_recalls(gains, limits.recall_drop)]
+    checks += _thresholds(ours, limits) if first else [_recalls(gains, limits.recall_drop, scale)]
     checks += _costs(challenger, limits)
-    return Verdict(limits, ratings, challenger, baseline, first, ours, theirs, gains, tuple(checks))
+    return Verdict(limits, ratings, challenger, baseline, first, ours, theirs, gains, tuple(checks), scale)
 
 
-def majority(ratings: np.ndarray) -> Contender:
+def majority(ratings: np.ndarray, scale: Scale = STARS) -> Contender:
     """Return a contender that gives every review the most frequent rating."""
-    most = int(np.bincount(ratings, minlength=5).argmax())
-    return Contender(f"always {most + 1} stars", np.full(len(ratings), most), np.zeros(1), 0.0)
+    most = int(np.bincount(ratings, minlength=len(scale)).argmax())
+    always = f"always {scale.names[most]}{' stars' if scale == STARS else ''}"
+    return Contender(always, np.full(len(ratings), most), np.zeros(1), 0.0)
 
 
 def improvement(metric: str, gain: Estimate) -> Estimate:
@@ -124,9 +144,11 @@ def _thresholds(scores: Draws, limits: Limits) -> list[GateCheck]:
     return checks
 
 
-def _recalls(gains: Mapping[str, Difference], allowed: float) -> GateCheck:
-    drop, worst = min((gains[f"recall_{rating}"].estimate.value, rating) for rating in range(1, 6))
-    found = f"{worst} stars {signed(gains[f'recall_{worst}'].estimate)}"
+def _recalls(gains: Mapping[str, Difference], allowed: float, scale: Scale) -> GateCheck:
+    recalls = {i: f"recall_{label}" for i, label in enumerate(scale.keys)}
+    drop, worst = min((gains[name].estimate.value, i) for i, name in recalls.items() if name in gains)
+    of = f"{scale.names[worst]} stars" if scale == STARS else scale.said(worst)
+    found = f"{of} {signed(gains[recalls[worst]].estimate)}"
     return GateCheck("recall of every rating, the worst", found, f"not below -{allowed:g}", drop >= -allowed)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from starcast.promotion.gate import METRICS, Verdict, gain_text, improvement, signed
+from starcast.evaluation.scores import count_matrix
+from starcast.promotion.gate import Verdict, gain_text, improvement, signed
 from starcast.reports.page import Content, Matrices, Picture, Report, Section
 from starcast.reports.style import PALE
 from starcast.reports.table import Table
@@ -35,7 +36,7 @@ def verdict_report(verdict: Verdict, facts: VerdictNotes, changed: pl.DataFrame)
     sections = [
         Section("Checks", (check_table(verdict),)),
         Section("Scores", (how, score_table(verdict))),
-        Section("Confusion matrices", (cells, Matrices(verdict.matrices))),
+        Section("Confusion matrices", (cells, Matrices(verdict.matrices, verdict.scale))),
     ]
     if not verdict.first:
         alt = "recall, precision and F1 of each rating, challenger minus champion, with paired 95% intervals"
@@ -79,19 +80,21 @@ def score_table(verdict: Verdict) -> Table:
 
 def difference_figure(verdict: Verdict) -> Figure:
     """Draw challenger minus champion per rating with paired 95% intervals, and the allowed loss of recall."""
-    figure = Figure(figsize=(9.5, 3.4), layout="constrained")
+    scale = verdict.scale
+    figure = Figure(figsize=(9.5, 3.4 * max(1, len(scale) / 10)), layout="constrained")
     panels = figure.subplots(1, len(PANELS), sharey=True, sharex=True)
     for axes, (name, title) in zip(panels, PANELS.items(), strict=True):
-        for rating in range(1, 6):
-            gain = verdict.gains[f"{name}_{rating}"].estimate
+        for i in verdict.labels:
+            gain = verdict.gains[f"{name}_{scale.keys[i]}"].estimate
             colour = BETTER if gain.low > 0 else WORSE if gain.high < 0 else NEITHER
             reach = [[max(gain.value - gain.low, 0.0)], [max(gain.high - gain.value, 0.0)]]
-            axes.errorbar(gain.value, rating, xerr=reach, marker="o", capsize=3, color=colour)
+            axes.errorbar(gain.value, i + 1, xerr=reach, marker="o", capsize=3, color=colour)
         axes.axvline(0, color="black", linewidth=1)
         axes.grid(color="black", alpha=PALE)
-        axes.set(title=title, xlabel="challenger minus champion", yticks=range(1, 6))
+        axes.set(title=title, xlabel="challenger minus champion")
+        axes.set_yticks(range(1, len(scale) + 1), scale.names)
     panels[0].axvline(-verdict.limits.recall_drop, color=WORSE, linestyle="--", linewidth=1)
-    panels[0].set_ylabel("true stars")
+    panels[0].set_ylabel(f"true {scale.noun}")
     colours = "blue: significantly better, orange: significantly worse, grey: not significant"
     figure.suptitle(f"{colours}; dashed: allowed loss of recall", fontsize=9)
     return figure
@@ -100,16 +103,16 @@ def difference_figure(verdict: Verdict) -> Figure:
 def difference_table(verdict: Verdict) -> Table:
     """Return recall, precision and F1 of each rating: champion, challenger, difference."""
     theirs, ours, rows = verdict.baseline_draws.values, verdict.challenger_draws.values, []
-    for rating in range(1, 6):
-        row = [str(rating), f"{(verdict.ratings == rating - 1).sum():,}"]
-        for name in (f"{score}_{rating}" for score in PANELS):
+    for i in verdict.labels:
+        row = [verdict.scale.names[i], f"{(verdict.ratings == i).sum():,}"]
+        for name in (f"{score}_{verdict.scale.keys[i]}" for score in PANELS):
             row.append(f"{theirs[name]:.3f} to {ours[name]:.3f}: {signed(verdict.gains[name].estimate)}")
         rows.append(tuple(row))
-    return Table(("true stars", "reviews", *PANELS.values()), tuple(rows))
+    return Table((f"true {verdict.scale.noun}", "reviews", *PANELS.values()), tuple(rows))
 
 
 def changed_reviews(verdict: Verdict, reviews: pl.DataFrame) -> pl.DataFrame:
-    """Return the reviews whose stars differ, the largest changes first.
+    """Return the reviews whose ratings differ, the largest changes first.
 
     Columns: `review_id`, `text`, `rating`, `champion`, `challenger`, and who is `nearer`.
 
@@ -121,17 +124,18 @@ def changed_reviews(verdict: Verdict, reviews: pl.DataFrame) -> pl.DataFrame:
     away = (np.abs(stars[name].astype(int) - verdict.ratings) for name in ("challenger", "champion"))
     nearer = np.array(["challenger", "neither", "champion"])[np.sign(np.subtract(*away)) + 1]
     table = reviews.select("review_id", "text").with_columns(
-        *(pl.Series(name, values + 1) for name, values in stars.items()), pl.Series("nearer", nearer)
+        *(pl.Series(name, verdict.scale.label_of(values)) for name, values in stars.items()),
+        pl.Series("nearer", nearer),
     )
-    changed = table.filter(pl.Series(ours != theirs))
-    jump = (pl.col("champion").cast(pl.Int64) - pl.col("challenger").cast(pl.Int64)).abs()
-    return changed.sort(jump, "review_id", descending=[True, False])
+    jump = pl.Series("jump", np.abs(theirs.astype(np.int64) - ours))
+    changed = table.with_columns(jump).filter(pl.Series(ours != theirs))
+    return changed.sort("jump", "review_id", descending=[True, False]).drop("jump")
 
 
 def verdict_json(verdict: Verdict, facts: VerdictNotes) -> dict[str, object]:
     """Return everything as plain values, for programs."""
     scores = {}
-    for name in METRICS:
+    for name in verdict.gains:
         theirs, ours = verdict.baseline_draws.estimate(name), verdict.challenger_draws.estimate(name)
         gain = verdict.gains[name]
         both = {"baseline": asdict(theirs), "challenger": asdict(ours)}
@@ -157,16 +161,20 @@ def _changed(verdict: Verdict, changed: pl.DataFrame) -> tuple[Content, ...]:
         f"{(changed['nearer'] == name).sum():,}" for name in ("challenger", "champion", "neither")
     )
     text = (
-        f"{changed.height:,} of {len(verdict.ratings):,} reviews get different stars. The challenger is "
+        f"{changed.height:,} of {len(verdict.ratings):,} reviews get a different rating. The challenger is "
         f"closer to the true rating in {ours}, the champion in {theirs}, neither in {neither}. "
         "All of them: the artifact `changed_reviews.parquet`."
     )
     if changed.is_empty():
         return (text,)
-    moves = np.zeros((5, 5), dtype=int)
-    np.add.at(moves, (changed["champion"].to_numpy() - 1, changed["challenger"].to_numpy() - 1), 1)
-    rows = tuple((f"{i + 1}", *(f"{count:,}" for count in row)) for i, row in enumerate(moves.tolist()))
-    crossed = Table(("champion's stars", *(f"challenger's {rating}" for rating in range(1, 6))), rows)
+    names = verdict.scale.names
+    moves = count_matrix(verdict.baseline.predicted, verdict.challenger.predicted, len(names))
+    np.fill_diagonal(moves, 0)
+    rows = tuple(
+        (name, *(f"{count:,}" for count in row)) for name, row in zip(names, moves.tolist(), strict=True)
+    )
+    head = f"champion's {verdict.scale.noun}", *(f"challenger's {name}" for name in names)
+    crossed = Table(head, rows)
     examples = []
     for row in changed.head(EXAMPLES).to_dicts():
         flat = " ".join((row["text"] or "").split()).replace("`", "'").replace("**", "")

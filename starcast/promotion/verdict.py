@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.scale import Scale
 from starcast.promotion import gate, report
 from starcast.promotion.ask import ask
 from starcast.promotion.gate import judge_contenders
@@ -97,17 +98,23 @@ def judge_versions(
     reviews, cautions = _unseen(whole, splits, champion, parameters.allow_seen)
     digest, of = digest_text(digest_sum(reviews)), f" of {whole.height:,}" if reviews is not whole else ""
     compared = {"test reviews": f"{reviews.height:,}{of}, digest {digest}, {test.source}"}
-    contenders = []
+    contenders, scales = [], list[Scale]()
     for role, version in (("challenger", challenger), ("champion", champion)):
         if version:
             label = f"{role} version {version.version} ({version.tags.get('family', 'unknown family')})"
             print(f"promote: {label} predicts {reviews.height:,} test reviews", flush=True)
-            asked = ask(scoring.load(version, parameters.trust_model_code), label, reviews)
+            loaded = scoring.load(version, parameters.trust_model_code)
+            scales.append(loaded.scale)
+            if loaded.scale != scales[0]:
+                other = f"{label} rates {loaded.scale}, the challenger {scales[0]}"
+                raise UserError(f"{other}: they cannot be compared; train a challenger on {loaded.scale}")
+            asked = ask(loaded, label, reviews)
             times = f"one review {asked.latency(50):.1f} ms (p99 {asked.latency(99):.1f} ms)"
             compared[label] = f"run `{version.run_id}`, {times}, {asked.megabytes:.1f} MB"
             contenders.append(asked)
     ratings, rival = reviews["rating"].to_numpy().astype(np.int64) - 1, contenders[1] if champion else None
-    verdict = judge_contenders(ratings, contenders[0], rival, parameters.limits(), parameters.seed)
+    asked_for = parameters.limits(), parameters.seed, scales[0]
+    verdict = judge_contenders(ratings, contenders[0], rival, *asked_for)
     lineage.log_dataset(reviews.schema, reviews.height, "test reviews", digest, test.source, "test")
     return Judgement(verdict, challenger, champion, reviews, compared, cautions)
 
@@ -148,7 +155,7 @@ def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
     changed = report.changed_reviews(verdict, judged.reviews)
     with runs.artifacts_of_run() as folder:
         verdict_report(verdict, facts, changed).save(folder)
-        figures.confusion_picture(verdict.matrices).save(folder / "confusion_matrices.png")
+        figures.confusion_picture(verdict.matrices, verdict.scale).save(folder / "confusion_matrices.png")
         files.write_json(folder / "verdict.json", verdict_json(verdict, facts))
         changed.write_parquet(folder / "changed_reviews.parquet")
     said = "\n\n".join([*report.answer(verdict, facts), report.check_table(verdict).markdown()])

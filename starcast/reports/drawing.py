@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from starcast.evaluation.scale import STARS, Scale
 from starcast.reports.style import COLOURS
 
 INK, PAPER, GRID = "black", "white", "#e4e4e4"
@@ -124,24 +125,29 @@ def dash_ends(start: int, end: int, dashes: tuple[int, ...]) -> Iterator[tuple[i
 
 
 def rating_bars(
-    series: Mapping[str, Iterable[float]], form: Callable[[float], str], y_label: str, title: str
+    series: Mapping[str, Iterable[float]],
+    form: Callable[[float], str],
+    y_label: str,
+    title: str,
+    scale: Scale = STARS,
 ) -> Image.Image:
     """Return a picture with the bars of several series side by side for each rating.
 
     Args:
-        series: name to five values, one for each rating; at most six series.
+        series: name to values, one for each rating; at most six series.
         form: formats a value, above its bar and at the axis.
     """
-    picture, pen = new_picture(760, 400)
+    labels, right = len(scale), 745 * max(len(scale), 5) // 5
+    picture, pen = new_picture(right + 15, 400)
     values = {name: list(heights) for name, heights in series.items()}
     most = (max(max(heights) for heights in values.values()) or 1) * 1.08
     ticks = {value: form(value) for value in round_ticks(most)}
     left = round(48 + max(font(12).getlength(text) for text in ticks.values()))
-    panel = Panel(picture, pen, (left, 58, 745, 350), (0.5, 5.5), (0, most))
-    panel.axes({rating: str(rating) for rating in range(1, 6)}, ticks, ("stars", y_label))
-    panel.text(380, 18, title, 14, "mm")
+    panel = Panel(picture, pen, (left, 58, right, 350), (0.5, labels + 0.5), (0, most))
+    panel.axes(dict(enumerate(scale.names, 1)), ticks, (scale.noun, y_label))
+    panel.text((right + 15) // 2, 18, title, 14, "mm")
     width = 0.8 / len(values)
-    place = 380 - sum(font(12).getlength(name) + 38 for name in values) / 2
+    place = (right + 15) // 2 - sum(font(12).getlength(name) + 38 for name in values) / 2
     for i, ((name, heights), colour) in enumerate(zip(values.items(), COLOURS, strict=False)):
         pen.rectangle((place, 36, place + 11, 47), fill=colour)
         panel.text(place + 17, 42, name, 12, "lm")

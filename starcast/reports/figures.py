@@ -6,14 +6,14 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import matrix_scores
-from starcast.reports.drawing import INK, PAPER, Line, Panel, new_picture, rating_bars, round_ticks
+from starcast.reports.drawing import INK, PAPER, Line, Panel, font, new_picture, rating_bars, round_ticks
 
 BINS = 30
 DASHES = ((2, 3), (7, 3), (7, 3, 2, 3))  # for the three quartiles
 HISTOGRAM = 290, 330  # width and height in pixels
 CELL, WIDTH, HEIGHT, LEFT, TOP = 76, 470, 500, 62, 60  # of a matrix, in pixels
-STARS = {float(rating): str(rating) for rating in range(1, 6)}
 NAMES = {"train": "train", "val": "validation", "test": "test"}
 # ColorBrewer's "Blues", for shares from 0 to 1.
 BLUES = np.array(
@@ -24,16 +24,16 @@ BLUES = np.array(
 )
 
 
-def length_picture(lengths: pl.DataFrame, title: str) -> Image.Image:
+def length_picture(lengths: pl.DataFrame, title: str, scale: Scale = STARS) -> Image.Image:
     """Return a histogram per rating of review lengths in characters, with lines at mean and quartiles.
 
     Args:
-        lengths: how many `reviews` of each `rating` have how many `characters`.
+        lengths: how many `reviews` of each `rating` (rank from 1) have how many `characters`.
     """
     width, height = HISTOGRAM
-    picture, pen = new_picture(5 * width, height)
-    for place, rating in enumerate(range(1, 6)):
-        rows = lengths.filter(pl.col("rating") == rating)
+    picture, pen = new_picture(len(scale) * width, height)
+    for place in range(len(scale)):
+        rows = lengths.filter(pl.col("rating") == place + 1)
         values = np.repeat(rows["characters"].to_numpy(), rows["reviews"].to_numpy())
         counts, edges = np.histogram(values, BINS) if values.size else (np.zeros(BINS), np.arange(BINS + 1.0))
         box = (place * width + 50, 56, (place + 1) * width - 10, height - 46)
@@ -50,35 +50,40 @@ def length_picture(lengths: pl.DataFrame, title: str) -> Image.Image:
             x_ticks = {tick: f"{tick:,g}" for tick in round_ticks(edges[-1], 5) if tick >= edges[0]}
             y_ticks = {tick: f"{tick:,g}" for tick in round_ticks(most)}
         panel.axes(x_ticks, y_ticks, ("characters", ""))
-        heading = f"{rating} star{'s' if rating > 1 else ''}: {values.size:,} reviews"
+        heading = f"{scale.said(place)}: {values.size:,} reviews"
         panel.text((box[0] + box[2]) / 2, 44, heading, 13, "mm")
-    panel.text(5 * width / 2, 16, title, 15, "mm")
+    panel.text(len(scale) * width / 2, 16, title, 15, "mm")
     return picture
 
 
-def split_picture(counts: Mapping[str, Sequence[int]]) -> Image.Image:
+def split_picture(counts: Mapping[str, Sequence[int]], scale: Scale = STARS) -> Image.Image:
     """Return bars of the share of each rating in each split.
 
     Args:
         counts: split to its reviews per rating.
     """
     shares = {f"{name} ({sum(rows):,})": np.array(rows) / sum(rows) for name, rows in counts.items()}
-    return rating_bars(shares, "{:.1%}".format, "share of reviews", "Shares of the ratings per split")
+    title = "Shares of the ratings per split"
+    return rating_bars(shares, "{:.1%}".format, "share of reviews", title, scale)
 
 
-def confusion_picture(matrices: Mapping[str, np.ndarray]) -> Image.Image:
+def confusion_picture(matrices: Mapping[str, np.ndarray], scale: Scale = STARS) -> Image.Image:
     """Return a picture of confusion matrices side by side, e.g. one per split or model.
 
     Colour and first line of a cell are its share of the row, the second line is the count.
 
     Args:
-        matrices: name to counts, shape (5, 5), rows true, columns predicted.
+        matrices: name to counts, shape (labels, labels), rows true, columns predicted.
     """
-    picture, pen = new_picture(WIDTH * len(matrices), HEIGHT)
+    side, ticks = len(scale) * CELL, {float(rank): name for rank, name in enumerate(scale.names, 1)}
+    margin = round(max(LEFT, 40 + max(map(font(12).getlength, scale.names))))
+    width, height = max(WIDTH, margin + side + WIDTH - LEFT - 5 * CELL), HEIGHT + side - 5 * CELL
+    ends = 0.5, len(scale) + 0.5
+    picture, pen = new_picture(width * len(matrices), max(height, HEIGHT))
     for place, (name, matrix) in enumerate(matrices.items()):
-        left = place * WIDTH + LEFT
-        # The y axis runs downwards: 1 star on top.
-        panel = Panel(picture, pen, (left, TOP, left + 5 * CELL, TOP + 5 * CELL), (0.5, 5.5), (5.5, 0.5))
+        left = place * width + margin
+        # The y axis runs downwards: the lowest rating on top.
+        panel = Panel(picture, pen, (left, TOP, left + side, TOP + side), ends, ends[::-1])
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         for (i, j), share in np.ndenumerate(shares):
             x, y = left + j * CELL, TOP + i * CELL
@@ -86,33 +91,33 @@ def confusion_picture(matrices: Mapping[str, np.ndarray]) -> Image.Image:
             pen.rectangle((x, y, x + CELL - 1, y + CELL - 1), fill=tuple(map(round, shade)))
             cell = f"{share:.0%}\n{matrix[i, j]:,}"
             panel.text(x + CELL / 2, y + CELL / 2, cell, 12, "mm", PAPER if share > 0.5 else INK)
-        panel.axes(STARS, STARS, ("predicted stars", "true stars"))
-        scores = matrix_scores(matrix)
+        panel.axes(ticks, ticks, (f"predicted {scale.noun}", f"true {scale.noun}"))
+        scores = matrix_scores(matrix, scale)
         title = (
             f"{NAMES.get(name, name)}, {matrix.sum():,} reviews\nweighted F1 {scores['f1_weighted']:.3f}, "
             f"recall {scores['recall_weighted']:.3f}, precision {scores['precision_weighted']:.3f}"
         )
-        panel.text(left + 2.5 * CELL, TOP / 2, title, 13, "mm")
+        panel.text(left + max(side, 5 * CELL) / 2, TOP / 2, title, 13, "mm")
     return picture
 
 
-def share_picture(answers: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Image.Image:
+def share_picture(answers: Mapping[str, tuple[np.ndarray, np.ndarray]], scale: Scale = STARS) -> Image.Image:
     """Return bars of the share of each rating, true and predicted, per split.
 
     Args:
-        answers: split to (true, predicted), as index 0-4.
+        answers: split to (true, predicted), as index from 0.
     """
     shares = {
-        f"{NAMES[split]}, {kind}": np.bincount(values, minlength=5) / len(values)
+        f"{NAMES[split]}, {kind}": np.bincount(values, minlength=len(scale)) / len(values)
         for split, pair in answers.items()
         for kind, values in zip(("true", "predicted"), pair, strict=True)
     }
     title = "Shares of the ratings, true and predicted"
-    return rating_bars(shares, "{:.0%}".format, "share of reviews", title)
+    return rating_bars(shares, "{:.0%}".format, "share of reviews", title, scale)
 
 
-def class_count_picture(before: np.ndarray, after: np.ndarray) -> Image.Image:
+def class_count_picture(before: np.ndarray, after: np.ndarray, scale: Scale = STARS) -> Image.Image:
     """Return bars of the training rows per rating, before and after sampling."""
     counts = {f"{when}: {rows.sum():,} rows": rows for when, rows in (("before", before), ("after", after))}
     title = "Training rows per rating, before and after sampling"
-    return rating_bars(counts, "{:,.0f}".format, "rows", title)
+    return rating_bars(counts, "{:,.0f}".format, "rows", title, scale)

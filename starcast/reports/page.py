@@ -13,6 +13,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
+from starcast.evaluation.scale import STARS, Scale
 from starcast.reports.table import Table
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Matrices:
-    """Confusion matrices by name: counts of shape (5, 5), rows true, columns predicted."""
+    """Confusion matrices by name: counts of shape (labels, labels), rows true, columns predicted."""
 
     matrices: Mapping[str, np.ndarray]
+    scale: Scale = STARS
 
     def rows(self, name: str) -> list[list[tuple[float, int]]]:
         """Return the rows of a matrix; a cell is its share of the row, 0-1, and its count."""
@@ -62,11 +64,11 @@ class Matrices:
 
     def markdown(self) -> str:
         """Return a table for each matrix."""
-        head, tables = ("", *(f"predicted {rating}" for rating in range(1, 6))), []
+        head, tables = ("", *(f"predicted {label}" for label in self.scale.names)), []
         for name in self.matrices:
             rows = tuple(
-                (f"true {rating}", *(f"{share:.0%} ({count:,})" for share, count in row))
-                for rating, row in enumerate(self.rows(name), start=1)
+                (f"true {label}", *(f"{share:.0%} ({count:,})" for share, count in row))
+                for label, row in zip(self.scale.names, self.rows(name), strict=True)
             )
             tables.append(f"{name}\n\n{Table(head, rows).markdown()}")
         return "\n\n".join(tables)

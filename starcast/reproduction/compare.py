@@ -21,6 +21,7 @@ import numpy as np
 from starcast.evaluation.intervals import Intervals, auc_interval, bootstrap_intervals
 from starcast.evaluation.names import SCORES
 from starcast.evaluation.paired import Difference, PairedBootstrap, differences
+from starcast.evaluation.scale import Scale
 from starcast.tracking.repetition import RunRecord
 from starcast.tracking.scored_runs import Predictions
 
@@ -192,17 +193,25 @@ def split_of(metric: str) -> tuple[str, str] | None:
     if metric.partition("_")[0] not in SPLITS:
         return None
     named = ((metric.removesuffix(f"_{score}"), score) for score in SCORES if metric.endswith(f"_{score}"))
-    return next(named, None)
+    return next(named, None) or _split_of_label(metric)
+
+
+def _split_of_label(metric: str) -> tuple[str, str] | None:
+    """Split the name of a score of a label that is not one of 1-5 stars."""
+    found = re.fullmatch(r"(\w+?)_((?:precision|recall|f1)_.+)", metric)
+    return (found[1], found[2]) if found else None
 
 
 def _answered(before: RunRecord, now: RunRecord) -> Iterator[Answered]:
     for split in SPLITS:
         then, here = before.answers.get(split), now.answers.get(split)
-        if then is None or here is None or then.reviews != here.reviews:
+        if then is None or here is None or then.reviews != here.reviews or then.scale != here.scale:
             continue
         changed, difference = int((then.predicted != here.predicted).sum()), None
         if changed:
-            first, second = PairedBootstrap(then.ratings, SEED).draws([then.predicted, here.predicted])
+            first, second = PairedBootstrap(then.ratings, SEED, scale=then.scale).draws(
+                [then.predicted, here.predicted]
+            )
             difference = differences(first, [second], PAIRED_SCORE)[0]
         yield Answered(split, len(then.ratings), changed, difference)
 
@@ -223,16 +232,17 @@ class _Noise:
     def _interval(self, side: int, prefix: str, score: str, value: float) -> tuple[float, float]:
         if (side, prefix) not in self._known:
             record = self._sides[side]
-            self._known[side, prefix] = _intervals(record.matrices.get(prefix), record.answers.get(prefix))
+            kept = record.matrices.get(prefix), record.answers.get(prefix)
+            self._known[side, prefix] = _intervals(*kept, record.scale)
         interval = self._known[side, prefix].get(score)
         # An interval without its own score belongs to something other than what was logged.
         known = interval is not None and interval[0] <= value <= interval[1]
         return interval if interval and known else (value - TOLERANCE, value + TOLERANCE)
 
 
-def _intervals(matrix: np.ndarray | None, answers: Predictions | None) -> Intervals:
+def _intervals(matrix: np.ndarray | None, answers: Predictions | None, scale: Scale) -> Intervals:
     """Return the 95% intervals of all scores that the data allow."""
-    found = {} if matrix is None else bootstrap_intervals(matrix, SEED)
+    found = {} if matrix is None else bootstrap_intervals(matrix, SEED, scale=scale)
     if answers is None:
         return found
     auc = auc_interval(answers.ratings, [answers.probabilities], SEED)

@@ -151,7 +151,8 @@ def _train_again(
         UserError: it failed this time.
     """
     prepared.log_inputs(LEARNED_FROM)
-    corpus = Corpus.stored(*(prepared.split(name) for name in LEARNED_FROM))
+    train_split, validation = map(prepared.split, LEARNED_FROM)
+    corpus = Corpus.stored(train_split, validation, prepared.scale)
     goal = parameters.goal()
     # Each worker used its share of the threads.
     workers = min(parameters.workers or carried_workers(), parameters.max_trials)
@@ -160,7 +161,8 @@ def _train_again(
         prunes = pruned_after is not None
         trials = TrialOptions(folder, goal, options, parameters.executions_per_trial, prunes)
         patience = Patience(parameters.server_patience_minutes * 60, progress.say)
-        log = TrialLog(run_id, parameters.engine, trials.parameters, corpus.validation.ratings, patience, {})
+        ratings, scale = corpus.validation.ratings, corpus.scale
+        log = TrialLog(run_id, parameters.engine, trials.parameters, ratings, patience, {}, scale)
         pruner = Pruner() if pruned_after is None else _StopsAfter(pruned_after)
         try:
             with quick_failures(), WorkerPool(WORKER, trials, workers) as pool:

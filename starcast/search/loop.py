@@ -27,9 +27,9 @@ class Epoch:
 class Result:
     """What is logged about a trial that was trained to its end.
 
-    `predicted`: ratings (index 0-4) of the validation set, one array per execution; `further_curves`: those
-    of the executions after the first; `class_counts`: training rows per rating before and after sampling,
-    shape (2, 5).
+    `predicted`: ratings (from 0) of the validation set, one array per execution; `further_curves`: those of
+    the executions after the first; `class_counts`: training rows per rating before and after sampling,
+    shape (2, labels).
     """
 
     predicted: list[np.ndarray]

@@ -64,8 +64,9 @@ class TrialOptions:
 class Reporter:
     """Sends the epochs of a trial's first execution to the search, and keeps those of the others."""
 
-    def __init__(self, pipe: Connection, number: int, ratings: np.ndarray, objective: str) -> None:
-        self._pipe, self._number, self._ratings, self._objective = pipe, number, ratings, objective
+    def __init__(self, pipe: Connection, number: int, corpus: Corpus, objective: str) -> None:
+        self._pipe, self._number, self._objective = pipe, number, objective
+        self._ratings, self._scale = corpus.validation.ratings, corpus.scale
         self.execution, self.last_epoch, self.prunes = 0, 0, False
         self.scores: dict[str, float] = {}
         self.further_curves: list[tuple[int, dict[str, float]]] = []
@@ -77,7 +78,7 @@ class Reporter:
             ArithmeticError: the objective is not a number, for instance an AUC of one class.
             PrunedError: the search says stop.
         """
-        self.scores = {**metrics, **val_scores(self._ratings, validation_probabilities)}
+        self.scores = {**metrics, **val_scores(self._ratings, validation_probabilities, self._scale)}
         if not math.isfinite(self.scores[self._objective]):
             raise ArithmeticError(f"{self._objective} is not a number on this validation split")
         if self.execution:
@@ -92,7 +93,7 @@ class Reporter:
 
 def train_trial(trials: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: Connection) -> Event:
     """Train one proposal in all its executions, reporting over the pipe; a failure is returned."""
-    reporter = Reporter(pipe, proposal.number, corpus.validation.ratings, trials.objective.name)
+    reporter = Reporter(pipe, proposal.number, corpus, trials.objective.name)
     reporter.prunes = trials.prunes
     fits = []
     try:
@@ -112,7 +113,7 @@ def _done(number: int, corpus: Corpus, fits: list[Fit], curves: list[tuple[int, 
     ratings = corpus.validation.ratings
     # The confusion matrix counts every execution; an AUC compares probabilities of one network only.
     probabilities = [fit.validation_probabilities for fit in fits]
-    kept = val_scores(np.tile(ratings, len(fits)), np.concatenate(probabilities))
+    kept = val_scores(np.tile(ratings, len(fits)), np.concatenate(probabilities), corpus.scale)
     kept["val_auc"] = float(np.mean([multilabel_auc(ratings, values) for values in probabilities]))
     facts = {
         "best_epoch": float(np.mean([fit.best_epoch for fit in fits])),
@@ -122,7 +123,8 @@ def _done(number: int, corpus: Corpus, fits: list[Fit], curves: list[tuple[int, 
         "worker_memory_mb": psutil.Process().memory_info().rss / 1e6,
     }
     predicted = [values.argmax(axis=1).astype(np.int8) for values in probabilities]
-    counts = np.stack([count_ratings(corpus.train.ratings), count_ratings(fits[0].trained_on)])
+    learned = corpus.train.ratings, fits[0].trained_on
+    counts = np.stack([count_ratings(each, len(corpus.scale)) for each in learned])
     return Done(number, kept, Result(predicted, facts, curves, counts))
 
 

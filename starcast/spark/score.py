@@ -38,7 +38,7 @@ def score_on_spark(
         texts = struct(*(column.cast("string").alias(asked) for asked, column in found.items()))
         answer = answer_column(session, loaded, scratch)(texts)
         answered = table.withColumn("answer", answer).select(*table.columns, "answer.*")
-        write = partial(write_part, parts, output.suffix.lower(), columns, loaded.version.named)
+        write = partial(write_part, parts, output.suffix.lower(), columns, loaded.version.named, loaded.scale)
         written = run_jobs(session.sparkContext, answered.mapInArrow(write, WRITTEN).collect)
         for row in written:
             part = parts / row["part"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from starcast.evaluation.scale import Scale
 from starcast.models.scored_table import add_answers
 from starcast.reviews.parquet import to_table
 from starcast.reviews.write import open_file, part_name
@@ -18,7 +19,12 @@ WRITTEN = "part string, bytes long, rows long, stars double"
 
 
 def write_part(
-    folder: Path, suffix: str, columns: list[str], model: Mapping[str, str], batches: Iterable[pa.RecordBatch]
+    folder: Path,
+    suffix: str,
+    columns: list[str],
+    model: Mapping[str, str],
+    scale: Scale,
+    batches: Iterable[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     """Write a partition to a file in an executor; yield its name, bytes, rows and the sum of its stars."""
     filled = (batch for batch in batches if batch.num_rows)
@@ -30,7 +36,7 @@ def write_part(
         for table in map(to_table, chain([first], filled)):
             reviews, answers = table[:, : len(columns)], table[:, len(columns) :]
             reviews.columns = columns
-            scored = add_answers(reviews, answers, model)
+            scored = add_answers(reviews, answers, model, scale)
             writer.write(scored)
             rows, stars = rows + scored.height, stars + float(scored["expected_rating"].sum())
     told = {"part": part.name, "bytes": part.stat().st_size, "rows": rows, "stars": stars}

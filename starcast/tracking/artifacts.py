@@ -12,6 +12,7 @@ from mlflow.entities import Metric, Run
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import val_scores
 from starcast.tracking.access import missing_allowed
 from starcast.tracking.store import active_run
@@ -47,12 +48,14 @@ class RunRecorder:
 
     run_id: str
     validation_ratings: np.ndarray
+    scale: Scale = STARS
     tracking_uri: str = field(default_factory=mlflow.get_tracking_uri)
 
     def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
         """Log an epoch's metrics and every `val_` score of its probabilities, in one request."""
         now = int(time.time() * 1000)
-        values = {**metrics, **val_scores(self.validation_ratings, validation_probabilities)}
+        scored = val_scores(self.validation_ratings, validation_probabilities, self.scale)
+        values = {**metrics, **scored}
         batch = [Metric(name, value, now, epoch) for name, value in values.items()]
         mlflow.MlflowClient(self.tracking_uri).log_batch(self.run_id, metrics=batch)
 

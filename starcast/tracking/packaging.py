@@ -71,8 +71,9 @@ def _described(predictor: Predictor) -> Iterator[dict[str, Any]]:
     inputs: list[ColSpec | TensorSpec] = [ColSpec("string", "text")]
     if predictor.uses_title:
         inputs.append(ColSpec("string", "title", required=False))
-    numbers = (*(f"probability_{rating}" for rating in range(1, 6)), "expected_rating")
-    answer: list[ColSpec | TensorSpec] = [ColSpec("long", "rating")]
+    numbers = (*predictor.scale.probabilities, "expected_rating")
+    kind = {int: "long", float: "double", str: "string"}[type(predictor.scale.labels[0])]
+    answer: list[ColSpec | TensorSpec] = [ColSpec(kind, "rating")]
     answer += [ColSpec("double", name) for name in numbers]
     packages = sorted({*ALWAYS_NEEDED, *FAMILIES[predictor.family].requirements})
     with tempfile.TemporaryDirectory() as temporary:

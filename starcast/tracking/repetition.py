@@ -12,6 +12,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from starcast.cli.errors import UserError, first_line
+from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix
 from starcast.tracking.artifacts import artifacts_of, download
 from starcast.tracking.origin import ORIGINAL, REPRODUCES, SPLITS, STEPS, digests_of
@@ -38,9 +39,10 @@ class RunRecord:
     key: tuple[str, ...] = ()  # what distinguishes it from the other runs below the same parent
     metrics: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
-    matrices: Mapping[str, np.ndarray] = field(default_factory=dict)  # `test`, `val_argmax`...: shape (5, 5)
+    matrices: Mapping[str, np.ndarray] = field(default_factory=dict)  # `test`, `val_argmax`...
     answers: Mapping[str, Predictions] = field(default_factory=dict)  # by split
     below: Sequence["RunRecord"] = ()  # the runs below it that count
+    scale: Scale = STARS  # of its matrices and answers
 
 
 def read(run_id: str) -> RunRecord:
@@ -72,7 +74,7 @@ def _read(run: Run) -> RunRecord:
         key = "trial", *(f"{name}={value}" for name, value in sorted(parameters.items()))
     elif "step" in tags:
         key = "step", tags["step"], parameters.get("families", "")
-    matrices, answers = _predictions(run)
+    matrices, answers, scale = _predictions(run)
     below = []
     for each in children_of(run):
         # Only finished fits count, and runs that have such fits below them.
@@ -80,26 +82,28 @@ def _read(run: Run) -> RunRecord:
         if ended and each.data.tags.get("step", "train") in FITTING:
             below.append(_read(each))
     name, metrics = run.info.run_name, run.data.metrics
-    return RunRecord(run.info.run_id, name, key, metrics, facts, matrices, answers, tuple(below))
+    return RunRecord(run.info.run_id, name, key, metrics, facts, matrices, answers, tuple(below), scale)
 
 
-def _predictions(run: Run) -> tuple[dict[str, np.ndarray], dict[str, Predictions]]:
-    """Return confusion matrices by metric prefix, and answers by split, as far as the run has them."""
+def _predictions(run: Run) -> tuple[dict[str, np.ndarray], dict[str, Predictions], Scale]:
+    """Return confusion matrices by metric prefix, answers by split, as far as the run has them; the scale."""
+    scale = STARS
     matrices, answers = dict[str, np.ndarray](), dict[str, Predictions]()
     wanted = filter(READ.fullmatch, artifacts_of(run.info.run_id))
     with tempfile.TemporaryDirectory() as folder:
         for path in download(run, wanted, folder).values():
             kind, _, split = path.stem.rpartition("_")
             if kind == "predictions":
-                answers[split] = read_answers(path)
-                most_probable = answers[split].probabilities.argmax(axis=1)
-                matrices[f"{split}_argmax"] = count_matrix(answers[split].ratings, most_probable)
+                answered = answers[split] = read_answers(path)
+                most_probable, scale = answered.probabilities.argmax(axis=1), answered.scale
+                counts = count_matrix(answered.ratings, most_probable, len(scale))
+                matrices[f"{split}_argmax"] = counts
             elif kind == "confusion_matrix":
-                matrices[split] = read_matrix(path)
+                matrices[split], scale = read_matrix(path)
             else:
                 for name, each in json.loads(path.read_text(encoding="utf-8")).items():
                     matrices[f"test_{name}"] = np.array(each["confusion_matrix_test"])
-    return matrices, answers
+    return matrices, answers, scale
 
 
 def mark(repeats: Mapping[str, str], original: str, outcome: str, run_id: str) -> None:

@@ -17,6 +17,7 @@ from mlflow.entities import Run
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.names import LOWER_IS_BETTER
+from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix
 from starcast.tracking.access import explained
 from starcast.tracking.artifacts import artifacts_of, download
@@ -33,12 +34,13 @@ NAMED = 20  # experiments in a message
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a run predicted, in ascending order of the reviews' ids; ratings as index 0-4."""
+    """What a run predicted, in ascending order of the reviews' ids; ratings as index from 0."""
 
     review_ids: np.ndarray
     ratings: np.ndarray  # true ones, shape (reviews,)
     predicted: np.ndarray  # shape (reviews,)
-    probabilities: np.ndarray  # of the ratings, shape (reviews, 5)
+    probabilities: np.ndarray  # of the ratings, shape (reviews, labels)
+    scale: Scale = STARS
 
     @cached_property
     def reviews(self) -> str:
@@ -56,11 +58,12 @@ class ScoredRun:
     settings: Mapping[str, str]  # everything that was set: parameters and the family's settings
     tags: Mapping[str, str]  # everything else that runs may be grouped by
     scores: Mapping[str, float]  # `starcast.evaluation.scores` by name, without a split's prefix
-    matrix: np.ndarray  # confusion matrix, counts, shape (5, 5)
+    matrix: np.ndarray  # confusion matrix, counts, shape (labels, labels)
     answers: Predictions | None  # None where the run kept its matrix only
     curve: Mapping[int, float]  # epoch to validation score, of a run with several epochs
     seconds: float  # of the fit
     parameters: float | None  # number of trained parameters, if known
+    scale: Scale = STARS
 
     def get(self, name: str) -> str:
         """Return a tag (what was done), else a setting (what was requested), else the empty text."""
@@ -123,7 +126,7 @@ def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
     with tempfile.TemporaryDirectory() as folder:
         files = download(run, kept - ({matrix} if predictions in kept else set()), folder)
         answers = read_answers(files[predictions]) if predictions in files else None
-        counts = count_matrix(answers.ratings, answers.predicted) if answers else read_matrix(files[matrix])
+        counts, scale = _matrix_of(answers) if answers else read_matrix(files[matrix])
         settings = json.loads(files[SETTINGS_FILE].read_text("utf-8")) if SETTINGS_FILE in files else {}
     # The parameter `settings` holds the same in one text, but not all of it.
     given = {name: value for name, value in data.params.items() if name != "settings"}
@@ -142,17 +145,28 @@ def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
         curve=dict(epochs) if len(epochs) > 1 else {},
         seconds=data.metrics.get("fit_seconds", (info.end_time - info.start_time) / 1000),
         parameters=data.metrics.get("parameters"),
+        scale=scale,
     )
 
 
 def read_answers(path: Path) -> Predictions:
     """Read what `starcast.reports.files.write_predictions` wrote, in the order of the reviews' ids."""
     table = pl.read_parquet(path).sort("review_id")
-    ratings, predicted = (table[name].to_numpy().astype(np.int8) - 1 for name in ("rating", "predicted"))
-    probabilities = table.select(f"probability_{rating}" for rating in range(1, 6)).to_numpy()
-    return Predictions(table["review_id"].to_numpy(), ratings, predicted, probabilities)
+    kind: type = {pl.String: str, pl.Float64: float}.get(type(table.schema["rating"]), int)
+    names = [name for name in table.columns if name.startswith("probability_")]
+    scale = Scale.of([kind(name.removeprefix("probability_")) for name in names])
+    ratings, predicted = (
+        scale.index_of(table[name].to_numpy()).astype(np.int8) for name in ("rating", "predicted")
+    )
+    probabilities = table.select(names).to_numpy()
+    return Predictions(table["review_id"].to_numpy(), ratings, predicted, probabilities, scale)
 
 
-def read_matrix(path: Path) -> np.ndarray:
-    """Read counts of a confusion matrix, shape (5, 5), from the file of `write_split_files`."""
-    return np.array(json.loads(path.read_text(encoding="utf-8"))["matrix"])
+def _matrix_of(answers: Predictions) -> tuple[np.ndarray, Scale]:
+    return count_matrix(answers.ratings, answers.predicted, len(answers.scale)), answers.scale
+
+
+def read_matrix(path: Path) -> tuple[np.ndarray, Scale]:
+    """Read counts of a confusion matrix and its labels from the file of `write_split_files`."""
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return np.array(kept["matrix"]), Scale.of(kept["labels"])

@@ -15,6 +15,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
+from starcast.evaluation.scale import STARS, Scale
 from starcast.models.predictor import DESCRIPTION, Predictor, trained_columns
 from starcast.models.scored_table import ScoringSummary, add_answers
 from starcast.reviews import write
@@ -25,30 +26,35 @@ from starcast.tracking.access import explained, missing_allowed
 from starcast.tracking.registry import Version
 
 TRUST = "trust_model_code"
-PROBABILITIES = ", ".join(f"probability_{rating} double" for rating in range(1, 6))
-ANSWER = f"rating long, {PROBABILITIES}, expected_rating double"
+SPARK_TYPES = {int: "long", float: "double", str: "string"}
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a model was trained on, as far as it says so: whether with titles, and which columns."""
+    """What a model was trained on, as far as it says so: with titles or not, columns, ratings."""
 
     uses_title: bool | None = None
     columns: Layout | None = None
+    scale: Scale = STARS
 
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A registered model in memory, its size on disk, and its predictor unless another project logged it.
 
-    `predict` answers reviews (`text` and, if trained with it, `title`) with `rating`, `probability_1..5` and
-    `expected_rating`, in the same order.
+    `predict` answers reviews (`text` and, if trained with it, `title`) with `rating`, a
+    `probability_` of each label and `expected_rating`, in the same order.
     """
 
     predict: Callable[[pl.DataFrame], pl.DataFrame]
     version: Version
     megabytes: float
     predictor: Predictor | None = None
+
+    @property
+    def scale(self) -> Scale:
+        """Return the ratings that it answers with; another project's model is taken to give stars."""
+        return self.predictor.scale if self.predictor else STARS
 
 
 def trained_on(version: Version) -> Trained:
@@ -58,7 +64,8 @@ def trained_on(version: Version) -> Trained:
         stored: Any = get_artifact_repository(version.uri)
         file = Path(stored.download_artifacts(f"{packaging.PREDICTOR}/{DESCRIPTION}", dst_path=temporary))
         described = json.loads(file.read_text(encoding="utf-8"))
-    return Trained(described.get("uses_title"), trained_columns(described))
+    scale = Scale.of(described.get("labels", STARS.labels))
+    return Trained(described.get("uses_title"), trained_columns(described), scale)
 
 
 def load(version: Version, trust_model_code: bool = False) -> LoadedModel:
@@ -108,9 +115,16 @@ def answer_column(session: Any, loaded: LoadedModel, folder: Path) -> Callable[[
             if loaded.predictor:
                 uri = str(folder / "model")
                 packaging.save_model(loaded.predictor, Path(uri))
-            return mlflow.pyfunc.spark_udf(session, uri, result_type=ANSWER, env_manager="local")
+            answer = _spark_answer(loaded.scale)
+            return mlflow.pyfunc.spark_udf(session, uri, result_type=answer, env_manager="local")
     finally:
         tempfile.tempdir = before
+
+
+def _spark_answer(scale: Scale) -> str:
+    """Return the schema of answers in Spark's words."""
+    numbers = ", ".join(f"`{name}` double" for name in (*scale.probabilities, "expected_rating"))
+    return f"rating {SPARK_TYPES[type(scale.labels[0])]}, {numbers}"
 
 
 def score_all(chunks: Iterator[Chunk], layout: Layout, loaded: LoadedModel, output: Path) -> ScoringSummary:
@@ -133,4 +147,4 @@ def score(table: pl.DataFrame, layout: Layout, loaded: LoadedModel) -> pl.DataFr
     """
     wanted = {"text": layout.text, "title": layout.title}
     columns = [pl.col(column).cast(pl.String).alias(name) for name, column in wanted.items() if column]
-    return add_answers(table, loaded.predict(table.select(columns)), loaded.version.named)
+    return add_answers(table, loaded.predict(table.select(columns)), loaded.version.named, loaded.scale)

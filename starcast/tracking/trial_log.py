@@ -13,6 +13,7 @@ import numpy as np
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from starcast.evaluation.scale import STARS, Scale
 from starcast.models.family import Settings, Value, without_choices
 from starcast.reports import files
 from starcast.search.loop import Done, Epoch, Failed
@@ -37,14 +38,15 @@ class TrialLog:
         parent_id: str,  # the search's run
         engine: str,  # tag of every trial
         parameters: Callable[[Proposal], Mapping[str, Value]],  # the parameters of a proposal's run
-        ratings: np.ndarray,  # true ratings of the validation split as index 0-4
+        ratings: np.ndarray,  # true ratings of the validation split as index from 0
         patience: Patience,
         run_ids: Mapping[int, str],  # trial number to run, for trials that are already on the server
+        scale: Scale = STARS,
     ) -> None:
         self._client = mlflow.MlflowClient()
         self._experiment = self._client.get_run(parent_id).info.experiment_id
         self._parent, self._engine, self._parameters, self._ratings = parent_id, engine, parameters, ratings
-        self._patience = patience
+        self._patience, self._scale = patience, scale
         self.run_ids = dict(run_ids)
         self.seconds = self.cpu_seconds = 0.0
         self._open: set[int] = set()
@@ -151,8 +153,10 @@ class TrialLog:
             elif event.result:
                 predicted, repeats = np.concatenate(event.result.predicted), len(event.result.predicted)
                 if event.result.class_counts is not None:
-                    files.write_class_counts(folder, *event.result.class_counts)
-                files.write_split_files(folder, "val", np.tile(self._ratings, repeats), predicted)
+                    before, after = event.result.class_counts
+                    files.write_class_counts(folder, before, after, self._scale)
+                ratings = np.tile(self._ratings, repeats)
+                files.write_split_files(folder, "val", ratings, predicted, self._scale)
             self._client.log_artifacts(self.run_ids[number], temporary)
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from starcast.cli.progress import Progress
 from starcast.evaluation import intervals, scores
 from starcast.evaluation.decision import Decision, decide, decision_text
+from starcast.evaluation.scale import Scale
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
 from starcast.models.family import EpochLines, Fit, settings_text
@@ -27,7 +28,7 @@ HEADLINE = ("f1_weighted", "f1_macro", "harmonic_recall", "mae")
 
 
 class SplitAnswers(NamedTuple):
-    """True and predicted ratings of a split (index 0-4), and a model's probabilities, shape (reviews, 5)."""
+    """True and predicted ratings of a split (from 0), and a model's probabilities, (reviews, labels)."""
 
     ratings: np.ndarray
     predicted: np.ndarray
@@ -35,8 +36,8 @@ class SplitAnswers(NamedTuple):
 
     @property
     def matrix(self) -> np.ndarray:
-        """Return the confusion matrix, counts, shape (5, 5)."""
-        return scores.count_matrix(self.ratings, self.predicted)
+        """Return the confusion matrix, counts, shape (labels, labels)."""
+        return scores.count_matrix(self.ratings, self.predicted, self.probabilities.shape[1])
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Candidate:
     test: dict[str, float]
     intervals: intervals.Intervals
     registered: registry.Version | None = None
+    left_out: str = ""
 
     def summary(self) -> str:
         """Return the main test scores with their 95% confidence intervals as a sentence."""
@@ -56,7 +58,8 @@ class Candidate:
         for name in HEADLINE:
             low, high = self.intervals[name]
             shown.append(f"{name} {self.test[name]:.3f} ({low:.3f} to {high:.3f})")
-        return f"{self.family} on {self.reviews:,} test reviews: {', '.join(shown)}; 95% bootstrap intervals"
+        said = f"{self.family} on {self.reviews:,} test reviews: {', '.join(shown)}; 95% bootstrap intervals"
+        return f"{said}; {self.left_out}" if self.left_out else said
 
     def lines(self) -> list[str]:
         """Return the lines to print, ending with the next commands."""
@@ -83,32 +86,40 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candi
     stored = dict(zip(("train", "val", "test"), map(prepared.split, SPLITS), strict=True))
     splits = {name: CorpusSplit.stored(file) for name, file in stored.items()}
     checkpoints, family, seed = artifacts.RunCheckpoints(run_id), plan.spec.family, plan.spec.options.seed
-    fitted = _fit(run_id, plan, splits, checkpoints)
-    decision, answers = _answer(plan, splits, fitted)
+    scale = prepared.scale
+    prepared.check_score("decision_metric", plan.decision_metric)
+    fitted = _fit(run_id, plan, splits, checkpoints, scale)
+    decision, answers = _answer(plan, splits, fitted, scale)
     # The scores of the model as kept (that of the best epoch, with its decision) come after the last epoch's.
-    scored = _log_scores(answers, fitted.epochs + 1)
+    scored = _log_scores(answers, fitted.epochs + 1, scale)
     test = answers["test"]
     auc = intervals.auc_interval(test.ratings, [test.probabilities], seed)
-    ends = {**intervals.bootstrap_intervals(test.matrix, seed), "auc": (auc.low, auc.high)}
-    _log_files(plan, answers, ends, stored, fitted.trained_on)
+    ends = {**intervals.bootstrap_intervals(test.matrix, seed, scale=scale), "auc": (auc.low, auc.high)}
+    _log_files(plan, answers, ends, stored, fitted.trained_on, scale)
     uses_title = "title" in schema_of(stored["train"])
-    predictor = Predictor(family, prepared.cleaner, fitted.model, uses_title, decision, prepared.columns)
+    serving = uses_title, decision, prepared.columns, scale
+    predictor = Predictor(family, prepared.cleaner, fitted.model, *serving)
     uri = packaging.log_model(predictor)
     checkpoints.remove()
-    candidate = Candidate(run_id, family, len(test.ratings), scored["test"], ends)
+    absent = scores.left_out(test.matrix.sum(axis=1), scale)
+    candidate = Candidate(run_id, family, len(test.ratings), scored["test"], ends, left_out=absent)
     return _describe_and_register(candidate, prepared, plan, uri)
 
 
 def _fit(
-    run_id: str, plan: CandidatePlan, splits: dict[str, CorpusSplit], checkpoints: artifacts.RunCheckpoints
+    run_id: str,
+    plan: CandidatePlan,
+    splits: dict[str, CorpusSplit],
+    checkpoints: artifacts.RunCheckpoints,
+    scale: Scale,
 ) -> Fit:
     spec, options, train, validation = plan.spec, plan.spec.options, splits["train"], splits["val"]
-    note = sampling_note(count_ratings(train.ratings), options)
+    note = sampling_note(count_ratings(train.ratings, len(scale)), options, scale)
     what = f"{spec.family} on {len(train.ratings):,} reviews, sampling {options.sampling}{note}"
     print(f"fitting the candidate: {what}", flush=True)
     start = time.monotonic()
-    recorder = EpochLines(artifacts.RunRecorder(run_id, validation.ratings), options.epochs)
-    corpus = Corpus(train, validation, show=Progress().show)
+    recorder = EpochLines(artifacts.RunRecorder(run_id, validation.ratings, scale), options.epochs)
+    corpus = Corpus(train, validation, show=Progress().show, scale=scale)
     fitted = FAMILIES[spec.family].fit(corpus, spec, recorder, checkpoints)
     facts = {"best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()}
     runs.log_metrics({"fit_seconds": time.monotonic() - start, **facts})
@@ -116,26 +127,26 @@ def _fit(
 
 
 def _answer(
-    plan: CandidatePlan, splits: dict[str, CorpusSplit], fitted: Fit
+    plan: CandidatePlan, splits: dict[str, CorpusSplit], fitted: Fit, scale: Scale
 ) -> tuple[Decision, dict[str, SplitAnswers]]:
     """Fit the decision on the validation set, and predict all splits with it."""
-    true_shares = effective_shares(splits["train"].ratings, "none")
-    trained_shares = effective_shares(fitted.trained_on, plan.spec.options.sampling)
+    true_shares = effective_shares(splits["train"].ratings, "none", len(scale))
+    trained_shares = effective_shares(fitted.trained_on, plan.spec.options.sampling, len(scale))
     known, show, answers = fitted.validation_probabilities, Progress().show, {}
     validation, shares = (splits["val"].ratings, known), (true_shares, trained_shares)
-    decision = decide(plan.decision, plan.decision_metric, validation, shares)
+    decision = decide(plan.decision, plan.decision_metric, validation, shares, scale)
     for name, split in splits.items():
         values = known if name == "val" else answers_of(fitted.model, split.texts, show)
         answers[name] = SplitAnswers(split.ratings, decision.choose(values), values)
     return decision, answers
 
 
-def _log_scores(answers: dict[str, SplitAnswers], step: int) -> dict[str, dict[str, float]]:
+def _log_scores(answers: dict[str, SplitAnswers], step: int, scale: Scale) -> dict[str, dict[str, float]]:
     scored = {}
     for split, answer in answers.items():
-        scored[split] = scores.score(answer.ratings, answer.probabilities, answer.predicted)
+        scored[split] = scores.score(answer.ratings, answer.probabilities, answer.predicted, scale)
         runs.log_metrics({f"{split}_{name}": value for name, value in scored[split].items()}, step)
-        most_probable = scores.score(answer.ratings, answer.probabilities)
+        most_probable = scores.score(answer.ratings, answer.probabilities, scale=scale)
         runs.log_metrics({f"{split}_argmax_{name}": most_probable[name] for name in HEADLINE})
     return scored
 
@@ -146,21 +157,24 @@ def _log_files(
     ends: intervals.Intervals,
     stored: dict[str, Path],
     trained_on: np.ndarray,
+    scale: Scale,
 ) -> None:
-    """Log the files for people; `trained_on`: ratings of the training set after sampling (index 0-4)."""
+    """Log the files for people; `trained_on`: ratings of the training set after sampling (from 0)."""
     runs.log_metrics({"rows_used": len(trained_on)})
     with runs.artifacts_of_run() as folder:
-        files.write_class_counts(folder, count_ratings(answers["train"].ratings), count_ratings(trained_on))
+        learned = answers["train"].ratings, trained_on
+        before, after = (count_ratings(each, len(scale)) for each in learned)
+        files.write_class_counts(folder, before, after, scale)
         files.write_json(folder / "settings.json", plan.spec.settings)
         files.write_json(folder / "intervals_test.json", ends)
         for split, answer in answers.items():
-            files.write_split_files(folder, split, answer.ratings, answer.predicted)
+            files.write_split_files(folder, split, answer.ratings, answer.predicted, scale)
             ids = pl.read_parquet(stored[split], columns=["review_id"])["review_id"]
-            files.write_predictions(folder, split, ids, *answer)
+            files.write_predictions(folder, split, ids, *answer, scale=scale)
         matrices = {split: answers[split].matrix for split in ("train", "val")}
-        figures.confusion_picture(matrices).save(folder / "confusion_matrices_train_val.png")
+        figures.confusion_picture(matrices, scale).save(folder / "confusion_matrices_train_val.png")
         shares = {split: (answers[split].ratings, answers[split].predicted) for split in ("val", "test")}
-        figures.share_picture(shares).save(folder / "rating_shares.png")
+        figures.share_picture(shares, scale).save(folder / "rating_shares.png")
 
 
 def _describe_and_register(

@@ -16,6 +16,7 @@ import psutil
 
 from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
+from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import val_scores
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
@@ -34,6 +35,7 @@ class FitJob:
     folder: Path
     spec: ModelSpec
     rows: np.ndarray | None = None
+    scale: Scale = STARS
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class FitResult:
     """The result of a fit.
 
     Attributes:
-        probabilities: for `val` and `test`, shape (reviews, 5).
-        class_counts: training rows per rating before and after sampling, shape (2, 5).
+        probabilities: for `val` and `test`, shape (reviews, labels).
+        class_counts: training rows per rating before and after sampling, shape (2, labels).
         true_shares, trained_shares: of the ratings in the training set, and as trained on, with weights.
         curve: metrics per epoch.
         seconds: of encoding, sampling and fitting.
@@ -62,13 +64,14 @@ class FitResult:
 
 @dataclass
 class _Curve:
-    """A recorder that keeps each epoch's metrics and scores on the validation ratings (index 0-4)."""
+    """A recorder that keeps each epoch's metrics and scores on the validation ratings (from 0)."""
 
     ratings: np.ndarray
+    scale: Scale
     epochs: list[dict[str, float]] = field(default_factory=list)
 
     def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        self.epochs.append({**metrics, **val_scores(self.ratings, validation_probabilities)})
+        self.epochs.append({**metrics, **val_scores(self.ratings, validation_probabilities, self.scale)})
 
 
 def fit_alone(job: FitJob) -> FitResult:
@@ -108,8 +111,9 @@ def fit(job: FitJob) -> FitResult:
     """Fit in this process."""
     train, validation, test = (job.folder / f"{split}.parquet" for split in SPLITS)
     show = Progress().show
-    corpus = Corpus(CorpusSplit.stored(train, job.rows), CorpusSplit.stored(validation), show=show)
-    curve, start = _Curve(corpus.validation.ratings), time.monotonic()
+    splits, labels = (CorpusSplit.stored(train, job.rows), CorpusSplit.stored(validation)), len(job.scale)
+    corpus = Corpus(*splits, show=show, scale=job.scale)
+    curve, start = _Curve(corpus.validation.ratings, job.scale), time.monotonic()
     family = FAMILIES[job.spec.family]
     recorder = EpochLines(curve, job.spec.options.epochs) if family.iterative else curve
     fitted = family.fit(corpus, job.spec, recorder)
@@ -117,9 +121,9 @@ def fit(job: FitJob) -> FitResult:
     tested, ratings = answers_of(fitted.model, StoredTexts(test), show), corpus.train.ratings
     return FitResult(
         probabilities={"val": fitted.validation_probabilities, "test": tested},
-        class_counts=np.stack([count_ratings(ratings), count_ratings(fitted.trained_on)]),
-        true_shares=effective_shares(ratings, "none"),
-        trained_shares=effective_shares(fitted.trained_on, job.spec.options.sampling),
+        class_counts=np.stack([count_ratings(each, labels) for each in (ratings, fitted.trained_on)]),
+        true_shares=effective_shares(ratings, "none", labels),
+        trained_shares=effective_shares(fitted.trained_on, job.spec.options.sampling, labels),
         curve=curve.epochs,
         best_epoch=fitted.best_epoch,
         parameters=fitted.model.parameters(),

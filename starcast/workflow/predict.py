@@ -1,12 +1,13 @@
 """Score a file of reviews with a registered model, chunk by chunk: the file may be larger than memory."""
 
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
 import polars as pl
 
 from starcast.cli.errors import UserError
-from starcast.models.scored_table import ADDED
+from starcast.models.scored_table import added
 from starcast.reviews import sources
 from starcast.reviews.layouts import Layout
 from starcast.reviews.sources import file_digest
@@ -35,7 +36,7 @@ def predict(parameters: PredictParameters) -> Path:
         schema = first.table.schema
         named, trained = (parameters.text_column, parameters.title_column), scoring.trained_on(version)
         layout, columns_read = choose_columns(list(schema), trained, *named)
-        _check_columns(schema, layout, file.name)
+        _check_columns(schema, layout, file.name, added(trained.scale))
         if on_spark:
             check_replaceable(output)
         check_output(output / part_name(0, output.suffix) if on_spark else output, file, schema)
@@ -50,9 +51,10 @@ def predict(parameters: PredictParameters) -> Path:
         runs.log_metrics({"reviews": done.reviews, "mean_expected_rating": done.mean_stars})
         said = f"{done.reviews:,} reviews scored by {version.name} version {version.version}"
         runs.describe("\n\n".join([f"{said} into {output}", *columns_read]))
+    lowest, *_, highest = trained.scale.probabilities
     _say(
         f"{said}, {done.per_second:,.0f} a second; their mean expected rating is {done.mean_stars:.2f}",
-        f"output: {output}; stars in predicted_rating, their probabilities in probability_1 to probability_5",
+        f"output: {output}; {trained.scale.noun} in predicted_rating, probabilities in {lowest} to {highest}",
         *commands.where_to_look(run_id),
     )
     return output
@@ -63,11 +65,11 @@ def _say(*lines: str) -> None:
         print(f"predict: {line}", flush=True)
 
 
-def _check_columns(schema: pl.Schema, layout: Layout, name: str) -> None:
+def _check_columns(schema: pl.Schema, layout: Layout, name: str, names: Sequence[str]) -> None:
     for column in filter(None, (layout.text, layout.title)):
         if schema[column].is_nested():
             what = f"column {column!r} holds {schema[column]}, not plain values"
             raise UserError(f"{name}: {what}; name another column")
-    taken = [column for column in ADDED if column in schema]
+    taken = [column for column in names if column in schema]
     if taken:
         raise UserError(f"{name}: already has a column {taken[0]!r}, which predict adds; rename or remove it")

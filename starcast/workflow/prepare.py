@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.names import PER_LABEL
+from starcast.evaluation.scale import STARS, Scale
+from starcast.evaluation.scores import left_out
 from starcast.reports import figures
 from starcast.reports.files import write_json
 from starcast.reviews import check, clean, sources
@@ -34,6 +37,23 @@ class Prepared:
     run_id: str
     report: dict[str, Any]
     cleaner: clean.Cleaner
+
+    @property
+    def scale(self) -> Scale:
+        """Return the ratings that the splits may have; splits of earlier versions have stars."""
+        return Scale.of(self.report.get("labels", STARS.labels))
+
+    def check_score(self, parameter: str, name: str) -> None:
+        """Raise a UserError if a score is of a rating that the splits do not have."""
+        label = PER_LABEL.fullmatch(name) and name.split("_", name.startswith("val_") + 1)[-1]
+        present = [
+            key
+            for key, reviews in zip(self.scale.keys, self.report["counts"]["train"], strict=True)
+            if reviews
+        ]
+        if label and label not in present:
+            there = f"the ratings of this data are {', '.join(present)}"
+            raise UserError(f"parameter {parameter}: no score {name}, {there}")
 
     @property
     def columns(self) -> Layout:
@@ -122,18 +142,21 @@ def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) 
     for name, reviews in counts.items():
         shares = " / ".join(f"{rows / sum(reviews):.1%}" for rows in reviews)
         lines.append(f"{name}: {sum(reviews):,} reviews; shares of the ratings {shares}")
+    scale = checked.scale.scale
+    if absent := left_out(facts.counts.sum(axis=0), scale):
+        lines.append(absent)
     digests = {"file": file_digest(file), **dict(zip(SPLITS, map(digest_text, facts.digests), strict=True))}
     report: dict[str, Any] = {"file": file.name, "lines": lines, "dropped": checked.dropped, "counts": counts}
-    report |= {"columns": asdict(checked.layout), "labels": checked.scale.scale.labels, "digests": digests}
+    report |= {"columns": asdict(checked.layout), "labels": scale.labels, "digests": digests}
     summaries = {when: length_summary(lengths) for when, lengths in facts.lengths.items()}
     with runs.artifacts_of_run() as folder:
         write_json(folder / "report.json", {**report, "length_in_characters": summaries})
         if checked.rejected.height:
             rejected_rows(checked, facts).write_csv(folder / "rejected_rows.csv")
         for when, lengths in facts.lengths.items():
-            picture = figures.length_picture(lengths, f"Length of reviews {when} cleaning")
+            picture = figures.length_picture(lengths, f"Length of reviews {when} cleaning", scale)
             picture.save(folder / f"length_{when}_cleaning.png")
-        figures.split_picture(counts).save(folder / "rating_shares.png")
+        figures.split_picture(counts, scale).save(folder / "rating_shares.png")
     lineage.log_dataset(schema, checked.read, file.name, digests["file"], str(file), "raw")
     sizes = {f"reviews_{name}": sum(reviews) for name, reviews in counts.items()}
     runs.log_metrics({"reviews": sum(sizes.values()), **sizes})

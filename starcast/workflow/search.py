@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starcast.cli.errors import UserError
 from starcast.cli.processes import scratch_folder
@@ -30,9 +30,6 @@ from starcast.workflow.candidate import Candidate, fit_candidate
 from starcast.workflow.prepare import Prepared
 from starcast.workflow.search_parameters import TuneParameters
 
-if TYPE_CHECKING:
-    import numpy as np
-
 WORKER = "starcast.search.trial_worker"
 
 
@@ -46,8 +43,11 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
     if missing <= 0:
         return finished.trials, finished.run_ids
     prepared.log_inputs(LEARNED_FROM)
-    corpus = Corpus.stored(*(prepared.split(name) for name in LEARNED_FROM))
-    notes, engine = _sampling_notes(parameters, corpus.train.ratings), parameters.chosen_engine()
+    prepared.check_score("objective", parameters.objective)
+    prepared.check_score("decision_metric", parameters.decision_metric)
+    train, validation = map(prepared.split, LEARNED_FROM)
+    corpus = Corpus.stored(train, validation, prepared.scale)
+    notes, engine = _sampling_notes(parameters, corpus), parameters.chosen_engine()
     with scratch_folder() as scratch, _session(parameters) as session:
         carried = session.sparkContext.defaultParallelism if session else carried_workers()
         workers = min(parameters.workers or carried, missing)
@@ -64,7 +64,9 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
         trials = TrialOptions(folder, parameters.goal(), options, executions, engine.pruner != "none")
         patience = Patience(parameters.server_patience_minutes * 60, say)
         ratings, earlier = corpus.validation.ratings, finished.run_ids
-        log = TrialLog(parent_id, parameters.engine, trials.parameters, ratings, patience, earlier)
+        log = TrialLog(
+            parent_id, parameters.engine, trials.parameters, ratings, patience, earlier, corpus.scale
+        )
         if not session:
             return _run(parameters, log, finished, WorkerPool(WORKER, trials, workers))
         # The folder itself is in the archive: Spark refuses one whose first entry is `./`.
@@ -80,15 +82,18 @@ def _session(parameters: TuneParameters) -> AbstractContextManager[Any]:
     return spark_session(parameters.spark_master, f"starcast {parameters.data}", once)
 
 
-def _sampling_notes(parameters: TuneParameters, ratings: "np.ndarray") -> list[str]:
+def _sampling_notes(parameters: TuneParameters, corpus: Corpus) -> list[str]:
     """Return what a user should know about the samplings of a search.
 
     Raises:
         UserError: a trial is bound to fail: a family does not support a sampling, or it needs more reviews.
     """
-    counts, options = count_ratings(ratings), parameters.trial_options()
+    scale, options = corpus.scale, parameters.trial_options()
+    counts = count_ratings(corpus.train.ratings, len(scale))
     samplings = {name for family in parameters.families for name in parameters.samplings_of(family)}
-    notes = {name: sampling_note(counts, replace(options, sampling=name)) for name in sorted(samplings)}
+    notes = {
+        name: sampling_note(counts, replace(options, sampling=name), scale) for name in sorted(samplings)
+    }
     return [f"sampling {name}{note}" for name, note in notes.items() if note]
 
 

@@ -114,7 +114,7 @@ def test_swapping_the_two_turns_every_difference_round(seed: int, right: float) 
         judge_contenders(RATINGS, one, other, LIMITS, 3),
         judge_contenders(RATINGS, other, one, LIMITS, 3),
     )
-    for name in gate.METRICS:
+    for name in there.gains:
         forth, turned = there.gains[name].estimate, back.gains[name].estimate
         assert (forth.value, forth.low, forth.high) == pytest.approx(
             (-turned.value, -turned.high, -turned.low)
@@ -173,6 +173,6 @@ def test_everything_is_there_for_programs() -> None:
     verdict = judge_contenders(RATINGS, contender("b", 0.8), contender("a", 0.5, 1), LIMITS, 1)
     values = verdict_json(verdict, FACTS)
     assert values["passed"] is True
-    assert set(values["scores"]) == set(gate.METRICS)
+    assert set(values["scores"]) == set(RATING_SCORES)
     assert values["scores"]["f1_macro"]["difference"]["low"] == verdict.gains["f1_macro"].estimate.low
     assert np.array(values["confusion_matrices"]["b"]).sum() == len(RATINGS)
