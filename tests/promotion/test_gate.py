@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from starcast.promotion import gate, report
+from starcast.evaluation.names import RATING_SCORES
+from starcast.promotion import report
 from starcast.promotion.gate import Contender, Limits, Verdict, judge_contenders
 from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
 
