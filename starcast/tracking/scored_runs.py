@@ -169,4 +169,4 @@ def _matrix_of(answers: Predictions) -> tuple[np.ndarray, Scale]:
 def read_matrix(path: Path) -> tuple[np.ndarray, Scale]:
     """Read counts of a confusion matrix and its labels from the file of `write_split_files`."""
     kept = json.loads(path.read_text(encoding="utf-8"))
-    return np.array(kept["matrix"]), Scale.of(kept["labels"])
+    return np.array(kept["matrix"]), Scale.of(kept.get("labels", STARS.labels))

@@ -60,7 +60,9 @@ def saved(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> tup
     packaging.save_model(predictor, ours)
     shutil.copytree(ours, other)
     code = other / "code" / "starcast" / "models" / "predictor.py"
-    changed = code.read_text().replace("choose(probabilities) + 1", "choose(probabilities) * -1 + 5")
+    changed = code.read_text().replace(
+        "self.decision.choose(probabilities)", "4 - self.decision.choose(probabilities)"
+    )
     assert changed != code.read_text()
     code.write_text(changed)
     return ours, other
