@@ -13,7 +13,7 @@ import polars as pl
 from starcast.cli.errors import UserError
 from starcast.evaluation.scale import Label
 from starcast.reviews.hashing import text_hashes
-from starcast.reviews.layouts import Layout
+from starcast.reviews.layouts import Layout, check_values
 from starcast.reviews.parameters import OnBadRows
 from starcast.reviews.parsing import NOTHING_REJECTED, Rejected
 from starcast.reviews.scales import RecognisedScale, recognise_scale
@@ -114,10 +114,7 @@ def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataF
     Raises:
         UserError: a column holds lists or structures.
     """
-    for name in filter(None, (layout.text, layout.rating, layout.title)):
-        if table[name].dtype.is_nested():
-            what = f"column {name!r} holds {table[name].dtype}, not plain values"
-            raise UserError(f"{what}; name another column")
+    check_values(table.schema, layout)
     columns = {
         "text": pl.col(layout.text).cast(pl.String, strict=False),
         "rating": pl.col(layout.rating).cast(pl.String, strict=False).str.strip_chars(),

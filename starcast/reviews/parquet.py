@@ -1,7 +1,5 @@
-"""Read and write Parquet a few rows at a time, keeping its types."""
+"""Write Parquet, and read what was written, a few rows at a time."""
 
-import io
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,53 +10,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from starcast.cli.errors import UserError, first_line
-from starcast.reviews.parsing import Chunk
-from starcast.reviews.unpack import check_growth, open_unpacked
-
-ROWS = 1_000  # rows decoded at once: a row may have any length
-LARGE = 4 * 2**20  # bytes of rows that are passed on together
 MANY = 10_000  # rows that are passed on together
 ROW_GROUP = 16 * 2**20  # bytes that are written together
 TEXTS = ("text", "title", "cleaned")
-
-
-def read_tables(path: Path) -> Iterator[Chunk]:
-    """Yield all rows in order.
-
-    Raises:
-        UserError: the file is not Parquet, is damaged, or unpacks to far too much.
-    """
-    try:
-        with _opened(path) as source:
-            if not source.seek(0, io.SEEK_END):
-                raise UserError(f"{path.name}: the file is empty; give one with reviews")
-            file = pq.ParquetFile(source, pre_buffer=False, buffer_size=2**20)
-            groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
-            check_growth(path.name, source.tell(), sum(group.total_byte_size for group in groups))
-            rows, held = 0, list[pa.RecordBatch]()
-            for batch in file.iter_batches(ROWS):
-                held.append(batch)
-                rows += batch.num_rows
-                enough = sum(each.nbytes for each in held) > LARGE or len(held) * ROWS >= MANY
-                if enough or rows == file.metadata.num_rows:
-                    yield Chunk(to_table(*held), rows / file.metadata.num_rows)
-                    held = []
-    except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        remedy = "mend the file, or rename it if it is of another format"
-        raise UserError(f"{path.name}: not readable as parquet ({first_line(error)}); {remedy}") from None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    # Parquet is read from its end, so a compressed file is first unpacked to the disk.
-    with open_unpacked(path) as unpacked, tempfile.TemporaryFile() as plain:
-        if not unpacked.compression:
-            yield unpacked.raw
-            return
-        while data := unpacked.read(LARGE):
-            plain.write(data)
-        yield plain
 
 
 def to_table(*batches: pa.RecordBatch) -> pl.DataFrame:

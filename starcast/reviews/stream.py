@@ -1,6 +1,6 @@
-"""Read a file of reviews in chunks, a few in memory at once: CSV, TSV, JSON lines or Parquet, or compressed.
+"""Read a file of reviews in chunks, a few in memory at once, whatever its format.
 
-Values of text formats stay text, so that the checks see what was written; Parquet keeps its types.
+Values of text formats stay text, so that the checks see what was written; Parquet and Arrow keep their types.
 """
 
 from collections.abc import Iterator
@@ -9,12 +9,13 @@ from pathlib import Path
 import polars as pl
 
 from starcast.cli.errors import UserError
-from starcast.reviews import delimited, json_lines, parquet
+from starcast.reviews import delimited, json_lines
 from starcast.reviews.blocks import read_blocks
 from starcast.reviews.json_lines import WRITTEN
 from starcast.reviews.json_objects import literals_as_lines, objects_as_lines
 from starcast.reviews.parameters import Reading
 from starcast.reviews.parsing import AS_RECOGNISED, Chunk
+from starcast.reviews.typed import OPEN, read_typed
 from starcast.reviews.unpack import kind_of
 
 ROWS = 10_000  # in a chunk, at most
@@ -34,8 +35,8 @@ def read_chunks(path: Path, reading: Reading = AS_RECOGNISED) -> Iterator[Chunk]
     """
     kind = kind_of(path).kind
     read: Iterator[Chunk]
-    if kind == "parquet":
-        read = parquet.read_tables(path)
+    if kind in OPEN:
+        read = read_typed(path, kind, reading)
     elif kind in JSON:  # any object may have a new key, so the file is read twice
         lines, seen = JSON[kind]
         columns = json_lines.columns_of_json_lines(lines(path), path.name, reading.reject)

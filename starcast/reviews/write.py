@@ -17,6 +17,7 @@ from starcast.reviews.parquet import RowGroups
 from starcast.reviews.unpack import split_address
 
 FINISHED = "_SUCCESS"  # an empty file in a finished folder, which Spark writes and its readers expect
+FORMAT_NAMES = {".csv": "CSV", ".jsonl": "JSON"}
 PART = re.compile(r"part-\d{5,}\.\w+")
 
 
@@ -135,10 +136,20 @@ def check_output(output: Path, source: Path, schema: pl.Schema) -> None:
         raise UserError(f"output {output}: is a folder; name a file in it")
     if output.exists() and output.samefile(split_address(source)[0]):
         raise UserError(f"output {output}: is the file that is read; name another")
-    nested = [name for name, kind in schema.items() if kind.is_nested()]
-    if nested and output.suffix.lower() == ".csv":
-        column = f"column {nested[0]!r} ({schema[nested[0]]})"
-        raise UserError(f"output {output}: CSV cannot hold {column}; write .jsonl or .parquet")
+    suffix = output.suffix.lower()
+    impossible = [name for name, kind in schema.items() if not _holds(suffix, kind)]
+    if impossible:
+        column = f"column {impossible[0]!r} ({schema[impossible[0]]})"
+        others = "write .parquet" if suffix == ".jsonl" else "write .jsonl or .parquet"
+        raise UserError(f"output {output}: {FORMAT_NAMES[suffix]} cannot hold {column}; {others}")
+
+
+def _holds(suffix: str, kind: pl.DataType) -> bool:
+    """Return whether a format can hold a type."""
+    if suffix == ".parquet":
+        return True
+    plain = not kind.is_nested() and kind not in (pl.Binary, pl.Duration, pl.Object)
+    return plain or (suffix == ".jsonl" and kind not in (pl.Binary, pl.Object))
 
 
 def check_replaceable(output: Path) -> None:

@@ -44,9 +44,9 @@ def _choose_text(columns: Sequence[str], trained: Trained, told: str) -> tuple[s
     if found := layouts.find(columns, before):
         return found, _as_trained(found, before, "text")
     missing = f"no column {before!r}, on which the model was trained"
-    fitting = {found for known in layouts.KNOWN if (found := layouts.find(columns, known.text))}
+    fitting = layouts.texts_among(columns)
     if len(fitting) != 1:
-        more = f"; {' or '.join(sorted(fitting))}" if fitting else f"; the file has {', '.join(columns)}"
+        more = f"; {' or '.join(fitting)}" if fitting else f"; the file has {layouts.listed(columns)}"
         raise UserError(f"{missing}{more}: name the column of the text with text_column")
     [instead] = fitting
     return instead, f"{missing}: reads {instead!r} as the text instead; text_column names another"
@@ -61,13 +61,13 @@ def _choose_title(columns: Sequence[str], trained: Trained, told: str) -> tuple[
         return "", "reads no title, as told; the model was trained with titles" if trained.uses_title else ""
     if told:
         if told not in columns:
-            raise UserError(f"title_column: no column {told!r}; the file has {', '.join(columns)}")
+            raise UserError(f"title_column: no column {told!r}; the file has {layouts.listed(columns)}")
         return told, f"reads {told!r} as the title ({_as_told(told, before)})"
     if found := before and layouts.find(columns, before):
         return found, _as_trained(found, before, "title")
     ways = f"name its column with title_column, or score without by title_column={NO_TITLE}"
     if before:
-        there = f"the file has {', '.join(columns)}"
+        there = f"the file has {layouts.listed(columns)}"
         raise UserError(
             f"the model was trained with titles, and there is no column {before!r}; {there}: {ways}"
         )

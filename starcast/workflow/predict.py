@@ -8,7 +8,7 @@ import polars as pl
 
 from starcast.cli.errors import UserError
 from starcast.models.scored_table import added
-from starcast.reviews import sources
+from starcast.reviews import layouts, sources
 from starcast.reviews.layouts import Layout
 from starcast.reviews.sources import file_digest
 from starcast.reviews.stream import read_chunks
@@ -66,10 +66,7 @@ def _say(*lines: str) -> None:
 
 
 def _check_columns(schema: pl.Schema, layout: Layout, name: str, names: Sequence[str]) -> None:
-    for column in filter(None, (layout.text, layout.title)):
-        if schema[column].is_nested():
-            what = f"column {column!r} holds {schema[column]}, not plain values"
-            raise UserError(f"{name}: {what}; name another column")
+    layouts.check_values(schema, layout)
     taken = [column for column in names if column in schema]
     if taken:
         raise UserError(f"{name}: already has a column {taken[0]!r}, which predict adds; rename or remove it")

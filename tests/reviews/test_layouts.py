@@ -69,9 +69,7 @@ def test_a_told_column_that_is_missing_is_named_with_those_there(parameter: str)
     )
 
 
-@pytest.mark.parametrize(
-    "columns", [["body", "stars"], ["text", "stars"], ["body", "rating"], ["review_body", "rating"], []]
-)
+@pytest.mark.parametrize("columns", [["notes", "stars"], ["text", "mark"], ["a", "b"], ["id", "rating"], []])
 def test_an_unknown_layout_asks_for_both_columns(columns: list[str]) -> None:
     with pytest.raises(UserError) as refused:
         recognise(columns)
@@ -84,4 +82,52 @@ def test_an_unknown_layout_asks_for_both_columns(columns: list[str]) -> None:
 def test_a_file_to_be_scored_needs_no_rating() -> None:
     assert recognise(["id", "review_body"], rated=False) == Layout(recognise(AMAZON).name, "review_body", "")
     with pytest.raises(UserError, match=r"name yours with text_column$"):
-        recognise(["id", "body"], rated=False)
+        recognise(["id", "notes"], rated=False)
+
+
+USUAL = [
+    ("reviewerID asin reviewText overall summary unixReviewTime", "reviewText", "overall"),
+    ("overall verified reviewTime reviewerID asin style reviewText summary", "reviewText", "overall"),
+    ("rating title text images asin parent_asin user_id timestamp helpful_vote", "text", "rating"),
+    ("marketplace review_id star_rating review_headline review_body", "review_body", "star_rating"),
+    ("review_id user_id business_id stars useful funny cool text date", "text", "stars"),
+    ("review sentiment", "review", "sentiment"),
+    ("reviewId userName content score thumbsUpCount replyContent", "content", "score"),
+    ("Review Title|Review Content|Review Stars|Review Created (UTC)", "Review Content", "Review Stars"),
+    ("Review_Title|Review_Content|Review_Stars", "Review_Content", "Review_Stars"),
+    ("recommendationid review voted_up votes_up weighted_vote_score", "review", "voted_up"),
+    ("app_id app_name review_text review_score review_votes", "review_text", "review_score"),
+    ("|drugName|condition|review|rating|date|usefulCount", "review", "rating"),
+    ("label text", "text", "label"),
+    ("label title content", "content", "label"),
+    ("Id ProductId Score Time Summary Text", "Text", "Score"),
+    ("date userName isEdited title review rating", "review", "rating"),
+    ("Review Rating", "Review", "Rating"),
+    ("user_id book_id review_id rating review_text date_added", "review_text", "rating"),
+    ("review_body stars language", "review_body", "stars"),
+    ("author_title review_text review_rating", "review_text", "review_rating"),
+    ("Comment Stars", "Comment", "Stars"),
+    ("product_id body rating reviewer_email", "body", "rating"),
+]
+
+
+@pytest.mark.parametrize(("columns", "text", "rating"), USUAL)
+def test_files_as_they_are_published_need_no_column_named(columns: str, text: str, rating: str) -> None:
+    layout = recognise(columns.split("|" if "|" in columns else None))
+    assert (layout.text, layout.rating, layout.title) == (text, rating, "")
+
+
+def test_what_else_could_be_the_text_is_said() -> None:
+    layout = recognise(["text", "comment", "stars"])
+    assert (layout.text, layout.rating) == ("text", "stars")
+    assert layout.name == "Yelp (not 'comment')"
+    assert recognise(["text", "comment", "stars"], text="comment").name == "Yelp"
+
+
+def test_of_hundreds_of_columns_the_first_are_named() -> None:
+    with pytest.raises(UserError) as refused:
+        recognise([f"c{number}" for number in range(300)] + ["x" * 1000])
+    assert "c0, c1, " in str(refused.value)
+    assert "c19 and 281 more: name yours" in str(refused.value)
+    with pytest.raises(UserError, match=r"columns x{40}\.\.\.: name"):
+        recognise(["x" * 1000])

@@ -71,7 +71,7 @@ def test_what_could_be_either_or_neither_is_refused() -> None:
     missing = "no column 'comment', on which the model was trained; "
     remedy = ": name the column of the text with text_column"
     assert refusal("text review_body", SHOP) == f"{missing}review_body or text{remedy}"
-    assert refusal("body stars", SHOP) == f"{missing}the file has body, stars{remedy}"
+    assert refusal("notes stars", SHOP) == f"{missing}the file has notes, stars{remedy}"
 
 
 def test_what_the_user_names_is_read_and_a_difference_is_said() -> None:
