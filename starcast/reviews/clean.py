@@ -8,20 +8,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from starcast.cli.errors import UserError
+from starcast.reviews.hashing import text_hashes
+from starcast.reviews.light import light, light_of_version_1
 from starcast.reviews.parameters import CleaningName
 
 STOP_WORDS = Path(__file__).with_name("stop_words_english.txt")
-TYPOGRAPHIC_APOSTROPHE = "\u2019"
-# Letters and digits of any script; an apostrophe inside a word stays: "don't" is one word.
-WORD = r"[\p{L}\p{M}\p{N}]+(?:'[\p{L}\p{M}\p{N}]+)*"
-SPACE, APOSTROPHE = ord(" "), ord("'")
-# The replacement of each byte: lower-case letters, digits and apostrophes; anything else separates words.
-TABLE = bytes(
-    ord(chr(b).lower()) if b < 128 and (chr(b).isalnum() or b == APOSTROPHE) else SPACE for b in range(256)
-)
+VERSION = 2  # of what is read as a word: 1 were letters and digits alone
 
 
 def join_title(reviews: pl.DataFrame) -> pl.Series:
@@ -31,17 +25,27 @@ def join_title(reviews: pl.DataFrame) -> pl.Series:
     return (reviews["title"].fill_null("") + " " + reviews["text"].fill_null("")).alias("text")
 
 
+def reading_hashes(reviews: pl.DataFrame) -> np.ndarray:
+    """Return 64 bits for what a model reads of each review, title included, uint64; equal if it reads equal.
+
+    Cleaned lightly, whatever cleaning the model uses: `study_a` takes different reviews for equal.
+    """
+    return text_hashes(Cleaner.create("light").clean(join_title(reviews)))
+
+
 @dataclass(frozen=True)
 class Cleaner:
     """Turns raw texts into lower-case words joined by single spaces.
 
-    `light` keeps every word. `study_a` follows study A in its order: lower-case, drop English stop words
-    (NLTK's list), drop punctuation, collapse white space. `lemmas` then replaces words by WordNet lemmas.
+    `light` keeps every word, emoticons and emoji among them (`light.py`). `study_a` follows study A in its
+    order: lower-case, drop English stop words (NLTK's list), drop punctuation, collapse white space. `lemmas`
+    then replaces words by WordNet lemmas. A model goes on reading words as the `version` it was trained with.
     """
 
     recipe: CleaningName = "light"
     stop_words: tuple[str, ...] = ()
     lemmas: bool = False
+    version: int = VERSION
 
     @classmethod
     def create(cls, recipe: CleaningName, lemmas: bool = False) -> "Cleaner":
@@ -54,7 +58,7 @@ class Cleaner:
         """Clean a column of raw texts; null becomes the empty text."""
         texts = texts.cast(pl.String).fill_null("")
         if self.recipe == "light":
-            cleaned = _light(texts)
+            cleaned = light(texts) if self.version > 1 else light_of_version_1(texts)
         else:
             kept = pl.element().filter(~pl.element().is_in(self.stop_words))
             left = pl.col("text").str.to_lowercase().str.split(" ").list.eval(kept).list.join(" ")
@@ -76,49 +80,8 @@ class Cleaner:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Cleaner":
         """Return the cleaner that `to_dict` described."""
-        return cls(values["recipe"], tuple(values["stop_words"]), values["lemmas"])
-
-
-def _light(texts: pl.Series) -> pl.Series:
-    texts = texts.str.replace_all(TYPOGRAPHIC_APOSTROPHE, "'", literal=True)
-    plain = texts.str.len_bytes() == texts.str.len_chars()
-    if plain.all():
-        return ascii_words(texts)
-    other = texts.filter(~plain).str.to_lowercase().str.extract_all(WORD).list.join(" ")
-    # ASCII texts first, then the others: put them back in order.
-    places = pl.concat([plain.arg_true(), (~plain).arg_true()])
-    return pl.concat([ascii_words(texts.filter(plain)), other]).gather(places.arg_sort())
-
-
-def ascii_words(texts: pl.Series) -> pl.Series:
-    """Return the words of each text joined by single spaces, three times as fast as with the pattern `WORD`.
-
-    Works on the bytes of the whole column at once.
-
-    Args:
-        texts: ASCII, without nulls.
-    """
-    array = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, ends, values = array.buffers()
-    offsets = np.frombuffer(ends, np.int64)[array.offset : array.offset + len(array) + 1]
-    if values is None or offsets[0] == offsets[-1]:
-        return texts
-    data = bytearray(values[offsets[0] : offsets[-1]].to_pybytes().translate(TABLE))
-    letters, starts = np.frombuffer(data, np.uint8), offsets - offsets[0]
-    # An apostrophe stays between two letters or digits of one text.
-    places = np.flatnonzero(letters == APOSTROPHE)
-    begins = np.zeros(len(letters) + 1, dtype=bool)
-    begins[starts] = True
-    before, after = letters[places - 1], letters[np.minimum(places + 1, len(letters) - 1)]
-    inside = (before > APOSTROPHE) & (after > APOSTROPHE) & ~begins[places] & ~begins[places + 1]
-    letters[places[~inside]] = SPACE
-    kept = letters != SPACE
-    kept[:-1] |= kept[1:]  # the space before a word as well
-    new_offsets = starts - np.searchsorted(np.flatnonzero(~kept), starts)
-    buffers = pa.py_buffer(new_offsets), pa.py_buffer(letters[kept])
-    words = pa.LargeStringArray.from_buffers(len(array), *buffers)
-    # A text may still begin or end with the space before its first word or before the next text's.
-    return pl.Series(texts.name, words).str.strip_chars(" ")
+        version = values.get("version", 1)  # not named by the first one
+        return cls(values["recipe"], tuple(values["stop_words"]), values["lemmas"], version)
 
 
 def english_stop_words() -> tuple[str, ...]:
