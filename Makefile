@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install requirements check test fuzz samples ui
+.PHONY: help install requirements check test fuzz damage samples ui
 
 help:  ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test:  ## the test suite in the active environment
 ROUNDS ?= 5
 fuzz:  ## the property tests with random examples, other ones in each of ROUNDS=5 rounds
 	for round in $$(seq $(ROUNDS)); do HYPOTHESIS_PROFILE=random python -m pytest tests -n 2 -m hypothesis || exit 1; done
+
+damage:  ## what damaged files of every dialect give: read whole, refused, half read, crashed
+	python -m bench.mutated_files
 
 samples:  ## write the output and pictures that README and docs/ show, from this code
 	python docs/make_samples.py
