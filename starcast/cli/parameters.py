@@ -203,8 +203,12 @@ def unquoted(value: str) -> str:
     return parts[0] if len(parts) == 1 and shlex.quote(parts[0]) == value else value
 
 
-def resumed(given: P, earlier_values: Mapping[str, str], free: Container[str]) -> P:
+def resumed(
+    given: P, earlier_values: Mapping[str, str], free: Container[str], growing: Sequence[str] = ()
+) -> P:
     """Return the parameters of the run to resume; only the `free` ones may be replaced by those given now.
+
+    Those of `growing`, numbers, may be replaced by larger ones; a default counts as not given.
 
     Raises:
         UserError: another parameter was given a value, not its default, that differs from the run's; or this
@@ -217,10 +221,12 @@ def resumed(given: P, earlier_values: Mapping[str, str], free: Container[str]) -
         what = f"that run was made by another version of starcast ({why})"
         raise UserError(f"parameter resume: {what}; start a new one") from None
     own, earlier, defaults = given.as_text(), before.as_text(), model().as_text()
-    changed = [name for name in own if name not in free and own[name] not in (defaults[name], earlier[name])]
+    raised = [name for name in growing if getattr(given, name) > getattr(before, name)]
+    replaced = {name for name in own if name in free or (name in raised and own[name] != defaults[name])}
+    changed = [n for n in own if n not in replaced and own[n] not in (defaults[n], earlier[n])]
     if changed:
         what = "; ".join(f"{name} is {earlier[name]}, not {own[name]}" for name in changed)
         instead = "leave these out, or start a new run"
         raise UserError(f"parameter resume: that run has other parameters ({what}); {instead}")
-    kept = {name: value for name, value in given.model_dump(by_alias=True).items() if name in free}
+    kept = {name: value for name, value in given.model_dump(by_alias=True).items() if name in replaced}
     return model.model_validate({**before.model_dump(by_alias=True), **kept})

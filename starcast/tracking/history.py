@@ -16,6 +16,7 @@ from starcast.tracking.artifacts import artifacts_of, fetch
 from starcast.tracking.store import runs_here
 
 REUSE_KEY = "reuse_key"  # tag
+FITTED_FROM = "trial_run_id"  # tag of a search's candidate
 
 
 def spec_of(run_id: str, seed: int) -> ModelSpec:
@@ -46,6 +47,12 @@ def spec_of(run_id: str, seed: int) -> ModelSpec:
 def search_of(candidate_id: str) -> Run:
     """Return the run of the search that produced a candidate."""
     return mlflow.get_run(mlflow.get_run(candidate_id).data.tags[MLFLOW_PARENT_RUN_ID])
+
+
+def candidate_of(trial_id: str) -> Run | None:
+    """Return the finished candidate of a search's trial, if there is one."""
+    ours = f"tags.{FITTED_FROM} = '{trial_id}' and attributes.status = 'FINISHED'"
+    return next(iter(runs_here(f"{ours} and tags.role = 'candidate'", most=1)), None)
 
 
 def best_value(run_id: str, metric: str) -> float:

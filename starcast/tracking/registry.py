@@ -57,7 +57,18 @@ def register_challenger(model_uri: str, name: str, description: str, tags: Mappi
         client.update_registered_model(name, PURPOSE)
     client.update_model_version(name, version.version, description)
     again_if_overtaken(lambda: client.set_registered_model_alias(name, CHALLENGER, version.version))
-    return Version(name, str(version.version), str(version.run_id))
+    return Version(name, str(version.version), str(version.run_id), called=f"alias {CHALLENGER}")
+
+
+def version_of(run_id: str) -> Version | None:
+    """Return the newest version that was registered from a run, if there is one."""
+    client = mlflow.MlflowClient()
+    found = client.search_model_versions(f"run_id='{run_id}'", max_results=1)
+    if not found:
+        return None
+    name, version = found[0].name, str(found[0].version)
+    is_challenger = str(client.get_registered_model(name).aliases.get(CHALLENGER)) == version
+    return Version(name, version, run_id, called=f"alias {CHALLENGER}" if is_challenger else "")
 
 
 def add_verdict(version: Version, text: str, tags: Mapping[str, object]) -> None:

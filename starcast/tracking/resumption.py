@@ -1,17 +1,21 @@
 """Read a search back from the tracking server, so that another process can continue it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import mlflow
 from mlflow.entities import LifecycleStage, Run
 
 from starcast.cli.errors import UserError
+from starcast.cli.parameters import P, resumed
 from starcast.cli.processes import PROCESS, is_alive, is_here
 from starcast.models.family import Space
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
+from starcast.tracking import runs
 from starcast.tracking.access import explained
+from starcast.tracking.commands import command_line
 from starcast.tracking.store import active_run, children_of, runs_here
 from starcast.tracking.trial_log import BUDGET
 
@@ -31,17 +35,62 @@ class Finished:
 NOTHING = Finished([], {}, 1, 0.0)
 
 
-def find_unfinished(step: str, resume: str) -> Run:
+@contextmanager
+def resumed_step(
+    step: str, given: P, resume: str, free: Container[str], growing: tuple[str, ...] = ()
+) -> Iterator[tuple[Run, P]]:
+    """Begin a run that continues an earlier run of a step; one that has finished only if something may grow.
+
+    Yields:
+        The earlier run, and its parameters with what may be replaced now.
+
+    Raises:
+        UserError: there is none, or it has other parameters.
+    """
+    with runs.step_run(f"{runs.RESUME}{step}", {"resume": resume}, f"resume {resume}"):
+        run = find_unfinished(step, resume, finished_too=bool(growing))
+        parameters = resumed(given, runs.parameters_of(run), free, growing)
+        whole, defaults, run_id = parameters.as_text(), type(given)().as_text(), run.info.run_id
+        runs.log_parameters(whole)
+        told = ", ".join(f"{name}={value}" for name, value in whole.items() if value != defaults[name])
+        repeat = command_line(step, **{**whole, "resume": run_id})
+        runs.describe(f"Continued {run_id} with {told}.", {"resumed_run_id": run_id, "command": repeat})
+        close_abandoned(keep=run.info.run_id)
+        yield run, parameters
+
+
+def check_missing(parent: Run, finished: Finished, trials: int) -> None:
+    """Check that a search that has finished is to have more trials than it has.
+
+    Raises:
+        UserError: it is not.
+    """
+    run_id = parent.info.run_id
+    if parent.info.status == "FINISHED" and len(finished.trials) >= trials:
+        more = command_line("tune", resume=run_id, max_trials=len(finished.trials) + trials)
+        raise UserError(f"resume={run_id}: it is finished, with all its {trials} trials; for more: {more}")
+
+
+def give_trials(run_id: str, trials: int) -> None:
+    """Record that a search has this many trials from now on: a logged parameter cannot be changed."""
+    mlflow.MlflowClient().set_tag(run_id, runs.MORE_TRIALS, str(trials))
+
+
+def find_unfinished(step: str, resume: str, finished_too: bool = False) -> Run:
     """Return an unfinished run of a step, by its id or the `latest` one of the experiment.
+
+    With `finished_too` it may have finished; `latest` is then the last that finished if none is unfinished.
 
     Raises:
         UserError: there is none, it belongs to another step, is finished, or its process still runs here.
     """
     if resume == "latest":
-        unfinished = f"tags.step = '{step}' and attributes.status != 'FINISHED'"
-        found = runs_here(f"{unfinished} and attributes.run_id != '{active_run().info.run_id}'", most=1)
+        ours = f"tags.step = '{step}' and attributes.run_id != '{active_run().info.run_id}'"
+        found = runs_here(f"{ours} and attributes.status != 'FINISHED'", most=1)
+        found = found or (runs_here(ours, most=1) if finished_too else [])
         if not found:
-            raise UserError(f"resume=latest: this experiment has no unfinished run of {step}")
+            kind = "" if finished_too else "unfinished "
+            raise UserError(f"resume=latest: this experiment has no {kind}run of {step}")
         run = found[0]
     else:
         with explained(f"resume={resume!r}: no such run ({{reason}})"):
@@ -51,7 +100,7 @@ def find_unfinished(step: str, resume: str) -> Run:
         why = "it was deleted; restore it first"
     elif tags.get("step") != step:
         why = f"not a run of {step}; its run id stands in what {step} printed"
-    elif run.info.status == "FINISHED":
+    elif run.info.status == "FINISHED" and not finished_too:
         why = "it is finished; there is nothing to continue"
     elif run.info.status == "RUNNING" and is_alive(tags.get(PROCESS, "")):
         why = f"it is still running here, as process {tags[PROCESS]}"

@@ -30,6 +30,8 @@ from starcast.tracking.store import active_run, shown_store
 
 NAMED = "named_by_user"  # tag of a run whose name was given to `mlflow run` or `run.py`
 PATH_TAG = "{}_path"  # tag of a run: the file meant by a relative path that MLflow had logged before the step
+MORE_TRIALS = "max_trials"  # tag of a search that was given more trials
+RESUME = "resume "  # before the step, in the tag `step` of a run that continues another one
 # Progress bars of small downloads, and notes on samplers and examples, would hide the important lines.
 QUIET = ("system_metrics", "pyfunc", "utils.environment", "models.flavor_backend_registry")
 
@@ -60,16 +62,24 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
             run = again_if_overtaken(begin)
         with _closed_with_its_status():
             views.introduce_experiment(run.info.experiment_id)
-            # A parameter can be logged only once: `mlflow run` has logged those declared and those given.
             logged = run.data.params
-            mlflow.log_params({name: value for name, value in parameters.items() if name not in logged})
+            log_parameters(parameters)
             commands.repeat_by_url(run.data.tags)
-            repeat = commands.command_line(step, **parameters)
+            repeat = commands.command_line(step.removeprefix(RESUME), **parameters)
             chosen = {MLFLOW_RUN_NAME: name} if _is_made_up(run.info.run_name) else {NAMED: "true"}
             own = {"step": step, "command": repeat, PROCESS: this_process()}
             mlflow.set_tags({**chosen, **own, **_paths(logged, parameters)})
             lineage.log_code_and_versions()
             yield run.info.run_id
+
+
+def log_parameters(parameters: Mapping[str, str]) -> None:
+    """Log parameters of the active run, but those that it has: a parameter can be logged only once.
+
+    `mlflow run` has logged those that it declares and those that it was given.
+    """
+    logged = mlflow.get_run(active_run().info.run_id).data.params
+    mlflow.log_params({name: value for name, value in parameters.items() if name not in logged})
 
 
 @contextmanager
@@ -84,23 +94,27 @@ def child_run(name: str, tags: Mapping[str, str], parameters: Mapping[str, objec
 
 @contextmanager
 def reopened_run(run_id: str) -> Iterator[None]:
-    """Make an earlier run active and RUNNING again; it ends as in `step_run`."""
+    """Make an earlier run active and RUNNING again; it ends as in `step_run`.
+
+    One that had finished has not failed if the user makes a mistake now.
+    """
+    was_finished = mlflow.get_run(run_id).info.status == "FINISHED"
     mlflow.start_run(run_id=run_id, nested=True)
-    with _closed_with_its_status():
+    with _closed_with_its_status(mistake="FINISHED" if was_finished else "FAILED"):
         mlflow.set_tag(PROCESS, this_process())
         yield
 
 
 @contextmanager
-def _closed_with_its_status() -> Iterator[None]:
+def _closed_with_its_status(mistake: str = "FAILED") -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        run_id = active_run().info.run_id
+        run_id, status = active_run().info.run_id, mistake if isinstance(error, UserError) else "FAILED"
         # The original error matters more than a server that cannot be reached.
         with quick_failures(), suppress(MlflowException):
-            mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-            if isinstance(error, UserError):
+            mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else status)
+            if isinstance(error, UserError) and status == "FAILED":
                 _leave_reason(mlflow.get_run(run_id), str(error))
         raise
     mlflow.end_run("FINISHED")
@@ -136,9 +150,10 @@ def _paths(logged: Mapping[str, str], parameters: Mapping[str, str]) -> dict[str
 
 
 def parameters_of(run: Run) -> dict[str, str]:
-    """Return the parameters of a step's run, with the paths that it meant."""
-    tags = {name: run.data.tags.get(PATH_TAG.format(name)) for name in PATHS}
-    return {**run.data.params, **{name: path for name, path in tags.items() if path}}
+    """Return the parameters of a step's run, with the paths it meant and the trials it was given later."""
+    tags = {name: PATH_TAG.format(name) for name in PATHS} | {"max_trials": MORE_TRIALS}
+    later = {name: run.data.tags[tag] for name, tag in tags.items() if run.data.tags.get(tag)}
+    return {**run.data.params, **later}
 
 
 def tag_of_active_or_above(name: str) -> str | None:

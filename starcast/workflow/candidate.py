@@ -1,5 +1,6 @@
 """Fit a candidate, evaluate it on all three splits, package and register it."""
 
+import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,8 @@ from starcast.models.sampling import count_ratings, effective_shares, sampling_n
 from starcast.reports import figures, files
 from starcast.reviews.parquet import schema_of
 from starcast.reviews.split import SPLITS
-from starcast.tracking import artifacts, commands, packaging, registry, runs, store
+from starcast.tracking import artifacts, commands, history, packaging, registry, runs, store
+from starcast.tracking.scored_runs import read_matrix
 from starcast.workflow.fit_parameters import CandidatePlan
 from starcast.workflow.prepare import Prepared
 
@@ -65,10 +67,11 @@ class Candidate:
         """Return the lines to print, ending with the next commands."""
         if self.registered is None:
             return [self.summary(), f"candidate run {self.run_id}, not registered"]
-        name, version, yours = self.registered.name, self.registered.version, commands.option("input", "FILE")
+        name, version, called = self.registered.name, self.registered.version, self.registered.called
+        yours = commands.option("input", "FILE")
         return [
             self.summary(),
-            f"candidate run {self.run_id} is {name} version {version}, alias {registry.CHALLENGER}",
+            f"candidate run {self.run_id} is {name} version {version}{', ' if called else ''}{called}",
             f"judge it against the champion: {commands.command_line('promote', model=name)}",
             f"score reviews (the bundled sample; add {yours} for yours): {self.next_command()}",
         ]
@@ -77,7 +80,23 @@ class Candidate:
         """Return the command that uses the model or, if it is not registered, the one that registers it."""
         if self.registered is None:
             return commands.command_line("train", from_run=self.run_id, register="true")
-        return commands.command_line("predict", model=f"models:/{self.registered.name}@{registry.CHALLENGER}")
+        alias = f"models:/{self.registered.name}@{registry.CHALLENGER}"
+        return commands.command_line(
+            "predict", model=alias if self.registered.called else self.registered.uri
+        )
+
+
+def candidate_of(trial_id: str) -> Candidate | None:
+    """Return the candidate that an earlier process fitted with the settings of a trial, if it did."""
+    run = history.candidate_of(trial_id)
+    if run is None:
+        return None
+    run_id, metrics = run.info.run_id, run.data.metrics
+    ends = json.loads(artifacts.fetch(run_id, "intervals_test.json").read_text(encoding="utf-8"))
+    reviews = int(read_matrix(artifacts.fetch(run_id, "confusion_matrix_test.json"))[0].sum())
+    test = {name: metrics[f"test_{name}"] for name in HEADLINE}
+    registered = registry.version_of(run_id)
+    return Candidate(run_id, run.data.tags["family"], reviews, test, ends, registered)
 
 
 def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candidate:

@@ -22,11 +22,11 @@ from starcast.search.trials import Proposal, SearchPlan, Trial, best_of
 from starcast.search.workers import WorkerPool, carried_workers
 from starcast.spark.session import spark_session
 from starcast.spark.trial_pool import SparkPool
-from starcast.tracking import runs
+from starcast.tracking import history, runs
 from starcast.tracking.patience import Patience, quick_failures
 from starcast.tracking.resumption import Finished
 from starcast.tracking.trial_log import TrialLog
-from starcast.workflow.candidate import Candidate, fit_candidate
+from starcast.workflow.candidate import Candidate, candidate_of, fit_candidate
 from starcast.workflow.prepare import Prepared
 from starcast.workflow.search_parameters import TuneParameters
 
@@ -154,11 +154,18 @@ def check_best(trials: list[Trial]) -> Trial:
     raise UserError(f"none of {len(trials)} trials is complete: raise max_trials or use pruner=none")
 
 
-def fit_best(parameters: TuneParameters, prepared: Prepared, best: Proposal) -> Candidate:
-    """Fit a search's best settings again, on a child run of the active run, as the candidate."""
+def fit_best(parameters: TuneParameters, prepared: Prepared, best: Proposal, trial_id: str) -> Candidate:
+    """Fit a search's best settings again, on a child run of the active run, as the candidate.
+
+    Args:
+        trial_id: run of the best trial; its candidate is kept if an earlier process has fitted it.
+    """
+    if kept := candidate_of(trial_id):
+        say(f"the best trial is still trial {best.number}: its candidate stays")
+        return kept
     settings, options = split_choices(best.settings, parameters.trial_options())
     options = replace(options, epochs=best.epochs or options.epochs)
     plan = parameters.plan(ModelSpec(best.family, settings, options))
-    tags = {"family": best.family}
+    tags = {"family": best.family, history.FITTED_FROM: trial_id}
     with runs.child_run(f"candidate {best.family}", tags, plan.spec.logged()) as run_id:
         return fit_candidate(run_id, prepared, plan)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from starcast.cli.parameters import resumed
 from starcast.models.catalogue import FAMILIES
 from starcast.tracking import commands, history, resumption, runs
 from starcast.workflow.candidate import Candidate, fit_candidate
@@ -15,12 +14,9 @@ FREE = ("resume",)  # may differ from the run that is continued
 def train(parameters: TrainParameters) -> Candidate:
     """Fit, evaluate, log and register one candidate, on the step's own run."""
     if parameters.resume:
-        with runs.step_run("resume train", parameters.as_text(), f"resume {parameters.resume}"):
-            earlier = resumption.find_unfinished("train", parameters.resume)
-            runs.describe(f"Continued {earlier.info.run_id}.", {"resumed_run_id": earlier.info.run_id})
-            resumption.close_abandoned(keep=earlier.info.run_id)
-            with runs.reopened_run(earlier.info.run_id):
-                return _fit(resumed(parameters, runs.parameters_of(earlier), FREE), earlier.info.run_id)
+        resumed = resumption.resumed_step("train", parameters, parameters.resume, FREE)
+        with resumed as (earlier, parameters), runs.reopened_run(earlier.info.run_id):
+            return _fit(parameters, earlier.info.run_id)
     name = f"train {parameters.from_run or parameters.family}"
     with runs.step_run("train", parameters.as_text(), name) as run_id:
         return _fit(parameters, run_id)

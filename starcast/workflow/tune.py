@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from starcast.cli.parameters import resumed
 from starcast.search.progress import say
 from starcast.spark.session import check_spark
 from starcast.tracking import commands, resumption, runs, store
@@ -23,18 +22,24 @@ def tune(parameters: TuneParameters) -> Candidate:
     if parameters.executor == "spark":
         check_spark(parameters.spark_master)
     if parameters.resume:
-        with runs.step_run("resume tune", parameters.as_text(), f"resume {parameters.resume}"):
-            parent = resumption.find_unfinished("tune", parameters.resume)
-            parameters, parent_id = resumed(parameters, runs.parameters_of(parent), FREE), parent.info.run_id
-            runs.describe(f"Continued search {parent_id}.", {"resumed_run_id": parent_id})
-            resumption.close_abandoned(keep=parent_id)
-            with runs.reopened_run(parent_id):
-                finished = resumption.read_search(parent, parameters.spaces(), parameters.goal())
-                done = f"{len(finished.trials)} of {parameters.max_trials} trials are done"
-                say(f"continuing search {parent_id} of {parameters.data}: {done}")
-                return _search_and_fit(parameters, parent_id, finished)
+        resumed = resumption.resumed_step(
+            "tune", parameters, parameters.resume, FREE, growing=("max_trials",)
+        )
+        with resumed as (parent, parameters):
+            finished = resumption.read_search(parent, parameters.spaces(), parameters.goal())
+            resumption.check_missing(parent, finished, parameters.max_trials)
+            with runs.reopened_run(parent.info.run_id):
+                return _continue(parameters, parent.info.run_id, finished)
     with runs.step_run("tune", parameters.as_text(), _name(parameters)) as run_id:
         return _search_and_fit(parameters, run_id, resumption.NOTHING)
+
+
+def _continue(parameters: TuneParameters, parent_id: str, finished: Finished) -> Candidate:
+    """Run the trials of an earlier search that are still missing."""
+    resumption.give_trials(parent_id, parameters.max_trials)
+    done = f"{len(finished.trials)} of {parameters.max_trials} trials are done"
+    say(f"continuing search {parent_id} of {parameters.data}: {done}")
+    return _search_and_fit(parameters, parent_id, finished)
 
 
 def _name(parameters: TuneParameters) -> str:
@@ -51,7 +56,7 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
         trials, run_ids = search(parameters, prepared, run_id, finished)
         best = check_best(trials)
         log_search(goal, best, trials, run_ids)
-        fitted = fit_best(parameters, prepared, best.proposal)
+        fitted = fit_best(parameters, prepared, best.proposal, run_ids[best.proposal.number])
     except KeyboardInterrupt:
         go_on = commands.command_line("tune", resume=run_id)
         runs.leave_word(f"**Interrupted.** To continue this search: `{go_on}`")

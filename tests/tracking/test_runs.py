@@ -35,6 +35,7 @@ def child() -> Iterator[None]:
 def reopened() -> Iterator[None]:
     with mlflow.start_run() as earlier:
         pass
+    mlflow.MlflowClient().set_terminated(earlier.info.run_id, "KILLED")
     with step(), runs.reopened_run(earlier.info.run_id):
         yield
 
@@ -54,6 +55,14 @@ def test_runs_end_as_their_block_ends(
         raise error
     assert set(statuses(store)) == {status}
     assert mlflow.active_run() is None
+
+
+def test_a_finished_run_that_is_reopened_by_mistake_has_not_failed(store: mlflow.MlflowClient) -> None:
+    with mlflow.start_run() as earlier:
+        pass
+    with pytest.raises(UserError), step(), runs.reopened_run(earlier.info.run_id):
+        raise UserError("another file")
+    assert store.get_run(earlier.info.run_id).info.status == "FINISHED"
 
 
 @pytest.mark.parametrize("shape", SHAPES)

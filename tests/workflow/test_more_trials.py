@@ -1,0 +1,107 @@
+"""A search that has finished and is given more trials goes on on the same run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.entities import Run
+
+from starcast.cli.errors import UserError
+from starcast.cli.parameters import parse
+from starcast.tracking import runs
+from starcast.workflow.search_parameters import TuneParameters
+from starcast.workflow.tune import tune
+from tests.conftest import make_reviews, statuses
+from tests.workflow.processes import contents, ended_trials
+
+SEARCH = ["--families=logistic_regression", "--workers=1", "--sampling=none"]
+
+
+def searched(*given: str) -> str:
+    return tune(parse(TuneParameters, ["--workers=1", *given])).run_id
+
+
+def mistake(*given: str) -> str:
+    with pytest.raises(UserError) as refused:
+        searched(*given)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def search_run(store: mlflow.MlflowClient) -> Run:
+    experiment = store.get_experiment_by_name("tests").experiment_id
+    [found] = store.search_runs([experiment], "tags.step = 'tune'")
+    return found
+
+
+def versions(store: mlflow.MlflowClient) -> list[str]:
+    return [each.version for each in store.search_model_versions("name='review-rating'")]
+
+
+def best_of(store: mlflow.MlflowClient) -> str:
+    return str(search_run(store).data.tags["best_run_id"])
+
+
+def test_a_finished_search_goes_on_with_more_trials(
+    store: mlflow.MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "reviews.csv"
+    make_reviews(200).write_csv(file)
+    candidate = searched(*SEARCH, f"--data={file}", "--max_trials=2")
+    first = search_run(store)
+    run_id, best = first.info.run_id, best_of(store)
+    kept = contents(store, ended_trials(store, run_id))
+
+    for asked in (run_id, "latest"):
+        said = mistake(f"--resume={asked}")
+        assert f"resume={run_id}: it is finished, with all its 2 trials; for more: " in said
+        assert shlex.split(said)[-2:] == [f"--resume={run_id}", "--max_trials=4"]
+    assert "max_trials is 2, not 1" in mistake(f"--resume={run_id}", "--max_trials=1")
+    assert search_run(store).info.status == "FINISHED"
+
+    again = searched("--resume=latest", "--max_trials=4")
+    assert f"continuing search {run_id} of {file}: 2 of 4 trials are done" in capsys.readouterr().out
+    after = search_run(store)
+    assert (after.info.run_id, after.info.status) == (run_id, "FINISHED")
+    trials = contents(store, ended_trials(store, run_id))
+    assert sorted(trials) == [1, 2, 3, 4]
+    assert {number: trials[number] for number in kept} == kept, "the first two are made again"
+    assert runs.parameters_of(after)["max_trials"] == "4"
+    assert (again == candidate) == (best_of(store) == best)
+    assert len(versions(store)) == (1 if best_of(store) == best else 2)
+    settings = {tuple(sorted(run.data.params.items())) for run in ended_trials(store, run_id).values()}
+    assert len(settings) == 4, "settings are tried twice"
+
+    experiment = store.get_experiment_by_name("tests").experiment_id
+    last, *_ = store.search_runs([experiment], "tags.step = 'resume tune' and status = 'FINISHED'")
+    shown = {name: last.data.params[name] for name in ("data", "families", "max_trials", "resume")}
+    wanted = {"data": str(file), "families": "logistic_regression", "max_trials": "4", "resume": "latest"}
+    assert shown == wanted, "the run that continued it shows its parameters"
+    assert f"data={file}" in last.data.tags["mlflow.note.content"]
+    repeat = set(shlex.split(last.data.tags["command"]))
+    assert {"steps.tune", f"--resume={run_id}", f"--data={file}", "--max_trials=4"} <= repeat
+
+    assert "with all its 4 trials; for more: " in mistake(f"--resume={run_id}")
+    before, best = versions(store), best_of(store)
+    again = searched(f"--resume={run_id}", "--max_trials=5")
+    said = capsys.readouterr().out
+    stays = re.search(r"the best trial is still trial \d: its candidate stays", said)
+    assert bool(stays) == (best_of(store) == best) == (versions(store) == before)
+    assert f"candidate run {again} is review-rating version {versions(store)[0]}, alias challenger" in said
+    assert set(statuses(store)) - {"FINISHED", "FAILED", "KILLED"} == set()
+
+
+@pytest.mark.parametrize("algorithm", ["bayesian", "hyperband"])
+def test_keras_tuners_searches_go_on_too(store: mlflow.MlflowClient, tmp_path: Path, algorithm: str) -> None:
+    file = tmp_path / "reviews.csv"
+    make_reviews(200).write_csv(file)
+    given = ["--engine=keras-tuner", f"--algorithm={algorithm}", f"--data={file}", "--max_trials=2"]
+    searched(*SEARCH, *given)
+    run_id = search_run(store).info.run_id
+    kept = contents(store, ended_trials(store, run_id))
+    searched(f"--resume={run_id}", "--max_trials=4")
+    trials = contents(store, ended_trials(store, run_id))
+    assert sorted(trials) == [1, 2, 3, 4]
+    assert {number: trials[number] for number in kept} == kept
