@@ -203,7 +203,9 @@ def mutate(written: Written, chance: random.Random) -> Mutated:
             "NULs written over", content[:at] + bytes(span) + content[at + span :], *range(at, at + span + 1)
         ),
         "NULs behind": lambda: Mutated("NULs behind", content + bytes(span), everyone - {ROWS - 1}),
-        "no last line end": lambda: Mutated("no last line end", content.rstrip(b"\r\n\0"), everyone),
+        "no last line end": lambda: Mutated(
+            "no last line end", content.removesuffix(line_end.encode(written.encoding)), everyone
+        ),
         "header twice": lambda: at_rows("header twice", parts[0].lstrip(b"\xff\xfe\xef\xbb\xbf")),
         "row twice": lambda: at_rows("row twice", chance.choice(parts[1:-1])),
         "blank lines": lambda: at_rows(
