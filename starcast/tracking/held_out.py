@@ -8,8 +8,8 @@ import polars as pl
 from pyarrow import ArrowException
 
 from starcast.cli.errors import UserError
-from starcast.reviews.clean import Cleaner, join_title
-from starcast.reviews.hashing import digest_sum, digest_text, text_hashes
+from starcast.reviews.clean import reading_hashes
+from starcast.reviews.hashing import digest_sum, digest_text
 from starcast.reviews.parquet import read_row_groups
 from starcast.reviews.split import LEARNED_FROM
 from starcast.tracking.access import explained
@@ -59,10 +59,6 @@ def seen_reviews(test: pl.DataFrame, splits: dict[str, Input]) -> np.ndarray:
     learned, read = list[np.ndarray](), ["text"]
     for table in (table for name in LEARNED_FROM for table in chunks_of(splits[name])):
         read = [name for name in ("text", "title") if name in table.columns]
-        learned.append(_hashes_of_words(table.select(read)))
+        learned.append(reading_hashes(table.select(read)))
     asked = test.select(name for name in read if name in test.columns)
-    return np.isin(_hashes_of_words(asked), np.concatenate(learned))
-
-
-def _hashes_of_words(reviews: pl.DataFrame) -> np.ndarray:
-    return text_hashes(Cleaner.create("light").clean(join_title(reviews)))
+    return np.isin(reading_hashes(asked), np.concatenate(learned))

@@ -62,11 +62,11 @@ def test_with_split_hash_next_months_model_is_judged_on_reviews_new_to_both(
 
 def test_a_review_is_seen_if_it_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     learned = {
-        "train": pl.DataFrame({"text": ["It's GREAT, blue!", "Awful."], "title": ["A", "B"]}),
+        "train": pl.DataFrame({"text": ["It's GREAT, bl&uuml;e", "Awful."], "title": ["A", "B"]}),
         "validation": pl.DataFrame({"text": ["fine"], "title": [""]}),
     }
     test = pl.DataFrame(
-        {"text": ["it's great (blue) ", "awful", "FINE", "new", None], "title": ["a", "other", "", "B", ""]}
+        {"text": ["it's great (blüe) ", "awful", "FINE", "new", None], "title": ["a", "other", "", "B", ""]}
     )
     splits = {name: Input(name, "", "") for name in learned}
     monkeypatch.setattr("starcast.tracking.held_out.chunks_of", lambda split: iter([learned[split.context]]))
