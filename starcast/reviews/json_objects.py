@@ -17,6 +17,7 @@ from typing import Any
 from starcast.cli.errors import UserError
 from starcast.reviews import blocks
 from starcast.reviews.blocks import TextBlock, read_blocks
+from starcast.reviews.encodings import Text, encoding_advice
 from starcast.reviews.unpack import HEAD, open_unpacked
 
 PLAIN_VALUE = (
@@ -30,14 +31,14 @@ END_OF_LIST = re.compile(rf"[\s,]*\]\s*(?:,{PLAIN_VALUE})*\}}\s*")
 decode = json.JSONDecoder().raw_decode
 
 
-def objects_as_lines(path: Path) -> Iterator[TextBlock]:
+def objects_as_lines(path: Path, encoding: str = "") -> Iterator[TextBlock]:
     """Yield the objects of a file, of its array or of its list under a key as JSON lines.
 
     Raises:
         UserError: not UTF-8, not JSON, or arranged in another way: the message says how to make lines of it.
     """
     text, line, count, first, closing = "", 1, 0, "", None
-    for more, share, last in _texts(path):
+    for more, share, last in _texts(path, encoding):
         text += more
         if closing is None:
             if len(text) < HEAD and not last:
@@ -56,10 +57,11 @@ def objects_as_lines(path: Path) -> Iterator[TextBlock]:
         _check_single(json.loads(first), path.name)
 
 
-def _texts(path: Path) -> Iterator[tuple[str, float, bool]]:
+def _texts(path: Path, encoding: str) -> Iterator[tuple[str, float, bool]]:
     """Yield a file's text piece by piece, the share of it read, and whether it is the last."""
-    reader, line = codecs.getincrementaldecoder("utf-8-sig")(), 1
-    with open_unpacked(path) as source:
+    reader, line = codecs.getincrementaldecoder("utf-8")(), 1
+    with open_unpacked(path) as unpacked:
+        source = Text(unpacked, path.name, encoding)
         data = source.read(blocks.BLOCK)
         while data:
             following = source.read(blocks.BLOCK)
@@ -68,9 +70,7 @@ def _texts(path: Path) -> Iterator[tuple[str, float, bool]]:
             except UnicodeDecodeError as error:
                 line += error.object.count(b"\n", 0, error.start)
                 what = f"not UTF-8: byte 0x{error.object[error.start]:02x} in line {line}"
-                raise UserError(
-                    f"{path.name}: {what}; convert it first, e.g. `iconv -f latin1 -t utf-8`"
-                ) from None
+                raise UserError(f"{path.name}: {what}; {encoding_advice(data, source.encoding)}") from None
             yield text, source.share, not following
             line, data = line + text.count("\n"), following
 
@@ -143,9 +143,9 @@ def _list_of_objects(value: dict[str, Any], depth: int = 3) -> str:
     return ""
 
 
-def literals_as_lines(path: Path) -> Iterator[TextBlock]:
+def literals_as_lines(path: Path, encoding: str = "") -> Iterator[TextBlock]:
     """Yield lines of Python's literals as JSON lines; a line that is none stays as it is, to be refused."""
-    for block in read_blocks(path):
+    for block in read_blocks(path, encoding):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about backslashes in the reviews
             lines = [_literal_as_json(line) for line in block.data.split(b"\n")]

@@ -1,6 +1,6 @@
 """Which reviews a step works on, and how they are checked, cleaned and split."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
@@ -11,6 +11,8 @@ from starcast.reviews.scales import told_labels
 OnBadRows = Literal["refuse", "drop", "drop_any"]
 CleaningName = Literal["light", "study_a"]
 SplitRule = Literal["stratified", "hash", "given", "group", "time", "study_a"]
+Quoting = Literal["doubled", "escaped", "none"]
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 WRITTEN = (".csv", ".jsonl", ".parquet")  # endings of the files that can be written
 
 
@@ -24,18 +26,53 @@ class Reading:
     """How a file is to be read, as far as the user says; what is empty is recognised.
 
     Attributes:
+        separator: a character, or the name of one in `SEPARATORS`.
+        encoding: any name that Python knows.
         reject: replace rows that cannot be read by nulls, with the reason, instead of refusing the file.
+        may_reject: whether the user can ask for that.
         written: add a column of the objects of JSON as they were written.
     """
 
     separator: str = ""
-    quoting: str = ""
+    quoting: Quoting | Literal[""] = ""
     encoding: str = ""
     reject: bool = False
+    may_reject: bool = False
     written: bool = False
 
 
-class DataParameters(Parameters):
+def _check_separator(told: str) -> str:
+    if told and told not in SEPARATORS and (len(told) > 1 or told in '"\\\r\n' or not told.isascii()):
+        raise ValueError(f"should be {', '.join(SEPARATORS)} or one character")
+    return told
+
+
+def _check_encoding(told: str) -> str:
+    try:
+        "".encode(told or "utf-8")
+    except LookupError:
+        raise ValueError("should be an encoding that Python knows, such as cp1252 or utf-16-le") from None
+    return told
+
+
+class ReadingParameters(Parameters):
+    """How text files are written, where that is not recognised as it should be."""
+
+    group: ClassVar = "Text files"
+    separator: Annotated[str, AfterValidator(_check_separator)] = ""
+    """between fields: comma, semicolon, tab, pipe, or a character; empty: recognised from the rows"""
+    quoting: Quoting | Literal[""] = ""
+    """quotes within quoted fields: doubled; escaped by a backslash; none: a quote is part of the text;
+    empty: recognised from the rows"""
+    encoding: Annotated[str, AfterValidator(_check_encoding)] = ""
+    """of the characters, such as cp1252; empty: UTF-8, or UTF-16 by its mark"""
+
+    def reading(self) -> Reading:
+        """Return how the file is to be read."""
+        return Reading(self.separator, self.quoting, self.encoding)
+
+
+class DataParameters(ReadingParameters):
     """Which reviews, and how they are checked, cleaned and split."""
 
     group: ClassVar = "Data"
@@ -67,7 +104,7 @@ class DataParameters(Parameters):
 
     def reading(self) -> Reading:
         """Return how the file is to be read."""
-        return Reading(reject=self.on_bad_rows != "refuse")
+        return replace(super().reading(), reject=self.on_bad_rows != "refuse", may_reject=True)
 
     def data_parameters(self) -> "DataParameters":
         """Return the part that preprocessing needs."""

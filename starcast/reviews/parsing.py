@@ -9,10 +9,12 @@ import polars as pl
 
 from starcast.cli.errors import UserError, first_line
 from starcast.reviews.blocks import TextBlock
+from starcast.reviews.encodings import encoding_advice
 from starcast.reviews.parameters import Reading
 
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError)
 MOST_COLUMNS = 10_000  # each takes memory in every chunk
+SHOWN = 200  # characters of a rejected row
 EMPTY = "the file is empty; give one with a header and reviews"
 # Polars unpacks, without a limit, what begins like one of these; `x^` may also begin the name of a column.
 PACKED = {b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
@@ -85,6 +87,6 @@ def _mistake(
     except UnicodeDecodeError as broken:
         line = block.line + (header + block.data).count(b"\n", 0, broken.start) - header.count(b"\n")
         what = f"not UTF-8: byte 0x{broken.object[broken.start]:02x} in line {line}"
-        return f"{what}; convert it first, e.g. `iconv -f latin1 -t utf-8`"
+        return f"{what}; {encoding_advice(block.data, 'utf-8')}"
     why = look(text) or first_line(error)
     return f"not readable as {kind} ({why}); mend the file, or rename it if it is of another format"

@@ -3,7 +3,7 @@
 Values of text formats stay text, so that the checks see what was written; Parquet and Arrow keep their types.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +14,7 @@ from starcast.reviews.blocks import read_blocks
 from starcast.reviews.json_lines import WRITTEN
 from starcast.reviews.json_objects import literals_as_lines, objects_as_lines
 from starcast.reviews.parameters import Reading
-from starcast.reviews.parsing import AS_RECOGNISED, Chunk
+from starcast.reviews.parsing import AS_RECOGNISED, SHOWN, Chunk, Rejected
 from starcast.reviews.typed import OPEN, read_typed
 from starcast.reviews.unpack import kind_of
 
@@ -39,33 +39,51 @@ def read_chunks(path: Path, reading: Reading = AS_RECOGNISED) -> Iterator[Chunk]
         read = read_typed(path, kind, reading)
     elif kind in JSON:  # any object may have a new key, so the file is read twice
         lines, seen = JSON[kind]
-        columns = json_lines.columns_of_json_lines(lines(path), path.name, reading.reject)
-        read = json_lines.parse_json_lines(lines(path), path.name, columns, reading, seen)
+        columns = json_lines.columns_of_json_lines(lines(path, reading.encoding), path.name, reading.reject)
+        read = json_lines.parse_json_lines(lines(path, reading.encoding), path.name, columns, reading, seen)
     else:
-        read = delimited.parse_delimited(read_blocks(path, quoted=kind == "csv"), path.name, kind)
+        read = delimited.read_delimited(path, kind, reading)
     rows = 0
-    for chunk in read:
-        for begin in range(0, chunk.table.height, ROWS):
-            part = chunk.table.slice(begin, ROWS)
-            _check_lengths(part, rows, path.name)
-            rows += part.height
-            rejected = {row - begin: why for row, why in chunk.rejected.items() if 0 <= row - begin < ROWS}
-            yield chunk._replace(table=part, rejected=rejected)
+    for chunk in in_parts(read, path.name, reading):
+        rows += chunk.table.height
+        yield chunk
     if not rows:
         raise UserError(f"{path.name}: a header and no rows; give one with reviews")
 
 
-def _check_lengths(table: pl.DataFrame, before: int, name: str) -> None:
-    texts = table.select(
-        column for column, kind in table.schema.items() if kind == pl.String and column != WRITTEN
-    )
+def in_parts(chunks: Iterable[Chunk], name: str, reading: Reading) -> Iterator[Chunk]:
+    """Yield the rows of all chunks in order, a few at once.
+
+    Raises:
+        UserError: a value is too long, and its row is not to be rejected.
+    """
+    before = 0
+    for chunk in chunks:
+        for begin in range(0, chunk.table.height, ROWS):
+            rejected = {row - begin: why for row, why in chunk.rejected.items() if 0 <= row - begin < ROWS}
+            part = chunk._replace(table=chunk.table.slice(begin, ROWS), rejected=rejected)
+            yield _without_long_values(part, before, name, reading)
+            before += part.table.height
+
+
+def _without_long_values(chunk: Chunk, before: int, name: str, reading: Reading) -> Chunk:
+    """Reject the rows with values that are too long, or refuse the file."""
+    kinds = chunk.table.schema.items()
+    texts = chunk.table.select(name for name, kind in kinds if kind == pl.String and name != WRITTEN)
     sizes = texts.select(pl.all().str.len_bytes().max())  # in bytes: at least as many as characters
     if max((size or 0 for row in sizes.rows() for size in row), default=0) <= LONGEST_VALUE:
-        return
+        return chunk
+    rejected = dict(chunk.rejected)
     for column in texts:
-        too_long = column.str.len_chars().gt(LONGEST_VALUE).arg_true()
-        if len(too_long):
-            row, most = int(too_long[0]), f"at most {LONGEST_VALUE:,} are read"
-            where = f"{len(column[row]):,} characters in data row {before + row + 1:,}"
-            what = f"{name}: column {column.name!r} holds {where}, and {most}"
-            raise UserError(f"{what}; shorten it, or remove the row")
+        for row in column.str.len_chars().gt(LONGEST_VALUE).arg_true().to_list():
+            if not reading.reject:
+                where = f"{len(column[row]):,} characters in data row {before + row + 1:,}"
+                most = f"at most {LONGEST_VALUE:,} are read"
+                drop = ", or leave such rows out with on_bad_rows=drop" if reading.may_reject else ""
+                what = f"{name}: column {column.name!r} holds {where}, and {most}"
+                raise UserError(f"{what}; shorten it, or remove the row{drop}")
+            rejected[row] = Rejected(f"longer than {LONGEST_VALUE:,} characters", column[row][:SHOWN])
+    fine = pl.Series([row not in rejected for row in range(chunk.table.height)])
+    nothing = pl.lit(None)
+    table = chunk.table.select(pl.when(fine).then(pl.all()).otherwise(nothing))
+    return chunk._replace(table=table, rejected=rejected)

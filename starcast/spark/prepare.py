@@ -27,7 +27,7 @@ from starcast.reviews.stream import read_chunks
 from starcast.reviews.write import part_name
 from starcast.spark.jobs import run_jobs
 from starcast.spark.parameters import PreprocessParameters
-from starcast.spark.reviews import SETTINGS, partition_number, read_reviews
+from starcast.spark.reviews import SETTINGS, partition_number, read_reviews, rejected_of
 from starcast.spark.session import spark_session
 from starcast.tracking.artifacts import Uploads, uploads_of_run
 
@@ -50,8 +50,9 @@ def prepare_on_spark(parameters: PreprocessParameters, file: Path, cleaner: Clea
     used = dict.fromkeys(filter(None, (layout.text, layout.rating, layout.title)))
     with spark_session(parameters.spark_master, f"starcast preprocess {file.name}", SETTINGS) as session:
         columns = first.table.columns
-        table = read_reviews(session, file, columns)
-        rows = table.select([table[table.columns[columns.index(name)]].alias(name) for name in used])
+        table = read_reviews(session, file, columns, parameters.reading())
+        asked = [table[table.columns[columns.index(name)]].alias(name) for name in used]
+        rows = table.select(*asked, *table.columns[len(columns) :])  # and what is rejected
         told = run_jobs(
             session.sparkContext, rows.mapInArrow(partial(_inspect, layout, cleaner), READ).collect
         )
@@ -73,7 +74,8 @@ def _inspect(layout: Layout, cleaner: Cleaner, batches: Iterable[pa.RecordBatch]
     part = pa.array([partition_number()], pa.int32())
     for table in map(to_table, batches):
         reviews = to_reviews(table, layout)
-        read = pickle.dumps(inspect(reviews, cleaner.clean(join_title(reviews))))
+        cleaned = cleaner.clean(join_title(reviews))
+        read = pickle.dumps(inspect(reviews, cleaned, rejected_of(table)))
         yield pa.RecordBatch.from_pydict({"part": part, "read": [read]})
 
 

@@ -8,6 +8,7 @@ from starcast.cli.errors import UserError
 from starcast.cli.processes import scratch_folder
 from starcast.models.scored_table import ScoringSummary
 from starcast.reviews.layouts import Layout
+from starcast.reviews.parameters import Reading
 from starcast.reviews.write import open_folder
 from starcast.spark.jobs import run_jobs
 from starcast.spark.reviews import SETTINGS, read_reviews
@@ -17,7 +18,13 @@ from starcast.tracking.scoring import LoadedModel, answer_column
 
 
 def score_on_spark(
-    master: str, file: Path, columns: list[str], layout: Layout, loaded: LoadedModel, output: Path
+    master: str,
+    file: Path,
+    reading: Reading,
+    columns: list[str],
+    layout: Layout,
+    loaded: LoadedModel,
+    output: Path,
 ) -> ScoringSummary:
     """Score a file into the folder `output`, in the format of its extension; replace an earlier folder.
 
@@ -32,7 +39,7 @@ def score_on_spark(
     ):
         from pyspark.sql.functions import struct
 
-        table = read_reviews(session, file, columns)
+        table = read_reviews(session, file, columns, reading)
         read = {"text": layout.text, "title": layout.title}
         found = {asked: table[table.columns[columns.index(name)]] for asked, name in read.items() if name}
         texts = struct(*(column.cast("string").alias(asked) for asked, column in found.items()))

@@ -31,7 +31,7 @@ def predict(parameters: PredictParameters) -> Path:
         version = registry.find(parameters.model)
         _say(", ".join(filter(None, (f"model {version.name} version {version.version}", version.called))))
         file = sources.locate(parameters.input).resolve()
-        chunks = read_chunks(file)
+        chunks = read_chunks(file, parameters.reading())
         first = next(chunks)
         schema = first.table.schema
         named, trained = (parameters.text_column, parameters.title_column), scoring.trained_on(version)
@@ -43,7 +43,9 @@ def predict(parameters: PredictParameters) -> Path:
         _say(*columns_read)
         loaded = scoring.load(version, parameters.trust_model_code)
         if on_spark:
-            done = score_on_spark(parameters.spark_master, file, list(schema), layout, loaded, output)
+            done = score_on_spark(
+                parameters.spark_master, file, parameters.reading(), list(schema), layout, loaded, output
+            )
         else:
             done = scoring.score_all(chain([first], chunks), layout, loaded, output)
         # Read again for its digest, at 1 GB per second: compressed files and Parquet are not read in order.

@@ -5,11 +5,11 @@ from typing import ClassVar
 
 from pydantic import field_validator
 
-from starcast.reviews.parameters import WRITTEN
+from starcast.reviews.parameters import WRITTEN, ReadingParameters
 from starcast.spark.parameters import Executor
 
 
-class PredictParameters(Executor):
+class PredictParameters(Executor, ReadingParameters):
     """Score a file with a registered model."""
 
     group: ClassVar = "Files and model"

@@ -127,14 +127,15 @@ def test_json_lines_keep_every_key_and_value_wherever_they_come(
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"text,n\nfine,1\n\nbad,2\n", [("fine", "1"), (None, None), ("bad", "2")]),
+        (b"text,n\nfine,1\n\n \nbad,2\n\n\n", [("fine", "1"), ("bad", "2")]),
         (b"\n\r\ntext,n\nfine,1", [("fine", "1")]),
         (b'"te\nxt",n\n"a\n\n""b""\n",1\n', [('a\n\n"b"\n', "1")]),
-        (b"text,n\nfine\nbad,2\n", [("fine", None), ("bad", "2")]),
+        (b"text,n,,\nfine,1,,\nbad,2,,\n", [("fine", "1", None, None), ("bad", "2", None, None)]),
+        (b"text,n\nfine,1,,\nbad,2\n", [("fine", "1"), ("bad", "2")]),
     ],
-    ids=["empty row", "empty lines first", "line ends in quotes", "field left out"],
+    ids=["blank lines", "empty lines first", "line ends in quotes", "empty columns", "empty fields too many"],
 )
-def test_odd_rows_are_kept(
+def test_odd_rows_are_read_as_they_are_meant(
     tmp_path: Path, content: bytes, expected: list[tuple[str | None, str | None]]
 ) -> None:
     assert read_table(written(tmp_path / "odd.csv", content)).rows() == expected
@@ -146,6 +147,7 @@ def test_odd_rows_are_kept(
     [
         ("a.csv", b"text,n\n" + b"fine,1\n" * 50 + b"caf\xe9,2\n" + b"fine,1\n" * 50, "byte 0xe9 in line 52"),
         ("a.csv", b'\n\ntext,n\n"two\nlines",1\ncaf\xe9,2\n', "byte 0xe9 in line 6"),
+        ("a.csv", b"text,n\nfine\nbad,2\n", "fewer fields, 1, in the row that ends in line 2 than"),
         ("a.csv", b"text,n\n" + b'"a\nb",1\n' * 20 + b"a,b,c\n", "3, in the row that ends in line 42 "),
         ("a.tsv", b"text\tn\n" + b"a\t1\n" * 20 + b"a\tb\tc\n", "in the row that ends in line 22"),
         ("a.jsonl", b'{"text": "a"}\n' * 30 + b'{"text": "a"\n', "line 31: "),

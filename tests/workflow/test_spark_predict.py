@@ -124,7 +124,11 @@ def test_what_one_task_reads_is_handed_on_in_order(session: "SparkSession", tmp_
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("in.tsv", b"id\ttext\n1\tfine\n2\ttoo\tmany\n", "in.tsv, part 1 of it: not readable as tsv"),
+        (
+            "in.tsv",
+            b"id\ttext\n1\tfine\n2\ttoo\tmany\n",
+            "part 1 of it: tab-separated, without quoting, but more fields, 3",
+        ),
         ("in.tsv", b"id\ttext\n1\tfine\n2\tcaf\xe9\n", "not UTF-8: byte 0xe9 in line"),
         (
             "in.csv",
