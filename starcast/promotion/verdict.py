@@ -95,28 +95,38 @@ def judge_versions(
         other = f"it was tested on reviews {tested_on}, its run names {test.digest}"
         raise UserError(f"model {challenger.uri}: {other}")
     champion = registry.find(f"models:/{challenger.name}/{champion_version}") if champion_version else None
+    scale = _same_scale(challenger, champion)
     reviews, cautions = _unseen(whole, splits, champion, parameters.allow_seen)
     digest, of = digest_text(digest_sum(reviews)), f" of {whole.height:,}" if reviews is not whole else ""
     compared = {"test reviews": f"{reviews.height:,}{of}, digest {digest}, {test.source}"}
-    contenders, scales = [], list[Scale]()
+    contenders = []
     for role, version in (("challenger", challenger), ("champion", champion)):
         if version:
             label = f"{role} version {version.version} ({version.tags.get('family', 'unknown family')})"
             print(f"promote: {label} predicts {reviews.height:,} test reviews", flush=True)
-            loaded = scoring.load(version, parameters.trust_model_code)
-            scales.append(loaded.scale)
-            if loaded.scale != scales[0]:
-                other = f"{label} rates {loaded.scale}, the challenger {scales[0]}"
-                raise UserError(f"{other}: they cannot be compared; train a challenger on {loaded.scale}")
-            asked = ask(loaded, label, reviews)
+            asked = ask(scoring.load(version, parameters.trust_model_code), label, reviews)
             times = f"one review {asked.latency(50):.1f} ms (p99 {asked.latency(99):.1f} ms)"
             compared[label] = f"run `{version.run_id}`, {times}, {asked.megabytes:.1f} MB"
             contenders.append(asked)
     ratings, rival = reviews["rating"].to_numpy().astype(np.int64) - 1, contenders[1] if champion else None
-    asked_for = parameters.limits(), parameters.seed, scales[0]
-    verdict = judge_contenders(ratings, contenders[0], rival, *asked_for)
+    verdict = judge_contenders(ratings, contenders[0], rival, parameters.limits(), parameters.seed, scale)
     lineage.log_dataset(reviews.schema, reviews.height, "test reviews", digest, test.source, "test")
     return Judgement(verdict, challenger, champion, reviews, compared, cautions)
+
+
+def _same_scale(challenger: registry.Version, champion: registry.Version | None) -> Scale:
+    """Return the ratings that both models give.
+
+    Raises:
+        UserError: they give different ones.
+    """
+    ours = scoring.trained_on(challenger).scale
+    theirs = scoring.trained_on(champion).scale if champion else ours
+    if champion and ours != theirs:
+        rated = f"champion version {champion.version} rates {theirs}, "
+        rated += f"challenger version {challenger.version} {ours}"
+        raise UserError(f"{rated}: they cannot be compared; train a challenger on {theirs}")
+    return ours
 
 
 def _unseen(

@@ -174,6 +174,8 @@ def conclude(
     for rows in read:
         counts.update(rows.counts())
     recognised = recognise_scale(counts, scale, layout.rating)
+    if recognised.other and on_bad_rows != "drop_any":
+        raise UserError(recognised.other)
     verdicts = np.concatenate([rows.verdicts(recognised) for rows in read])
     hashes = np.concatenate([rows.hashes for rows in read])
     rejected = _rejected(read, verdicts, recognised)

@@ -26,6 +26,7 @@ class RecognisedScale:
         missing: values that mean that there is no rating, with their counts.
         bad: values that are not on the scale, with their counts.
         line: what was recognised, with the counts of the labels, and what is doubtful about it.
+        other: why a scale that was told is not the file's; empty if it is.
     """
 
     scale: Scale
@@ -33,6 +34,7 @@ class RecognisedScale:
     missing: dict[str, int]
     bad: dict[str, int]
     line: str
+    other: str = ""
 
 
 def told_labels(told: str) -> tuple[Label, ...] | None:
@@ -95,12 +97,16 @@ def recognise_scale(
     parts += [f"not on it: {values_text(bad)}"] if bad else []
     doubt = _doubt(scale, rated) if told == "auto" and not named_top else ""
     line = f"scale {scale} ({'recognised' if told == 'auto' else 'told'}): {', '.join(parts)}{doubt}"
-    return RecognisedScale(scale, ranks, missing, bad, line)
+    other = ""
+    if is_another(sum(bad.values()), sum(rated)):
+        other = f"column {column!r}: {sum(bad.values()):,} of its {sum(rated) + sum(bad.values()):,} ratings "
+        other += f"are not on the scale {told}: {values_text(bad)}; leave out scale, or tell the file's own"
+    return RecognisedScale(scale, ranks, missing, bad, line, other)
 
 
 def is_another(bad: int, rated: int) -> bool:
     """Return whether so many bad ratings beside those on a scale are too many for slips."""
-    return bad >= BAD_SHARE * (bad + rated)
+    return bad > 0 and bad >= BAD_SHARE * (bad + rated)
 
 
 def values_text(counts: Mapping[str, int], most: int = NAMED) -> str:

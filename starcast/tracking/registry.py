@@ -21,10 +21,11 @@ STAGES = ("none", "staging", "production", "archived")  # of MLflow before alias
 NAMED = 20  # models or versions in a message
 VERDICT = "## Verdict"
 PURPOSE = (
-    "Predicts a review's 1-5 stars from its text. Aliases: `challenger` is the newest candidate, `champion` "
+    "Predicts a review's rating from its text. Aliases: `challenger` is the newest candidate, `champion` "
     "the one in service, `previous_champion` the one to roll back to. Each version's page says what it "
     "scored, the verdict on it, and the command that repeats it. Send a DataFrame with the column `text`; "
-    "the answer holds `rating`, `probability_1` to `probability_5` and `expected_rating`."
+    "the answer holds `rating`, the probability of each (`probability_1` to `probability_5` of stars) and "
+    "`expected_rating`."
 )
 
 

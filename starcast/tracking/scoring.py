@@ -102,7 +102,7 @@ def load(version: Version, trust_model_code: bool = False) -> LoadedModel:
 
 
 def answer_column(session: Any, loaded: LoadedModel, folder: Path) -> Callable[[Any], Any]:
-    """Return a function of Spark columns: a struct of `text` (and `title`) in, a struct of stars out.
+    """Return a function of Spark columns: a struct of `text` (and `title`) in, a struct of answers out.
 
     `session` is a SparkSession; only the subpackage `spark` imports pyspark.
     A model of ours is saved to `folder` again, with this project's code: its stored code is not executed.

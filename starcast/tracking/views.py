@@ -20,7 +20,7 @@ MOST = 20  # the newest views of searches; with 40 views of any kind, the UI ref
 # The UI shows only the first words before a click. The links lead past the pages for prompts and traces, with
 # which a first visit begins.
 PURPOSE = (
-    "Learns a review's 1-5 stars. The best trial of each search: "
+    "Learns a review's rating. The best trial of each search: "
     "[runs](#/experiments/{experiment}/runs?{training}). The best model, why it is best, how to repeat it: "
     "[registry](#/models?{training}).\n\nA search is one run, its name says which trial is best; below it "
     "(`+`) are its trials and its candidate: the best trial's settings fitted once more, tested, and put "

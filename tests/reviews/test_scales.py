@@ -176,6 +176,9 @@ def test_a_scale_that_is_told_is_taken() -> None:
     assert (found.bad, found.scale.labels) == ({"5": 20}, (0, 1, 2, 3, 4))
     assert is_another(20, 80)
     assert found.line.startswith("scale 0-4 (told): 0: 0, 1: 20")
+    what = "column 'rating': 20 of its 100 ratings are not on the scale 0-4: '5': 20"
+    assert found.other == f"{what}; leave out scale, or tell the file's own"
+    assert not recognise_scale({**STAR_FILE, "6": 1}, "1-5").other
     ordered = recognise_scale({"Meh": 3, "yay ": 2, "MEH": 1}, "meh,yay")
     assert ordered.ranks == {"Meh": 1, "yay ": 2, "MEH": 1}
     assert ordered.scale.labels == ("meh", "yay")
