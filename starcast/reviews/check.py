@@ -14,22 +14,27 @@ from starcast.cli.errors import UserError
 from starcast.evaluation.scale import Label
 from starcast.reviews.hashing import text_hashes
 from starcast.reviews.layouts import Layout, check_values
-from starcast.reviews.parameters import OnBadRows
+from starcast.reviews.parameters import STRATIFIED, OnBadRows, SplitBy
 from starcast.reviews.parsing import NOTHING_REJECTED, Rejected
 from starcast.reviews.scales import RecognisedScale, recognise_scale
+from starcast.reviews.split_keys import ColumnKeys, SplitKeys, join_keys
+from starcast.reviews.times import UNREAD
 
 SMALLEST_CLASS = 5  # with fewer, a split may have none: 20% are for the test, 30% of the rest for validation
 MOST_BAD = 0.05  # share of the rows that on_bad_rows=drop drops
 MOST_VALUES = 1_000  # different ratings in a chunk: a column with more of them is another one
 # Verdicts other than a rating's rank, which is 1 or more.
-NO_TEXT, NO_RATING, BAD_RATING, UNREADABLE, DUPLICATE = 0, -1, -2, -3, -4
+NO_TEXT, NO_RATING, BAD_RATING, UNREADABLE, DUPLICATE, NO_KEY, BAD_KEY, HELD_OUT = 0, *range(-1, -8, -1)
 DROPPED = {
     NO_TEXT: "no text",
     NO_RATING: "no rating",
+    NO_KEY: "nothing in the column that the split goes by",
+    HELD_OUT: "same text as a review of the given test or validation split",
     DUPLICATE: "same text as an earlier review",
 }
 # Rows that are dropped as bad, in the order of the file; `row` counts from 1.
 REJECTED = {"row": pl.Int64, "reason": pl.String, "rating": pl.String, "beginning": pl.String}
+BAD = (BAD_RATING, BAD_KEY, UNREADABLE)
 BEGINNING = 80  # characters that are shown of a rejected row
 
 
@@ -41,6 +46,7 @@ class CheckReport:
         seen: what was recognised about the file, in words.
         rejected: the rows that were dropped as bad, with the columns `REJECTED`; without `beginning` where
             the row could be read.
+        notes: what is to be said about the splits.
     """
 
     seen: str
@@ -50,6 +56,7 @@ class CheckReport:
     dropped: dict[str, int]
     kept: dict[Label, int]
     rejected: pl.DataFrame
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return the report as plain lines for the terminal."""
@@ -64,6 +71,7 @@ class CheckReport:
             self.scale.line,
             *(f"dropped {rows:,}: {why}{where.get(why, '')}" for why, rows in self.dropped.items() if rows),
             f"kept {total:,} reviews; {shares}",
+            *self.notes,
         ]
 
 
@@ -76,12 +84,14 @@ class ReadRows:
         codes: the place of each row's rating in `values`; -1 without text, -2 if unreadable; int32.
         hashes: of what a model reads of each row, uint64.
         rejected: why rows are unreadable, by their position.
+        keys: what they say about their splits, if the rule goes by that.
     """
 
     values: Sequence[str]
     codes: np.ndarray
     hashes: np.ndarray
     rejected: Mapping[int, Rejected] = field(default_factory=dict)
+    keys: SplitKeys | None = None
 
     def counts(self) -> dict[str, int]:
         """Return how many of the rows with a text have which rating."""
@@ -99,10 +109,10 @@ class ReadRows:
 
 @dataclass(frozen=True)
 class CheckedRows:
-    """Verdicts (int8) on rows, and hashes (uint64) of what a model reads of them."""
+    """Verdicts (int8) on rows, and what their splits go by: hashes of what a model reads, or `ColumnKeys`."""
 
     verdicts: np.ndarray
-    hashes: np.ndarray
+    keys: np.ndarray
 
 
 def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataFrame:
@@ -125,7 +135,10 @@ def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataF
 
 
 def inspect(
-    reviews: pl.DataFrame, cleaned: pl.Series, rejected: Mapping[int, Rejected] = NOTHING_REJECTED
+    reviews: pl.DataFrame,
+    cleaned: pl.Series,
+    rejected: Mapping[int, Rejected] = NOTHING_REJECTED,
+    keys: SplitKeys | None = None,
 ) -> ReadRows:
     """Look at some rows once, for the checks that need all rows.
 
@@ -133,6 +146,7 @@ def inspect(
         reviews: as `to_reviews` returns them.
         cleaned: what a model reads of each.
         rejected: unreadable rows, by their position.
+        keys: what they say about their splits.
 
     Raises:
         UserError: the ratings are too different to be ratings.
@@ -146,7 +160,7 @@ def inspect(
     codes = written.replace_strict(values, places).to_numpy(writable=True)
     codes[(reviews["text"].fill_null("").str.strip_chars() == "").to_numpy()] = -1
     codes[list(rejected)] = -2
-    return ReadRows(values.to_list(), codes, text_hashes(cleaned), rejected)
+    return ReadRows(values.to_list(), codes, text_hashes(cleaned), rejected, keys)
 
 
 def conclude(
@@ -156,16 +170,19 @@ def conclude(
     drop_duplicates: bool = True,
     scale: str = "auto",
     seen: str = "",
+    split: SplitBy = STRATIFIED,
 ) -> tuple[CheckedRows, CheckReport]:
     """Recognise the scale of the ratings, reach a verdict on all rows of a file, and find the duplicates.
 
-    Rows without text or rating are dropped and counted; a few ratings that are not on the scale are refused,
-    or dropped if `on_bad_rows` says so. `drop_duplicates` keeps the first of the reviews of which a model
-    reads the same. With nine million different texts, two share a hash in one of 450,000 files.
+    Rows without text or rating, or what the split goes by, are dropped and counted; a few where one of these
+    cannot be read are refused, or dropped if `on_bad_rows` says so. `drop_duplicates` keeps the first of the
+    reviews of which a model reads the same. With nine million different texts, two share a hash in one of
+    450,000 files.
 
     Args:
         scale: as `recognise_scale` takes it.
         seen: what was recognised about the file, in words.
+        split: the rule of the splits.
 
     Raises:
         UserError: no scale, bad ratings (refuse), too many bad rows (drop), nothing left, or one class only.
@@ -178,30 +195,63 @@ def conclude(
         raise UserError(recognised.other)
     verdicts = np.concatenate([rows.verdicts(recognised) for rows in read])
     hashes = np.concatenate([rows.hashes for rows in read])
-    rejected = _rejected(read, verdicts, recognised)
+    keys = _judge_keys(read, verdicts, split)
+    off = {BAD_RATING: f"rating not on the scale {recognised.scale}", BAD_KEY: keys.unread if keys else ""}
+    rejected = _rejected(read, verdicts, off)
     _refuse_bad_rows(rejected, len(verdicts), layout, on_bad_rows)
     if drop_duplicates:
-        usable = np.flatnonzero(verdicts > 0)
-        repeated = ~pl.Series(hashes[usable]).is_first_distinct().to_numpy()
-        verdicts[usable[repeated]] = DUPLICATE
+        _mark_repeats(verdicts, hashes, keys.keys if keys and split.rule == "given" else None)
     dropped = {why: int((verdicts == verdict).sum()) for verdict, why in DROPPED.items()}
     dropped |= dict(rejected["reason"].value_counts(sort=True).rows())
     ranks = enumerate(recognised.scale.labels, start=1)
     kept = {label: int((verdicts == rank).sum()) for rank, label in ranks}
     check_classes(kept)
     report = CheckReport(seen, layout, recognised, len(verdicts), dropped, kept, rejected)
-    return CheckedRows(verdicts, hashes), report
+    return CheckedRows(verdicts, keys.keys if keys else hashes), report
 
 
-def _rejected(read: list[ReadRows], verdicts: np.ndarray, recognised: RecognisedScale) -> pl.DataFrame:
-    """Return the bad rows of a file, with the columns `REJECTED`."""
-    off, bad, before = f"rating not on the scale {recognised.scale}", [], 0
+def _judge_keys(read: list[ReadRows], verdicts: np.ndarray, split: SplitBy) -> ColumnKeys | None:
+    """Mark the rows that do not say in which split they are; return what the others say."""
+    parts = [rows.keys for rows in read if rows.keys]
+    if not parts:
+        return None
+    joined, usable = join_keys(parts, verdicts > 0, split), verdicts > 0
+    verdicts[usable & (joined.keys == UNREAD)] = BAD_KEY
+    verdicts[usable & joined.missing] = NO_KEY
+    return joined
+
+
+def _mark_repeats(verdicts: np.ndarray, hashes: np.ndarray, given: np.ndarray | None) -> None:
+    """Mark all but the first of the rows of which a model reads the same.
+
+    Args:
+        given: splits of the rows, if they are given. The test is left as it is; a row of an earlier split
+            must not repeat one of a later.
+    """
+    usable = np.flatnonzero(verdicts > 0)
+    if given is not None:
+        for part in (0, 1):
+            earlier, later = (usable[where] for where in (given[usable] == part, given[usable] > part))
+            verdicts[earlier[np.isin(hashes[earlier], hashes[later])]] = HELD_OUT
+        usable = usable[(verdicts[usable] > 0) & (given[usable] < 2)]
+    repeated = ~pl.Series(hashes[usable]).is_first_distinct().to_numpy()
+    verdicts[usable[repeated]] = DUPLICATE
+
+
+def _rejected(read: list[ReadRows], verdicts: np.ndarray, off: Mapping[int, str]) -> pl.DataFrame:
+    """Return the bad rows of a file, with the columns `REJECTED`.
+
+    Args:
+        off: what is wrong with rows that could be read, by their verdicts.
+    """
+    bad, before = [], 0
     for rows in read:
         judged = verdicts[before : before + len(rows.codes)]
-        for place in np.flatnonzero((judged == BAD_RATING) | (judged == UNREADABLE)).tolist():
+        for place in np.flatnonzero(np.isin(judged, BAD)).tolist():
             why = rows.rejected.get(place)
-            found = (why.reason, None, why.beginning) if why else (off, rows.values[rows.codes[place]], None)
-            bad.append((before + place + 1, *found))
+            reason, beginning = (why.reason, why.beginning) if why else (off[judged[place]], None)
+            rating = None if why else rows.values[rows.codes[place]]
+            bad.append((before + place + 1, reason, rating, beginning))
         before += len(judged)
     return pl.DataFrame(bad, schema=REJECTED, orient="row")
 

@@ -70,8 +70,7 @@ def recognise(
         UserError: a named column is missing, or no text or rating is recognised.
     """
     for parameter, named in (("text_column", text), ("rating_column", rating), ("title_column", title)):
-        if named and named not in columns:
-            raise UserError(f"{parameter}: no column {named!r}; the file has {listed(columns)}")
+        require(parameter, named, columns)
     if text and (rating or not rated):
         return Layout("columns as told", text, rating, title)
     usual = Layout("usual names", _first(columns, TEXTS), _first(columns, RATINGS))
@@ -90,6 +89,12 @@ def texts_among(columns: Sequence[str]) -> list[str]:
     """Return the columns with usual names of texts, the surest first."""
     names = dict.fromkeys([*(layout.text for layout in KNOWN), *TEXTS])
     return list(dict.fromkeys(filter(None, (find(columns, name) for name in names))))
+
+
+def require(parameter: str, named: str, columns: Sequence[str]) -> None:
+    """Raise a UserError unless the file has the column that a parameter names; it may name none."""
+    if named and named not in columns:
+        raise UserError(f"{parameter}: no column {named!r}; the file has {listed(columns)}")
 
 
 def find(columns: Sequence[str], wanted: str) -> str:

@@ -1,10 +1,11 @@
 """Which reviews a step works on, and how they are checked, cleaned and split."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
+from starcast.cli.errors import UserError
 from starcast.cli.parameters import Parameters, Seed
 from starcast.reviews.scales import told_labels
 
@@ -13,6 +14,12 @@ CleaningName = Literal["light", "study_a"]
 SplitRule = Literal["stratified", "hash", "given", "group", "time", "study_a"]
 Quoting = Literal["doubled", "escaped", "none"]
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+# Parameters of some rules; they need the first (`given` may have `test_data` instead).
+SPLIT_PARAMETERS: dict[SplitRule, tuple[str, ...]] = {
+    "given": ("split_column", "test_data", "validation_data"),
+    "group": ("group_column",),
+    "time": ("time_column", "time_format"),
+}
 WRITTEN = (".csv", ".jsonl", ".parquet")  # endings of the files that can be written
 
 
@@ -39,6 +46,26 @@ class Reading:
     reject: bool = False
     may_reject: bool = False
     written: bool = False
+
+
+@dataclass(frozen=True)
+class SplitBy:
+    """The rule of the splits, and what it goes by.
+
+    Attributes:
+        parameter: which names the column.
+        column: that says a row's split, group or time; empty: none is needed.
+        part: index of the split that a whole file is, if it is one.
+    """
+
+    rule: SplitRule = "stratified"
+    parameter: str = ""
+    column: str = ""
+    time_format: str = ""
+    part: int | None = None
+
+
+STRATIFIED = SplitBy()
 
 
 def _check_separator(told: str) -> str:
@@ -94,9 +121,22 @@ class DataParameters(ReadingParameters):
     """light keeps every word; study_a removes stop words, as study A did"""
     lemmas: bool = False
     """replace words by their WordNet lemmas"""
-    split: Literal["stratified", "hash", "study_a"] = "stratified"
-    """stratified; hash: by each text's hash, stable as reviews are added; study_a: the study's counts,
-    duplicates kept"""
+    split: SplitRule = "stratified"
+    """stratified; hash: by each text's hash, stable as reviews are added; given: by split_column or
+    test_data; group: groups of group_column stay whole; time: the latest by time_column are the test;
+    study_a: the study's counts, duplicates kept"""
+    split_column: str = ""
+    """with split=given: column that says train, validation or test"""
+    test_data: str = ""
+    """with split=given: path of the test reviews, if they have a file of their own"""
+    validation_data: str = ""
+    """with split=given and test_data: path of the validation reviews; empty: drawn from data"""
+    group_column: str = ""
+    """with split=group: column of the product, user or other group that is to stay on one side"""
+    time_column: str = ""
+    """with split=time: column of dates, times or Unix times"""
+    time_format: str = ""
+    """with split=time: day_first, month_first or a format such as %d.%m.%Y; empty: recognised"""
     sample_size: int = Field(0, ge=0)
     """size of a stratified sample to use; 0: all reviews"""
     seed: Seed = 42
@@ -105,6 +145,25 @@ class DataParameters(ReadingParameters):
     def reading(self) -> Reading:
         """Return how the file is to be read."""
         return replace(super().reading(), reject=self.on_bad_rows != "refuse", may_reject=True)
+
+    @model_validator(mode="after")
+    def _check_split(self) -> Self:
+        """Refuse a rule without its columns or files, and columns or files of another rule."""
+        for rule, (needed, *more) in SPLIT_PARAMETERS.items():
+            given = [name for name in (needed, *more) if getattr(self, name)]
+            if given and self.split != rule:
+                raise UserError(f"parameter {given[0]}: only split={rule} uses it, not split={self.split}")
+            if self.split == rule and needed not in given and "test_data" not in given:
+                either = " or test_data" if "test_data" in more else ""
+                raise UserError(f"parameter split: {rule} needs {needed}{either}")
+        if self.split_column and (self.test_data or self.validation_data):
+            raise UserError("parameter split_column: give it, or files by test_data and validation_data")
+        return self
+
+    def split_by(self) -> SplitBy:
+        """Return the rule of the splits, and the column that it goes by."""
+        parameter = SPLIT_PARAMETERS.get(self.split, ("",))[0]
+        return SplitBy(self.split, parameter, getattr(self, parameter, ""), self.time_format)
 
     def data_parameters(self) -> "DataParameters":
         """Return the part that preprocessing needs."""

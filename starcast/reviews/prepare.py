@@ -1,12 +1,12 @@
 """Turn a file of reviews of any size into three splits on this machine, in little memory.
 
-The file is read and cleaned once, chunk by chunk; the texts wait on the disk, as Arrow, until all rows are
+A file is read and cleaned once, chunk by chunk; the texts wait on the disk, as Arrow, until all rows are
 known.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from starcast.cli.processes import scratch_folder
 from starcast.cli.progress import Progress
 from starcast.reviews.ahead import map_ahead
 from starcast.reviews.check import (
+    BAD_KEY,
     BAD_RATING,
     BEGINNING,
     REJECTED,
@@ -30,12 +31,14 @@ from starcast.reviews.check import (
 )
 from starcast.reviews.clean import Cleaner, join_title
 from starcast.reviews.hashing import digest_sum
-from starcast.reviews.layouts import Layout, recognise
-from starcast.reviews.parameters import DataParameters
+from starcast.reviews.layouts import Layout
+from starcast.reviews.opening import OpenFile, open_files, seen_in
+from starcast.reviews.parameters import DataParameters, SplitBy
 from starcast.reviews.parquet import RowGroups, to_table
 from starcast.reviews.parsing import Chunk
-from starcast.reviews.split import SPLITS, assign, check_ratings
-from starcast.reviews.stream import read_chunks
+from starcast.reviews.split import SPLITS, assign, check_ratings, describe
+from starcast.reviews.split_keys import read_keys
+from starcast.reviews.unpack import split_address
 
 WHEN = ("before", "after")  # cleaning
 # For every row of a file: its rating or why it is not used, and its split; both int8, shape (rows,).
@@ -85,23 +88,29 @@ def length_summary(lengths: pl.DataFrame) -> dict[str, float]:
 
 
 class PreparedFiles(NamedTuple):
-    """The columns of the file, the result of the checks, and the facts about the splits."""
+    """The columns and rows of each file, the result of the checks, and the facts about the splits."""
 
-    schema: pl.Schema
+    raw: list[tuple[pl.Schema, int]]
     checked: CheckReport
     facts: SplitFacts
 
 
-def prepare_here(parameters: DataParameters, file: Path, cleaner: Cleaner, folder: Path) -> PreparedFiles:
-    """Read and clean the file once, decide where every row goes, and write the splits into `folder`.
+def prepare_here(
+    parameters: DataParameters, files: Mapping[str, Path], cleaner: Cleaner, folder: Path
+) -> PreparedFiles:
+    """Read and clean the files once, decide where every row goes, and write the splits into `folder`.
+
+    Args:
+        files: by the parameters that name them.
 
     Raises:
-        UserError: the file cannot be read, or the checks refuse it.
+        UserError: a file cannot be read, or the checks refuse it.
     """
     with scratch_folder() as scratch, ExitStack() as stack:
         spool = scratch / "rows.arrow"
-        read, layout, first = _spool(parameters, file, cleaner, spool)
-        places, checked = place(read, layout, parameters, first.seen)
+        layout, opened = open_files(parameters, files)
+        read, rows_of_files = _spool(opened, layout, cleaner, spool)
+        places, checked = place(read, layout, parameters, seen_in(opened))
         show, found, done = Progress("reviews").counted("splitting the reviews"), [], 0
         writers = [stack.enter_context(RowGroups.to(folder / f"{name}.parquet")) for name in SPLITS]
         labels = len(checked.scale.scale)
@@ -112,47 +121,49 @@ def prepare_here(parameters: DataParameters, file: Path, cleaner: Cleaner, folde
             reviews = int(facts.counts.sum())
             done += reviews
             show(reviews, done / int((places[1] >= 0).sum()))
-    return PreparedFiles(first.table.schema, checked, SplitFacts.total(found))
+    raw = [(file.first.table.schema, rows) for file, rows in zip(opened, rows_of_files, strict=True)]
+    return PreparedFiles(raw, checked, SplitFacts.total(found))
 
 
 def place(
     read: list[ReadRows], layout: Layout, parameters: DataParameters, seen: str
 ) -> tuple[Places, CheckReport]:
     """Decide, after every row was checked, which rows are used and in which split, or refuse the file."""
-    once, told = parameters.split != "study_a", parameters.scale
-    whole, checked = conclude(read, layout, parameters.on_bad_rows, once, told, seen)
+    once, told, split = parameters.split != "study_a", parameters.scale, parameters.split_by()
+    whole, checked = conclude(read, layout, parameters.on_bad_rows, once, told, seen, split)
     scale, rule, seed = checked.scale.scale, parameters.split, parameters.seed
-    assigned = assign(whole.verdicts, whole.hashes, scale, rule, parameters.sample_size, seed)
-    check_ratings(whole.verdicts, assigned, scale, rule, seed)
-    return (whole.verdicts, assigned), checked
+    assigned = assign(whole.verdicts, whole.keys, scale, rule, parameters.sample_size, seed)
+    notes = describe(whole.keys, assigned, rule), check_ratings(whole.verdicts, assigned, scale, rule, seed)
+    return (whole.verdicts, assigned), replace(checked, notes=tuple(chain(*notes)))
 
 
 def _spool(
-    parameters: DataParameters, file: Path, cleaner: Cleaner, spool: Path
-) -> tuple[list[ReadRows], Layout, Chunk]:
-    """Clean and inspect every row of a file, in order; keep the texts in record batches on the disk.
+    opened: Sequence[OpenFile], layout: Layout, cleaner: Cleaner, spool: Path
+) -> tuple[list[ReadRows], list[int]]:
+    """Clean and inspect every row of the files, in order; keep the texts in record batches on the disk.
 
-    The chunk that is returned is the first of the file.
+    Returns:
+        What is known of the rows, and the number of rows of each file.
     """
-    named = parameters.text_column, parameters.rating_column, parameters.title_column
-    chunks = read_chunks(file, parameters.reading())
-    first = next(chunks)
-    layout = recognise(first.table.columns, *named)
+    sizes = [split_address(file.path)[0].stat().st_size for file in opened]
+    rows_of_files = [0] * len(opened)
 
-    def numbered() -> Iterator[tuple[int, Chunk]]:
-        """Yield every chunk with the number of rows before it."""
-        before = 0
-        for chunk in chain([first], chunks):
-            yield before, chunk
-            before += chunk.table.height
+    def numbered() -> Iterator[tuple[int, SplitBy, Chunk]]:
+        """Yield every chunk with the number of rows before it; its share is that of all files read."""
+        for number, file in enumerate(opened):
+            for chunk in file.chunks:
+                done = sum(sizes[:number]) + chunk.share * sizes[number]
+                yield sum(rows_of_files), file.split, chunk._replace(share=done / sum(sizes))
+                rows_of_files[number] += chunk.table.height
 
-    def read_rows(numbered: tuple[int, Chunk]) -> tuple[pa.Table, ReadRows, float]:
-        """Return the texts of a chunk, what is known of its rows, and the share of the file read."""
-        before, chunk = numbered
+    def read_rows(numbered: tuple[int, SplitBy, Chunk]) -> tuple[pa.Table, ReadRows, float]:
+        """Return the texts of a chunk, what is known of its rows, and the share of the files read."""
+        before, split, chunk = numbered
         reviews = to_reviews(chunk.table, layout, before)
         cleaned = cleaner.clean(join_title(reviews)).alias("cleaned")
         rows = reviews.drop("rating").with_columns(cleaned).to_arrow(compat_level=pl.CompatLevel.oldest())
-        return rows, inspect(reviews, cleaned, chunk.rejected), chunk.share
+        keys = read_keys(chunk.table, split)
+        return rows, inspect(reviews, cleaned, chunk.rejected, keys), chunk.share
 
     read, show = [], Progress("reviews").counted("reading the file")
     with pa.OSFile(str(spool), "wb") as sink:
@@ -164,7 +175,7 @@ def _spool(
             show(len(known.codes), share)
         assert writer is not None, "a file without rows is refused"
         writer.close()
-    return read, layout, first
+    return read, rows_of_files
 
 
 def _rows_of(spool: Path) -> Iterator[pl.DataFrame]:
@@ -186,7 +197,9 @@ def split_batch(rows: pl.DataFrame, places: Places, labels: int) -> tuple[list[p
     rating, split = pl.Series("rating", verdicts[numbers]), pl.Series("split", assigned[numbers])
     rated = rows.with_columns(rating, split)
     beginning = pl.col("text").str.slice(0, BEGINNING).alias("beginning")
-    beginnings = rated.filter(rating == BAD_RATING).select((pl.col("review_id") + 1).alias("row"), beginning)
+    beginnings = rated.filter(rating.is_in([BAD_RATING, BAD_KEY])).select(
+        (pl.col("review_id") + 1).alias("row"), beginning
+    )
     title = ("title",) if "title" in rows.columns else ()
     kept = rated.filter(split >= 0).select("split", "review_id", "text", "rating", *title, "cleaned")
     tables = [kept.filter(pl.col("split") == index).drop("split") for index in range(len(SPLITS))]

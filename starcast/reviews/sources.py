@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starcast.cli.errors import UserError
+from starcast.reviews.parameters import DataParameters
 from starcast.reviews.unpack import split_address
 
 if TYPE_CHECKING:
@@ -21,7 +22,17 @@ CLOTHING_ROWS = 23_486
 CLOTHING_COUNTS = {1: 842, 2: 1565, 3: 2871, 4: 5077, 5: 13131}
 
 
-def locate(data: str) -> Path:
+def locate_files(parameters: DataParameters) -> dict[str, Path]:
+    """Return the files of reviews, by the parameters that name them, in the order of the splits.
+
+    Raises:
+        UserError: as `locate` does.
+    """
+    names = ("data", "validation_data", "test_data")
+    return {name: locate(given, name) for name in names if (given := getattr(parameters, name))}
+
+
+def locate(data: str, parameter: str = "data") -> Path:
     """Return the file that `data` names: `sample`, `clothing` (downloaded on first use) or a path.
 
     Raises:
@@ -34,7 +45,9 @@ def locate(data: str) -> Path:
     path = Path(data).expanduser()
     if not split_address(path)[0].is_file():
         kind = "is a folder, not a file" if path.is_dir() else "no such file"
-        raise UserError(f"data {data!r}: {kind} ({path.resolve()}); give a path, or a name: sample, clothing")
+        raise UserError(
+            f"{parameter} {data!r}: {kind} ({path.resolve()}); give a path, or a name: sample, clothing"
+        )
     return path
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.scale import Scale
-from starcast.reviews.check import check_classes
+from starcast.reviews.check import SMALLEST_CLASS, check_classes
 from starcast.reviews.hashing import uniform
 from starcast.reviews.parameters import SplitRule
 from starcast.reviews.times import DAY, shown
@@ -151,8 +151,10 @@ def _as_given(ratings: np.ndarray, keys: np.ndarray, seed: int) -> Sequence[np.n
         raise UserError(
             f"split=given: the reviews name {found}; name train and test, or use split=stratified"
         )
-    if not (len(test) and len(validation)):
-        check_classes({rating: int((ratings[train] == rating).sum()) for rating in np.unique(ratings[train])})
+    fewest = np.unique(ratings[train], return_counts=True)[1].min()
+    if fewest < SMALLEST_CLASS and not (len(test) and len(validation)):
+        what = f"train has {fewest} reviews of a rating, too few to draw another split from it"
+        raise UserError(f"split=given: {what}; give validation and test")
     if not len(test):
         train, test = _cut(ratings, train, TEST_SHARE, seed)
     if not len(validation):

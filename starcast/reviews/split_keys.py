@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import chain, islice
 
 import numpy as np
 import polars as pl
 
+from starcast.cli.errors import UserError
 from starcast.reviews.hashing import text_hashes
-from starcast.reviews.parameters import SplitRule
+from starcast.reviews.parameters import SplitBy
 from starcast.reviews.times import UNREAD, choose_reading, read_times
 
 NAMED = ("train", "training"), ("validation", "valid", "val", "dev", "development"), ("test", "testing")
 CODES = {spelling: code for code, spellings in enumerate(NAMED) for spelling in spellings}
-EXAMPLES = 3  # values that an error message names
+WANTED = {"given": "train, validation or test", "group": "a group", "time": "a time"}
+EXAMPLES, LONGEST_EXAMPLE = 3, 40  # values that a message names, and their characters
 
 
 @dataclass(frozen=True)
@@ -24,75 +26,84 @@ class SplitKeys:
         readings: index in `SPLITS`, hash of the group, or time in ms; `UNREAD` where a value cannot be read.
             Shape (rows,), int64. Only a column of times can be read in more than one way.
         missing: which rows have no value, shape (rows,).
-        unread: the first values that a reading cannot read, with their rows; under "" those of any other.
+        unread: some values that a reading cannot read; under "" those of any other reading.
     """
 
     readings: dict[str, np.ndarray]
     missing: np.ndarray
-    unread: dict[str, dict[str, int]]
+    unread: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
 class ColumnKeys:
-    """What all rows say, once the whole column has decided how it is read: a key per row, as above."""
+    """What all rows say, once the whole column has decided how it is read.
 
-    reading: str
+    Attributes:
+        keys: as in `SplitKeys`, shape (rows,).
+        missing: shape (rows,).
+        unread: what is wrong with the rows that cannot be read, in words.
+    """
+
     keys: np.ndarray
     missing: np.ndarray
-    unread: dict[str, int]
+    unread: str
 
 
-def read_keys(column: pl.Series, rule: SplitRule, time_format: str = "") -> SplitKeys:
-    """Read a chunk of the column that `split=given`, `group` or `time` goes by."""
+def read_keys(table: pl.DataFrame, split: SplitBy) -> SplitKeys | None:
+    """Read what a chunk says about the splits of its rows, if the rule goes by that.
+
+    Raises:
+        UserError: the column holds lists or structures.
+    """
+    if split.part is not None:
+        return SplitKeys(
+            {"": np.full(table.height, split.part)}, np.zeros(table.height, dtype=bool), {"": []}
+        )
+    if not split.column:
+        return None
+    column = table[split.column]
+    if column.dtype.is_nested():
+        what = f"column {split.column!r} holds {column.dtype}, not plain values"
+        raise UserError(f"{split.parameter}: {what}; name another column")
     text = column.cast(pl.String, strict=False).str.strip_chars().fill_null("")
     missing = (text == "").to_numpy()
-    if rule == "time":
-        readings = read_times(column, time_format)
-    elif rule == "group":
+    if split.rule == "time":
+        readings = read_times(column, split.time_format)
+    elif split.rule == "group":
         readings = {"": text_hashes(text).view(np.int64)}
     else:
         codes = text.str.to_lowercase().replace_strict(CODES, default=UNREAD, return_dtype=pl.Int64)
         readings = {"": codes.to_numpy()}
-    nothing = np.full(len(text), UNREAD)
-    unread = {
-        name: _examples(text, (keys == UNREAD) & ~missing) for name, keys in {"": nothing, **readings}.items()
-    }
-    return SplitKeys(readings, missing, unread)
+    unread = {"": ~missing, **{name: (keys == UNREAD) & ~missing for name, keys in readings.items()}}
+    return SplitKeys(readings, missing, {name: _examples(text, where) for name, where in unread.items()})
 
 
-def same_key(key: int, rows: int) -> SplitKeys:
-    """Return the keys of rows that all say the same: those of a file that is one split."""
-    return SplitKeys({"": np.full(rows, key)}, np.zeros(rows, dtype=bool), {"": {}})
+def _examples(text: pl.Series, where: np.ndarray) -> list[str]:
+    different = text.filter(where).unique(maintain_order=True) if where.any() else text.clear()
+    return different.head(EXAMPLES).str.head(LONGEST_EXAMPLE).to_list()
 
 
-def _examples(text: pl.Series, where: np.ndarray) -> dict[str, int]:
-    """Return the first few different values of some rows, with the first row of each."""
-    if not where.any():
-        return {}
-    found = text.to_frame("value").with_row_index("row").filter(where).unique("value", keep="first")
-    return dict(found.sort("row").select("value", "row").head(EXAMPLES).iter_rows())
-
-
-def join_keys(parts: Sequence[SplitKeys], usable: np.ndarray) -> ColumnKeys:
-    """Join the keys of all chunks of a file, in order.
+def join_keys(parts: Sequence[SplitKeys], usable: np.ndarray, split: SplitBy) -> ColumnKeys:
+    """Join what all chunks of the data say, in order.
 
     Args:
         usable: whether a row is of use but for its split, shape (rows,); others have no say in how to read.
 
     Raises:
-        UserError: times that can be read in two ways.
+        UserError: times can be read in two ways, or no value can be read.
     """
     missing = np.concatenate([part.missing for part in parts])
-    names = dict.fromkeys(name for part in parts for name in part.readings) or {"": None}
     readings = {
         name: np.concatenate([part.readings.get(name, np.full(len(part.missing), UNREAD)) for part in parts])
-        for name in names
+        for name in dict.fromkeys(chain.from_iterable(part.readings for part in parts)) or ("",)
     }
     told = usable & ~missing
-    best = choose_reading({name: keys[told] for name, keys in readings.items()})
-    begins = accumulate((len(part.missing) for part in parts), initial=0)
-    unread: dict[str, int] = {}
-    for part, begin in zip(parts, begins, strict=False):
-        for value, row in part.unread.get(best, part.unread[""]).items():
-            unread.setdefault(value, row + begin)
-    return ColumnKeys(best, readings[best], missing, unread)
+    best = choose_reading({name: keys[told] for name, keys in readings.items()}, split.column)
+    values = chain.from_iterable(part.unread.get(best, part.unread[""]) for part in parts)
+    examples = ", ".join(map(repr, islice(dict.fromkeys(values), EXAMPLES)))
+    where = f"column {split.column!r}"
+    if told.any() and (readings[best][told] == UNREAD).all():
+        remedy = f"name another column{', or pass time_format' if split.rule == 'time' else ''}"
+        what = f"nothing in {where} is {WANTED[split.rule]}, but {examples}"
+        raise UserError(f"{split.parameter}: {what}; {remedy}")
+    return ColumnKeys(readings[best], missing, f"not {WANTED[split.rule]} in {where}, but {examples}")

@@ -49,7 +49,7 @@ def read_times(column: pl.Series, time_format: str = "") -> dict[str, np.ndarray
     return _those_that_read(read if time_format else {**read, NUMBERS: _numbered(text)})
 
 
-def choose_reading(readings: dict[str, np.ndarray]) -> str:
+def choose_reading(readings: dict[str, np.ndarray], column: str) -> str:
     """Return the name of the way of reading a whole column that leaves the fewest values unread.
 
     Raises:
@@ -60,7 +60,7 @@ def choose_reading(readings: dict[str, np.ndarray]) -> str:
     for order in set(ORDERS) - {best}:
         if unread.get(order) == unread[best] and (readings[order] != readings[best]).any():
             remedy = "pass time_format=day_first or time_format=month_first"
-            raise UserError(f"nothing tells days from months; {remedy}")
+            raise UserError(f"time_column: nothing in column {column!r} tells days from months; {remedy}")
     return best
 
 

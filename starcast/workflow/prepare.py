@@ -1,7 +1,7 @@
 """Turn a file into checked, cleaned, split reviews as Parquet, with study A's exploration figures."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -81,10 +81,11 @@ def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:
         check_spark(parameters.spark_master)
     name = f"preprocess {Path(parameters.data).name}"
     with runs.step_run("preprocess", parameters.as_text(), name) as run_id:
-        file = sources.locate(parameters.data)
+        files = sources.locate_files(parameters)
         cleaner = clean.Cleaner.create(parameters.cleaning, parameters.lemmas)
-        asked = parameters.model_dump(exclude={"data", *Executor.model_fields})
-        inputs = {**asked, "file": file.name, "digest": file_digest(file), "cleaner": cleaner.to_dict()}
+        asked = parameters.model_dump(exclude={*files, *Executor.model_fields})
+        read = {name: [file.name, file_digest(file)] for name, file in files.items()}
+        inputs = {**asked, "files": read, "cleaner": cleaner.to_dict()}
         key = history.reuse_key(inputs, CODE)
         finished = None if anew else history.finished_run(key, "splits")
         if finished:
@@ -92,7 +93,7 @@ def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:
             done = f"reused the finished run {finished}: same file, parameters and code"
             runs.describe(f"The same as run {finished}, whose splits are reused.", {"reused_run": finished})
         else:
-            prepared = Prepared(run_id, _preprocess(parameters, file, cleaner), cleaner)
+            prepared = Prepared(run_id, _preprocess(parameters, files, cleaner), cleaner)
             done = f"splits and figures are on run {run_id}"
             lines = prepared.report["lines"]
             runs.describe("\n".join(f"- {line}" for line in lines), {history.REUSE_KEY: key})
@@ -114,11 +115,14 @@ def prepare_once(parameters: DataParameters) -> Prepared:
         return prepared
     prepared = _load(finished, clean.Cleaner.create(parameters.cleaning, parameters.lemmas))
     try:
-        digest = file_digest(sources.locate(parameters.data))
+        files = sources.locate_files(parameters)
     except UserError:
         return prepared
-    if digest != prepared.report["digests"]["file"]:
-        raise UserError(f"data {parameters.data}: not the file that this run began with; start a new run")
+    for name, digest in _digests(files).items():
+        if digest != prepared.report["digests"][name]:
+            changed = "data" if name == "file" else name
+            what = f"{changed} {getattr(parameters, changed)}"
+            raise UserError(f"{what}: not the file that this run began with; start a new run")
     return prepared
 
 
@@ -131,12 +135,19 @@ def _on_spark(parameters: DataParameters) -> TypeGuard[PreprocessParameters]:
     return isinstance(parameters, PreprocessParameters) and parameters.executor == "spark"
 
 
-def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) -> dict[str, Any]:
+def _digests(files: Mapping[str, Path]) -> dict[str, str]:
+    """Return the digests of files by the parameters that name them; `data` is `file` in reports and runs."""
+    return {"file" if name == "data" else name: file_digest(file) for name, file in files.items()}
+
+
+def _preprocess(
+    parameters: DataParameters, files: Mapping[str, Path], cleaner: clean.Cleaner
+) -> dict[str, Any]:
     if _on_spark(parameters):
-        schema, checked, facts = prepare_on_spark(parameters, file, cleaner)
+        raw, checked, facts = prepare_on_spark(parameters, files, cleaner)
     else:
         with runs.artifacts_of_run("splits") as folder:
-            schema, checked, facts = prepare_here(parameters, file, cleaner, folder)
+            raw, checked, facts = prepare_here(parameters, files, cleaner, folder)
     counts: dict[str, list[int]] = dict(zip(SPLITS, facts.counts.tolist(), strict=True))
     lines = checked.lines()
     for name, reviews in counts.items():
@@ -145,9 +156,10 @@ def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) 
     scale = checked.scale.scale
     if absent := left_out(facts.counts.sum(axis=0), scale):
         lines.append(absent)
-    digests = {"file": file_digest(file), **dict(zip(SPLITS, map(digest_text, facts.digests), strict=True))}
-    report: dict[str, Any] = {"file": file.name, "lines": lines, "dropped": checked.dropped, "counts": counts}
-    report |= {"columns": asdict(checked.layout), "labels": scale.labels, "digests": digests}
+    digests = _digests(files) | dict(zip(SPLITS, map(digest_text, facts.digests), strict=True))
+    report: dict[str, Any] = {"file": files["data"].name, "lines": lines, "dropped": checked.dropped}
+    report |= {"counts": counts, "columns": asdict(checked.layout), "labels": scale.labels}
+    report["digests"] = digests
     summaries = {when: length_summary(lengths) for when, lengths in facts.lengths.items()}
     with runs.artifacts_of_run() as folder:
         write_json(folder / "report.json", {**report, "length_in_characters": summaries})
@@ -157,7 +169,9 @@ def _preprocess(parameters: DataParameters, file: Path, cleaner: clean.Cleaner) 
             picture = figures.length_picture(lengths, f"Length of reviews {when} cleaning", scale)
             picture.save(folder / f"length_{when}_cleaning.png")
         figures.split_picture(counts, scale).save(folder / "rating_shares.png")
-    lineage.log_dataset(schema, checked.read, file.name, digests["file"], str(file), "raw")
+    for (name, file), (schema, rows) in zip(files.items(), raw, strict=True):
+        context = "raw" if name == "data" else name
+        lineage.log_dataset(schema, rows, file.name, file_digest(file), str(file), context)
     sizes = {f"reviews_{name}": sum(reviews) for name, reviews in counts.items()}
     runs.log_metrics({"reviews": sum(sizes.values()), **sizes})
     return report

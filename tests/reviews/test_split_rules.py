@@ -1,5 +1,7 @@
 """Splits by what a row says: given ones, groups that stay whole, and the latest as the test."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,9 +10,9 @@ from hypothesis import strategies as st
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.scale import STARS
-from starcast.reviews.parameters import SplitRule
+from starcast.reviews.parameters import DataParameters, SplitBy, SplitRule
 from starcast.reviews.split import SPLITS, assign, check_ratings, describe, draw_parts
-from starcast.reviews.split_keys import join_keys, read_keys, same_key
+from starcast.reviews.split_keys import ColumnKeys, SplitKeys, join_keys, read_keys
 from starcast.reviews.times import UNREAD
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -168,49 +170,85 @@ def test_a_rating_that_a_held_out_split_lacks_is_said_and_one_to_learn_is_needed
         check_ratings(ratings, assigned, STARS, "group", 1)
 
 
+def keys_of(values: list[object], rule: SplitRule) -> SplitKeys:
+    keys = read_keys(pl.DataFrame({"x": values}), SplitBy(rule, f"{rule}_column", "x"))
+    assert keys is not None
+    return keys
+
+
+def joined(parts: list[list[object]], rule: SplitRule, usable: list[bool] | None = None) -> ColumnKeys:
+    """What chunks of a column say together."""
+    told = np.array(usable or [True] * sum(map(len, parts)))
+    return join_keys([keys_of(part, rule) for part in parts], told, SplitBy(rule, f"{rule}_column", "x"))
+
+
 def test_splits_are_read_in_their_usual_spellings() -> None:
-    column = pl.Series(
-        ["Train", "training", " DEV", "valid", "val", "validation", "Test", "testing", "", None]
+    keys = keys_of(
+        ["Train", "training", " DEV", "valid", "val", "validation", "Test", "testing", "", None], "given"
     )
-    keys = read_keys(column, "given")
     assert keys.readings[""][:8].tolist() == [TRAIN] * 2 + [VALIDATION] * 4 + [TEST] * 2
     assert keys.missing.tolist() == [False] * 8 + [True] * 2
 
 
-def test_other_names_are_found_with_their_first_rows_in_the_file() -> None:
-    parts = [
-        read_keys(pl.Series(values), "given")
-        for values in (["train", "test"], ["extra", "test", "extra", "x"])
-    ]
-    joined = join_keys(parts, np.ones(6, dtype=bool))
-    assert joined.unread == {"extra": 2, "x": 5}
-    assert joined.keys.tolist() == [TRAIN, TEST, UNREAD, TEST, UNREAD, UNREAD]
+def test_other_names_are_found() -> None:
+    found = joined([["train", "test"], ["extra", "test", "extra", "x"]], "given")
+    assert found.unread == "not train, validation or test in column 'x', but 'extra', 'x'"
+    assert found.keys.tolist() == [TRAIN, TEST, UNREAD, TEST, UNREAD, UNREAD]
 
 
 def test_a_group_is_the_same_as_number_and_as_text() -> None:
-    first, second = (read_keys(pl.Series(values), "group") for values in ([7, None, 8], ["7 ", "", "8"]))
+    first, second = (keys_of(values, "group") for values in ([7, None, 8], ["7 ", "", "8"]))
     assert first.readings[""].tolist() == second.readings[""].tolist()
     assert first.missing.tolist() == second.missing.tolist() == [False, True, False]
 
 
 def test_the_whole_column_decides_how_times_are_read() -> None:
-    parts = [
-        read_keys(pl.Series(values), "time")
-        for values in (["03/04/2015", "soon"], ["", None], ["25/04/2015"])
-    ]
-    joined = join_keys(parts, np.ones(5, dtype=bool))
-    assert joined.reading == "day_first"
-    assert joined.unread == {"soon": 1}
-    assert joined.missing.tolist() == [False, False, True, True, False]
-    assert (joined.keys == UNREAD).tolist() == [False, True, True, True, False]
+    found = joined([["03/04/2015", "soon"], ["", None], ["25/04/2015"]], "time")
+    assert found.keys[0] == datetime(2015, 4, 3, tzinfo=UTC).timestamp() * 1000
+    assert found.unread == "not a time in column 'x', but 'soon'"
+    assert found.missing.tolist() == [False, False, True, True, False]
+    assert (found.keys == UNREAD).tolist() == [False, True, True, True, False]
 
 
 def test_a_row_that_is_of_no_use_has_no_say_in_how_times_are_read() -> None:
-    parts = [read_keys(pl.Series(["03/04/2015", "25/04/2015", "04/25/2015"]), "time")]
-    assert join_keys(parts, np.array([True, True, False])).reading == "day_first"
+    found = joined([["03/04/2015", "25/04/2015", "04/25/2015"]], "time", [True, True, False])
+    assert found.keys[0] == datetime(2015, 4, 3, tzinfo=UTC).timestamp() * 1000
 
 
-def test_all_rows_of_a_file_that_is_one_split_say_so() -> None:
-    joined = join_keys([same_key(TRAIN, 2), same_key(TEST, 1)], np.ones(3, dtype=bool))
-    assert joined.keys.tolist() == [TRAIN, TRAIN, TEST]
-    assert not joined.missing.any()
+def test_a_column_without_any_time_is_refused() -> None:
+    message = r"^time_column: nothing in column 'x' is a time, but 'soon', 'late'; name another column"
+    with pytest.raises(UserError, match=message):
+        joined([["soon", "late"]], "time")
+
+
+def test_a_file_that_is_one_split_says_so_of_all_rows() -> None:
+    keys = read_keys(pl.DataFrame({"x": [1, 2]}), SplitBy("given", part=TEST))
+    assert keys is not None
+    assert keys.readings[""].tolist() == [TEST, TEST]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"split": "group"}, "parameter split: group needs group_column"),
+        ({"split": "time"}, "parameter split: time needs time_column"),
+        ({"split": "time", "time_format": "day_first"}, "parameter split: time needs time_column"),
+        ({"split": "given"}, "parameter split: given needs split_column or test_data"),
+        (
+            {"split": "given", "validation_data": "v.csv"},
+            "parameter split: given needs split_column or test_data",
+        ),
+        ({"group_column": "user"}, "parameter group_column: only split=group uses it, not split=stratified"),
+        (
+            {"split": "group", "group_column": "a", "time_column": "b"},
+            "parameter time_column: only split=time uses it",
+        ),
+        (
+            {"split": "given", "split_column": "s", "test_data": "t.csv"},
+            "parameter split_column: give it, or files",
+        ),
+    ],
+)
+def test_rules_have_their_own_parameters(parameters: dict[str, str], message: str) -> None:
+    with pytest.raises(UserError, match=f"^{message}"):
+        DataParameters.model_validate(parameters)

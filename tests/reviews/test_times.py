@@ -20,7 +20,7 @@ def milliseconds(moment: datetime) -> int:
 
 def read(values: list[str], time_format: str = "") -> list[int]:
     readings = read_times(pl.Series(values), time_format)
-    return readings[choose_reading(readings)].tolist()
+    return readings[choose_reading(readings, "day")].tolist()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import mlflow
@@ -69,6 +70,46 @@ def test_quoted_fields_with_line_ends_are_read_as_here(store: mlflow.MlflowClien
     table = reviews_with_all_that_is_checked().with_columns(pl.col("text").str.replace(" ", "\n"))
     table.write_csv(file, compression="gzip")
     assert_equal(prepare(file, "spark"), prepare(file, "local"))
+
+
+@pytest.mark.parametrize(
+    ("ending", "rule"),
+    [
+        (".tsv", {"split": "given", "split_column": "part"}),
+        (".jsonl", {"split": "group", "group_column": "product"}),
+        (".parquet", {"split": "time", "time_column": "day"}),
+    ],
+)
+def test_splits_that_the_data_say_are_those_made_here(
+    store: mlflow.MlflowClient, tmp_path: Path, ending: str, rule: dict[str, str]
+) -> None:
+    row = pl.int_range(REVIEWS)
+    table = reviews_with_all_that_is_checked().with_columns(
+        pl.when(row % 4 == 0).then(pl.lit("test")).otherwise(pl.lit("train")).alias("part"),
+        (row * 7 % 50).alias("product"),
+        pl.from_epoch(row * 7 % 100, "d").alias("day"),
+    )
+    file = tmp_path / f"reviews{ending}"
+    writing = {".tsv": partial(table.write_csv, separator="\t", quote_style="never")}
+    writing |= {".jsonl": table.write_ndjson, ".parquet": table.write_parquet}
+    writing[ending](file)
+    assert_equal(*(prepare(file, executor, **rule) for executor in ("spark", "local")))
+
+
+def test_splits_in_files_of_their_own_are_those_made_here(store: mlflow.MlflowClient, tmp_path: Path) -> None:
+    table = reviews_with_all_that_is_checked()
+    train, test = tmp_path / "train.tsv", tmp_path / "test.csv.gz"
+    table[:400].write_csv(train, separator="\t", quote_style="never")
+    table[400:].write_csv(test, compression="gzip")
+    there, here = (
+        prepare(train, executor, split="given", test_data=str(test)) for executor in ("spark", "local")
+    )
+    assert_equal(there, here)
+    datasets = [
+        {each.dataset.name: each.dataset.profile for each in store.get_run(one.run_id).inputs.dataset_inputs}
+        for one in (there, here)
+    ]
+    assert datasets[0] == datasets[1]
 
 
 def test_what_the_checks_refuse_is_told_with_its_row(store: mlflow.MlflowClient, tmp_path: Path) -> None:

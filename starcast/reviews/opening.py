@@ -1,0 +1,59 @@
+"""Open the files of reviews that the parameters name, and find their columns."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from starcast.reviews.layouts import Layout, recognise, require
+from starcast.reviews.parameters import DataParameters, SplitBy
+from starcast.reviews.parsing import Chunk
+from starcast.reviews.stream import read_chunks
+
+SPLIT_OF = {"data": 0, "validation_data": 1, "test_data": 2}  # where each split has a file of its own
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """A file of reviews: its first chunk, and all chunks, the first included.
+
+    Attributes:
+        split: what the splits of its rows go by.
+    """
+
+    path: Path
+    first: Chunk
+    chunks: Iterator[Chunk]
+    split: SplitBy
+
+
+def open_files(parameters: DataParameters, files: Mapping[str, Path]) -> tuple[Layout, list[OpenFile]]:
+    """Open files that are one set of reviews; the first decides which columns are read.
+
+    Args:
+        files: by the parameters that name them.
+
+    Raises:
+        UserError: a file cannot be read, no layout fits the first, or a column is missing.
+    """
+    split, opened = parameters.split_by(), []
+    for name, path in files.items():
+        chunks = read_chunks(path, parameters.reading())
+        first = next(chunks)
+        part = replace(split, part=SPLIT_OF[name]) if len(files) > 1 else split
+        opened.append(OpenFile(path, first, chain([first], chunks), part))
+    columns = opened[0].first.table.columns
+    named = parameters.text_column, parameters.rating_column, parameters.title_column
+    layout = recognise(columns, *named)
+    require(split.parameter, split.column if len(files) == 1 else "", columns)
+    for parameter, file in zip(files, opened, strict=True):
+        for column in (layout.text, layout.rating, layout.title):
+            require(parameter, column, file.first.table.columns)
+    return layout, opened
+
+
+def seen_in(opened: list[OpenFile]) -> str:
+    """Return what was recognised about the files, in words."""
+    if len(opened) == 1:
+        return opened[0].first.seen
+    return " and ".join(f"{file.path.name}{file.first.seen and f' ({file.first.seen})'}" for file in opened)
