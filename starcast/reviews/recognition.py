@@ -184,7 +184,8 @@ def has_header(rows: list[list[str]]) -> bool:
     unless another is a usual name, or the whole row comes again, as where files were put together.
     """
     first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
-    if first in others or any(NAME.fullmatch(field.strip()) for field in first):
+    numbered = first == [str(place) for place in range(len(first))]  # as pandas names columns without names
+    if numbered or first in others or any(NAME.fullmatch(field.strip()) for field in first):
         return True
     return not any(
         field and field in below and len(below) <= min(MOST_LABELS, len(others) / 2)
