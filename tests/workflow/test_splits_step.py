@@ -56,7 +56,7 @@ def test_a_column_that_names_the_splits_is_kept(store: mlflow.MlflowClient, tmp_
 def test_a_text_of_the_test_is_not_learned_from(store: mlflow.MlflowClient, tmp_path: Path) -> None:
     table = reviews()
     texts = table["text"].to_list()
-    texts[0], texts[1] = f"{texts[4].upper()}!", texts[3]  # train repeats test and validation, cleaned
+    texts[0], texts[1] = f"{texts[4].upper()}. ", texts[3]  # train repeats test and validation, cleaned
     texts[8], texts[9] = texts[4], texts[4]  # validation repeats test, and test itself
     texts[11] = texts[10]
     file = written(table.with_columns(text=pl.Series(texts)), tmp_path / "reviews.csv")
