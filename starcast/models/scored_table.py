@@ -1,6 +1,6 @@
 """A table of scored reviews: all their columns, then the predictions and the name of the model."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -9,12 +9,21 @@ from starcast.cli.errors import UserError
 from starcast.evaluation.scale import STARS, Scale
 
 PREDICTED = "predicted_rating"
+PREFIX = "starcast_"
 NAMED = ("model", "model_version", "model_run")
 
 
-def added(scale: Scale) -> tuple[str, ...]:
-    """Return the names of the columns that are added to a table, of a model with these ratings."""
-    return *_answered(scale), *NAMED
+def added(scale: Scale, columns: Iterable[str] = ()) -> dict[str, str]:
+    """Return the columns that are added to a table, and how they are called among these other columns.
+
+    One whose name is taken gets a prefix: the file keeps its own.
+    """
+    taken, names = set(columns), dict[str, str]()
+    for name in (*_answered(scale), *NAMED):
+        names[name] = name
+        while names[name] in taken:
+            names[name] = f"{PREFIX}{names[name]}"
+    return names
 
 
 def _answered(scale: Scale) -> tuple[str, ...]:
@@ -48,5 +57,13 @@ def add_answers(
         given = f"{answers.height} rows of {', '.join(answers.columns)}"
         wanted = f"rating and {', '.join(answered[1:])}"
         raise UserError(f"{whose}: answers {table.height} reviews with {given}, not with {wanted}")
-    table = table.with_columns(answers.select(answered).get_columns())
-    return table.with_columns(pl.lit(model[name]).alias(name) for name in NAMED)
+    names = added(scale, table.columns)
+    table = table.with_columns(
+        answers.select(pl.col(name).alias(names[name]) for name in answered).get_columns()
+    )
+    return table.with_columns(pl.lit(model[name]).alias(names[name]) for name in NAMED)
+
+
+def expected_stars(scored: pl.DataFrame) -> float:
+    """Return the sum of the expected ratings in a table with answers."""
+    return float(scored[:, -1 - len(NAMED)].sum())

@@ -1,6 +1,8 @@
 """Write a table chunk by chunk, into a file or a folder of parts that appears complete or not at all."""
 
+import csv
 import fcntl
+import io
 import os
 import re
 import shutil
@@ -13,10 +15,12 @@ import polars as pl
 import pyarrow as pa
 
 from starcast.cli.errors import UserError
+from starcast.reviews.json_lines import WRITTEN
 from starcast.reviews.parquet import RowGroups
 from starcast.reviews.unpack import split_address
 
 FINISHED = "_SUCCESS"  # an empty file in a finished folder, which Spark writes and its readers expect
+REPEATED = re.compile(r"_duplicated_\d+$")  # Polars marks so the names of columns that come again
 FORMAT_NAMES = {".csv": "CSV", ".jsonl": "JSON"}
 PART = re.compile(r"part-\d{5,}\.\w+")
 
@@ -34,8 +38,10 @@ class TableWriter:
             if self._row_groups:
                 self._row_groups.write(table)
             elif self._kind == ".csv":
-                self._file.write(table.write_csv(include_header=self._header).encode())
+                self._file.write(_csv(table, self._header))
                 self._header = False
+            elif WRITTEN in table.columns:
+                self._file.write(_spliced(table))
             else:
                 self._file.write(table.write_ndjson().encode())
 
@@ -45,6 +51,27 @@ class TableWriter:
             if self._row_groups:
                 self._row_groups.close()
             self._file.flush()
+
+
+def _csv(table: pl.DataFrame, header: bool) -> bytes:
+    """Return rows as CSV; of several columns with one name, all get it again."""
+    rows = table.write_csv(include_header=False)
+    if not header:
+        return rows.encode()
+    names = io.StringIO(newline="")
+    csv.writer(names, lineterminator="\n").writerow(
+        REPEATED.sub("", name) if REPEATED.sub("", name) in table.columns else name for name in table.columns
+    )
+    return (names.getvalue() + rows).encode()
+
+
+def _spliced(table: pl.DataFrame) -> bytes:
+    """Return JSON lines: the objects as they were written, with the columns that follow them added."""
+    added = table.columns[table.columns.index(WRITTEN) + 1 :]
+    begun = pl.col(WRITTEN).str.strip_chars().str.head(-1).str.strip_chars_end()  # without the last brace
+    comma = pl.when(begun == "{").then(pl.lit("")).otherwise(pl.lit(","))
+    line = pl.concat_str(begun, comma, pl.struct(added).struct.json_encode().str.slice(1))
+    return (table.select(line.str.join("\n")).item() + "\n").encode()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from starcast.reviews.ahead import map_ahead
 from starcast.reviews.blocks import TextBlock
 from starcast.reviews.delimited import Form, lines_are_rows
 from starcast.reviews.encodings import Text
-from starcast.reviews.json_lines import parse_json_lines
+from starcast.reviews.json_lines import WRITTEN, parse_json_lines
 from starcast.reviews.parameters import Reading
 from starcast.reviews.parsing import AS_RECOGNISED, Chunk, Rejected
 from starcast.reviews.stream import in_parts, read_chunks
@@ -44,7 +44,7 @@ def read_reviews(
     some names; if rows may be rejected, also the column `REJECTED`.
 
     Raises:
-        UserError: compressed Parquet, or Parquet with a name that Spark refuses.
+        UserError: Arrow, compressed Parquet, or Parquet with a name that Spark refuses.
     """
     kind, compression = kind_of(file)
     file = file.absolute()  # executors have their own working folders
@@ -60,6 +60,8 @@ def read_reviews(
         return (
             table.selectExpr("*", f"cast(null as {names[REJECTED]}) {REJECTED}") if reading.reject else table
         )
+    if kind == "arrow":
+        raise UserError(f"{file.name}: executor=spark does not read Arrow or Feather; write it as Parquet")
     schema = ", ".join(f"{name} {kind}" for name, kind in names.items())
     form = None if compression or odd else _form_of_lines(file, kind, reading)
     if form is not None:
@@ -112,7 +114,8 @@ def _parse_lines(
     """Parse lines into rows in an executor."""
     name, blocks = f"{name}, part {partition_number() + 1} of it", _blocks(batches)
     if form is None:
-        chunks = parse_json_lines(blocks, name, columns)
+        keys = [column for column in columns if column != WRITTEN]
+        chunks = parse_json_lines(blocks, name, keys, reading)
     else:
         chunks = map_ahead(replace(form, name=name).parse, blocks)
     for chunk in in_parts(chunks, name, reading):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from starcast.evaluation.scale import Scale
-from starcast.models.scored_table import add_answers
+from starcast.models.scored_table import add_answers, expected_stars
 from starcast.reviews.parquet import to_table
 from starcast.reviews.write import open_file, part_name
 from starcast.spark.reviews import partition_number
@@ -38,6 +38,6 @@ def write_part(
             reviews.columns = columns
             scored = add_answers(reviews, answers, model, scale)
             writer.write(scored)
-            rows, stars = rows + scored.height, stars + float(scored["expected_rating"].sum())
+            rows, stars = rows + scored.height, stars + expected_stars(scored)
     told = {"part": part.name, "bytes": part.stat().st_size, "rows": rows, "stars": stars}
     yield pa.RecordBatch.from_pylist([told])

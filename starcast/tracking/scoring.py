@@ -17,7 +17,7 @@ from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
 from starcast.evaluation.scale import STARS, Scale
 from starcast.models.predictor import DESCRIPTION, Predictor, trained_columns
-from starcast.models.scored_table import ScoringSummary, add_answers
+from starcast.models.scored_table import ScoringSummary, add_answers, expected_stars
 from starcast.reviews import write
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parsing import Chunk
@@ -134,7 +134,7 @@ def score_all(chunks: Iterator[Chunk], layout: Layout, loaded: LoadedModel, outp
         for chunk in chunks:
             scored = score(chunk.table, layout, loaded)
             writer.write(scored)
-            stars += float(scored["expected_rating"].sum())
+            stars += expected_stars(scored)
             progress.show("scoring the input", chunk.share, scored.height)
     return ScoringSummary(progress.count, stars / progress.count, progress.per_second())
 

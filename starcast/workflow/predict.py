@@ -1,15 +1,14 @@
 """Score a file of reviews with a registered model, chunk by chunk: the file may be larger than memory."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import polars as pl
 
-from starcast.cli.errors import UserError
-from starcast.models.scored_table import added
+from starcast.models.scored_table import PREDICTED, added
 from starcast.reviews import layouts, sources
-from starcast.reviews.layouts import Layout
+from starcast.reviews.json_lines import WRITTEN
 from starcast.reviews.sources import file_digest
 from starcast.reviews.stream import read_chunks
 from starcast.reviews.write import check_output, check_replaceable, part_name
@@ -31,21 +30,25 @@ def predict(parameters: PredictParameters) -> Path:
         version = registry.find(parameters.model)
         _say(", ".join(filter(None, (f"model {version.name} version {version.version}", version.called))))
         file = sources.locate(parameters.input).resolve()
-        chunks = read_chunks(file, parameters.reading())
+        reading = replace(parameters.reading(), written=output.suffix.lower() == ".jsonl")
+        chunks = read_chunks(file, reading)
         first = next(chunks)
-        schema = first.table.schema
+        columns = first.table.columns
+        schema = pl.Schema({name: kind for name, kind in first.table.schema.items() if name != WRITTEN})
         named, trained = (parameters.text_column, parameters.title_column), scoring.trained_on(version)
         layout, columns_read = choose_columns(list(schema), trained, *named)
-        _check_columns(schema, layout, file.name, added(trained.scale))
+        layouts.check_values(schema, layout)
+        names = added(trained.scale, schema)
+        renamed = [f"{name} as {called}" for name, called in names.items() if name != called]
         if on_spark:
             check_replaceable(output)
         check_output(output / part_name(0, output.suffix) if on_spark else output, file, schema)
         _say(*columns_read)
+        if renamed:
+            _say(f"the file has such columns itself, so these are added under others: {', '.join(renamed)}")
         loaded = scoring.load(version, parameters.trust_model_code)
         if on_spark:
-            done = score_on_spark(
-                parameters.spark_master, file, parameters.reading(), list(schema), layout, loaded, output
-            )
+            done = score_on_spark(parameters.spark_master, file, reading, columns, layout, loaded, output)
         else:
             done = scoring.score_all(chain([first], chunks), layout, loaded, output)
         # Read again for its digest, at 1 GB per second: compressed files and Parquet are not read in order.
@@ -53,10 +56,11 @@ def predict(parameters: PredictParameters) -> Path:
         runs.log_metrics({"reviews": done.reviews, "mean_expected_rating": done.mean_stars})
         said = f"{done.reviews:,} reviews scored by {version.name} version {version.version}"
         runs.describe("\n\n".join([f"{said} into {output}", *columns_read]))
-    lowest, *_, highest = trained.scale.probabilities
+    lowest, *_, highest = (names[name] for name in trained.scale.probabilities)
+    where = f"{trained.scale.noun} in {names[PREDICTED]}, probabilities in {lowest} to {highest}"
     _say(
         f"{said}, {done.per_second:,.0f} a second; their mean expected rating is {done.mean_stars:.2f}",
-        f"output: {output}; {trained.scale.noun} in predicted_rating, probabilities in {lowest} to {highest}",
+        f"output: {output}; {where}",
         *commands.where_to_look(run_id),
     )
     return output
@@ -65,10 +69,3 @@ def predict(parameters: PredictParameters) -> Path:
 def _say(*lines: str) -> None:
     for line in lines:
         print(f"predict: {line}", flush=True)
-
-
-def _check_columns(schema: pl.Schema, layout: Layout, name: str, names: Sequence[str]) -> None:
-    layouts.check_values(schema, layout)
-    taken = [column for column in names if column in schema]
-    if taken:
-        raise UserError(f"{name}: already has a column {taken[0]!r}, which predict adds; rename or remove it")

@@ -29,6 +29,7 @@ from starcast.models.predictor import Predictor
 from starcast.reviews import blocks, stream, write
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.layouts import Layout
+from starcast.reviews.parameters import Reading
 from starcast.tracking import packaging, registry, scoring
 from starcast.tracking.scoring import score
 from starcast.workflow.predict import predict
@@ -176,13 +177,76 @@ def test_progress_says_how_many_how_fast_and_how_long(
     assert capsys.readouterr().out == told
 
 
-@pytest.mark.parametrize("column", ["predicted_rating", "probability_3", "model", "model_run"])
-def test_a_column_that_would_be_overwritten_is_refused(
-    model: mlflow.MlflowClient, tmp_path: Path, column: str
+@pytest.mark.parametrize("column", ["predicted_rating", "probability_3", "model", "expected_rating"])
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_column_of_the_files_own_keeps_its_name_and_predicts_gets_another(
+    model: mlflow.MlflowClient, tmp_path: Path, column: str, ending: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "in.csv").write_text(f"text,{column}\nfine,mine\n")
-    assert f"already has a column {column!r}" in refusal(tmp_path / "in.csv", tmp_path / "out.csv")
-    assert not (tmp_path / "out.csv").exists()
+    (tmp_path / "in.csv").write_text(f"text,{column}\nfine,mine\nbad,mine\n")
+    table = scored(tmp_path / "in.csv", tmp_path / f"out.{ending}")
+    assert table[column].to_list() == ["mine", "mine"]
+    assert f"starcast_{column}" in table.columns
+    assert f"these are added under others: {column} as starcast_{column}" in capsys.readouterr().out
+
+
+def test_columns_of_one_name_are_written_with_it(model: mlflow.MlflowClient, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,text,id\n1,fine,2\n3,bad,4\n")
+    predict(PredictParameters(input=str(tmp_path / "in.csv"), output=str(tmp_path / "out.csv")))
+    header, first, _ = (tmp_path / "out.csv").read_text().splitlines()
+    assert header.startswith("id,text,id,predicted_rating,")
+    assert first.startswith("1,fine,2,")
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@pytest.mark.hypothesis  # its property stands within: `make fuzz` finds it by this
+def test_json_is_written_as_it_was_read(model: mlflow.MlflowClient, tmp_path: Path) -> None:
+    loaded = scoring.load(registry.find(MODEL))
+    layout = Layout("plain", "text", "")
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        rows=st.lists(st.dictionaries(st.text(max_size=5), ANY_JSON, max_size=4), min_size=1, max_size=6),
+        array=st.booleans(),
+    )
+    def holds(rows: list[dict[str, object]], array: bool) -> None:
+        rows = [{**row, "text": "fine"} for row in rows]
+        content = json.dumps(rows) if array else "\n".join(map(json.dumps, rows))
+        (tmp_path / "in.json").write_text(content)
+        chunks = stream.read_chunks(tmp_path / "in.json", Reading(written=True))
+        scoring.score_all(chunks, layout, loaded, tmp_path / "out.jsonl")
+        found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+        for row, given_row in zip(found, rows, strict=True):
+            added = [name for name in row if name not in given_row]
+            assert {name: value for name, value in row.items() if name not in added} == given_row
+            assert list(row)[: len(given_row)] == list(given_row)
+            assert len(added) == 10
+
+    holds()
+
+
+def test_numbers_truths_lists_and_absent_keys_stay_as_they_were(
+    model: mlflow.MlflowClient, tmp_path: Path
+) -> None:
+    lines = [
+        '{"id": 7, "price": 19.90, "ok": true, "tags": ["a", "b"], "text": "nice"}',
+        '{"id": 123456789012345678901234567890, "text": "awful", "big": 1e5, "model": null}',
+        '  { "text" : "cut \\ud83d" }  ',
+    ]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    predict(PredictParameters(input=str(tmp_path / "in.jsonl"), output=str(tmp_path / "out.jsonl")))
+    written = (tmp_path / "out.jsonl").read_text().splitlines()
+    assert [line.split('"predicted_rating"')[0] for line in written] == [
+        lines[0][:-1] + ",",
+        lines[1][:-1] + ",",
+        '{ "text" : "cut \\ufffd",',
+    ]
+    assert [json.loads(line)["starcast_model"] for line in written] == ["review-rating"] * 3
 
 
 def test_columns_named_as_the_models_own_answers_stay(model: mlflow.MlflowClient, tmp_path: Path) -> None:
