@@ -44,7 +44,7 @@ def splits_of(recipe: CleaningName, lemmas: bool) -> dict[str, pl.DataFrame]:
     """Study A's file, cleaned one way and split by the default rule."""
     reviews, judged = checked_reviews("clothing")
     cleaned = Cleaner.create(recipe, lemmas).clean(reviews["text"]).alias("cleaned")
-    assigned = assign(judged.verdicts, judged.hashes, STARS, "stratified", 0, 42)
+    assigned = assign(judged.verdicts, judged.keys, STARS, "stratified", 0, 42)
     return {name: reviews.with_columns(cleaned).filter(assigned == i) for i, name in enumerate(SPLITS)}
 
 

@@ -46,7 +46,7 @@ def load_corpus() -> Corpus:
     reviews, judged = checked_reviews("clothing", drop_duplicates=False)
     cleaner = Cleaner.create("study_a", False)
     reviews = reviews.with_columns(cleaner.clean(join_title(reviews)).alias("cleaned"))
-    assigned = assign(judged.verdicts, judged.hashes, STARS, "study_a", 0, PREPROCESSING_SEED)
+    assigned = assign(judged.verdicts, judged.keys, STARS, "study_a", 0, PREPROCESSING_SEED)
     tables = [reviews.filter(assigned == SPLITS.index(name)) for name in LEARNED_FROM]
     train, validation = (
         CorpusSplit(table["cleaned"], table["rating"].to_numpy().astype(np.int64) - 1) for table in tables

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from bench.clothing import checked_reviews
+from starcast.evaluation.scale import STARS
 from starcast.evaluation.scores import score
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
@@ -42,7 +43,8 @@ class Silent:
 def corpora(data: str, sample: int, seed: int) -> dict[str, Corpus]:
     """Return the splits of a set by the default rule, cleaned in each variant."""
     reviews, judged = checked_reviews(data)
-    assigned = assign(judged, "stratified", min(sample, int((judged.verdicts > 0).sum())), seed)
+    size = min(sample, int((judged.verdicts > 0).sum()))
+    assigned = assign(judged.verdicts, judged.keys, STARS, "stratified", size, seed)
     rows = {name: reviews.filter(assigned == SPLITS.index(name)) for name in LEARNED_FROM}
 
     def part(table: pl.DataFrame, marks: dict[str, str]) -> CorpusSplit:

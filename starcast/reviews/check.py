@@ -14,7 +14,8 @@ from starcast.cli.errors import UserError
 from starcast.evaluation.scale import Label
 from starcast.reviews.hashing import text_hashes
 from starcast.reviews.layouts import Layout, check_values
-from starcast.reviews.parameters import STRATIFIED, OnBadRows, SplitBy
+from starcast.reviews.near_duplicates import repeated, signatures
+from starcast.reviews.parameters import STRATIFIED, NearDuplicates, OnBadRows, SplitBy
 from starcast.reviews.parsing import NOTHING_REJECTED, Rejected
 from starcast.reviews.scales import RecognisedScale, recognise_scale
 from starcast.reviews.split_keys import ColumnKeys, SplitKeys, join_keys
@@ -25,12 +26,14 @@ MOST_BAD = 0.05  # share of the rows that on_bad_rows=drop drops
 MOST_VALUES = 1_000  # different ratings in a chunk: a column with more of them is another one
 # Verdicts other than a rating's rank, which is 1 or more.
 NO_TEXT, NO_RATING, BAD_RATING, UNREADABLE, DUPLICATE, NO_KEY, BAD_KEY, HELD_OUT = 0, *range(-1, -8, -1)
+NEAR_DUPLICATE = -8
 DROPPED = {
     NO_TEXT: "no text",
     NO_RATING: "no rating",
     NO_KEY: "nothing in the column that the split goes by",
     HELD_OUT: "same text as a review of the given test or validation split",
     DUPLICATE: "same text as an earlier review",
+    NEAR_DUPLICATE: "a few words differ from another review",
 }
 # Rows that are dropped as bad, in the order of the file; `row` counts from 1.
 REJECTED = {"row": pl.Int64, "reason": pl.String, "rating": pl.String, "beginning": pl.String}
@@ -85,6 +88,7 @@ class ReadRows:
         hashes: of what a model reads of each row, uint64.
         rejected: why rows are unreadable, by their position.
         keys: what they say about their splits, if the rule goes by that.
+        minima: of the words of each row, where near duplicates are looked for; uint32, (rows, 32).
     """
 
     values: Sequence[str]
@@ -92,6 +96,7 @@ class ReadRows:
     hashes: np.ndarray
     rejected: Mapping[int, Rejected] = field(default_factory=dict)
     keys: SplitKeys | None = None
+    minima: np.ndarray | None = None
 
     def counts(self) -> dict[str, int]:
         """Return how many of the rows with a text have which rating."""
@@ -139,6 +144,7 @@ def inspect(
     cleaned: pl.Series,
     rejected: Mapping[int, Rejected] = NOTHING_REJECTED,
     keys: SplitKeys | None = None,
+    near: bool = False,
 ) -> ReadRows:
     """Look at some rows once, for the checks that need all rows.
 
@@ -147,6 +153,7 @@ def inspect(
         cleaned: what a model reads of each.
         rejected: unreadable rows, by their position.
         keys: what they say about their splits.
+        near: whether near duplicates will be looked for.
 
     Raises:
         UserError: the ratings are too different to be ratings.
@@ -160,7 +167,8 @@ def inspect(
     codes = written.replace_strict(values, places).to_numpy(writable=True)
     codes[(reviews["text"].fill_null("").str.strip_chars() == "").to_numpy()] = -1
     codes[list(rejected)] = -2
-    return ReadRows(values.to_list(), codes, text_hashes(cleaned), rejected, keys)
+    minima = signatures(cleaned) if near else None
+    return ReadRows(values.to_list(), codes, text_hashes(cleaned), rejected, keys, minima)
 
 
 def conclude(
@@ -171,6 +179,7 @@ def conclude(
     scale: str = "auto",
     seen: str = "",
     split: SplitBy = STRATIFIED,
+    near_duplicates: NearDuplicates = "off",
 ) -> tuple[CheckedRows, CheckReport]:
     """Recognise the scale of the ratings, reach a verdict on all rows of a file, and find the duplicates.
 
@@ -183,6 +192,7 @@ def conclude(
         scale: as `recognise_scale` takes it.
         seen: what was recognised about the file, in words.
         split: the rule of the splits.
+        near_duplicates: whether to count, or drop, texts that differ in a few words from an earlier one.
 
     Raises:
         UserError: no scale, bad ratings (refuse), too many bad rows (drop), nothing left, or one class only.
@@ -199,14 +209,21 @@ def conclude(
     off = {BAD_RATING: f"rating not on the scale {recognised.scale}", BAD_KEY: keys.unread if keys else ""}
     rejected = _rejected(read, verdicts, off)
     _refuse_bad_rows(rejected, len(verdicts), layout, on_bad_rows)
+    given = keys.keys if keys and split.rule == "given" else None
     if drop_duplicates:
-        _mark_repeats(verdicts, hashes, keys.keys if keys and split.rule == "given" else None)
+        _mark_repeats(verdicts, hashes, given)
+    near = _near_duplicates(read, verdicts, given) if near_duplicates != "off" else None
+    notes: tuple[str, ...] = ()
+    if near is not None and near_duplicates == "drop":
+        verdicts[near] = NEAR_DUPLICATE
+    elif near is not None:
+        notes = (f"near duplicates: {len(near):,} reviews, kept; near_duplicates=drop drops them",)
     dropped = {why: int((verdicts == verdict).sum()) for verdict, why in DROPPED.items()}
     dropped |= dict(rejected["reason"].value_counts(sort=True).rows())
     ranks = enumerate(recognised.scale.labels, start=1)
     kept = {label: int((verdicts == rank).sum()) for rank, label in ranks}
     check_classes(kept)
-    report = CheckReport(seen, layout, recognised, len(verdicts), dropped, kept, rejected)
+    report = CheckReport(seen, layout, recognised, len(verdicts), dropped, kept, rejected, notes)
     return CheckedRows(verdicts, keys.keys if keys else hashes), report
 
 
@@ -236,6 +253,19 @@ def _mark_repeats(verdicts: np.ndarray, hashes: np.ndarray, given: np.ndarray | 
         usable = usable[(verdicts[usable] > 0) & (given[usable] < 2)]
     repeated = ~pl.Series(hashes[usable]).is_first_distinct().to_numpy()
     verdicts[usable[repeated]] = DUPLICATE
+
+
+def _near_duplicates(read: list[ReadRows], verdicts: np.ndarray, given: np.ndarray | None) -> np.ndarray:
+    """Return the numbers of the rows that nearly repeat an earlier one, or one of a later given split.
+
+    A given test split is left as it is.
+    """
+    usable = np.flatnonzero(verdicts > 0)
+    if given is not None:
+        usable = usable[np.argsort(-given[usable], kind="stable")]
+    minima = np.concatenate([rows.minima for rows in read if rows.minima is not None])[usable]
+    marked = usable[repeated(minima)]
+    return marked if given is None else marked[given[marked] < 2]
 
 
 def _rejected(read: list[ReadRows], verdicts: np.ndarray, off: Mapping[int, str]) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from starcast.reviews.scales import told_labels
 
 OnBadRows = Literal["refuse", "drop", "drop_any"]
 CleaningName = Literal["light", "study_a"]
+NearDuplicates = Literal["off", "report", "drop"]
 SplitRule = Literal["stratified", "hash", "given", "group", "time", "study_a"]
 Quoting = Literal["doubled", "escaped", "none"]
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
@@ -117,6 +118,9 @@ class DataParameters(ReadingParameters):
     on_bad_rows: OnBadRows = "refuse"
     """what to do about rows that cannot be read or whose rating is not on the scale: refuse the file; drop
     them if they are at most 5%; drop_any: drop them however many"""
+    near_duplicates: NearDuplicates = "off"
+    """reviews of 10 words or more that differ from an earlier one in a few words only: report how many there
+    are, or drop them"""
     cleaning: CleaningName = "light"
     """light keeps every word; study_a removes stop words, as study A did"""
     lemmas: bool = False

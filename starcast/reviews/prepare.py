@@ -4,6 +4,7 @@ A file is read and cleaned once, chunk by chunk; the texts wait on the disk, as 
 known.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ from starcast.reviews.opening import OpenFile, open_files, seen_in
 from starcast.reviews.parameters import DataParameters, SplitBy
 from starcast.reviews.parquet import RowGroups, to_table
 from starcast.reviews.parsing import Chunk
+from starcast.reviews.scripts import letters_by_script
 from starcast.reviews.split import SPLITS, assign, check_ratings, describe
 from starcast.reviews.split_keys import read_keys
 from starcast.reviews.unpack import split_address
@@ -54,12 +56,14 @@ class SplitFacts:
         digests: sum of the hashes of the rows per split.
         lengths: how many `reviews` have which `rating` and `characters`, `before` and `after` cleaning.
         beginnings: `row` (from 1) and `beginning` of the texts whose rating was bad.
+        scripts: number of letters in each script.
     """
 
     counts: np.ndarray
     digests: tuple[int, ...]
     lengths: dict[str, pl.DataFrame]
     beginnings: pl.DataFrame
+    scripts: Counter[str]
 
     @classmethod
     def total(cls, parts: Iterable["SplitFacts"]) -> "SplitFacts":
@@ -68,7 +72,8 @@ class SplitFacts:
         lengths = {when: _summed(pl.concat([part.lengths[when] for part in every])) for when in WHEN}
         digests = tuple(sum(sums) for sums in zip(*(part.digests for part in every), strict=True))
         counts = np.sum([part.counts for part in every], axis=0)
-        return cls(counts, digests, lengths, pl.concat([part.beginnings for part in every]))
+        beginnings = pl.concat([part.beginnings for part in every])
+        return cls(counts, digests, lengths, beginnings, sum((part.scripts for part in every), Counter()))
 
 
 def _summed(lengths: pl.DataFrame) -> pl.DataFrame:
@@ -109,7 +114,7 @@ def prepare_here(
     with scratch_folder() as scratch, ExitStack() as stack:
         spool = scratch / "rows.arrow"
         layout, opened = open_files(parameters, files)
-        read, rows_of_files = _spool(opened, layout, cleaner, spool)
+        read, rows_of_files = _spool(opened, layout, cleaner, spool, parameters.near_duplicates != "off")
         places, checked = place(read, layout, parameters, seen_in(opened))
         show, found, done = Progress("reviews").counted("splitting the reviews"), [], 0
         writers = [stack.enter_context(RowGroups.to(folder / f"{name}.parquet")) for name in SPLITS]
@@ -130,15 +135,17 @@ def place(
 ) -> tuple[Places, CheckReport]:
     """Decide, after every row was checked, which rows are used and in which split, or refuse the file."""
     once, told, split = parameters.split != "study_a", parameters.scale, parameters.split_by()
-    whole, checked = conclude(read, layout, parameters.on_bad_rows, once, told, seen, split)
+    whole, checked = conclude(
+        read, layout, parameters.on_bad_rows, once, told, seen, split, parameters.near_duplicates
+    )
     scale, rule, seed = checked.scale.scale, parameters.split, parameters.seed
     assigned = assign(whole.verdicts, whole.keys, scale, rule, parameters.sample_size, seed)
     notes = describe(whole.keys, assigned, rule), check_ratings(whole.verdicts, assigned, scale, rule, seed)
-    return (whole.verdicts, assigned), replace(checked, notes=tuple(chain(*notes)))
+    return (whole.verdicts, assigned), replace(checked, notes=(*checked.notes, *chain(*notes)))
 
 
 def _spool(
-    opened: Sequence[OpenFile], layout: Layout, cleaner: Cleaner, spool: Path
+    opened: Sequence[OpenFile], layout: Layout, cleaner: Cleaner, spool: Path, near: bool
 ) -> tuple[list[ReadRows], list[int]]:
     """Clean and inspect every row of the files, in order; keep the texts in record batches on the disk.
 
@@ -163,7 +170,7 @@ def _spool(
         cleaned = cleaner.clean(join_title(reviews)).alias("cleaned")
         rows = reviews.drop("rating").with_columns(cleaned).to_arrow(compat_level=pl.CompatLevel.oldest())
         keys = read_keys(chunk.table, split)
-        return rows, inspect(reviews, cleaned, chunk.rejected, keys), chunk.share
+        return rows, inspect(reviews, cleaned, chunk.rejected, keys, near), chunk.share
 
     read, show = [], Progress("reviews").counted("reading the file")
     with pa.OSFile(str(spool), "wb") as sink:
@@ -208,7 +215,8 @@ def split_batch(rows: pl.DataFrame, places: Places, labels: int) -> tuple[list[p
     for when, texts in zip(WHEN, (join_title(kept), kept["cleaned"]), strict=True):
         characters = texts.str.len_chars().cast(pl.Int64).alias("characters")
         lengths[when] = _summed(kept.select("rating", characters, pl.lit(1, pl.Int64).alias("reviews")))
-    return tables, SplitFacts(counts, tuple(map(digest_sum, tables)), lengths, beginnings)
+    scripts = letters_by_script(kept["cleaned"])
+    return tables, SplitFacts(counts, tuple(map(digest_sum, tables)), lengths, beginnings, scripts)
 
 
 def rejected_rows(checked: CheckReport, facts: SplitFacts) -> pl.DataFrame:

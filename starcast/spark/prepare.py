@@ -49,6 +49,7 @@ def prepare_on_spark(
         UserError: as there, or Spark fails, or executors cannot reach a file or the run's artifacts.
     """
     layout, opened = open_files(parameters, files)
+    near = parameters.near_duplicates != "off"
     uploads, name = uploads_of_run(), opened[0].path.name
     with spark_session(parameters.spark_master, f"starcast preprocess {name}", SETTINGS) as session:
         tables = [_rows_of(session, file, layout, parameters.reading()) for file in opened]
@@ -56,7 +57,7 @@ def prepare_on_spark(
         begins: list[dict[int, int]] = []  # the first row of each partition of each file
         ends: list[int] = []
         for rows, file in zip(tables, opened, strict=True):
-            inspecting = rows.mapInArrow(partial(_inspect, layout, cleaner, file.split), READ)
+            inspecting = rows.mapInArrow(partial(_inspect, layout, cleaner, file.split, near), READ)
             begins.append(_add_in_order(run_jobs(session.sparkContext, inspecting.collect), read))
             ends.append(sum(len(each.codes) for each in read))
         places, checked = place(read, layout, parameters, seen_in(opened))
@@ -90,14 +91,14 @@ def _rows_of(session: "SparkSession", file: OpenFile, layout: Layout, reading: R
 
 
 def _inspect(
-    layout: Layout, cleaner: Cleaner, split: SplitBy, batches: Iterable[pa.RecordBatch]
+    layout: Layout, cleaner: Cleaner, split: SplitBy, near: bool, batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     """Clean and inspect a partition's rows in an executor."""
     part = pa.array([partition_number()], pa.int32())
     for table in map(to_table, batches):
         reviews = to_reviews(table, layout)
         cleaned = cleaner.clean(join_title(reviews))
-        read = pickle.dumps(inspect(reviews, cleaned, rejected_of(table), read_keys(table, split)))
+        read = pickle.dumps(inspect(reviews, cleaned, rejected_of(table), read_keys(table, split), near))
         yield pa.RecordBatch.from_pydict({"part": part, "read": [read]})
 
 

@@ -18,6 +18,7 @@ from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import DataParameters
 from starcast.reviews.parquet import schema_of
 from starcast.reviews.prepare import length_summary, prepare_here, rejected_rows
+from starcast.reviews.scripts import script_line
 from starcast.reviews.sources import file_digest
 from starcast.reviews.split import SPLITS
 from starcast.spark.parameters import Executor, PreprocessParameters
@@ -149,7 +150,7 @@ def _preprocess(
         with runs.artifacts_of_run("splits") as folder:
             raw, checked, facts = prepare_here(parameters, files, cleaner, folder)
     counts: dict[str, list[int]] = dict(zip(SPLITS, facts.counts.tolist(), strict=True))
-    lines = checked.lines()
+    lines = [*checked.lines(), script_line(facts.scripts)]
     for name, reviews in counts.items():
         shares = " / ".join(f"{rows / sum(reviews):.1%}" for rows in reviews)
         lines.append(f"{name}: {sum(reviews):,} reviews; shares of the ratings {shares}")

@@ -165,6 +165,18 @@ def test_a_column_of_a_thousand_values_is_not_one_of_ratings() -> None:
         check_reviews(reviews_of([(f"text {i}", f"{i} euros") for i in range(1_061)]), LAYOUT)
 
 
+def test_near_duplicates_are_counted_or_dropped() -> None:
+    words = [f"word{i}" for i in range(40)]
+    text, copy = " ".join(words), " ".join(["other", *words[1:]])
+    reviews = reviews_of([(text, "5"), (copy, "5"), ("short one", "5"), ("short two", "1")])
+    read = [inspect(reviews, reviews["text"], near=True)]
+    counted = conclude(read, LAYOUT, near_duplicates="report")[1]
+    assert counted.notes == ("near duplicates: 1 reviews, kept; near_duplicates=drop drops them",)
+    verdicts, dropped = conclude(read, LAYOUT, near_duplicates="drop")
+    assert (verdicts.verdicts < 0).nonzero()[0].tolist() == [1]
+    assert dropped.dropped["a few words differ from another review"] == 1
+
+
 def test_equal_texts_are_kept_when_asked() -> None:
     kept, report = check_reviews(reviews_of([("same", "5"), ("same", "1")]), LAYOUT, drop_duplicates=False)
     assert kept.filter(text="same").height == 2
