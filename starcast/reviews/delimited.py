@@ -221,12 +221,12 @@ class Form:
             )
             if not table.to_series(-1).null_count():
                 return table
-            # Rows with more fields are refused, so the separators tell whether one has fewer.
+            # Rows with more fields are refused, so the separators outside texts tell whether one has fewer.
+            within = pl.all().str.count_matches(self.dialect.separator, literal=True).sum()
             separators = count(data, self.dialect.separator.encode())
-            if (
-                not (self.dialect.quoted and b'"' in data)
-                and separators == table.height * (len(self.columns) - 1) > 0
-            ):
+            if b'"' in data:
+                separators -= sum(each or 0 for each in table.select(within).row(0))
+            if separators == table.height * (len(self.columns) - 1) > 0:
                 return table
         return None
 
