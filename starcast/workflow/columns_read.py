@@ -6,9 +6,13 @@ Wherever file, model and user differ, a line says which column is read instead, 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import polars as pl
+
 from starcast.cli.errors import UserError
 from starcast.reviews import layouts
+from starcast.reviews.check import MOST_VALUES
 from starcast.reviews.layouts import Layout
+from starcast.reviews.scales import recognise_scale, values_text
 from starcast.tracking.scoring import Trained
 
 NO_TITLE = "none"  # value of title_column: score without the title
@@ -33,6 +37,26 @@ def choose_columns(columns: Sequence[str], trained: Trained, text: str, title: s
     text_read, text_line = _choose_text(columns, trained, text)
     title_read, title_line = _choose_title(columns, trained, title)
     return ColumnsRead(Layout("", text_read, "", title_read), [text_line, *filter(None, [title_line])])
+
+
+def other_scale(table: pl.DataFrame, trained: Trained) -> str:
+    """Return a line if ratings in a file to be scored are on another scale than the model's; else nothing.
+
+    Args:
+        table: the first rows of the file.
+    """
+    column = layouts.find(table.columns, trained.columns.rating) if trained.columns else ""
+    if not column or table[column].dtype.is_nested():
+        return ""
+    written = table[column].cast(pl.String, strict=False).fill_null("").str.strip_chars()
+    counts = dict(written.value_counts(sort=True).head(MOST_VALUES).rows())
+    try:
+        found = recognise_scale(counts, ",".join(trained.scale.names), column)
+        off = found.bad if found.other else {}
+    except UserError:  # not one of them is on the scale
+        off = counts
+    scale = f"the model answers on the scale {trained.scale}"
+    return f"column {column!r} holds other ratings ({values_text(off)}); {scale}" if off else ""
 
 
 def _choose_text(columns: Sequence[str], trained: Trained, told: str) -> tuple[str, str]:

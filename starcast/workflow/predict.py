@@ -15,7 +15,7 @@ from starcast.reviews.write import check_output, check_replaceable, part_name
 from starcast.spark.score import score_on_spark
 from starcast.spark.session import check_spark
 from starcast.tracking import commands, lineage, registry, resumption, runs, scoring
-from starcast.workflow.columns_read import choose_columns
+from starcast.workflow.columns_read import choose_columns, other_scale
 from starcast.workflow.predict_parameters import PredictParameters
 
 
@@ -43,7 +43,9 @@ def predict(parameters: PredictParameters) -> Path:
         if on_spark:
             check_replaceable(output)
         check_output(output / part_name(0, output.suffix) if on_spark else output, file, schema)
-        _say(*columns_read)
+        lines = [f"reads {file.name}, {first.seen}"] if first.seen else []
+        lines += [*columns_read, *filter(None, [other_scale(first.table, trained)])]
+        _say(*lines)
         if renamed:
             _say(f"the file has such columns itself, so these are added under others: {', '.join(renamed)}")
         loaded = scoring.load(version, parameters.trust_model_code)
@@ -55,7 +57,7 @@ def predict(parameters: PredictParameters) -> Path:
         lineage.log_dataset(schema, done.reviews, file.name, file_digest(file), str(file), "input")
         runs.log_metrics({"reviews": done.reviews, "mean_expected_rating": done.mean_stars})
         said = f"{done.reviews:,} reviews scored by {version.name} version {version.version}"
-        runs.describe("\n\n".join([f"{said} into {output}", *columns_read]))
+        runs.describe("\n\n".join([f"{said} into {output}", *lines]))
     lowest, *_, highest = (names[name] for name in trained.scale.probabilities)
     where = f"{trained.scale.noun} in {names[PREDICTED]}, probabilities in {lowest} to {highest}"
     _say(

@@ -10,7 +10,7 @@ from starcast.cli.errors import UserError
 from starcast.reviews.layouts import Layout
 from starcast.tracking import registry, scoring
 from starcast.tracking.scoring import Trained
-from starcast.workflow.columns_read import choose_columns
+from starcast.workflow.columns_read import choose_columns, other_scale
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.predict import predict
 from starcast.workflow.predict_parameters import PredictParameters
@@ -55,6 +55,22 @@ def test_a_column_that_is_spelled_a_little_otherwise_is_the_same() -> None:
         ("Comment", ""),
         ["reads 'Comment' as the text (the model was trained on 'comment')"],
     )
+
+
+@pytest.mark.parametrize(
+    ("ratings", "line"),
+    [
+        (["1", "5", "", None, "4.0"], ""),
+        (
+            ["7", "9"],
+            "column 'stars' holds other ratings ('7': 1, '9': 1); the model answers on the scale 1-5",
+        ),
+        (["5", "10"], "column 'stars' holds other ratings ('10': 1); the model answers on the scale 1-5"),
+    ],
+)
+def test_ratings_on_another_scale_than_the_model_s_are_said(ratings: list[str | None], line: str) -> None:
+    assert other_scale(pl.DataFrame({"comment": "fine", "stars": ratings}), SHOP) == line
+    assert other_scale(pl.DataFrame({"comment": ["fine"]}), SHOP) == ""
 
 
 def test_another_layout_is_read_with_a_word() -> None:
