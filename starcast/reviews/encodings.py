@@ -14,6 +14,7 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
+WIDE = ("utf-16", "utf-32")  # of two or four bytes a character
 MANY_ZEROS = 0.3  # of every second byte: characters of two bytes, since text has none
 UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")  # no characters in cp1252
 WESTERN = 0.25  # of all letters, at most, have an accent in a Western language
@@ -41,9 +42,9 @@ class Text:
         """Recognise the encoding by its mark, if the user does not tell it.
 
         Raises:
-            UserError: UTF-16 without a mark.
+            UserError: UTF-16 without a mark; later, UTF-16 or UTF-32 that lacks a byte.
         """
-        self._source, self._held = source, b""
+        self._source, self._name, self._held = source, name, b""
         while len(self._held) < 1024 and (data := source.read(1024)):
             self._held += data
         mark = next((mark for mark in MARKS if self._held.startswith(mark)), b"")
@@ -86,7 +87,13 @@ class Text:
             recoded = self._recoded(data) if self._decoder else data
             if recoded:
                 return recoded
-        return self._recoded(b"", final=True) if self._decoder else b""
+        if self._decoder is None:
+            return b""
+        if self._decoder.getstate()[0] and self.encoding.startswith(WIDE):
+            # Everything behind a byte that is missing was read as other characters: no row can be blamed.
+            what = f"damaged: a byte of its {spelling(self.encoding)} characters is missing"
+            raise UserError(f"{self._name}: {what}; fetch or write the file again")
+        return self._recoded(b"", final=True)
 
     def _recoded(self, data: bytes, final: bool = False) -> bytes:
         assert self._decoder is not None, "only for other encodings than UTF-8"
@@ -151,6 +158,8 @@ def spelling(encoding: str) -> str:
 
 def encoding_advice(data: bytes, encoding: str) -> str:
     """Return what to do about bytes that are not in the encoding of a file."""
+    if encoding.startswith(WIDE):
+        return "mend the line"
     if encoding != "utf-8":
         return "pass its own encoding, e.g. encoding=cp1252"
     likely = likely_encoding(data)

@@ -69,6 +69,7 @@ def _gathered(batches: Batches) -> Iterator[tuple[pl.DataFrame, float]]:
     held = list[pa.RecordBatch]()
     share = 0.0
     for batch, share in batches:
+        batch.validate(full=True)  # otherwise Arrow trusts the file that its texts are UTF-8
         held.append(batch)
         if sum(each.nbytes for each in held) > LARGE or sum(each.num_rows for each in held) >= MANY:
             yield to_table(*held), share

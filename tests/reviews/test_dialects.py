@@ -214,6 +214,16 @@ def test_text_of_another_script_is_not_called_western(tmp_path: Path) -> None:
     assert "encoding=cp1251" in said
 
 
+@pytest.mark.parametrize("reject", [False, True])
+def test_utf_16_that_lacks_a_byte_is_refused_even_if_bad_rows_may_be_dropped(
+    tmp_path: Path, reject: bool
+) -> None:
+    content = table([HEADER, *PLAIN]).encode("utf-16")
+    for place in (len(content) // 2, len(content) - 1):
+        with pytest.raises(UserError, match="a byte of its UTF-16 characters is missing"):
+            read(tmp_path / "a.csv", content[:place] + content[place + 1 :], Reading(reject=reject))
+
+
 def test_utf_16_without_a_mark_is_refused_with_its_name(tmp_path: Path) -> None:
     content = table([HEADER, *PLAIN])
     for encoding in ("utf-16-le", "utf-16-be"):

@@ -82,6 +82,11 @@ def test_bytes_that_are_not_utf_8_are_named_or_rejected(tmp_path: Path) -> None:
     assert chunk.rejected == {1: ("not UTF-8", "caf\ufffd")}
 
 
+def test_text_that_is_damaged_is_refused(tmp_path: Path) -> None:
+    damaged = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\4\0\0\0"), pa.py_buffer(b"caf\xe9"))
+    assert "not readable as parquet" in refusal(parquet(tmp_path / "a.parquet", text=damaged, rating=["5"]))
+
+
 def test_pictures_beside_the_text_stay_bytes(tmp_path: Path) -> None:
     path = parquet(tmp_path / "a.parquet", text=["fine"] * 3, image=[b"\xff\xd8\xff\xe0"] * 3)
     assert read_table(path).schema == {"text": pl.String, "image": pl.Binary}

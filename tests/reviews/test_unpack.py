@@ -66,7 +66,11 @@ def refusal(path: Path) -> str:
         "a.gz",
     ],
 )
-@pytest.mark.parametrize("content", [CSV, JSON_LINES, parquet(), gzip.compress(CSV)])
+@pytest.mark.parametrize(
+    "content",
+    [CSV, JSON_LINES, parquet(), gzip.compress(CSV)],
+    ids=["csv", "json lines", "parquet", "gzip"],
+)
 def test_a_name_that_lies_or_says_nothing_changes_nothing(tmp_path: Path, name: str, content: bytes) -> None:
     assert_frame_equal(read_table(written(tmp_path / name, content)), TABLE)
 
@@ -100,6 +104,7 @@ def test_the_kind_of_text_is_told_by_its_content(tmp_path: Path) -> None:
         (gzip.compress(b"a" * 257 + b"ustar\x0000"), "a tar archive; unpack it"),
         (zipped(a_csv_zip=zipped(a_csv=CSV)), "packed twice; unpack it once yourself"),
     ],
+    ids=["html", "git lfs", "sqlite", "pdf", "bzip2", "gzip twice", "tar", "zip twice"],
 )
 def test_what_is_no_table_is_named(tmp_path: Path, content: bytes, phrase: str) -> None:
     assert phrase in refusal(written(tmp_path / "reviews.csv", content))
