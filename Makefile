@@ -10,7 +10,7 @@ install:  ## install what jobs and tests need into the active environment (for -
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 pyproject.toml
 requirements:  ## compile the exact requirements of jobs, and of tests, from pyproject.toml (Python 3.11 and 3.12)
 	$(COMPILE) --output-file requirements.txt
-	$(COMPILE) --extra test --extra server --constraint requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) --extra test --extra server --extra excel --constraint requirements.txt --output-file requirements-dev.txt
 
 check:  ## format, lint, types
 	ruff format --check . && ruff check . && mypy

@@ -105,7 +105,7 @@ class DataParameters(ReadingParameters):
 
     group: ClassVar = "Data"
     data: str = "sample"
-    """sample, clothing, or a path to CSV, TSV, JSON lines or Parquet (also .gz, .zip, .zst)"""
+    """sample, clothing, or a path to CSV, TSV, JSON, Parquet, Arrow or Excel (also .gz, .zip, .zst)"""
     text_column: str = ""
     """column of the text; empty: recognised from the column names"""
     rating_column: str = ""
