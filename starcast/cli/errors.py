@@ -6,7 +6,10 @@ SECRETS = (
     (re.compile(r"(https?://)[^/\s]*@"), r"\1"),
     # A database password may contain a slash.
     (re.compile(r"((?<!http)(?<!https)://)[^/\s:@]*(?::\S*)?@"), r"\1"),
-    (re.compile(r"([?&]\w*(?:password|token|secret)\w*=)[^&\s'\"]*", re.IGNORECASE), r"\1..."),
+    (
+        re.compile(r"([?&][\w-]*(?:password|token|secret|signature|credential|key)[\w-]*=)[^&\s'\"]*", re.I),
+        r"\1...",
+    ),
 )
 
 

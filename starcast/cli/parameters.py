@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from starcast.cli.errors import UserError
+from starcast.cli.errors import UserError, without_secrets
 
 
 class Parameters(BaseModel):
@@ -30,7 +30,7 @@ class Parameters(BaseModel):
 
     def as_text(self) -> dict[str, str]:
         """Return the parameters in the form of `mlflow run`: every value as text."""
-        return {name: _text(value) for name, value in self.model_dump(by_alias=True).items()}
+        return {name: without_secrets(_text(value)) for name, value in self.model_dump(by_alias=True).items()}
 
 
 LAUNCHER = "STARCAST_COMMAND"  # set by `run.py`: the command that starts it

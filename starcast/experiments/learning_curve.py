@@ -1,7 +1,6 @@
 """Fit families on growing samples of a training set: where does each level off, does one overtake another?"""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from starcast.models.catalogue import FAMILIES
 from starcast.models.sampling import count_ratings, neighbours_taken
 from starcast.reports.page import Report
 from starcast.reports.table import plain
+from starcast.reviews.remote import name_of
 from starcast.reviews.split import nested_order, smallest_with_all
 from starcast.tracking import commands, runs
 from starcast.workflow import prepare
@@ -30,7 +30,7 @@ def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
     Raises:
         UserError: a size is impossible with these reviews, or a family refuses the sampling or its settings.
     """
-    name = f"learning curve of {', '.join(parameters.families)} on {Path(parameters.data).name}"
+    name = f"learning curve of {', '.join(parameters.families)} on {name_of(parameters.data)}"
     with runs.step_run("learning-curve", parameters.as_text(), name) as run_id:
         runs.describe("The fits are under way.")
         prepared = prepare.prepare_once(parameters.data_parameters())
@@ -38,7 +38,7 @@ def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
         jobs = _jobs(parameters, ground)
         fits = [_measured(fitting, parameters, ground) for fitting in fit_all(jobs, ground, "learning-curve")]
         found = learning_curves(fits, ground.test_ratings, parameters.metric, parameters.seed, ground.scale)
-        report = report_of(found, Path(parameters.data).name, _facts(parameters, ground))
+        report = report_of(found, name_of(parameters.data), _facts(parameters, ground))
         _log(report, found)
     print(f"\n{short_table(found).text()}\n")
     for line in (*report.answer, *commands.where_to_look(run_id)):

@@ -1,7 +1,6 @@
 """Compare samplings and decisions for imbalanced classes: several fits of each on one split, one report."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from starcast.experiments.fits import ExperimentData, fit_all
 from starcast.experiments.parameters import SamplingParameters
@@ -12,6 +11,7 @@ from starcast.models.sampling import count_ratings, neighbours_taken
 from starcast.reports import files
 from starcast.reports.page import Report
 from starcast.reports.table import plain
+from starcast.reviews.remote import name_of
 from starcast.tracking import commands, runs
 from starcast.workflow import prepare
 from starcast.workflow.fit_process import FitJob
@@ -23,14 +23,14 @@ def run_sampling(parameters: SamplingParameters) -> SamplingScores:
     Raises:
         UserError: a variant is impossible with these reviews or with a family.
     """
-    name = f"sampling of {', '.join(parameters.families)} on {Path(parameters.data).name}"
+    name = f"sampling of {', '.join(parameters.families)} on {name_of(parameters.data)}"
     with runs.step_run("sampling", parameters.as_text(), name) as run_id:
         runs.describe("The fits are under way.")
         prepared = prepare.prepare_once(parameters.data_parameters())
         ground = ExperimentData.lay(prepared, parameters.metric, parameters.decisions)
         jobs = _jobs(parameters, ground)
         scored = score_all(list(fit_all(jobs, ground, "sampling")), ground, parameters.seed)
-        report = report_of(scored, Path(parameters.data).name)
+        report = report_of(scored, name_of(parameters.data))
         _log(report, scored, name)
     for line in (*report.answer, *commands.where_to_look(run_id)):
         print(f"sampling: {plain(line)}", flush=True)

@@ -42,7 +42,7 @@ class Reading:
     """
 
     separator: str = ""
-    quoting: Quoting | Literal[""] = ""
+    quoting: Literal[Quoting, ""] = ""
     encoding: str = ""
     reject: bool = False
     may_reject: bool = False
@@ -89,7 +89,7 @@ class ReadingParameters(Parameters):
     group: ClassVar = "Text files"
     separator: Annotated[str, AfterValidator(_check_separator)] = ""
     """between fields: comma, semicolon, tab, pipe, or a character; empty: recognised from the rows"""
-    quoting: Quoting | Literal[""] = ""
+    quoting: Literal[Quoting, ""] = ""
     """quotes within quoted fields: doubled; escaped by a backslash; none: a quote is part of the text;
     empty: recognised from the rows"""
     encoding: Annotated[str, AfterValidator(_check_encoding)] = ""
@@ -105,7 +105,8 @@ class DataParameters(ReadingParameters):
 
     group: ClassVar = "Data"
     data: str = "sample"
-    """sample, clothing, or a path to CSV, TSV, JSON, Parquet, Arrow or Excel (also .gz, .zip, .zst)"""
+    """sample, clothing, or a path or address (https://, s3://, gs://, hf://) of delimited text, JSON,
+    Parquet, Arrow or Excel (also .gz, .zip, .zst)"""
     text_column: str = ""
     """column of the text; empty: recognised from the column names"""
     rating_column: str = ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from starcast.cli.errors import UserError
 from starcast.reviews.parameters import DataParameters
+from starcast.reviews.remote import fetch, is_address
 from starcast.reviews.unpack import split_address
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def locate_files(parameters: DataParameters) -> dict[str, Path]:
 
 
 def locate(data: str, parameter: str = "data") -> Path:
-    """Return the file that `data` names: `sample`, `clothing` (downloaded on first use) or a path.
+    """Return the file that `data` names: `sample`, `clothing`, a path, or an address to fetch.
 
     Raises:
         UserError: the file is missing, or the download failed or is not the expected file.
@@ -42,6 +43,8 @@ def locate(data: str, parameter: str = "data") -> Path:
         return SAMPLE
     if data == "clothing":
         return CLOTHING if CLOTHING.exists() else download_clothing(CLOTHING)
+    if is_address(data):
+        return fetch(data, parameter)
     path = Path(data).expanduser()
     if not split_address(path)[0].is_file():
         kind = "is a folder, not a file" if path.is_dir() else "no such file"

@@ -1,12 +1,11 @@
 """The main job on one data set: preprocess, search, compare the trials, judge the candidate (dry run)."""
 
-from pathlib import Path
-
 from starcast.cli.errors import UserError
 from starcast.comparison.compare import compare_runs
 from starcast.comparison.parameters import CompareParameters
 from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.promote import promote
+from starcast.reviews.remote import name_of
 from starcast.tracking import history, runs
 from starcast.workflow.candidate import Candidate
 from starcast.workflow.search_parameters import MainParameters, TuneParameters
@@ -15,7 +14,7 @@ from starcast.workflow.tune import tune
 
 def run_main(parameters: MainParameters) -> Candidate:
     """Run the steps as children of one run and return the candidate."""
-    with runs.step_run("main", parameters.as_text(), f"main {Path(parameters.data).name}"):
+    with runs.step_run("main", parameters.as_text(), f"main {name_of(parameters.data)}"):
         fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)))
         trials = f"tags.`mlflow.parentRunId` = '{history.search_of(fitted.run_id).info.run_id}'"
         compare_runs(CompareParameters.model_validate({"filter": trials, "split": "val"}))

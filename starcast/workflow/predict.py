@@ -9,6 +9,7 @@ import polars as pl
 from starcast.models.scored_table import PREDICTED, added
 from starcast.reviews import layouts, sources
 from starcast.reviews.json_lines import WRITTEN
+from starcast.reviews.remote import name_of
 from starcast.reviews.sources import file_digest
 from starcast.reviews.stream import read_chunks
 from starcast.reviews.write import check_output, check_replaceable, part_name
@@ -25,7 +26,7 @@ def predict(parameters: PredictParameters) -> Path:
     if on_spark:
         check_spark(parameters.spark_master)
     output = Path(parameters.output).expanduser().resolve()
-    with runs.step_run("predict", parameters.as_text(), f"predict {Path(parameters.input).name}") as run_id:
+    with runs.step_run("predict", parameters.as_text(), f"predict {name_of(parameters.input)}") as run_id:
         resumption.close_abandoned(keep=run_id)  # runs of killed processes
         version = registry.find(parameters.model)
         _say(", ".join(filter(None, (f"model {version.name} version {version.version}", version.called))))

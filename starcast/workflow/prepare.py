@@ -18,6 +18,7 @@ from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import DataParameters
 from starcast.reviews.parquet import schema_of
 from starcast.reviews.prepare import length_summary, prepare_here, rejected_rows
+from starcast.reviews.remote import name_of
 from starcast.reviews.scripts import script_line
 from starcast.reviews.sources import file_digest
 from starcast.reviews.split import SPLITS
@@ -80,7 +81,7 @@ def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:
     """Preprocess as a separate step or, unless `anew`, reuse the finished run that did the same before."""
     if _on_spark(parameters):
         check_spark(parameters.spark_master)
-    name = f"preprocess {Path(parameters.data).name}"
+    name = f"preprocess {name_of(parameters.data)}"
     with runs.step_run("preprocess", parameters.as_text(), name) as run_id:
         files = sources.locate_files(parameters)
         cleaner = clean.Cleaner.create(parameters.cleaning, parameters.lemmas)

@@ -1,7 +1,6 @@
 """Search families and settings, then fit the best again, evaluate and register it."""
 
-from pathlib import Path
-
+from starcast.reviews.remote import name_of
 from starcast.search.progress import say
 from starcast.spark.session import check_spark
 from starcast.tracking import commands, resumption, runs, store
@@ -45,7 +44,7 @@ def _continue(parameters: TuneParameters, parent_id: str, finished: Finished) ->
 def _name(parameters: TuneParameters) -> str:
     few = len(parameters.families) <= 2
     families = ", ".join(parameters.families) if few else f"{len(parameters.families)} families"
-    return f"tune {families} on {Path(parameters.data).name}, {parameters.max_trials} trials"
+    return f"tune {families} on {name_of(parameters.data)}, {parameters.max_trials} trials"
 
 
 def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished) -> Candidate:
