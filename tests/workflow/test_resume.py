@@ -130,7 +130,7 @@ def test_another_data_set_or_space_is_refused(
     refuse_unless_still_interrupted(client, interrupted)
     run_id, before = interrupted.search_id(), contents(client, trials_of(client, interrupted.search_id()))
     said = mistake(monkeypatch, capsys, folder, resume=run_id, data="others.csv")
-    assert "(data is reviews.csv, not others.csv)" in said
+    assert f"(data is {folder / 'reviews.csv'}, not {folder / 'others.csv'})" in said
     said = mistake(monkeypatch, capsys, folder, resume="latest", families="gru_1", max_trials="6")
     assert "families is logistic_regression, not gru_1" in said
     assert f"max_trials is {TRIALS}, not 6" in said
@@ -146,13 +146,14 @@ def test_a_file_that_changed_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     refuse_unless_still_interrupted(client, interrupted)
-    elsewhere = folder / "elsewhere"
-    elsewhere.mkdir()
-    shutil.copy(folder / "others.csv", elsewhere / "reviews.csv")
-    mlflow.set_tracking_uri(uri_of(folder))
-    monkeypatch.setattr(sys.modules[__name__], "uri_of", lambda _: f"sqlite:///{folder / 'mlflow.db'}")
-    said = mistake(monkeypatch, capsys, elsewhere, resume=interrupted.search_id())
-    assert "data reviews.csv: not the file that" in said
+    file = folder / "reviews.csv"
+    content = file.read_bytes()
+    shutil.copy(folder / "others.csv", file)
+    try:
+        said = mistake(monkeypatch, capsys, folder, resume=interrupted.search_id())
+    finally:
+        file.write_bytes(content)
+    assert f"data {file}: not the file that" in said
     assert "RUNNING" not in {run.info.status for run in client.search_runs(["0"])}
 
 
