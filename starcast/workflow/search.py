@@ -8,8 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from starcast.cli.errors import UserError
 from starcast.cli.processes import scratch_folder
+from starcast.evaluation.scale import Scale
 from starcast.models.corpus import Corpus
 from starcast.models.family import ModelSpec, Settings, split_choices
 from starcast.models.sampling import count_ratings, sampling_note
@@ -47,7 +50,10 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
     prepared.check_score("decision_metric", parameters.decision_metric)
     train, validation = map(prepared.split, LEARNED_FROM)
     corpus = Corpus.stored(train, validation, prepared.scale)
-    notes, engine = _sampling_notes(parameters, corpus), parameters.chosen_engine()
+    notes, engine = (
+        _sampling_notes(parameters, corpus.train.ratings, corpus.scale),
+        parameters.chosen_engine(),
+    )
     with scratch_folder() as scratch, _session(parameters) as session:
         carried = session.sparkContext.defaultParallelism if session else carried_workers()
         workers = min(parameters.workers or carried, missing)
@@ -82,14 +88,16 @@ def _session(parameters: TuneParameters) -> AbstractContextManager[Any]:
     return spark_session(parameters.spark_master, f"starcast {parameters.data}", once)
 
 
-def _sampling_notes(parameters: TuneParameters, corpus: Corpus) -> list[str]:
+def _sampling_notes(parameters: TuneParameters, ratings: np.ndarray, scale: Scale) -> list[str]:
     """Return what a user should know about the samplings of a search.
+
+    Args:
+        ratings: of the training split, as index from 0.
 
     Raises:
         UserError: a trial is bound to fail: a family does not support a sampling, or it needs more reviews.
     """
-    scale, options = corpus.scale, parameters.trial_options()
-    counts = count_ratings(corpus.train.ratings, len(scale))
+    options, counts = parameters.trial_options(), count_ratings(ratings, len(scale))
     samplings = {name for family in parameters.families for name in parameters.samplings_of(family)}
     notes = {
         name: sampling_note(counts, replace(options, sampling=name), scale) for name in sorted(samplings)

@@ -254,8 +254,9 @@ def kept_by_hand(rows: list[Row]) -> list[int]:
     seen, kept = set(), []
     for number, (text, rating) in enumerate(rows):
         good = text and text.strip() and rating in ("1", "2.0", " 5", "5")
-        if good and text not in seen:
-            seen.add(text)
+        read = (text or "").split()  # of these letters, what a model reads
+        if good and tuple(read) not in seen:
+            seen.add(tuple(read))
             kept.append(number)
     return kept
 

@@ -82,7 +82,7 @@ def test_aliases_follow_promotions_and_rollbacks(model: mlflow.MlflowClient) -> 
         ("promotion", "1", "5"),
     ]
     described = model.get_registered_model(NAME).description
-    assert described.startswith("Predicts a review's 1-5 stars")
+    assert described.startswith("Predicts a review's rating")
     assert "| rollback | version 4 | version 3 | me | worse | [run-r](#/runs/run-r) |" in described
 
 

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from starcast.cli.parameters import parse_logged
-from starcast.tracking.commands import where_to_look
+from starcast.tracking.commands import option, where_to_look
 from starcast.tracking.runs import parameters_of
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.train import train
@@ -227,7 +227,9 @@ def test_printed_commands_work_as_printed(
     said = capsys.readouterr().out
     promoting = printed_command(said, "judge it against the champion")
     assert "Version 4 of review-rating " in in_a_shell(promoting, elsewhere)
-    scoring = printed_command(said, "score reviews (the sample; a file of yours with input)")
+    scoring = printed_command(
+        said, f"score reviews (the bundled sample; add {option('input', 'FILE')} for yours)"
+    )
     given = f"{scoring} --input={tmp_path / 'reviews.csv'} --output={tmp_path / 'scored.csv'}"
     assert "300 reviews scored by review-rating version 4" in in_a_shell(given, elsewhere)
     note = fitted_store.get_run(fitted.run_id).data.tags["mlflow.note.content"]

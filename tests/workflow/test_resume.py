@@ -179,14 +179,14 @@ def finished(
 
 
 def test_a_resumed_search_ends_with_all_its_trials(
-    client: mlflow.MlflowClient, interrupted: Watched, finished: tuple[Watched, dict[int, object]]
+    client: mlflow.MlflowClient,
+    interrupted: Watched,
+    folder: Path,
+    finished: tuple[Watched, dict[int, object]],
 ) -> None:
     search, before = finished
-    run_id = interrupted.search_id()
-    assert (
-        f"continuing search {run_id} of reviews.csv: {len(before)} of {TRIALS} trials are done"
-        in search.output
-    )
+    run_id, file = interrupted.search_id(), folder / "reviews.csv"
+    assert f"continuing search {run_id} of {file}: {len(before)} of {TRIALS} trials are done" in search.output
     assert_is_done(client, run_id, TRIALS)
     after = contents(client, ended_trials(client, run_id))
     assert {number: after[number] for number in before} == before

@@ -9,6 +9,7 @@ import pytest
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import parse, resumed
 from starcast.evaluation.names import LOWER_IS_BETTER, SCORES
+from starcast.evaluation.scale import STARS
 from starcast.models.catalogue import FAMILIES
 from starcast.search.trial_worker import TrialOptions
 from starcast.search.trials import Proposal, Trial
@@ -181,17 +182,17 @@ def test_known_points_go_through_every_sampling_by_turns() -> None:
 def test_a_search_says_before_it_begins_which_samplings_want_for_neighbours() -> None:
     few, single = (np.repeat(np.arange(5), counts) for counts in ((9, 9, 4, 9, 20), (9, 9, 1, 9, 20)))
     for searched in ("none,random_under", "none,random_over", "search", "default"):
-        assert _sampling_notes(made(f"sampling={searched}"), single) == []
+        assert _sampling_notes(made(f"sampling={searched}"), single, STARS) == []
     for searched in ("smote", "none,smote", "random_under,none,adasyn"):
         parameters = made(f"sampling={searched}", "families=gru_1,logistic_regression")
         with pytest.raises(
             UserError, match=r"^sampling (smote|adasyn): rating 3 has 1 review in the training"
         ):
-            _sampling_notes(parameters, single)
-        assert _sampling_notes(parameters, np.repeat(np.arange(5), (9, 9, 6, 9, 20))) == []
-        [note] = _sampling_notes(parameters, few)
+            _sampling_notes(parameters, single, STARS)
+        assert _sampling_notes(parameters, np.repeat(np.arange(5), (9, 9, 6, 9, 20)), STARS) == []
+        [note] = _sampling_notes(parameters, few, STARS)
         assert "(3 instead of 5 neighbours; rating 3 has too few reviews in the training split: 4)" in note
-    assert _sampling_notes(made("sampling=none,smote", "neighbours=3"), few) == []
+    assert _sampling_notes(made("sampling=none,smote", "neighbours=3"), few, STARS) == []
 
 
 def test_a_list_of_batch_sizes_is_searched_where_there_are_batches() -> None:

@@ -153,7 +153,7 @@ def test_the_experiment_says_what_it_is_about_and_leads_to_its_runs_and_the_regi
 ) -> None:
     page.goto(f"{site.address}/#/experiments")
     row = page.get_by_role("row").filter(has=page.get_by_role("link", name="reviews", exact=True))
-    expect(row).to_contain_text("Learns a review's 1-5 stars")
+    expect(row).to_contain_text("Learns a review's rating")
     row.get_by_role("link", name="reviews", exact=True).click()
     # MLflow's own word on prompts and traces, at a first visit.
     page.get_by_role("button", name="Got it").click()
@@ -239,7 +239,7 @@ def test_the_comparison_is_a_page_to_read(page: Page, site: Site) -> None:
 
 def test_the_registry_says_what_the_model_is_for_and_who_was_champion_when(page: Page, site: Site) -> None:
     page.goto(f"{site.address}/#/models/review-rating")
-    expect(page.get_by_text("Predicts a review's 1-5 stars from its text.")).to_be_visible()
+    expect(page.get_by_text("Predicts a review's rating from its text.")).to_be_visible()
     expect(page.get_by_role("heading", name="Champions")).to_be_visible()
     expect(page.get_by_role("cell", name=re.compile("^f1_macro 0"))).to_be_visible()  # why
     expect(page.get_by_text("@ champion").first).to_be_visible()
