@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from starcast.cli.errors import UserError
 from starcast.reviews.layouts import Layout, recognise, require
 from starcast.reviews.parameters import DataParameters, SplitBy
 from starcast.reviews.parsing import Chunk
@@ -49,6 +50,8 @@ def open_files(parameters: DataParameters, files: Mapping[str, Path]) -> tuple[L
     for parameter, file in zip(files, opened, strict=True):
         for column in (layout.text, layout.rating, layout.title):
             require(parameter, column, file.first.table.columns)
+            if f"{column}_duplicated_0" in file.first.table.columns:  # as Polars calls the second
+                raise UserError(f"{file.path.name}: two columns {column!r}; rename the one that is not meant")
     return layout, opened
 
 

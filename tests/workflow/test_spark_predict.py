@@ -183,6 +183,9 @@ def test_progress_says_how_many_tasks_are_done(
 def test_parquet_that_spark_does_not_take_is_refused(
     session: "SparkSession", tmp_path: Path, name: str, why: str
 ) -> None:
+    pl.DataFrame({"text": ["fine"]}).write_parquet(tmp_path / "plain")
+    content = (tmp_path / "plain").read_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     with pytest.raises(UserError, match=why):
         read_reviews(session, tmp_path / name, ["text"])
 
