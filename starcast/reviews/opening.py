@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+import polars as pl
+
 from starcast.cli.errors import UserError
 from starcast.reviews.layouts import Layout, recognise, require
 from starcast.reviews.parameters import DataParameters, SplitBy
@@ -52,7 +54,18 @@ def open_files(parameters: DataParameters, files: Mapping[str, Path]) -> tuple[L
             require(parameter, column, file.first.table.columns)
             if f"{column}_duplicated_0" in file.first.table.columns:  # as Polars calls the second
                 raise UserError(f"{file.path.name}: two columns {column!r}; rename the one that is not meant")
+            if column and file.first.table[column].dtype == pl.String:
+                _check_objects(file.first.table[column], file.path.name)
     return layout, opened
+
+
+def _check_objects(values: pl.Series, name: str) -> None:
+    """Raise a UserError if most of the first values are JSON objects, whose keys would be read as words."""
+    texts = values.drop_nulls()
+    objects = texts.filter(texts.str.contains(r'^\{".*\}$'))
+    if 2 * len(objects) > len(texts):
+        what = f"column {values.name!r} holds objects, such as {objects[0][:60]}"
+        raise UserError(f"{name}: {what}; give the part that is meant a column of its own, and name that")
 
 
 def seen_in(opened: list[OpenFile]) -> str:

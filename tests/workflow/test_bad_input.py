@@ -68,6 +68,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "empty file": (b"", "the file is empty"),
     "header only": (b"text,rating\n", "a header and no rows"),
     "missing column": (b"words,stars\ngood,5\n", "name yours with text_column and rating_column"),
+    "objects": (b'text,rating\n"{""body"": ""good""}",5\n', "column 'text' holds objects, such as"),
     "two ratings": (b"text,rating,rating\ngood,5,1\n", "two columns 'rating'; rename"),
     "one class": (one_class().encode(), "only rating 5"),
     "two in a class": (two_in_a_class().encode(), "rating 2: 2 reviews, at least 5"),
