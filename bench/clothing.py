@@ -11,8 +11,9 @@ import polars as pl
 from starcast.evaluation.scale import STARS
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.texts import Sequences
-from starcast.reviews.check import CheckedRows, conclude, inspect, to_reviews
+from starcast.reviews.check import CheckedRows, conclude
 from starcast.reviews.clean import Cleaner, join_title
+from starcast.reviews.inspection import inspect, to_reviews
 from starcast.reviews.layouts import recognise
 from starcast.reviews.sources import locate
 from starcast.reviews.split import LEARNED_FROM, SPLITS, assign

@@ -29,7 +29,8 @@ import pyarrow as pa
 
 from starcast.cli.errors import UserError
 from starcast.reviews import blocks
-from starcast.reviews.check import conclude, inspect, to_reviews
+from starcast.reviews.check import conclude
+from starcast.reviews.inspection import inspect, to_reviews
 from starcast.reviews.layouts import recognise
 from starcast.reviews.parameters import DataParameters
 from starcast.reviews.stream import read_chunks

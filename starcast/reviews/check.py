@@ -4,29 +4,35 @@ Each row gets a verdict of one byte, so that a file of any size can be checked c
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.scale import Label
-from starcast.reviews.hashing import text_hashes
-from starcast.reviews.layouts import Layout, check_values
-from starcast.reviews.near_duplicates import repeated, signatures
+from starcast.reviews.inspection import (
+    BAD_KEY,
+    BAD_RATING,
+    DUPLICATE,
+    HELD_OUT,
+    NEAR_DUPLICATE,
+    NO_KEY,
+    NO_RATING,
+    NO_TEXT,
+    UNREADABLE,
+    ReadRows,
+)
+from starcast.reviews.layouts import Layout
+from starcast.reviews.near_duplicates import repeated
 from starcast.reviews.parameters import STRATIFIED, NearDuplicates, OnBadRows, SplitBy
-from starcast.reviews.parsing import NOTHING_REJECTED, Rejected
 from starcast.reviews.scales import RecognisedScale, recognise_scale
-from starcast.reviews.split_keys import ColumnKeys, SplitKeys, join_keys
+from starcast.reviews.split_keys import ColumnKeys, join_keys
 from starcast.reviews.times import UNREAD
 
 SMALLEST_CLASS = 5  # with fewer, a split may have none: 20% are for the test, 30% of the rest for validation
 MOST_BAD = 0.05  # share of the rows that on_bad_rows=drop drops
-MOST_VALUES = 1_000  # different ratings in a chunk: a column with more of them is another one
-# Verdicts other than a rating's rank, which is 1 or more.
-NO_TEXT, NO_RATING, BAD_RATING, UNREADABLE, DUPLICATE, NO_KEY, BAD_KEY, HELD_OUT = 0, *range(-1, -8, -1)
-NEAR_DUPLICATE = -8
 DROPPED = {
     NO_TEXT: "no text",
     NO_RATING: "no rating",
@@ -38,7 +44,6 @@ DROPPED = {
 # Rows that are dropped as bad, in the order of the file; `row` counts from 1.
 REJECTED = {"row": pl.Int64, "reason": pl.String, "rating": pl.String, "beginning": pl.String}
 BAD = (BAD_RATING, BAD_KEY, UNREADABLE)
-BEGINNING = 80  # characters that are shown of a rejected row
 
 
 @dataclass(frozen=True)
@@ -79,96 +84,11 @@ class CheckReport:
 
 
 @dataclass(frozen=True)
-class ReadRows:
-    """What is known of some rows before all are read.
-
-    Attributes:
-        values: the different ratings, as written; empty: missing.
-        codes: the place of each row's rating in `values`; -1 without text, -2 if unreadable; int32.
-        hashes: of what a model reads of each row, uint64.
-        rejected: why rows are unreadable, by their position.
-        keys: what they say about their splits, if the rule goes by that.
-        minima: of the words of each row, where near duplicates are looked for; uint32, (rows, 32).
-    """
-
-    values: Sequence[str]
-    codes: np.ndarray
-    hashes: np.ndarray
-    rejected: Mapping[int, Rejected] = field(default_factory=dict)
-    keys: SplitKeys | None = None
-    minima: np.ndarray | None = None
-
-    def counts(self) -> dict[str, int]:
-        """Return how many of the rows with a text have which rating."""
-        rows = np.bincount(self.codes[self.codes >= 0], minlength=len(self.values)).tolist()
-        return {value: count for value, count in zip(self.values, rows, strict=True) if count}
-
-    def verdicts(self, scale: RecognisedScale) -> np.ndarray:
-        """Return the verdict on each row, int8."""
-        ranks = [
-            scale.ranks.get(value, NO_RATING if value in scale.missing else BAD_RATING)
-            for value in self.values
-        ]
-        return np.array([*ranks, UNREADABLE, NO_TEXT], dtype=np.int8)[self.codes]
-
-
-@dataclass(frozen=True)
 class CheckedRows:
     """Verdicts (int8) on rows, and what their splits go by: hashes of what a model reads, or `ColumnKeys`."""
 
     verdicts: np.ndarray
     keys: np.ndarray
-
-
-def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataFrame:
-    """Return `review_id` (row number in the file), `text`, `rating` (as written) and `title` of a table.
-
-    Args:
-        before: number of rows of the file before those of the table.
-
-    Raises:
-        UserError: a column holds lists or structures.
-    """
-    check_values(table.schema, layout)
-    columns = {
-        "text": pl.col(layout.text).cast(pl.String, strict=False),
-        "rating": pl.col(layout.rating).cast(pl.String, strict=False).str.strip_chars(),
-    }
-    if layout.title:
-        columns["title"] = pl.col(layout.title).cast(pl.String, strict=False).fill_null("")
-    return table.select(review_id=pl.int_range(before, before + pl.len(), dtype=pl.Int64), **columns)
-
-
-def inspect(
-    reviews: pl.DataFrame,
-    cleaned: pl.Series,
-    rejected: Mapping[int, Rejected] = NOTHING_REJECTED,
-    keys: SplitKeys | None = None,
-    near: bool = False,
-) -> ReadRows:
-    """Look at some rows once, for the checks that need all rows.
-
-    Args:
-        reviews: as `to_reviews` returns them.
-        cleaned: what a model reads of each.
-        rejected: unreadable rows, by their position.
-        keys: what they say about their splits.
-        near: whether near duplicates will be looked for.
-
-    Raises:
-        UserError: the ratings are too different to be ratings.
-    """
-    written = reviews["rating"].fill_null("")
-    values = written.unique(maintain_order=True)
-    if len(values) > MOST_VALUES:
-        what = f"{len(values):,} different ratings in {len(written):,} rows, such as {values[1][:40]!r}"
-        raise UserError(f"{what}; name the column that holds the ratings with rating_column")
-    places = pl.int_range(len(values), dtype=pl.Int32, eager=True)
-    codes = written.replace_strict(values, places).to_numpy(writable=True)
-    codes[(reviews["text"].fill_null("").str.strip_chars() == "").to_numpy()] = -1
-    codes[list(rejected)] = -2
-    minima = signatures(cleaned) if near else None
-    return ReadRows(values.to_list(), codes, text_hashes(cleaned), rejected, keys, minima)
 
 
 def conclude(

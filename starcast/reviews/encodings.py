@@ -21,7 +21,7 @@ WESTERN = 0.25  # of all letters, at most, have an accent in a Western language
 BROKEN = "\udc80"  # stands for what cannot be decoded, and is no valid UTF-8
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Bytes that are read once, in order."""
 
     @property
@@ -38,7 +38,7 @@ class Text:
     What cannot be decoded becomes bytes that are no UTF-8 either: readers find, and name, the row it is in.
     """
 
-    def __init__(self, source: Source, name: str, encoding: str = "") -> None:
+    def __init__(self, source: ByteSource, name: str, encoding: str = "") -> None:
         """Recognise the encoding by its mark, if the user does not tell it.
 
         Raises:
@@ -168,3 +168,14 @@ def encoding_advice(data: bytes, encoding: str) -> str:
     if likely == "?":
         return "pass its encoding, e.g. encoding=cp1252 or encoding=cp1251"
     return f"it looks like {likely}; pass encoding={likely}"
+
+
+def undecodable(data: bytes, part: bytes, line: int, encoding: str) -> str:
+    """Return which byte of a part, that begins in a line, is not in the encoding, and what to do."""
+    try:
+        part.decode("utf-8")
+    except UnicodeDecodeError as broken:
+        line += part.count(b"\n", 0, broken.start)
+        byte = f": byte 0x{part[broken.start]:02x}" if encoding == "utf-8" else ""
+        return f"not {spelling(encoding)}{byte} in line {line}; {encoding_advice(data, encoding)}"
+    raise AssertionError("the part is not valid UTF-8")

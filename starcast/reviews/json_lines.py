@@ -1,32 +1,24 @@
 """Read JSON lines, block by block."""
 
+import io
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
-from functools import partial
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import polars as pl
 
-from starcast.cli.errors import UserError
+from starcast.cli.errors import UserError, first_line
 from starcast.reviews.ahead import map_ahead
 from starcast.reviews.blocks import TextBlock
+from starcast.reviews.encodings import is_utf8, undecodable
 from starcast.reviews.parameters import Reading
-from starcast.reviews.parsing import (
-    AS_RECOGNISED,
-    EMPTY,
-    UNREADABLE,
-    Chunk,
-    Rejected,
-    check_width,
-    explained,
-    not_unpacked,
-)
+from starcast.reviews.parsing import AS_RECOGNISED, EMPTY, PACKED, SHOWN, ZLIB, Chunk, Rejected, check_width
 
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, UnicodeDecodeError)
 MANY_BRACKETS = 100  # in a line
 WRITTEN = "\0written"  # the column of the objects as they were written
-SHOWN = 80  # characters of a rejected line
 # Halves of surrogate pairs: what comes from a text cut in the middle of an emoji.
 LOW, HIGH = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}", rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
 HALF = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (HIGH, LOW, HIGH, LOW))
@@ -37,14 +29,14 @@ def columns_of_json_lines(blocks: Iterator[TextBlock], name: str, reject: bool =
     """Return the keys of all objects, in the order in which they come; `reject`: skip lines without one."""
     columns: dict[str, None] = {}
     for block in blocks:
-        with explained(name, "JSON", block, partial(_broken_object, block.line)):
+        with _explained(name, block):
             data = _mended(block.data)
             lines = _lines(data)
             keys: list[str] = []
             # Polars finds them four times as fast, but objects nested in hundreds end the process.
             if max((line.count(b"{") + line.count(b"[") for line in lines), default=0) < MANY_BRACKETS:
                 with suppress(*UNREADABLE):  # a line is invalid, or no type fits all values of a key
-                    keys = pl.read_ndjson(not_unpacked(data, b"\n"), infer_schema_length=None).columns
+                    keys = pl.read_ndjson(_not_unpacked(data), infer_schema_length=None).columns
             columns.update(dict.fromkeys(keys or (key for line in lines for key in _keys(line, reject))))
         check_width(name, len(columns))
     if not columns:
@@ -71,10 +63,10 @@ def parse_json_lines(
     def parse(block: TextBlock) -> Chunk:
         """Return a row per line of a block."""
         data, rejected = _mended(block.data), dict[int, Rejected]()
-        with explained(name, "JSON", block, partial(_broken_object, block.line)):
+        with _explained(name, block):
             lines = _lines(data) if reading.written else []
             try:
-                table = pl.read_ndjson(not_unpacked(data, b"\n"), schema=schema)
+                table = pl.read_ndjson(_not_unpacked(data), schema=schema)
             except UNREADABLE:  # a line is invalid, or has an integer of more than 128 bits, as JSON may
                 lines = _lines(data)
                 table, rejected = _parse_each(lines, schema, reading.reject)
@@ -137,6 +129,24 @@ def _keys(line: bytes, reject: bool) -> list[str]:
         if not reject:
             raise
         return []
+
+
+def _not_unpacked(data: bytes) -> io.BytesIO:
+    """Return the bytes after a blank line if Polars would take them for compressed data."""
+    return io.BytesIO(b"\n" + data if data.startswith((*PACKED, *ZLIB)) else data)
+
+
+@contextmanager
+def _explained(name: str, block: TextBlock) -> Iterator[None]:
+    """Raise a UserError that says in which line the mistake is, if a block cannot be parsed."""
+    try:
+        yield
+    except (*UNREADABLE, ValueError, RecursionError) as error:
+        if not is_utf8(block.data):
+            raise UserError(f"{name}: {undecodable(block.data, block.data, block.line, 'utf-8')}") from None
+        why = _broken_object(block.line, block.data.decode()) or first_line(error)
+        what = f"not readable as JSON ({why}); mend the file, or rename it if it is of another format"
+        raise UserError(f"{name}: {what}") from None
 
 
 def _broken_object(line: int, text: str) -> str:

@@ -19,24 +19,15 @@ import pyarrow as pa
 from starcast.cli.processes import scratch_folder
 from starcast.cli.progress import Progress
 from starcast.reviews.ahead import map_ahead
-from starcast.reviews.check import (
-    BAD_KEY,
-    BAD_RATING,
-    BEGINNING,
-    REJECTED,
-    CheckReport,
-    ReadRows,
-    conclude,
-    inspect,
-    to_reviews,
-)
+from starcast.reviews.check import REJECTED, CheckReport, conclude
 from starcast.reviews.clean import Cleaner, join_title
 from starcast.reviews.hashing import digest_sum
+from starcast.reviews.inspection import BAD_KEY, BAD_RATING, ReadRows, inspect, to_reviews
 from starcast.reviews.layouts import Layout
 from starcast.reviews.opening import OpenFile, open_files, seen_in
 from starcast.reviews.parameters import DataParameters, SplitBy
 from starcast.reviews.parquet import RowGroups, to_table
-from starcast.reviews.parsing import Chunk
+from starcast.reviews.parsing import SHOWN, Chunk
 from starcast.reviews.scripts import letters_by_script
 from starcast.reviews.split import SPLITS, assign, check_ratings, describe
 from starcast.reviews.split_keys import read_keys
@@ -203,7 +194,7 @@ def split_batch(rows: pl.DataFrame, places: Places, labels: int) -> tuple[list[p
     (verdicts, assigned), numbers = places, rows["review_id"].to_numpy()
     rating, split = pl.Series("rating", verdicts[numbers]), pl.Series("split", assigned[numbers])
     rated = rows.with_columns(rating, split)
-    beginning = pl.col("text").str.slice(0, BEGINNING).alias("beginning")
+    beginning = pl.col("text").str.slice(0, SHOWN).alias("beginning")
     beginnings = rated.filter(rating.is_in([BAD_RATING, BAD_KEY])).select(
         (pl.col("review_id") + 1).alias("row"), beginning
     )

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from polars import selectors
 
 from starcast.cli.errors import UserError, first_line
+from starcast.reviews.encodings import is_utf8
 from starcast.reviews.parameters import Reading
 from starcast.reviews.parquet import MANY, to_table
-from starcast.reviews.parsing import Chunk, Rejected
+from starcast.reviews.parsing import SHOWN, Chunk, Rejected
 from starcast.reviews.unpack import check_growth, kind_of, open_unpacked, split_address
 
 ROWS = 1_000  # rows decoded at once: a row may have any length
@@ -25,7 +26,6 @@ NOT_READ = (  # Polars has no such types, and would end in a panic
     *(pa.types.is_decimal256, pa.types.is_interval, pa.types.is_union, pa.types.is_run_end_encoded),
     *(pa.types.is_list_view, pa.types.is_large_list_view),
 )
-SHOWN = 80  # characters of a rejected row
 Batches = Iterator[tuple[pa.RecordBatch, float]]  # with the share of the file that is read with each
 
 
@@ -176,7 +176,7 @@ def _with_texts(
     except pl.exceptions.ComputeError:  # not UTF-8
         for column in textual:
             for row, value in enumerate(table[column]):
-                if value is not None and not _is_utf8(value):
+                if value is not None and not is_utf8(value):
                     reason = f"column {column!r} holds bytes that are not UTF-8"
                     if not reject:
                         where = f"data row {before + row + 1:,}"
@@ -196,16 +196,8 @@ def _with_texts(
 def _is_text(values: pl.Series) -> bool:
     """Return whether at least half of these bytes are UTF-8: pictures never are."""
     known = values.drop_nulls().to_list()
-    return 2 * sum(map(_is_utf8, known)) >= len(known)
+    return 2 * sum(map(is_utf8, known)) >= len(known)
 
 
 def _decoded(value: bytes | None) -> str | None:
     return None if value is None else value.decode("utf-8")
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

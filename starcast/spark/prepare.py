@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from starcast.cli.errors import UserError
-from starcast.reviews.check import ReadRows, inspect, to_reviews
 from starcast.reviews.clean import Cleaner, join_title
+from starcast.reviews.inspection import ReadRows, inspect, to_reviews
 from starcast.reviews.layouts import Layout
 from starcast.reviews.opening import OpenFile, open_files, seen_in
 from starcast.reviews.parameters import Reading, SplitBy

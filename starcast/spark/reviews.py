@@ -17,11 +17,12 @@ import pyarrow as pa
 from starcast.cli.errors import UserError
 from starcast.reviews.ahead import map_ahead
 from starcast.reviews.blocks import TextBlock
-from starcast.reviews.delimited import Form, lines_are_rows
+from starcast.reviews.delimited import lines_are_rows
 from starcast.reviews.encodings import Text
 from starcast.reviews.json_lines import WRITTEN, parse_json_lines
 from starcast.reviews.parameters import Reading
 from starcast.reviews.parsing import AS_RECOGNISED, Chunk, Rejected
+from starcast.reviews.row_parser import RowParser
 from starcast.reviews.stream import in_parts, read_chunks
 from starcast.reviews.unpack import kind_of, open_unpacked, split_address
 
@@ -63,9 +64,9 @@ def read_reviews(
     if kind == "arrow":
         raise UserError(f"{file.name}: executor=spark does not read Arrow or Feather; write it as Parquet")
     schema = ", ".join(f"{name} {kind}" for name, kind in names.items())
-    form = None if compression or odd else _form_of_lines(file, kind, reading)
-    if form is not None:
-        parse, before = form
+    parser = None if compression or odd else _parser_of_lines(file, kind, reading)
+    if parser is not None:
+        parse, before = parser
         lines = session.read.text(str(file), lineSep="\n")
         if before:
             from pyspark.sql.functions import monotonically_increasing_id
@@ -84,7 +85,7 @@ def _numbered(columns: list[str]) -> list[str]:
     return [f"c{number}" for number, _ in enumerate(columns)]
 
 
-def _form_of_lines(file: Path, kind: str, reading: Reading) -> tuple[Form | None, int] | None:
+def _parser_of_lines(file: Path, kind: str, reading: Reading) -> tuple[RowParser | None, int] | None:
     """Return how to parse the lines of a file (None: as JSON) and the number of lines before the first row.
 
     None if a line may be less than a row, or not text that Spark reads: a task cannot begin anywhere then.
@@ -109,15 +110,19 @@ def partition_number() -> int:
 
 
 def _parse_lines(
-    name: str, form: Form | None, columns: list[str], reading: Reading, batches: Iterable[pa.RecordBatch]
+    name: str,
+    parser: RowParser | None,
+    columns: list[str],
+    reading: Reading,
+    batches: Iterable[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     """Parse lines into rows in an executor."""
     name, blocks = f"{name}, part {partition_number() + 1} of it", _blocks(batches)
-    if form is None:
+    if parser is None:
         keys = [column for column in columns if column != WRITTEN]
         chunks = parse_json_lines(blocks, name, keys, reading)
     else:
-        chunks = map_ahead(replace(form, name=name).parse, blocks)
+        chunks = map_ahead(replace(parser, name=name).parse, blocks)
     for chunk in in_parts(chunks, name, reading):
         yield from _as_batches(chunk, reading)
 

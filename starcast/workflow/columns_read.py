@@ -10,7 +10,7 @@ import polars as pl
 
 from starcast.cli.errors import UserError
 from starcast.reviews import layouts
-from starcast.reviews.check import MOST_VALUES
+from starcast.reviews.inspection import MOST_VALUES
 from starcast.reviews.layouts import Layout
 from starcast.reviews.scales import recognise_scale, values_text
 from starcast.tracking.scoring import Trained

@@ -7,7 +7,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from starcast.reviews.check import CheckReport, to_reviews
+from starcast.reviews.check import CheckReport
+from starcast.reviews.inspection import to_reviews
 from starcast.reviews.layouts import recognise
 from starcast.reviews.prepare import length_summary
 from starcast.reviews.sources import CLOTHING, check_clothing, download_clothing

@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from starcast.reviews.check import CheckReport, to_reviews
+from starcast.reviews.check import CheckReport
+from starcast.reviews.inspection import to_reviews
 from starcast.reviews.layouts import Layout, recognise
 from starcast.reviews.sources import PROJECT
 from tests.reviews.tables import check_reviews, read_table

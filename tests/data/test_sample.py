@@ -5,7 +5,7 @@ import runpy
 import polars as pl
 import pytest
 
-from starcast.reviews.check import to_reviews
+from starcast.reviews.inspection import to_reviews
 from starcast.reviews.layouts import recognise
 from starcast.reviews.sources import PROJECT, SAMPLE
 from tests.reviews.tables import check_reviews, read_table

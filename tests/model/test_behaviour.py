@@ -13,8 +13,8 @@ from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.predictor import Predictor
-from starcast.reviews.check import to_reviews
 from starcast.reviews.clean import Cleaner
+from starcast.reviews.inspection import to_reviews
 from starcast.reviews.layouts import recognise
 from starcast.reviews.sources import locate
 from starcast.reviews.split import LEARNED_FROM

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from starcast.reviews.check import CheckReport, conclude, inspect
+from starcast.reviews.check import CheckReport, conclude
 from starcast.reviews.clean import Cleaner, join_title
 from starcast.reviews.hashing import text_hashes
+from starcast.reviews.inspection import inspect
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import OnBadRows, SplitRule
 from starcast.reviews.split import SPLITS, draw_parts

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starcast.cli.errors import UserError
-from starcast.reviews.check import SMALLEST_CLASS, CheckReport, conclude, inspect, to_reviews
+from starcast.reviews.check import SMALLEST_CLASS, CheckReport, conclude
+from starcast.reviews.inspection import inspect, to_reviews
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parsing import Rejected
 from starcast.reviews.scales import recognise_scale

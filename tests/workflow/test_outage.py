@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from starcast.tracking.patience import Patience, quick_failures
-from tests.tracking.logged_search import begin_log, gru, parameters, search_run
+from tests.workflow.logged_search import begin_log, gru, parameters, search_run
 from tests.workflow.processes import (
     TUNE,
     Server,

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from tests.tracking.test_trial_log import CURVE, log_complete
 
 from starcast.tracking import runs
 from tests.conftest import make_reviews
-from tests.tracking.logged_search import begin_log, gru, parameters
-from tests.tracking.test_trial_log import CURVE, log_complete
+from tests.workflow.logged_search import begin_log, gru, parameters
 from tests.workflow.postgres import postgres
 from tests.workflow.processes import PROJECT, TUNE, Server, Watched, free_port, trials_of
 

@@ -16,7 +16,7 @@ from starcast.tracking import trial_log
 from starcast.tracking.artifacts import fetch
 from starcast.tracking.patience import Patience, ServerGoneError
 from starcast.tracking.trial_log import TrialLog
-from tests.tracking.logged_search import (
+from tests.workflow.logged_search import (
     RATINGS,
     begin_log,
     children,

@@ -24,7 +24,7 @@ from starcast.tracking import resumption, runs
 from starcast.tracking.resumption import find_unfinished, read_search
 from starcast.tracking.trial_log import TrialLog
 from starcast.workflow.search_parameters import TuneParameters
-from tests.tracking.logged_search import RATINGS, begin_log, children, gru, logistic, parameters, search_run
+from tests.workflow.logged_search import RATINGS, begin_log, children, gru, logistic, parameters, search_run
 
 ASKED = parameters()
 SCORES = st.floats(0, 1) | st.floats(1e-320, 1e-300) | st.floats(0, 1e6)
