@@ -11,6 +11,7 @@ import argparse
 import numpy as np
 import polars as pl
 
+from bench.cleaning import Silent
 from bench.clothing import checked_reviews
 from starcast.evaluation.scale import STARS
 from starcast.evaluation.scores import score
@@ -31,13 +32,6 @@ FORMS: dict[str, Settings] = {
     "published": FAMILIES["logistic_regression"].published,
     "1-2-grams": {"ngrams": 2, "features": 50_000, "sublinear": True, "c": 1.0},
 }
-
-
-class Silent:
-    """A recorder that keeps nothing."""
-
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        """Take no note."""
 
 
 def corpora(data: str, sample: int, seed: int) -> dict[str, Corpus]:
