@@ -226,6 +226,11 @@ def check_classes(counts: Mapping[Label, int]) -> None:
         what = f"only rating {next(iter(present))}" if present else "no review"
         remedy = "at least two ratings are needed, add reviews of others"
         raise UserError(f"{what} is left after the checks; {remedy}")
+    if sum(present.values()) < SMALLEST_CLASS * len(present):
+        few = f"{sum(present.values())} reviews of {len(present)} ratings are too few for three splits"
+        raise UserError(
+            f"{few}: at least {SMALLEST_CLASS} of each are needed; add some, or use a larger sample"
+        )
     for rating, rows in present.items():
         if rows < SMALLEST_CLASS:
             few = f"{rows} review{'s' if rows > 1 else ''}, at least {SMALLEST_CLASS} are needed"

@@ -81,8 +81,15 @@ def recognise(
             others = [] if text else [each for each in texts_among(columns) if each != text_found]
             more = f" (not {' or '.join(map(repr, others))})" if others else ""
             return Layout(layout.name + more, text_found, rating_found, title)
-    needed = "text_column and rating_column" if rated else "text_column"
-    raise UserError(f"no known layout has the columns {listed(columns)}: name yours with {needed}")
+    if rated and len(columns) == 1:
+        what = f"a single column, {listed(columns)}: reviews need a text and a rating"
+        raise UserError(f"{what}; give a file with both, or tell what stands between them with separator")
+    has_rating = rating or not rated or any(find(columns, each.rating) for each in (*KNOWN, usual))
+    needed = [] if text or texts_among(columns) else ["text_column"]
+    needed += [] if has_rating else ["rating_column"]
+    raise UserError(
+        f"no known layout has the columns {listed(columns)}: name yours with {' and '.join(needed)}"
+    )
 
 
 def texts_among(columns: Sequence[str]) -> list[str]:

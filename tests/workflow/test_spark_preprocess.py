@@ -15,6 +15,7 @@ from starcast.cli.errors import UserError
 from starcast.reviews.split import SPLITS
 from starcast.spark.parameters import PreprocessParameters
 from starcast.spark.reviews import SETTINGS
+from starcast.tracking.artifacts import fetch
 from starcast.workflow.prepare import Prepared, preprocess
 from tests.conftest import make_reviews, statuses
 from tests.workflow.processes import LONG
@@ -124,6 +125,28 @@ def test_what_the_checks_refuse_is_told_with_its_row(store: mlflow.MlflowClient,
         with pytest.raises(UserError, match=re.escape(message)):
             prepare(file, executor)
     assert statuses(store) == ["FAILED", "FAILED"]
+
+
+@pytest.mark.parametrize("name", ["reviews.csv", "reviews.tsv", "reviews.jsonl"])
+def test_rows_that_cannot_be_read_are_listed_as_here(
+    store: mlflow.MlflowClient, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / name
+    table = make_reviews(REVIEWS).select("text", pl.col("rating").cast(pl.String))
+    if name.endswith(".jsonl"):
+        lines = table.write_ndjson().splitlines(keepends=True)
+        torn = [lines[0][:20] + "\n", '["no object"]\n']
+    else:
+        separator = "\t" if name.endswith(".tsv") else ","
+        lines = table.write_csv(separator=separator, include_header=False).splitlines(keepends=True)
+        torn = [separator.join(["a", "row", "5"]) + "\n", "half a row\n"]
+        lines.insert(0, separator.join(table.columns) + "\n")
+    file.write_text("".join([*lines[:150], torn[0], *lines[150:400], torn[1], *lines[400:]]))
+    there, here = (prepare(file, executor, on_bad_rows="drop") for executor in ("spark", "local"))
+    assert_equal(there, here)
+    listed = [pl.read_csv(fetch(each.run_id, "rejected_rows.csv")) for each in (there, here)]
+    assert_frame_equal(*listed)
+    assert listed[0].height == 2
 
 
 def test_a_worker_that_is_killed_costs_time_and_nothing_else(
