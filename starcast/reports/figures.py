@@ -13,6 +13,7 @@ from starcast.reports.drawing import INK, PAPER, Line, Panel, font, new_picture,
 BINS = 30
 DASHES = ((2, 3), (7, 3), (7, 3, 2, 3))  # for the three quartiles
 HISTOGRAM = 290, 330  # width and height in pixels
+IN_A_ROW = 5  # histograms
 CELL, WIDTH, HEIGHT, LEFT, TOP = 76, 470, 500, 62, 60  # of a matrix, in pixels
 NAMES = {"train": "train", "val": "validation", "test": "test"}
 # ColorBrewer's "Blues", for shares from 0 to 1.
@@ -31,12 +32,15 @@ def length_picture(lengths: pl.DataFrame, title: str, scale: Scale = STARS) -> I
         lengths: how many `reviews` of each `rating` (rank from 1) have how many `characters`.
     """
     width, height = HISTOGRAM
-    picture, pen = new_picture(len(scale) * width, height)
+    columns, rows_needed = min(len(scale), IN_A_ROW), -(-len(scale) // IN_A_ROW)
+    picture, pen = new_picture(columns * width, rows_needed * height)
     for place in range(len(scale)):
         rows = lengths.filter(pl.col("rating") == place + 1)
         values = np.repeat(rows["characters"].to_numpy(), rows["reviews"].to_numpy())
         counts, edges = np.histogram(values, BINS) if values.size else (np.zeros(BINS), np.arange(BINS + 1.0))
-        box = (place * width + 50, 56, (place + 1) * width - 10, height - 46)
+        row, column = divmod(place, IN_A_ROW)
+        top = row * height
+        box = (column * width + 50, top + 56, (column + 1) * width - 10, top + height - 46)
         most = max(counts.max(), 1) * 1.05
         panel = Panel(picture, pen, box, (edges[0], edges[-1]), (0, most))
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
@@ -51,8 +55,8 @@ def length_picture(lengths: pl.DataFrame, title: str, scale: Scale = STARS) -> I
             y_ticks = {tick: f"{tick:,g}" for tick in round_ticks(most)}
         panel.axes(x_ticks, y_ticks, ("characters", ""))
         heading = f"{scale.said(place)}: {values.size:,} reviews"
-        panel.text((box[0] + box[2]) / 2, 44, heading, 13, "mm")
-    panel.text(len(scale) * width / 2, 16, title, 15, "mm")
+        panel.text((box[0] + box[2]) / 2, top + 44, heading, 13, "mm")
+    panel.text(columns * width / 2, 16, title, 15, "mm")
     return picture
 
 
@@ -76,28 +80,30 @@ def confusion_picture(matrices: Mapping[str, np.ndarray], scale: Scale = STARS) 
         matrices: name to counts, shape (labels, labels), rows true, columns predicted.
     """
     side, ticks = len(scale) * CELL, {float(rank): name for rank, name in enumerate(scale.names, 1)}
-    margin = round(max(LEFT, 40 + max(map(font(12).getlength, scale.names))))
-    width, height = max(WIDTH, margin + side + WIDTH - LEFT - 5 * CELL), HEIGHT + side - 5 * CELL
+    longest = max(map(font(12).getlength, scale.names))
+    margin, wide = round(max(LEFT, 40 + longest)), round(max(CELL, longest + 12))
+    breadth = len(scale) * wide
+    width, height = max(WIDTH, margin + breadth + WIDTH - LEFT - 5 * CELL), HEIGHT + side - 5 * CELL
     ends = 0.5, len(scale) + 0.5
     picture, pen = new_picture(width * len(matrices), max(height, HEIGHT))
     for place, (name, matrix) in enumerate(matrices.items()):
         left = place * width + margin
         # The y axis runs downwards: the lowest rating on top.
-        panel = Panel(picture, pen, (left, TOP, left + side, TOP + side), ends, ends[::-1])
+        panel = Panel(picture, pen, (left, TOP, left + breadth, TOP + side), ends, ends[::-1])
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         for (i, j), share in np.ndenumerate(shares):
-            x, y = left + j * CELL, TOP + i * CELL
+            x, y = left + j * wide, TOP + i * CELL
             shade = [np.interp(share, np.linspace(0, 1, len(BLUES)), channel) for channel in BLUES.T]
-            pen.rectangle((x, y, x + CELL - 1, y + CELL - 1), fill=tuple(map(round, shade)))
+            pen.rectangle((x, y, x + wide - 1, y + CELL - 1), fill=tuple(map(round, shade)))
             cell = f"{share:.0%}\n{matrix[i, j]:,}"
-            panel.text(x + CELL / 2, y + CELL / 2, cell, 12, "mm", PAPER if share > 0.5 else INK)
+            panel.text(x + wide / 2, y + CELL / 2, cell, 12, "mm", PAPER if share > 0.5 else INK)
         panel.axes(ticks, ticks, (f"predicted {scale.noun}", f"true {scale.noun}"))
         scores = matrix_scores(matrix, scale)
         title = (
             f"{NAMES.get(name, name)}, {matrix.sum():,} reviews\nweighted F1 {scores['f1_weighted']:.3f}, "
             f"recall {scores['recall_weighted']:.3f}, precision {scores['precision_weighted']:.3f}"
         )
-        panel.text(left + max(side, 5 * CELL) / 2, TOP / 2, title, 13, "mm")
+        panel.text(left + max(breadth, 5 * CELL) / 2, TOP / 2, title, 13, "mm")
     return picture
 
 

@@ -1,9 +1,11 @@
 """What the pictures show, read back from their pixels."""
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image, ImageDraw
 
+from starcast.evaluation.scale import Scale
 from starcast.reports import drawing
 from starcast.reports.drawing import Panel, dash_ends, new_picture, rating_bars, round_ticks
 from starcast.reports.figures import (
@@ -14,6 +16,7 @@ from starcast.reports.figures import (
     WIDTH,
     class_count_picture,
     confusion_picture,
+    length_picture,
     share_picture,
 )
 from starcast.reports.style import COLOURS
@@ -134,3 +137,14 @@ def test_names_of_any_script_are_drawn() -> None:
     boxes = {pen.textbbox((0, 0), text, font=drawing.font(12)) for text in ("\u00e9", "\u0416w")}
     assert len(boxes) == 2
     assert isinstance(pen, ImageDraw.ImageDraw)
+
+
+def test_names_of_ratings_have_room_and_many_histograms_stand_in_rows() -> None:
+    words = Scale(("very dissatisfied", "dissatisfied", "satisfied", "very satisfied"))
+    matrix = np.ones((4, 4), int)
+    short, long = (confusion_picture({"val": matrix}, scale) for scale in (Scale((1, 2, 3, 4)), words))
+    assert long.width - short.width > 4 * 20
+    assert long.height == short.height
+    lengths = pl.DataFrame({"rating": [1, 10], "characters": [5, 9], "reviews": [2, 3]})
+    ten, five = (length_picture(lengths, "lengths", Scale(tuple(range(1, k + 1)))) for k in (10, 5))
+    assert (ten.width, ten.height) == (five.width, 2 * five.height)
