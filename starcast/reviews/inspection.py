@@ -26,7 +26,7 @@ class ReadRows:
 
     Attributes:
         values: the different ratings, as written; empty: missing.
-        codes: the place of each row's rating in `values`; -1 without text, -2 if unreadable; int32.
+        codes: the place of each row's rating in `values`; -1 without text, -2 if unreadable; int16.
         hashes: of what a model reads of each row, uint64.
         rejected: why rows are unreadable, by their position.
         keys: what they say about their splits, if the rule goes by that.
@@ -97,7 +97,7 @@ def inspect(
     if len(values) > MOST_VALUES:
         what = f"{len(values):,} different ratings in {len(written):,} rows, such as {values[1][:40]!r}"
         raise UserError(f"{what}; name the column that holds the ratings with rating_column")
-    places = pl.int_range(len(values), dtype=pl.Int32, eager=True)
+    places = pl.int_range(len(values), dtype=pl.Int16, eager=True)
     codes = written.replace_strict(values, places).to_numpy(writable=True)
     codes[(reviews["text"].fill_null("").str.strip_chars() == "").to_numpy()] = -1
     codes[list(rejected)] = -2

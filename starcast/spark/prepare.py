@@ -1,8 +1,8 @@
 """Turn a file of reviews into three splits on Spark: executors check rows, the driver draws splits, executors
 write.
 
-The driver holds 10 bytes per row. Executors upload parts of the splits to the run's artifacts; a task that is
-repeated after its executor died uploads the same parts again.
+The driver holds 10 bytes per row, 19 if a column says in which split it is. Executors upload parts of the
+splits to the run's artifacts; a task that is repeated after its executor died uploads the same parts again.
 """
 
 import pickle
