@@ -10,13 +10,13 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from tests.tracking.test_trial_log import CURVE, log_complete
 
 from starcast.tracking import runs
 from tests.conftest import make_reviews
 from tests.workflow.logged_search import begin_log, gru, parameters
 from tests.workflow.postgres import postgres
 from tests.workflow.processes import PROJECT, TUNE, Server, Watched, free_port, trials_of
+from tests.workflow.test_trial_log import CURVE, log_complete
 
 SEARCHES, TRIALS, TEAM = 4, 3, "team"  # the experiment is not there yet: the first search to come makes it
 FILES = {
