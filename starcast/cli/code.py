@@ -1,0 +1,78 @@
+"""Find the code that makes a result: what a module imports, followed through the whole package."""
+
+import hashlib
+import re
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]  # the folder that holds the package
+PACKAGE = __package__.partition(".")[0]
+# Parsing takes 40 times as long as this pattern, which a test holds against Python's parser.
+IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(?P<module>[\w.]+)[ \t]+import[ \t]+(?:\((?P<many>[^)]*)\)|(?P<names>.*))"
+    r"|import[ \t]+(?P<modules>.*))",
+    re.MULTILINE,
+)
+
+
+def import_closure(*modules: str, root: Path = ROOT) -> list[Path]:
+    """Return the files of modules of the package, of all that they import from it, and data files they name.
+
+    Imports are read from the source, also those within functions: nothing is executed.
+
+    Args:
+        modules: dotted names, such as `starcast.reviews.prepare`.
+        root: the folder with the package, for instance that of the code that a model was saved with.
+    """
+    found, left = set[Path](), list(modules)
+    while left:
+        for file in _files_of(left.pop(), root):
+            if file not in found:
+                found.update((file, *_data_of(file)))
+                left += [name for name in imported_names(file) if name.partition(".")[0] == PACKAGE]
+    return sorted(found)
+
+
+def imported_packages(files: Iterable[Path]) -> set[str]:
+    """Return the names under which Python files import packages of others, such as `sklearn`."""
+    python = (file for file in files if file.suffix == ".py")
+    names = {name.partition(".")[0] for file in python for name in imported_names(file)}
+    return names - {PACKAGE} - sys.stdlib_module_names
+
+
+def code_digest(files: Iterable[Path], root: Path = ROOT) -> str:
+    """Return a digest of the names below `root` and the contents of files, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(root).as_posix()}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+@cache
+def imported_names(file: Path) -> frozenset[str]:
+    """Return the dotted names that a file imports; what follows `from ... import` may be a module or not."""
+    names = set[str]()
+    for found in IMPORT.finditer(file.read_text(encoding="utf-8")):
+        module, listed = found["module"], found["many"] or found["names"] or found["modules"]
+        each = (part.split() for part in re.sub(r"#.*", "", listed).split(","))
+        plain = {words[0] for words in each if words}  # without `as ...`
+        names |= {module, *(f"{module}.{name}" for name in plain)} if module else plain
+    return frozenset(names)
+
+
+def _files_of(name: str, root: Path) -> list[Path]:
+    """Return the file of a module and those of the packages around it; none for a function or a class."""
+    path = root.joinpath(*name.split("."))
+    folders = [folder for folder in (path, *path.parents) if folder != root and folder.is_relative_to(root)]
+    files = path.with_suffix(".py"), *(folder / "__init__.py" for folder in folders)
+    return [file for file in files if file.is_file()]
+
+
+def _data_of(file: Path) -> list[Path]:
+    """Return the data files beside a module whose names stand in it."""
+    source = file.read_text(encoding="utf-8")
+    beside = (each for each in file.parent.iterdir() if each.suffix != ".py" and each.is_file())
+    return [each for each in beside if f'"{each.name}"' in source]
