@@ -1,6 +1,7 @@
 """Find the code that makes a result: what a module imports, followed through the whole package."""
 
 import hashlib
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -26,13 +27,15 @@ def import_closure(*modules: str, root: Path = ROOT) -> list[Path]:
         modules: dotted names, such as `starcast.reviews.prepare`.
         root: the folder with the package, for instance that of the code that a model was saved with.
     """
-    found, left = set[Path](), list(modules)
-    while left:
-        for file in _files_of(left.pop(), root):
-            if file not in found:
-                found.update((file, *_data_of(file)))
-                left += [name for name in imported_names(file) if name.partition(".")[0] == PACKAGE]
-    return sorted(found)
+    found, seen, left = set[Path](), set[str](), set(modules)
+    while left := left - seen:
+        seen |= left
+        around = {name.rpartition(".")[0] for name in left} - {""}  # packages are imported too
+        files = {file for name in left for file in _files_of(name, root)} - found
+        found |= files
+        names = {name for file in files for name in imported_names(file)}
+        left = around | {name for name in names if name.partition(".")[0] == PACKAGE}
+    return sorted(found | {data for file in found for data in _data_of(file)})
 
 
 def imported_packages(files: Iterable[Path]) -> set[str]:
@@ -64,15 +67,13 @@ def imported_names(file: Path) -> frozenset[str]:
 
 
 def _files_of(name: str, root: Path) -> list[Path]:
-    """Return the file of a module and those of the packages around it; none for a function or a class."""
-    path = root.joinpath(*name.split("."))
-    folders = [folder for folder in (path, *path.parents) if folder != root and folder.is_relative_to(root)]
-    files = path.with_suffix(".py"), *(folder / "__init__.py" for folder in folders)
-    return [file for file in files if file.is_file()]
+    """Return the file of a module or a package; none for a function or a class."""
+    path = f"{root}/{name.replace('.', '/')}"
+    return [Path(file) for file in (f"{path}.py", f"{path}/__init__.py") if os.path.isfile(file)]
 
 
 def _data_of(file: Path) -> list[Path]:
     """Return the data files beside a module whose names stand in it."""
     source = file.read_text(encoding="utf-8")
-    beside = (each for each in file.parent.iterdir() if each.suffix != ".py" and each.is_file())
-    return [each for each in beside if f'"{each.name}"' in source]
+    beside = (name for name in os.listdir(file.parent) if not name.endswith(".py"))
+    return [file.with_name(name) for name in beside if f'"{name}"' in source]
