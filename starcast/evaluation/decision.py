@@ -1,7 +1,8 @@
 """Turn probabilities into ratings: the most probable rating, with or without weights, or the rounded mean."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,21 @@ class Decision:
             ranks = np.arange(probabilities.shape[1], dtype=probabilities.dtype)
             return np.floor(probabilities @ ranks + 0.5).astype(np.int64)
         return np.asarray((probabilities * np.array(self.weights, dtype=probabilities.dtype)).argmax(axis=1))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], labels: int) -> "Decision":
+        """Return the decision that `asdict` described; raise a ValueError if it is none of so many labels."""
+        weights, rounds_mean = np.array(values["weights"], dtype=float), values["rounds_mean"]
+        if (
+            weights.shape != (labels,)
+            or not np.isfinite(weights).all()
+            or weights.min() < 0
+            or not weights.any()
+        ):
+            raise ValueError(f"the decision has no {labels} weights, finite, not negative and not all 0")
+        if not isinstance(rounds_mean, bool):
+            raise ValueError("the decision does not say whether it rounds the mean")
+        return cls(tuple(weights.tolist()), rounds_mean)
 
 
 def prior_correction(true_shares: np.ndarray, trained_shares: np.ndarray) -> Decision:

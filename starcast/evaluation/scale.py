@@ -1,5 +1,6 @@
 """The ordered labels that a rating can have: 1-5 stars, or any other scale of 2 to 20 labels."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,7 +90,12 @@ class Scale:
 
     @classmethod
     def of(cls, labels: Sequence[Label]) -> "Scale":
-        """Return the scale with these labels, as read from JSON."""
+        """Return the scale with these labels, as read from JSON; raise a ValueError if they are none."""
+        numbers = all(isinstance(label, int | float) and math.isfinite(label) for label in labels)
+        if not FEWEST <= len(set(labels)) == len(labels) <= MOST:
+            raise ValueError(f"a scale has {FEWEST} to {MOST} different labels, not {labels!r:.80}")
+        if not numbers and not all(isinstance(label, str) for label in labels):
+            raise ValueError(f"the labels of a scale are all numbers or all words, not {labels!r:.80}")
         return cls(tuple(labels))
 
 

@@ -63,10 +63,10 @@ class NetworkFamily(Family):
         return fit_network(network, corpus, spec, recorder, checkpoints)
 
     def load(self, folder: Path, labels: int = len(STARS)) -> FittedModel:
-        """Read a network, which knows its labels; Keras' safe mode refuses code inside the file."""
+        """Read what was saved; Keras' safe mode refuses code inside the file."""
         from starcast.models.networks import FittedNetwork
 
-        return FittedNetwork.load(folder)
+        return FittedNetwork.load(folder, labels)
 
 
 class StudyANetwork(NetworkFamily):

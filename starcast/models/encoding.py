@@ -135,6 +135,11 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
-        """Read what `save` wrote."""
+        """Read what `save` wrote; raise a ValueError if it is no vocabulary."""
         values = json.loads(path.read_text(encoding="utf-8"))
-        return cls(tuple(values["words"]), values["max_length"])
+        words, longest = values["words"], values["max_length"]
+        if not all(isinstance(word, str) for word in words) or len(set(words)) < len(words):
+            raise ValueError(f"{path.name}: its words are not different words")
+        if type(longest) is not int or longest < 1:
+            raise ValueError(f"{path.name}: max_length is {longest!r:.40}, not a number of words")
+        return cls(tuple(words), longest)

@@ -20,7 +20,7 @@ from starcast.models import multinomial, texts
 from starcast.models.corpus import Corpus
 from starcast.models.encoding import Encoding
 from starcast.models.family import Fit, ModelSpec, Recorder
-from starcast.models.ngrams import Ngrams, most_frequent
+from starcast.models.ngrams import Ngrams, are_whole, most_frequent
 from starcast.models.sampling import resample
 from starcast.models.texts import Sequences, WorkProgress, mapped, silent
 from starcast.reviews.ahead import map_ahead
@@ -80,12 +80,22 @@ class NgramVectorizer:
 
     @classmethod
     def load(cls, path: Path) -> "NgramVectorizer":
-        """Read what `save` wrote."""
+        """Read what `save` wrote; raise a ValueError if these are no n-grams in order, with their weights."""
         values = json.loads(path.read_text(encoding="utf-8"))
-        ngrams = Ngrams.of(pl.Series(values["ngrams"], dtype=pl.String))
-        vectorizer = cls(ngrams.longest, len(ngrams.names), values["sublinear"])
-        vectorizer.ngrams = ngrams
-        vectorizer._tfidf.idf_ = np.array(values["idf"], dtype=np.float32)
+        names, idf = pl.Series(values["ngrams"], dtype=pl.String), np.array(values["idf"], dtype=np.float32)
+        if names.is_empty() or names.has_nulls() or names.n_unique() < len(names):
+            raise ValueError(f"{path.name}: its n-grams are not different n-grams")
+        if not are_whole(names):
+            raise ValueError(f"{path.name}: the beginning or a word of an n-gram is missing")
+        ngrams = Ngrams.of(names)
+        if not ngrams.names.equals(names):
+            raise ValueError(f"{path.name}: its n-grams are out of order")
+        if idf.shape != (len(names),) or not np.isfinite(idf).all() or idf.min() <= 0:
+            raise ValueError(f"{path.name}: there are no {len(names):,} positive weights of its n-grams")
+        if not isinstance(values["sublinear"], bool):
+            raise ValueError(f"{path.name}: `sublinear` is neither true nor false")
+        vectorizer = cls(ngrams.longest, len(names), values["sublinear"])
+        vectorizer.ngrams, vectorizer._tfidf.idf_ = ngrams, idf
         return vectorizer
 
 
@@ -146,10 +156,29 @@ class FittedLogistic:
 
     @classmethod
     def load(cls, folder: Path, labels: int = len(STARS)) -> "FittedLogistic":
-        """Read what `save` wrote; types other than scikit-learn's are refused."""
+        """Read what `save` wrote; types other than scikit-learn's are refused.
+
+        Raises:
+            ValueError: it is no logistic regression on these n-grams with so many labels.
+        """
         import skops.io
 
-        return cls(NgramVectorizer.load(folder / NGRAMS), skops.io.load(folder / CLASSIFIER), labels)
+        vectorizer, classifier = NgramVectorizer.load(folder / NGRAMS), skops.io.load(folder / CLASSIFIER)
+        if type(classifier) is not LogisticRegression:
+            raise ValueError(f"{CLASSIFIER}: it holds {type(classifier).__name__}, not a LogisticRegression")
+        classes, weights, intercepts = (
+            np.asarray(getattr(classifier, name)) for name in ("classes_", "coef_", "intercept_")
+        )
+        if not np.isin(classes, range(labels)).all() or len(classes) < 2 or (np.diff(classes) <= 0).any():
+            raise ValueError(
+                f"{CLASSIFIER}: its classes {classes!s:.80} are no ratings from 0 to {labels - 1}"
+            )
+        rows = 1 if len(classes) == 2 else len(classes)  # scikit-learn has one for both
+        if weights.shape != (rows, len(vectorizer.ngrams.names)) or intercepts.shape != (rows,):
+            raise ValueError(f"{CLASSIFIER}: its weights do not fit {NGRAMS}")
+        if not np.isfinite(weights).all() or not np.isfinite(intercepts).all():
+            raise ValueError(f"{CLASSIFIER}: a weight is not finite")
+        return cls(vectorizer, classifier, labels)
 
 
 def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder) -> Fit:

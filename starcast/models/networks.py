@@ -8,7 +8,7 @@ import polars as pl
 
 from starcast.models.backend import keras
 from starcast.models.encoding import Vocabulary
-from starcast.models.texts import Sequences
+from starcast.models.texts import UNKNOWN, Sequences
 
 NETWORK, VOCABULARY = "network.keras", "vocabulary.json"
 PREDICTION_BATCH = 512
@@ -46,7 +46,22 @@ class FittedNetwork:
         self.vocabulary.save(folder / VOCABULARY)
 
     @classmethod
-    def load(cls, folder: Path) -> "FittedNetwork":
-        """Read what `save` wrote; Keras' safe mode refuses code inside the file."""
+    def load(cls, folder: Path, labels: int) -> "FittedNetwork":
+        """Read what `save` wrote; Keras' safe mode refuses code inside the file.
+
+        Raises:
+            ValueError: it is no network of these words and so many labels, or a weight is not finite.
+        """
+        vocabulary = Vocabulary.load(folder / VOCABULARY)
         network = keras.saving.load_model(folder / NETWORK, compile=False, safe_mode=True)
-        return cls(network, Vocabulary.load(folder / VOCABULARY))
+        first, words = network.layers[0], len(vocabulary.words) + UNKNOWN + 1
+        if not isinstance(first, keras.layers.Embedding) or first.input_dim < words:
+            raise ValueError(
+                f"{NETWORK}: its first layer is no embedding of the {words:,} words of {VOCABULARY}"
+            )
+        if network.output_shape != (None, labels):
+            raise ValueError(f"{NETWORK}: it answers {network.output_shape}, not {labels} probabilities")
+        for weight in network.weights:
+            if not np.isfinite(weight.numpy()).all():
+                raise ValueError(f"{NETWORK}: a weight of {weight.path} is not finite")
+        return cls(network, vocabulary)

@@ -113,6 +113,13 @@ class Ngrams:
         return sparse.csr_matrix((counts.astype(np.float32), columns.astype(np.int32), ends), shape)
 
 
+def are_whole(names: pl.Series) -> bool:
+    """Return whether n-grams include each one's last word, and the n-gram before it."""
+    longer = names.filter(names.str.contains(" ", literal=True))
+    before, last = longer.str.replace(" [^ ]*$", ""), longer.str.split(" ").list.last()
+    return bool(before.is_in(names.implode()).all() and last.is_in(names.implode()).all())
+
+
 def most_frequent(encoding: Encoding, longest: int, size: int, show: WorkProgress = silent) -> Ngrams:
     """Return the most frequent n-grams of 1 to `longest` words; ties: shorter first, then alphabetically.
 

@@ -68,8 +68,8 @@ class Predictor:
         if cleaner.lemmas:
             use_wordnet_from(folder)
         family, decided = FAMILIES[description["family"]], description["decision"]
-        decision = Decision(tuple(decided["weights"]), decided["rounds_mean"])
         scale = Scale.of(description.get("labels", STARS.labels))  # absent before version 0.7
+        decision = Decision.from_dict(decided, len(scale))
         model, columns = family.load(folder, len(scale)), trained_columns(description)
         return cls(family.name, cleaner, model, description["uses_title"], decision, columns, scale)
 

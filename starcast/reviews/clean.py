@@ -4,7 +4,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -79,9 +79,16 @@ class Cleaner:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Cleaner":
-        """Return the cleaner that `to_dict` described."""
+        """Return the cleaner that `to_dict` described; raise a ValueError if this code has none such."""
+        recipe, words, lemmas = values["recipe"], values["stop_words"], values["lemmas"]
         version = values.get("version", 1)  # not named by the first one
-        return cls(values["recipe"], tuple(values["stop_words"]), values["lemmas"], version)
+        if recipe not in get_args(CleaningName) or version not in range(1, VERSION + 1):
+            raise ValueError(f"this code has no cleaning {recipe!r:.40} of version {version!r:.40}")
+        if not all(isinstance(word, str) for word in words) or not isinstance(lemmas, bool):
+            raise ValueError(
+                "the stop words of the cleaning are no words, or its `lemmas` is not true or false"
+            )
+        return cls(recipe, tuple(words), lemmas, version)
 
 
 def english_stop_words() -> tuple[str, ...]:
@@ -116,9 +123,10 @@ def copy_wordnet(folder: Path) -> None:
 
 
 def use_wordnet_from(folder: Path) -> None:
-    """Let NLTK look for WordNet beside a saved model, too."""
+    """Read the WordNet beside a saved model, whose folder may be gone when the first text is cleaned."""
     import nltk
 
     path = str(folder / "nltk_data")
     if path not in nltk.data.path:
-        nltk.data.path.append(path)
+        nltk.data.path.insert(0, path)  # before the WordNet that this machine may have
+    nltk.corpus.wordnet.ensure_loaded()
