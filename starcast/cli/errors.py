@@ -1,27 +1,10 @@
 """Mistakes that the user can correct, and error messages in one line without secrets."""
 
-import re
-
-SECRETS = (
-    (re.compile(r"(https?://)[^/\s]*@"), r"\1"),
-    # A database password may contain a slash.
-    (re.compile(r"((?<!http)(?<!https)://)[^/\s:@]*(?::\S*)?@"), r"\1"),
-    (
-        re.compile(r"([?&][\w-]*(?:password|token|secret|signature|credential|key)[\w-]*=)[^&\s'\"]*", re.I),
-        r"\1...",
-    ),
-)
+from starcast.cli.secrets import without_secrets
 
 
 class UserError(Exception):
     """A mistake outside the code: says what is wrong, where and what to do. Commands exit with code 2."""
-
-
-def without_secrets(text: str) -> str:
-    """Return a URI, or a text with URIs, without passwords and user names."""
-    for pattern, instead in SECRETS:
-        text = pattern.sub(instead, text)
-    return text
 
 
 def first_line(error: BaseException | str, most: int = 200) -> str:

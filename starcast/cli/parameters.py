@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from starcast.cli.errors import UserError, without_secrets
+from starcast.cli.errors import UserError
+from starcast.cli.secrets import without_secrets
 
 
 class Parameters(BaseModel):
