@@ -10,7 +10,7 @@ from mlflow.entities import LifecycleStage, Run
 
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import P, resumed
-from starcast.cli.processes import PROCESS, is_alive, is_here
+from starcast.cli.processes import PROCESS, is_alive
 from starcast.models.family import Space
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
 from starcast.tracking import runs
@@ -112,8 +112,7 @@ def find_unfinished(step: str, resume: str, finished_too: bool = False) -> Run:
 def close_abandoned(keep: str) -> None:
     """Close as FAILED the experiment's RUNNING runs whose process on this machine is gone, except `keep`."""
     for run in runs_here("attributes.status = 'RUNNING'"):
-        process = run.data.tags.get(PROCESS, "")
-        if run.info.run_id != keep and is_here(process) and not is_alive(process):
+        if run.info.run_id != keep and is_alive(run.data.tags.get(PROCESS, "")) is False:
             mlflow.MlflowClient().set_terminated(run.info.run_id, "FAILED")
 
 
