@@ -2,14 +2,18 @@
 
 import hashlib
 import os
+import platform
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]  # the folder that holds the package
 PACKAGE = __package__.partition(".")[0]
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "imblearn": "imbalanced-learn", "PIL": "pillow"}
 # Parsing takes 40 times as long as this pattern, which a test holds against Python's parser.
 IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(?P<module>[\w.]+)[ \t]+import[ \t]+(?:\((?P<many>[^)]*)\)|(?P<names>.*))"
@@ -43,6 +47,16 @@ def imported_packages(files: Iterable[Path]) -> set[str]:
     python = (file for file in files if file.suffix == ".py")
     names = {name.partition(".")[0] for file in python for name in imported_names(file)}
     return names - {PACKAGE} - sys.stdlib_module_names
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python and of packages by the names to import them by; empty if absent."""
+    found = {"python": platform.python_version()}
+    for name in sorted(names):
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = ""
+            found[name] = metadata.version(DISTRIBUTIONS.get(name, name))
+    return found
 
 
 def code_digest(files: Iterable[Path], root: Path = ROOT) -> str:

@@ -16,7 +16,6 @@ from starcast.models.sampling import count_ratings, sampling_note
 from starcast.reports import files
 from starcast.reviews.split import SPLITS
 from starcast.tracking import runs
-from starcast.tracking.artifacts import fetch
 from starcast.workflow.fit_process import FitJob, FitResult, fit_alone
 from starcast.workflow.prepare import Prepared
 
@@ -39,7 +38,7 @@ class ExperimentData:
     @classmethod
     def lay(cls, prepared: Prepared, metric: str, decisions: Sequence[DecisionName]) -> "ExperimentData":
         """Read the splits and log them as inputs of the active run."""
-        folder = fetch(prepared.run_id, "splits")
+        folder = prepared.folder
         prepared.log_inputs(SPLITS)
         prepared.check_score("metric", metric)
         stored = (pl.read_parquet(folder / f"{split}.parquet", columns=["rating"]) for split in SPLITS)

@@ -25,13 +25,14 @@ from starcast.search.trials import Proposal, Trial
 from starcast.search.workers import WorkerPool, carried_workers
 from starcast.tracking import history, runs
 from starcast.tracking import repetition as stored
+from starcast.tracking.lineage import PREPARED
 from starcast.tracking.origin import Origin
 from starcast.tracking.patience import Patience, quick_failures
 from starcast.tracking.trial_log import BUDGET, TrialLog
 from starcast.workflow import prepare
 from starcast.workflow.fit_parameters import FitParameters, TrainParameters
 from starcast.workflow.main import run_main
-from starcast.workflow.prepare import PREPARED, Prepared, preprocess
+from starcast.workflow.prepare import Prepared, preprocess
 from starcast.workflow.search import WORKER
 from starcast.workflow.search_parameters import MainParameters, TuneParameters
 from starcast.workflow.train import train

@@ -14,15 +14,25 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from starcast.cli.errors import UserError
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import val_scores
-from starcast.tracking.access import missing_allowed
-from starcast.tracking.store import active_run
+from starcast.tracking.access import explained, missing_allowed
+from starcast.tracking.store import active_run, place, shown_store
 
 FOLDER = "checkpoint"
 
 
 def fetch(run_id: str, artifact: str) -> Path:
-    """Return a local path of a run's artifact: in the store itself if that is local, else of a copy."""
-    return Path(mlflow.artifacts.download_artifacts(_address(mlflow.get_run(run_id), artifact)))
+    """Return a local path of a run's artifact: in the store itself if that is local, else of a copy.
+
+    Raises:
+        UserError: the run or the artifact is gone.
+    """
+    with explained(f"there is no run {run_id} in {shown_store()} any more ({{reason}})"):
+        address = _address(mlflow.get_run(run_id), artifact)
+    with explained(
+        f"{artifact} of run {run_id} is gone: it is not at {place(address)}, where the store has it"
+    ):
+        path = mlflow.artifacts.download_artifacts(address)
+    return Path(path)
 
 
 def download(run: Run, names: Iterable[str], folder: str) -> dict[str, Path]:

@@ -1,11 +1,11 @@
 """The test and training reviews of a registered model, found through its run's inputs."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import mlflow
 import numpy as np
 import polars as pl
-from pyarrow import ArrowException
 
 from starcast.cli.errors import UserError
 from starcast.reviews.clean import reading_hashes
@@ -14,7 +14,7 @@ from starcast.reviews.parquet import read_row_groups
 from starcast.reviews.split import LEARNED_FROM
 from starcast.tracking.access import explained
 from starcast.tracking.artifacts import fetch
-from starcast.tracking.lineage import Input, inputs_of
+from starcast.tracking.lineage import OF_RUN, Input, inputs_of
 from starcast.tracking.registry import Version
 
 
@@ -24,15 +24,22 @@ def chunks_of(split: Input) -> Iterator[pl.DataFrame]:
     Raises:
         UserError: the split is gone or, checked after the last row, differs from what the run logged.
     """
-    run_id, _, path = split.source.removeprefix("runs:/").partition("/")
-    total, kept = 0, f"{split.context}: {split.source}"
-    with explained(f"{kept} cannot be read ({{reason}}); train the model again", ArrowException):
-        for table in read_row_groups(fetch(run_id, path)):
+    run_id, _, path = split.source.removeprefix(OF_RUN).partition("/")
+    with explained(f"{split.context} split: {{reason}}; train the model again", UserError):
+        yield from checked_rows(fetch(run_id, path), split.digest, split.source)
+
+
+def checked_rows(file: Path, digest: str, named: str) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a split, some at a time; a UserError is raised if they are others, after the last."""
+    total = 0
+    # Any error that a damaged or another file causes in its reader.
+    with explained(f"{named} is damaged or another file ({{reason}})", Exception):
+        for table in read_row_groups(file):
             total += digest_sum(table)
             yield table
     found = digest_text(total)
-    if found != split.digest:
-        raise UserError(f"{kept} has changed, its digest is {found}, not {split.digest}; train again")
+    if found != digest:
+        raise UserError(f"{named} holds other reviews: their digest is {found}, not {digest}")
 
 
 def splits_of(version: Version) -> dict[str, Input]:
@@ -43,7 +50,7 @@ def splits_of(version: Version) -> dict[str, Input]:
     """
     with explained(f"model {version.uri}: the run it comes from cannot be read ({{reason}})"):
         run = mlflow.get_run(version.run_id)
-    splits = {each.context: each for each in inputs_of(run) if each.source.startswith("runs:/")}
+    splits = {each.context: each for each in inputs_of(run) if each.source.startswith(OF_RUN)}
     missing = " and ".join(name for name in ("test", *LEARNED_FROM) if name not in splits)
     if missing:
         names = f"its run {version.run_id} names no {missing} split"

@@ -2,20 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import mlflow
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from starcast.cli.errors import UserError
 from starcast.models.family import FitOptions, ModelSpec, Precision, Schedule
 from starcast.tracking.access import explained
-from starcast.tracking.artifacts import artifacts_of, fetch
+from starcast.tracking.artifacts import fetch
 from starcast.tracking.store import runs_here
 
 REUSE_KEY = "reuse_key"  # tag
+REPORT, REPORT_DIGEST = "report.json", "report_digest"  # of a preprocessing: its file, and a tag
 FITTED_FROM = "trial_run_id"  # tag of a search's candidate
 
 
@@ -60,15 +62,34 @@ def best_value(run_id: str, metric: str) -> float:
     return max(each.value for each in mlflow.MlflowClient().get_metric_history(run_id, metric))
 
 
-def reuse_key(inputs: Mapping[str, object], code: Iterable[Path]) -> str:
-    """Return a digest of everything a step's result depends on: its inputs as JSON and its source files."""
-    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode())
-    for path in sorted(code):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:32]
+def reuse_key(inputs: Mapping[str, object]) -> str:
+    """Return a digest of everything that a step's result depends on, given as JSON values."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def finished_run(key: str, artifact: str) -> str | None:
-    """Return the newest finished run of the experiment with this key whose artifact is still there."""
+def finished_runs(key: str) -> list[str]:
+    """Return the experiment's finished runs with this key, the newest first."""
     found = runs_here(f"tags.{REUSE_KEY} = '{key}' and attributes.status = 'FINISHED'")
-    return next((each.info.run_id for each in found if artifacts_of(each.info.run_id, artifact)), None)
+    return [str(each.info.run_id) for each in found]
+
+
+def report_digest(report: Path) -> str:
+    """Return the digest of the file of a preprocessing's report, for a tag of its run."""
+    return hashlib.sha256(report.read_bytes()).hexdigest()
+
+
+def report_of(run_id: str) -> dict[str, Any]:
+    """Return the report of an earlier preprocessing, whose file is as it was written.
+
+    Raises:
+        UserError: the run or the file is gone, or it is another file.
+    """
+    run, name = mlflow.get_run(run_id), f"{REPORT} of run {run_id}"
+    with explained(f"{name} is gone or damaged ({{reason}})", ValueError):
+        file = fetch(run_id, REPORT)
+        report = json.loads(file.read_text(encoding="utf-8"))
+    # Runs of earlier versions have no digest of it.
+    same = run.data.tags.get(REPORT_DIGEST, report_digest(file)) == report_digest(file)
+    if not same or not isinstance(report, dict) or not {"file", "counts", "digests"} <= report.keys():
+        raise UserError(f"{name} is not the file that the run wrote")
+    return report

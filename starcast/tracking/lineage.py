@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -14,11 +15,14 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from starcast.reviews.sources import PROJECT
+from starcast.reviews.split import SPLITS
 from starcast.search.workers import gpus
 from starcast.tracking.patience import again_if_overtaken
-from starcast.tracking.store import active_run
+from starcast.tracking.store import active_run, tag_of
 
+OF_RUN = "runs:/"  # begins the address of what a run keeps
 VERSIONS, CHANGES = "versions.json", "uncommitted.diff"
+PREPARED = "prepared_run_id"  # tag of a run that learns from the splits of another
 COMMIT = "mlflow.source.git.commit"
 # Files that conventionally hold secrets are not shown on a run.
 SECRET_FILES = (
@@ -106,12 +110,17 @@ def _git(*arguments: str) -> str:
 
 
 def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: str, context: str) -> None:
-    """Log a data set as an input of the active run: its columns and rows, its digest, where it is stored."""
+    """Log a data set as an input of the active run: its columns and rows, its digest, where it is stored.
+
+    MLflow stores a data set once per experiment, name and digest, with the source that it had first: the name
+    of one that a run keeps says which run.
+    """
+    of_run = f" of run {source.split('/')[1][:8]}" if source.startswith(OF_RUN) else ""
     columns = [{"name": column, "type": str(kind), "required": False} for column, kind in schema.items()]
     dataset = Dataset(
-        name=name,
+        name=f"{name}{of_run}",
         digest=digest,
-        source_type="run" if source.startswith("runs:/") else "local",
+        source_type="run" if of_run else "local",
         source=json.dumps({"uri": source}),
         schema=json.dumps({"mlflow_colspec": columns}),
         profile=json.dumps({"num_rows": rows}),
@@ -121,10 +130,35 @@ def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: st
     again_if_overtaken(lambda: client.log_inputs(run_id, given))
 
 
+def split_address(run_id: str, name: str) -> str:
+    """Return where a preprocessing run keeps a split."""
+    return f"{OF_RUN}{run_id}/splits/{name}.parquet"
+
+
 def inputs_of(run: Run) -> list[Input]:
-    """Return the data sets that were logged as a run's inputs."""
-    found = []
+    """Return the data sets that were logged as a run's inputs.
+
+    Where its splits are is said by a tag: the stored source may be that of an earlier run, which is gone.
+    """
+    found, prepared = [], None
     for each in run.inputs.dataset_inputs if run.inputs else ():
         context = next((tag.value for tag in each.tags if tag.key == MLFLOW_DATASET_CONTEXT), "")
-        found.append(Input(context, each.dataset.digest, str(json.loads(each.dataset.source).get("uri", ""))))
+        source = _address_in(each.dataset.source)
+        if source.startswith(OF_RUN) and context in SPLITS:
+            prepared = prepared or tag_of(run.info.run_id, PREPARED)
+            source = split_address(prepared, context) if prepared else source
+        found.append(Input(context, each.dataset.digest, source))
     return found
+
+
+def inputs_of_active() -> list[Input]:
+    """Return the data sets that were logged as inputs of the active run so far."""
+    return inputs_of(mlflow.get_run(active_run().info.run_id))
+
+
+def _address_in(source: str) -> str:
+    """Return the address in a data set's source, which is JSON; empty if it has another form."""
+    with suppress(ValueError):
+        described = json.loads(source)
+        return str(described.get("uri", "")) if isinstance(described, dict) else ""
+    return ""

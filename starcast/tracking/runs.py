@@ -12,7 +12,6 @@ import mlflow
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import (
-    MLFLOW_PARENT_RUN_ID,
     MLFLOW_RUN_NAME,
     MLFLOW_RUN_NOTE,
     MLFLOW_SOURCE_TYPE,
@@ -26,7 +25,7 @@ from starcast.cli.parameters import unquoted
 from starcast.cli.processes import PROCESS, this_process
 from starcast.tracking import access, commands, lineage, views
 from starcast.tracking.patience import again_if_overtaken, quick_failures
-from starcast.tracking.store import active_run, shown_store
+from starcast.tracking.store import active_run, shown_store, tag_of
 
 NAMED = "named_by_user"  # tag of a run whose name was given to `mlflow run` or `run.py`
 PATH_TAG = "{}_path"  # tag of a run: the file meant by a relative path that MLflow had logged before the step
@@ -158,13 +157,7 @@ def parameters_of(run: Run) -> dict[str, str]:
 
 def tag_of_active_or_above(name: str) -> str | None:
     """Return a tag of the active run or, if it has none, of the nearest run above it that has."""
-    run_id: str | None = active_run().info.run_id
-    while run_id:
-        tags = mlflow.get_run(run_id).data.tags
-        if name in tags:
-            return str(tags[name])
-        run_id = tags.get(MLFLOW_PARENT_RUN_ID)
-    return None
+    return tag_of(active_run().info.run_id, name)
 
 
 def user_of_active() -> str:

@@ -1,6 +1,8 @@
 """The tracking store in use: whether it answers, its address without secrets, its pages, its runs."""
 
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import mlflow
 import requests
@@ -26,6 +28,12 @@ def is_server(uri: str) -> bool:
 def shown_store() -> str:
     """Return the address of the tracking store in use, without secrets."""
     return without_secrets(mlflow.get_tracking_uri())
+
+
+def place(uri: str) -> str:
+    """Return an address of artifacts as people write it: a local folder as a path, none with secrets."""
+    parts = urlsplit(uri)
+    return url2pathname(parts.path) if parts.scheme == "file" else without_secrets(uri)
 
 
 def ask_server(uri: str, path: str, method: str, seconds: float, **more: Any) -> requests.Response:
@@ -65,6 +73,16 @@ def active_run() -> Run:
 def runs_here(wanted: str, most: int = MOST) -> list[Run]:
     """Return the runs of the active run's experiment that match MLflow's filter, the newest first."""
     return search([active_run().info.experiment_id], wanted, most)
+
+
+def tag_of(run_id: str | None, name: str) -> str | None:
+    """Return a tag of a run or, if it has none, of the nearest run above it that has."""
+    while run_id:
+        tags = mlflow.get_run(run_id).data.tags
+        if name in tags:
+            return str(tags[name])
+        run_id = tags.get(MLFLOW_PARENT_RUN_ID)
+    return None
 
 
 def children_of(run: Run) -> list[Run]:

@@ -1,18 +1,19 @@
 """Turn a file into checked, cleaned, split reviews as Parquet, with study A's exploration figures."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from starcast.cli.code import code_digest, import_closure, imported_packages, package_versions
 from starcast.cli.errors import UserError
 from starcast.evaluation.names import PER_LABEL
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import left_out
 from starcast.reports import figures
 from starcast.reports.files import write_json
-from starcast.reviews import check, clean, sources
+from starcast.reviews import clean, sources
 from starcast.reviews.hashing import digest_text
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import DataParameters
@@ -27,9 +28,10 @@ from starcast.spark.prepare import prepare_on_spark
 from starcast.spark.session import check_spark
 from starcast.tracking import history, lineage, runs
 from starcast.tracking.artifacts import fetch
+from starcast.tracking.held_out import checked_rows
+from starcast.tracking.lineage import PREPARED, split_address
 
-CODE = (Path(__file__), *Path(check.__file__).parent.glob("*.py"))  # the code that a preprocessing depends on
-PREPARED = "prepared_run_id"  # tag of a run that uses the splits of another
+DECIDING = ("reviews", "evaluation", "spark")  # subpackages: what they import decides about the splits
 
 
 @dataclass(frozen=True)
@@ -58,22 +60,43 @@ class Prepared:
             raise UserError(f"parameter {parameter}: no score {name}, {there}")
 
     @property
-    def columns(self) -> Layout:
-        """Return the columns that were read."""
-        return Layout(**self.report["columns"])
+    def columns(self) -> Layout | None:
+        """Return the columns that were read; None of splits of earlier versions, which do not say."""
+        columns = self.report.get("columns")
+        return Layout(**columns) if columns else None
+
+    @cached_property
+    def folder(self) -> Path:
+        """Return the local folder of the splits: that of the store or, fetched once, a copy."""
+        return fetch(self.run_id, "splits")
 
     def split(self, name: str) -> Path:
         """Return the Parquet file of a split: `review_id`, `text`, `rating`, `cleaned` and, if used, `title`.
 
         If Spark wrote it, it is a folder of parts.
         """
-        return fetch(self.run_id, f"splits/{name}.parquet")
+        return self.folder / f"{name}.parquet"
+
+    def check(self) -> "Prepared":
+        """Return this, once the digest of every split was found again in its rows.
+
+        Raises:
+            UserError: a split is gone, damaged or another file.
+        """
+        for name in SPLITS:
+            for _ in checked_rows(self.split(name), self.report["digests"][name], self._named(name)):
+                pass
+        return self
+
+    def _named(self, name: str) -> str:
+        return f"{name}.parquet of run {self.run_id}"
 
     def log_inputs(self, names: Sequence[str]) -> None:
-        """Log splits, with their digests, as inputs of the active run."""
+        """Log splits, with their digests, as inputs of the active run, and tag it with where they are."""
+        runs.tag_active({PREPARED: self.run_id})
         for name in names:
             rows, digest = sum(self.report["counts"][name]), self.report["digests"][name]
-            source, title = f"runs:/{self.run_id}/splits/{name}.parquet", f"{self.report['file']} {name}"
+            source, title = split_address(self.run_id, name), f"{self.report['file']} {name}"
             lineage.log_dataset(schema_of(self.split(name)), rows, title, digest, source, name)
 
 
@@ -85,37 +108,61 @@ def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:
     with runs.step_run("preprocess", parameters.as_text(), name) as run_id:
         files = sources.locate_files(parameters)
         cleaner = clean.Cleaner.create(parameters.cleaning, parameters.lemmas)
-        asked = parameters.model_dump(exclude={*files, *Executor.model_fields})
-        read = {name: [file.name, file_digest(file)] for name, file in files.items()}
-        inputs = {**asked, "files": read, "cleaner": cleaner.to_dict()}
-        key = history.reuse_key(inputs, CODE)
-        finished = None if anew else history.finished_run(key, "splits")
-        if finished:
-            prepared = _load(finished, cleaner)
-            done = f"reused the finished run {finished}: same file, parameters and code"
-            runs.describe(f"The same as run {finished}, whose splits are reused.", {"reused_run": finished})
+        key = _reuse_key(parameters, files, cleaner)
+        prepared, damaged = (None, []) if anew else _finished(key, cleaner)
+        for line in damaged:
+            print(f"preprocess: {line}", flush=True)
+        if prepared:
+            done = f"reused the finished run {prepared.run_id}: same file, parameters and code"
+            same = f"The same as run {prepared.run_id}, whose splits are reused."
+            runs.describe(same, {"reused_run": prepared.run_id})
         else:
             prepared = Prepared(run_id, _preprocess(parameters, files, cleaner), cleaner)
             done = f"splits and figures are on run {run_id}"
-            lines = prepared.report["lines"]
+            lines = [*prepared.report["lines"], *damaged]
             runs.describe("\n".join(f"- {line}" for line in lines), {history.REUSE_KEY: key})
     for line in [*prepared.report["lines"], done]:
         print(f"preprocess: {line}", flush=True)
     return prepared
 
 
+def _reuse_key(parameters: DataParameters, files: Mapping[str, Path], cleaner: clean.Cleaner) -> str:
+    """Return what is equal for preprocessings with the same result: files, parameters, code and packages."""
+    asked = parameters.model_dump(exclude={*files, *Executor.model_fields})
+    read = {name: [file.name, file_digest(file)] for name, file in files.items()}
+    code = import_closure(__name__)
+    packages = imported_packages(file for file in code if file.parent.name in DECIDING)
+    made_by = {"code": code_digest(code), "packages": package_versions(packages)}
+    return history.reuse_key({**asked, "files": read, "cleaner": cleaner.to_dict(), **made_by})
+
+
+def _finished(key: str, cleaner: clean.Cleaner) -> tuple[Prepared | None, list[str]]:
+    """Return the newest finished preprocessing with this key that is whole, and a line for each other."""
+    damaged = list[str]()
+    for run_id in history.finished_runs(key):
+        try:
+            return Prepared(run_id, history.report_of(run_id), cleaner).check(), damaged
+        except UserError as why:
+            damaged.append(f"{why}: it is not reused, and all is made anew")
+    return None, damaged
+
+
 def prepare_once(parameters: DataParameters) -> Prepared:
     """Preprocess for the active run; a continued run keeps its splits, even if the file has gone.
 
     Raises:
-        UserError: the file is here and has changed since.
+        UserError: the file is here and has changed since, or the splits have and cannot be made again.
     """
     finished = runs.tag_of_active_or_above(PREPARED)
     if finished is None:
         prepared = preprocess(parameters)
         runs.tag_active({PREPARED: prepared.run_id})
         return prepared
-    prepared = _load(finished, clean.Cleaner.create(parameters.cleaning, parameters.lemmas))
+    cleaner = clean.Cleaner.create(parameters.cleaning, parameters.lemmas)
+    try:
+        prepared = Prepared(finished, history.report_of(finished), cleaner).check()
+    except UserError as why:
+        return _made_again(parameters, str(why))
     try:
         files = sources.locate_files(parameters)
     except UserError:
@@ -128,9 +175,27 @@ def prepare_once(parameters: DataParameters) -> Prepared:
     return prepared
 
 
-def _load(run_id: str, cleaner: clean.Cleaner) -> Prepared:
-    report = json.loads(fetch(run_id, "report.json").read_text())
-    return Prepared(run_id, report, cleaner)
+def _made_again(parameters: DataParameters, why: str) -> Prepared:
+    """Preprocess again for a continued run whose splits are lost.
+
+    Args:
+        why: what happened to them.
+
+    Raises:
+        UserError: the file is not here, or the run has learned from other splits than these.
+    """
+    try:
+        sources.locate_files(parameters)
+    except UserError as missing:
+        raise UserError(f"{why}, and it cannot be made again ({missing}): start a new run") from None
+    print(f"{why}: the splits are made again", flush=True)
+    prepared = preprocess(parameters)
+    for known in lineage.inputs_of_active():
+        if prepared.report["digests"].get(known.context, known.digest) != known.digest:
+            other = f"this code makes another {known.context} split than the run began with"
+            raise UserError(f"{why}, and {other}: start a new run")
+    runs.tag_active({PREPARED: prepared.run_id})
+    return prepared
 
 
 def _on_spark(parameters: DataParameters) -> TypeGuard[PreprocessParameters]:
@@ -164,7 +229,8 @@ def _preprocess(
     report["digests"] = digests
     summaries = {when: length_summary(lengths) for when, lengths in facts.lengths.items()}
     with runs.artifacts_of_run() as folder:
-        write_json(folder / "report.json", {**report, "length_in_characters": summaries})
+        write_json(folder / history.REPORT, {**report, "length_in_characters": summaries})
+        runs.tag_active({history.REPORT_DIGEST: history.report_digest(folder / history.REPORT)})
         if checked.rejected.height:
             rejected_rows(checked, facts).write_csv(folder / "rejected_rows.csv")
         for when, lengths in facts.lengths.items():
