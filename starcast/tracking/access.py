@@ -1,5 +1,6 @@
 """Check access to the tracking store before a run begins, and report its later errors in one line."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,16 +9,16 @@ from urllib.parse import unquote, urlsplit
 import mlflow
 import requests
 from mlflow.exceptions import MlflowException, RestException
-from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.utils.credentials import read_mlflow_creds
-from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from starcast.cli.errors import UserError, first_line
+from starcast.tracking.database import Store, check_local, is_failure, told
 from starcast.tracking.store import ask_server, is_server, shown_store
 
 PATIENCE_SECONDS = 15.0
 MEND = "mend MLFLOW_TRACKING_URI"
+STORE_ERRORS = (MlflowException, requests.RequestException, SQLAlchemyError)
 
 
 def check_store() -> None:
@@ -26,8 +27,9 @@ def check_store() -> None:
     Raises:
         UserError: it does not; MLflow itself would retry for minutes.
     """
+    # A failed request to a database is also logged, with its traceback.
+    logging.getLogger("mlflow.store.db.utils").addFilter(_without_traceback)
     uri, shown = mlflow.get_tracking_uri(), shown_store()
-    engine = uri.partition(":")[0].partition("+")[0]
     if is_server(uri):
         if shown != uri:  # the address is shown and stored; MLflow also reads these from the environment
             parts = urlsplit(uri)
@@ -35,12 +37,13 @@ def check_store() -> None:
             os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
             mlflow.set_tracking_uri(shown)
         _check_server(shown)
-    elif engine in DATABASE_ENGINES and engine != "sqlite":  # SQLite creates its file
-        try:
-            create_engine(uri, poolclass=NullPool).connect().close()
-        except (SQLAlchemyError, ImportError) as error:
-            said = f"{first_line(error)}: start it or {MEND}"
-            raise UserError(f"tracking database {shown}: {said}") from None
+    check_local(Store(uri))
+    if (registry := mlflow.get_registry_uri()) != uri:
+        check_local(Store(registry, "MLFLOW_REGISTRY_URI"))
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    return record.exc_info is None
 
 
 def _check_server(uri: str) -> None:
@@ -67,7 +70,7 @@ def told_in_a_line() -> Iterator[None]:
     """Turn refusals and failures of the store in this context into a UserError: one line without secrets."""
     try:
         yield
-    except (MlflowException, requests.RequestException) as error:
+    except STORE_ERRORS as error:
         if said := _told(error):
             raise UserError(said) from None
         raise
@@ -80,11 +83,11 @@ def explained(message: str, *errors: type[Exception]) -> Iterator[None]:
     The UserError says `message`, with the first line of the error in place of `{reason}`. Errors of the store
     itself pass through, because what was asked for may well exist.
     """
-    caught: tuple[type[Exception], ...] = (MlflowException, OSError, *errors)
+    caught: tuple[type[Exception], ...] = (MlflowException, OSError, SQLAlchemyError, *errors)
     try:
         yield
     except caught as error:
-        if isinstance(error, MlflowException | requests.RequestException) and _told(error):
+        if isinstance(error, STORE_ERRORS) and _told(error):
             raise
         raise UserError(message.replace("{reason}", first_line(error))) from None
 
@@ -96,11 +99,16 @@ def missing_allowed() -> Iterator[None]:
         yield
 
 
-def _told(error: MlflowException | requests.RequestException) -> str | None:
+def _told(error: Exception) -> str | None:
     """Return a one-line message for an error of the store; None for other errors, such as ours."""
+    for cause in (error, error.__cause__):  # MLflow wraps most errors of a database
+        if cause and is_failure(cause):
+            return told(Store(mlflow.get_tracking_uri()), cause)
     if isinstance(error, requests.RequestException):
         return _refusal(error.response.status_code if error.response is not None else 503, str(error))
-    if isinstance(error, RestException) or error.message.startswith(("API request", "Invalid url")):
+    if isinstance(error, MlflowException) and (
+        isinstance(error, RestException) or error.message.startswith(("API request", "Invalid url"))
+    ):
         return _refusal(error.get_http_status_code(), error.message)  # type: ignore[no-untyped-call]
     return None
 

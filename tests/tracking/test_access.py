@@ -144,7 +144,7 @@ def test_a_server_that_is_not_there(uri: str) -> None:
         ("postgresql+psycopg://ann:Secret99@127.0.0.1:{port}/mlflow", "Connection refused"),
         ("postgresql+nothing://ann:Secret99@127.0.0.1/mlflow", "Can't load plugin"),
         ("ftp://ann:Secret99@127.0.0.1/mlflow", "unsupported URI"),
-        ("mlruns", "maintenance mode"),
+        ("mlruns", "MLFLOW_ALLOW_FILE_STORE=true"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_told_at_once(uri: str, expected: str) -> None:
