@@ -294,6 +294,17 @@ def run_project(name: str, rest: list[str]) -> int:
     return code if code >= 0 else 128 - code  # the shells' exit code after a signal
 
 
+def check_pages() -> None:
+    """Exit with one line unless MLflow can serve the store, which it would try for minutes."""
+    from starcast.cli.errors import UserError
+    from starcast.tracking.database import Store, check_local
+
+    try:
+        check_local(Store(os.environ["MLFLOW_BACKEND_STORE_URI"]))
+    except UserError as error:
+        fail(f"ui: {error}")
+
+
 def open_pages(rest: list[str]) -> None:
     """Serve the MLflow UI with one worker until Ctrl-C; on a server, only print where its runs are."""
     if {"-h", "--help"} & set(rest):
@@ -303,21 +314,24 @@ def open_pages(rest: list[str]) -> None:
         return print(f"{re.sub('//[^/]*@', '//', store).rstrip('/')}/{TRAINING}")
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-p", "--port", type=int)
+    parser.add_argument("--backend-store-uri")
     options, others = parser.parse_known_args(rest)
     make_environment([RUNNING])
     port = options.port or next(port for port in range(5000, 6000) if not listens(port))
     if options.port and listens(port):
         fail(f"ui: port {port} is in use: end what listens there, or give another one, --port {port + 1}")
+    settings = {**os.environ, **variables(), "PYTHONWARNINGS": "ignore"}
+    settings["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # otherwise MLflow starts 13 more processes
+    # Not as an argument: every user of the machine can read a command's password.
+    settings["MLFLOW_BACKEND_STORE_URI"] = options.backend_store_uri or settings["MLFLOW_TRACKING_URI"]
+    if code := subprocess.run([str(PYTHON), str(PROJECT / "run.py"), "--check"], env=settings).returncode:
+        sys.exit(code)
     why = (
         ""
         if port in (options.port, 5000)
         else f" on port {port}, because 5000 is in use, maybe by another ui"
     )
     say(f"starting MLflow's pages{why}")
-    settings = {**os.environ, **variables(), "PYTHONWARNINGS": "ignore"}
-    settings["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # otherwise MLflow starts 13 more processes
-    # Not as an argument: every user of the machine can read a command's password.
-    settings["MLFLOW_BACKEND_STORE_URI"] = settings["MLFLOW_TRACKING_URI"]
     # Without a folder for artifacts, a new store would take them only from clients of this server.
     given = ["--default-artifact-root", str(PROJECT / "mlruns"), "--port", str(port), *others]
     light = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
@@ -352,6 +366,6 @@ if __name__ == "__main__":
     try:
         if sys.argv[1:2] == ["--inside"]:
             sys.exit(run_project(sys.argv[2], sys.argv[3:]))
-        main(sys.argv[1:])
+        check_pages() if sys.argv[1:] == ["--check"] else main(sys.argv[1:])
     except KeyboardInterrupt:
         sys.exit(130)

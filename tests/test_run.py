@@ -520,11 +520,21 @@ def test_pages_on_another_port_say_why(
     monkeypatch.setattr(run, "make_environment", lambda names: None)
     monkeypatch.setattr(run, "listens", lambda port: port == 5000)
     monkeypatch.setattr(run.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(run.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
     monkeypatch.setattr(run.subprocess, "Popen", lambda *_, **__: ended)
     with pytest.raises(SystemExit):
         run.open_pages([])
     said = "run.py: starting MLflow's pages on port 5001, because 5000 is in use, maybe by another ui\n"
     assert capsys.readouterr().err == said
+
+
+def test_pages_of_a_store_that_mlflow_cannot_serve(with_mlflow: Path) -> None:
+    (with_mlflow / "mlflow.db").write_bytes(b"no database " * 1000)
+    done = started(with_mlflow, "ui")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(
+        f"run.py: ui: tracking database sqlite:///{with_mlflow}/mlflow.db: file is not"
+    )
 
 
 def test_a_server_has_its_own_pages(small: Path) -> None:

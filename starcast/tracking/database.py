@@ -16,7 +16,8 @@ from sqlalchemy import NullPool, create_engine, inspect, make_url
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, SQLAlchemyError
 
 from starcast.cli.caller import WITHOUT_PATH
-from starcast.cli.errors import UserError, first_line, without_secrets
+from starcast.cli.errors import UserError, first_line
+from starcast.cli.secrets import without_secrets
 
 MLFLOW = version("mlflow")
 ALLOWED = "MLFLOW_ALLOW_FILE_STORE"
@@ -146,7 +147,8 @@ def _is_there(store: Store) -> bool:
     path = Path(store.file).absolute()
     folder = next(folder for folder in path.parents if folder.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"{store.shown}: {folder} is no folder that this user may write: {store.mend}")
+        said = f"{folder} is no folder that this user may write: allow it, or {store.mend}"
+        raise UserError(f"{store.shown}: {said}")
     return path.exists()
 
 

@@ -112,7 +112,7 @@ def test_damaged_files(file: Path) -> None:
     assert "file is not a database: it is damaged, or no file of MLflow's: put back" in refusal(lite(file))
     assert f"unable to open database file: let this user write '{file.parent}'" in refusal(lite(file.parent))
     below = refusal(lite(file / "mlflow.db"))
-    assert f"{file} is no folder that this user may write: mend MLFLOW_TRACKING_URI" in below
+    assert f"{file} is no folder that this user may write: allow it, or mend MLFLOW_TRACKING_URI" in below
 
 
 def test_a_file_that_may_only_be_read(file: Path) -> None:
