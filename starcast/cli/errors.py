@@ -1,6 +1,6 @@
 """Mistakes that the user can correct, and error messages in one line without secrets."""
 
-from starcast.cli.secrets import without_secrets
+from starcast.cli.masking import without_secrets
 
 
 class UserError(Exception):

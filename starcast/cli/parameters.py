@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from starcast.cli.errors import UserError
-from starcast.cli.secrets import without_secrets
+from starcast.cli.masking import without_secrets
 
 
 class Parameters(BaseModel):

@@ -12,8 +12,9 @@ from starcast.cli.parameters import Parameters
 from starcast.experiments.study_a_parameters import StudyAParameters
 from starcast.reviews import sources
 from starcast.reviews.parameters import DataParameters
-from starcast.tracking import lineage
-from starcast.tracking.lineage import Code
+from starcast.tracking import code_record, lineage
+from starcast.tracking.code_record import Code
+from starcast.tracking.diff import CODE
 from starcast.tracking.origin import RAW, SPLITS, Origin
 from starcast.workflow.search_parameters import TuneParameters
 
@@ -36,7 +37,6 @@ THREADS = (
 
 
 NAMED = 5  # files in a line
-OURS = ("starcast/", "steps/")
 FITTING = ("starcast/models/", "starcast/reviews/", "starcast/search/")  # named first: these change scores
 MACHINE: dict[str, FactorKind] = {"cores": "cores", "gpus": "cores", "platform": "platform"}
 
@@ -95,25 +95,28 @@ def _file(origin: Origin, asked: DataParameters) -> Factor:
 
 
 def _code(then: Code) -> list[Factor]:
-    now, files = lineage.code_now(), lineage.changed_files(then)
+    now, files = code_record.code_now(), code_record.changed_files(then)
     same = then.commit == now.commit if then.commit and now.commit else None
     commit = Factor("git commit", "code", _commit(then), _commit(now), same, counts=False)
     if files is None:
         return [commit, Factor("code of the steps", "code", "unknown", "unknown", None)]
-    ours = sorted((f for f in files if f.startswith(OURS)), key=lambda file: not file.startswith(FITTING))
-    others = [file for file in files if not file.startswith(OURS)]
+    ours = sorted((f for f in files if f.startswith(CODE)), key=lambda file: not file.startswith(FITTING))
+    others = [file for file in files if not file.startswith(CODE)]
+    code = Factor("code of the steps", "code", "unchanged", _files(ours), not ours)
+    if not then.knows_others:
+        return [commit, code]
+    # Tests, documents and the list of packages have no effect: installed packages are compared.
     return [
         commit,
-        Factor("code of the steps", "code", "unchanged", _files(ours), not ours),
-        # Tests, documents and the list of packages have no effect: installed packages are compared.
+        code,
         Factor("other files", "code", "unchanged", _files(others), not others, counts=False),
     ]
 
 
 def _commit(code: Code) -> str:
-    if not code.commit:
-        return "unknown"
-    return f"{code.commit[:10]}{' with uncommitted changes' if code.changes else ''}"
+    if not code.state:  # of a run of version 0.7 or older
+        return f"commit {code.commit[:10]}" if code.commit else "unknown"
+    return code.state
 
 
 def _files(names: Sequence[str]) -> str:
@@ -185,7 +188,17 @@ def advice(checks: Sequence[Factor]) -> str:
     kind, differing = found[0]
     first = differing[0]
     packages = " ".join(f"{each.what}=={each.before}" for each in differing)
+    commit = next((each.before for each in checks if each.what == "git commit"), "unknown")
     checkout = "Next: check out the original commit (git checkout) and reproduce the run again."
+    if commit.startswith("unknown"):
+        checkout = (
+            "Next: restore these files as they were, and reproduce the run again; its commit is not known."
+        )
+    elif "uncommitted" in commit:
+        checkout = (
+            "Next: check out the original commit (git checkout), apply what the run kept of its uncommitted "
+            "changes (uncommitted.diff), and reproduce the run again."
+        )
     elsewhere = "Next: reproduce it on a machine like the original one."
     return {
         "data": f"Next: restore the original data ({first.what} {first.before}) and reproduce the run again.",

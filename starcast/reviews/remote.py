@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starcast.cli.errors import UserError, first_line
+from starcast.cli.masking import without_secrets
 from starcast.cli.progress import Progress
-from starcast.cli.secrets import without_secrets
 
 PART = 4 * 2**20  # bytes fetched at once
 # What says that a file has changed; which of these there is depends on the server.

@@ -20,8 +20,8 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_SOURCE_TYPE,
 )
 
+from starcast.cli.masking import without_secrets
 from starcast.cli.parameters import LAUNCHER
-from starcast.cli.secrets import without_secrets
 from starcast.reviews.sources import PROJECT
 from starcast.tracking import store
 

@@ -1,10 +1,8 @@
-"""The lineage of a run: its code, versions and data."""
+"""The lineage of a run: the versions that it used, and its data; `code_record` has its code."""
 
 import json
 import os
 import platform
-import re
-import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -14,33 +12,19 @@ import polars as pl
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
-from starcast.reviews.sources import PROJECT
 from starcast.reviews.split import SPLITS
 from starcast.search.workers import gpus
+from starcast.tracking.code_record import log_code
 from starcast.tracking.patience import again_if_overtaken
 from starcast.tracking.store import active_run, tag_of
 
 OF_RUN = "runs:/"  # begins the address of what a run keeps
-VERSIONS, CHANGES = "versions.json", "uncommitted.diff"
+VERSIONS = "versions.json"
 PREPARED = "prepared_run_id"  # tag of a run that learns from the splits of another
-COMMIT = "mlflow.source.git.commit"
-# Files that conventionally hold secrets are not shown on a run.
-SECRET_FILES = (
-    *(".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_ed25519*"),
-    *(".netrc", ".pypirc", ".npmrc"),
-)
 PACKAGES = (
     *("mlflow", "tensorflow", "keras", "hyperopt", "keras-tuner", "scikit-learn", "imbalanced-learn"),
     *("skops", "polars", "pandas", "numpy", "scipy", "nltk"),
 )
-
-
-@dataclass(frozen=True)
-class Code:
-    """The code of the project: the git commit (empty without git) and the changes made since."""
-
-    commit: str
-    changes: str
 
 
 @dataclass(frozen=True)
@@ -53,14 +37,9 @@ class Input:
 
 
 def log_code_and_versions() -> None:
-    """Log the git commit, uncommitted changes and versions on the active run."""
+    """Log the code and the versions on the active run."""
     mlflow.log_dict(versions(), VERSIONS)
-    code = code_now()
-    if not code.commit:
-        return  # a downloaded archive has no history
-    mlflow.set_tags({COMMIT: code.commit, "git_dirty": str(bool(code.changes)).lower()})
-    if code.changes:
-        mlflow.log_text(code.changes, CHANGES)
+    log_code()
 
 
 def versions() -> dict[str, str]:
@@ -72,41 +51,6 @@ def versions() -> dict[str, str]:
         "gpus": str(len(gpus())),
         **{name: metadata.version(name) for name in PACKAGES},
     }
-
-
-def code_now() -> Code:
-    """Return the current code, without files that git does not track or that hold secrets."""
-    commit = _git("rev-parse", "HEAD").strip()
-    return Code(commit, _diff("HEAD") if commit else "")
-
-
-def changed_files(then: Code) -> list[str] | None:
-    """Return the files in which the code here differs from a run's; None if its commit is not known here."""
-    if not then.commit or not _git("cat-file", "-t", then.commit):
-        return None
-    before, now = _by_file(then.changes), _by_file(_diff(then.commit))
-    return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
-
-
-def _by_file(diff: str) -> dict[str, str]:
-    """Split a diff by file, without the lines of hashes, whose length git chooses."""
-    parts = re.split(r"^diff --git a/.+ b/(.+)\n", diff, flags=re.MULTILINE)[1:]
-    return {
-        name: re.sub(r"^index .+\n", "", part, flags=re.MULTILINE).strip()
-        for name, part in zip(parts[::2], parts[1::2], strict=True)
-    }
-
-
-def _diff(commit: str) -> str:
-    return _git("diff", commit, "--", ".", *(f":(exclude,icase,glob)**/{name}" for name in SECRET_FILES))
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout
 
 
 def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: str, context: str) -> None:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import mlflow
 from mlflow.entities import LifecycleStage, Run
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID
 
 from starcast.cli.errors import UserError
-from starcast.tracking import lineage, registry
+from starcast.tracking import code_record, lineage, registry
 from starcast.tracking.access import explained, missing_allowed
 from starcast.tracking.artifacts import fetch
+from starcast.tracking.code_record import Code
 from starcast.tracking.commands import command_line
 from starcast.tracking.runs import parameters_of
 from starcast.tracking.store import children_of, runs_here, search, shown_store
@@ -34,7 +35,7 @@ class Origin:
     parameters: Mapping[str, str]  # of the step; for a candidate or trial, of the search above it
     tags: Mapping[str, str]  # the run's own
     epochs_run: int  # of a trial
-    code: lineage.Code
+    code: Code
     versions: Mapping[str, str]  # Python, platform, packages
     prepared_run_id: str  # the run whose splits it learned from
     digests: Mapping[str, str]  # of the splits and (`raw`) of the file
@@ -109,7 +110,6 @@ def _read(run: Run, kind: str) -> Origin:
         prepared = next((each.source.split("/")[1] for each in named if each.source.startswith("runs:/")), "")
         raw = [each for each in lineage.inputs_of(_get(prepared)) if each.context == RAW] if prepared else []
         digests = {each.context: each.digest for each in (*reversed(named), *raw)}
-    dirty = step.data.tags.get("git_dirty") == "true"
     again = f"tags.resumed_run_id = '{step.info.run_id}'"
     return Origin(
         run.info.run_id,
@@ -118,12 +118,19 @@ def _read(run: Run, kind: str) -> Origin:
         parameters_of(step),
         run.data.tags,
         int(run.data.metrics.get("epochs_run", 0)),
-        lineage.Code(step.data.tags.get(lineage.COMMIT, ""), _text(step, lineage.CHANGES) if dirty else ""),
+        _code(step),
         json.loads(_text(step, lineage.VERSIONS) or "{}"),
         prepared,
         digests,
         resumed=bool(search([step.info.experiment_id], again, most=1)),
     )
+
+
+def _code(step: Run) -> Code:
+    tags = step.data.tags
+    changes = _text(step, code_record.CHANGES) if tags.get(code_record.DIRTY) == "true" else ""
+    files = code_record.files_of(_text(step, code_record.FILES))
+    return Code(tags.get(MLFLOW_GIT_COMMIT, ""), changes, files, tags.get(code_record.STATE, ""))
 
 
 def digests_of(prepared: Run) -> dict[str, str]:
@@ -142,5 +149,5 @@ def _all_below(run: Run) -> list[Run]:
 def _text(run: Run, artifact: str) -> str:
     """Return a text artifact of a run; empty if the run has none, or it is gone."""
     with missing_allowed():
-        return fetch(run.info.run_id, artifact).read_text(encoding="utf-8")
+        return fetch(run.info.run_id, artifact).read_text(encoding="utf-8", errors="backslashreplace")
     return ""

@@ -12,7 +12,7 @@ from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.rest_utils import http_request
 
-from starcast.cli.secrets import without_secrets
+from starcast.cli.masking import without_secrets
 
 PATIENCE_SECONDS = 5
 TRAINING = "workflowType=machine_learning"  # otherwise the UI also shows its pages for prompts and traces

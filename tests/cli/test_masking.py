@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starcast.cli.secrets import without_secrets
+from starcast.cli.masking import without_secrets
 
 PROJECT = Path(__file__).parents[2]
 ADDRESS_SECRET = st.text("abcXYZ019-._~!$&'()*+,;=%:@", min_size=8, max_size=30).map(lambda s: f"Z9{s}9Z")

@@ -13,7 +13,7 @@ from starcast.cli.errors import UserError
 from starcast.cli.parameters import Parameters, parse_logged
 from starcast.reproduction.rerun import STEPS, data_parameters, missing_parameters, parameters_of
 from starcast.reviews.parameters import DataParameters
-from starcast.tracking.lineage import Code
+from starcast.tracking.code_record import Code
 from starcast.tracking.origin import Origin
 from starcast.workflow.fit_parameters import FitParameters, TrainParameters
 

@@ -1,15 +1,14 @@
 """A run to be made again: how it is found, what is refused, what is known of it and of its code."""
 
 import json
-import subprocess
-from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from starcast.cli.errors import UserError
-from starcast.tracking import lineage, registry, runs
-from starcast.tracking.lineage import Code
+from starcast.tracking import code_record, lineage, registry, runs
+from starcast.tracking.code_record import Code
 from starcast.tracking.origin import REPRODUCES, find
 
 
@@ -102,8 +101,8 @@ def test_fits_and_unfinished_trials_say_what_to_give(store: mlflow.MlflowClient)
 
 
 def test_what_a_run_came_from_is_read(store: mlflow.MlflowClient) -> None:
-    run_id = made(git_dirty="true", **{lineage.COMMIT: "abc"})
-    store.log_text(run_id, "diff --git a/x b/x\n", lineage.CHANGES)
+    run_id = made(git_dirty="true", **{MLFLOW_GIT_COMMIT: "abc"})
+    store.log_text(run_id, "diff --git a/x b/x\n", code_record.CHANGES)
     store.log_text(run_id, json.dumps({"numpy": "1.0"}), lineage.VERSIONS)
     with runs.step_run("reproduce", {}, "made up"):
         origin = find(run_id)
@@ -118,52 +117,3 @@ def test_a_search_that_was_gone_on_with_is_known_as_one(store: mlflow.MlflowClie
     made("resume tune", role="", resumed_run_id=search)
     with runs.step_run("reproduce", {}, "made up"):
         assert find(search).resumed
-
-
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A git repository with one commit, which `lineage` takes for the project."""
-    folder = tmp_path / "repository"
-    (folder / "starcast").mkdir(parents=True)
-    (folder / "starcast" / "a.py").write_text("first\n")
-    (folder / "README.md").write_text("read me\n")
-    monkeypatch.setattr(lineage, "PROJECT", folder)
-    git(folder, "init", "--quiet")
-    commit(folder)
-    return folder
-
-
-def git(folder: Path, *arguments: str) -> None:
-    person = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-    subprocess.run(["git", *person, *arguments], cwd=folder, check=True, capture_output=True)
-
-
-def commit(folder: Path) -> None:
-    git(folder, "add", ".")
-    git(folder, "commit", "--quiet", "-m", "as it is")
-
-
-def test_changed_files_are_those_whose_text_differs_from_then(repository: Path) -> None:
-    then = lineage.code_now()
-    assert lineage.changed_files(then) == []
-    (repository / "starcast" / "a.py").write_text("second\n")
-    dirty = lineage.code_now()
-    assert (then.changes, dirty.commit) == ("", then.commit)
-    assert lineage.changed_files(then) == ["starcast/a.py"]
-    assert lineage.changed_files(dirty) == []
-    (repository / "README.md").write_text("read me again\n")
-    commit(repository)
-    assert lineage.changed_files(dirty) == ["README.md"], "the same change, committed since, is no change"
-    (repository / "starcast" / "a.py").write_text("third\n")
-    assert lineage.changed_files(dirty) == ["README.md", "starcast/a.py"]
-
-
-def test_a_commit_that_is_not_here_is_not_known(repository: Path) -> None:
-    assert lineage.changed_files(Code("f" * 40, "")) is None
-    assert lineage.changed_files(Code("", "")) is None
-
-
-def test_without_git_nothing_is_known_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lineage, "PROJECT", tmp_path)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert lineage.code_now() == Code("", "")

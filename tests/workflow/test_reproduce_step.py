@@ -9,6 +9,7 @@ import mlflow
 import polars as pl
 import pytest
 from mlflow.entities import Run
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from starcast.cli.errors import UserError
 from starcast.experiments.parameters import SamplingParameters
@@ -227,7 +228,7 @@ def test_another_version_of_a_package_is_named(
 
 
 def test_a_parameter_that_this_version_does_not_take_is_one_line(store: mlflow.MlflowClient) -> None:
-    with mlflow.start_run(tags={"step": "train", lineage.COMMIT: "abc"}) as old:
+    with mlflow.start_run(tags={"step": "train", MLFLOW_GIT_COMMIT: "abc"}) as old:
         mlflow.log_params({"data": "sample", "family": "random_forest"})
     with pytest.raises(
         UserError,

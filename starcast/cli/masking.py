@@ -31,7 +31,8 @@ PATTERNS = tuple(
         # A database password may contain a slash.
         (rf"((?<!http)(?<!https)://){_NO_CODE}[^/\s:@|()\[\]'\"]{{0,300}}(?::\S{{0,300}})?@", r"\1"),
         (
-            r"(?i)([?&](?!viewStateShareKey)[\w-]*(?:password|token|secret|signature|credential|key|sig)[\w-]*=)[^&\s'\"]*",
+            r"(?i)([?&](?!viewStateShareKey)[\w-]*(?:password|token|secret|sig|signature|credential|key)"
+            r"[\w-]*=)[^&\s'\"]*",
             rf"\1{HIDDEN}",
         ),
         (r"(hooks\.slack\.com/services/)[\w/-]+", rf"\1{HIDDEN}"),
