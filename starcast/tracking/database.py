@@ -17,7 +17,7 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, SQLAlchemyE
 
 from starcast.cli.caller import WITHOUT_PATH
 from starcast.cli.errors import UserError, first_line
-from starcast.cli.secrets import without_secrets
+from starcast.cli.masking import without_secrets
 
 MLFLOW = version("mlflow")
 ALLOWED = "MLFLOW_ALLOW_FILE_STORE"
