@@ -1,32 +1,19 @@
-"""Run a step as a command: exit codes, one-line error messages, Ctrl-C."""
+"""Run a step as a command: exit codes, one-line error messages, orderly ends."""
 
 import os
-import signal
 import sys
+import tempfile
 from collections.abc import Callable
-from types import FrameType
+from pathlib import Path
 from typing import NoReturn
 
 from starcast.cli.caller import make_stores_absolute, with_absolute_paths
 from starcast.cli.errors import UserError
+from starcast.cli.interrupts import INTERRUPTED, UNHEARD, OutputClosedError, catch_interrupts
 from starcast.cli.parameters import P, parse
+from starcast.cli.refusals import refusals_told
 
-INTERRUPTED = 130  # exit code, as in shells
-
-
-def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
-    import psutil  # imported here so that a mistyped parameter is reported without waiting for it
-
-    for child in psutil.Process().children(recursive=True):
-        child.kill()
-    os._exit(INTERRUPTED)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    # `mlflow run` passes Ctrl-C on as SIGTERM, right after the terminal's SIGINT: this is not a second one.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, _end_at_once)
-    raise KeyboardInterrupt
+MISTAKE = 2  # exit code: something that the user can mend
 
 
 def command(
@@ -36,25 +23,70 @@ def command(
     about: str | None = None,
     on_mistake: Callable[[str, str], None] | None = None,
 ) -> NoReturn:
-    """Run a step as a command and exit: 0 when done, 2 with a line per mistake, 130 when interrupted.
+    """Run a step as a command and exit.
 
-    The first Ctrl-C (or SIGTERM) ends the step cleanly, a second one at once. --help prints `about` and the
-    parameters. `on_mistake` takes the step and what is wrong with its parameters, once that is printed.
+    The exit code is 0 when done, 2 with a line per mistake or about what the machine refused, 130 when
+    interrupted, 141 when nobody reads the output any more. The first Ctrl-C, SIGTERM or SIGHUP ends the step
+    cleanly, a second Ctrl-C at once. --help prints `about` and the parameters. `on_mistake` takes the step
+    and what is wrong with its parameters, once that is printed.
     """
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
-    parameters = None
+    _understand_every_path()
+    catch_interrupts()
+    parameters, code = None, MISTAKE
     try:
-        make_stores_absolute(os.environ)
-        parameters = with_absolute_paths(parse(model, sys.argv[1:], step, about), step)
-        run(parameters)
+        with refusals_told():
+            try:
+                _check_surroundings()
+                make_stores_absolute(os.environ)
+                parameters = with_absolute_paths(parse(model, sys.argv[1:], step, about), step)
+                run(parameters)
+            finally:
+                sys.stdout.flush()
+        code = 0
     except UserError as error:
-        for line in str(error).splitlines():
-            print(f"starcast {step}: {line}", file=sys.stderr)
+        _say(step, str(error))
         if on_mistake and parameters is None:
             on_mistake(step, str(error))
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print(f"starcast {step}: interrupted, runs closed as KILLED", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    sys.exit(0)
+    except KeyboardInterrupt as interrupt:
+        unheard = isinstance(interrupt, OutputClosedError)
+        why = "nobody reads its output any more: " if unheard else ""
+        if parameters:
+            _say(step, f"{why}interrupted, runs closed as KILLED")
+        code = UNHEARD if unheard else INTERRUPTED
+    sys.exit(code)
+
+
+def _say(step: str, text: str) -> None:
+    for line in text.splitlines():
+        print(f"starcast {step}: {line}", file=sys.stderr)
+
+
+def _check_surroundings() -> None:
+    """Give a user without a home, as in some containers, one for the settings of libraries.
+
+    Raises:
+        UserError: the current folder was deleted, or an argument is not UTF-8, as stores and files need it.
+    """
+    for argument in sys.argv[1:]:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(argument).decode(errors="backslashreplace")
+            raise UserError(f"{shown} is not UTF-8: rename that file, or type it in UTF-8") from None
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UserError(
+            "the current folder was deleted: change to another, and give the command again"
+        ) from None
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = tempfile.gettempdir()
+
+
+def _understand_every_path() -> None:
+    """Start Python again, reading arguments and files as UTF-8, if the locale is of another encoding."""
+    if sys.getfilesystemencoding() != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, sys.orig_argv)

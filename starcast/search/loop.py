@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from starcast.cli.refusals import RefusedError
 from starcast.search.pruning import Pruner
 from starcast.search.trials import Objective, Outcome, Proposal, Proposals, Trial
 
@@ -49,11 +50,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """A trial raised an error, or its process ended."""
+    """A trial raised an error, or its process ended; one that every trial would meet `ends_search`."""
 
     number: int
     reason: str
     traceback: str
+    ends_search: bool = False
 
 
 Event = Epoch | Done | Failed
@@ -119,6 +121,9 @@ class Search:
 
         No trial but the first begins after `timeout_seconds` (0: no limit). A failed trial does not end the
         search; an interrupt or an error of the watcher does.
+
+        Raises:
+            RefusedError: the machine refused a trial what all need.
         """
         number, last = first_number, first_number + trials - 1
         while True:
@@ -151,6 +156,8 @@ class Search:
         self.watcher.epoch(event)
 
     def _end(self, event: Done | Failed) -> Trial:
+        if isinstance(event, Failed) and event.ends_search:
+            raise RefusedError(event.reason)
         running, now = self._running.pop(event.number), time.monotonic()
         outcome: Outcome = "failed"
         score, reason = None, ""

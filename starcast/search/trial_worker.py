@@ -1,7 +1,7 @@
 """Train the trials of a search in a worker process: `python -m starcast.search.trial_worker <pipe>`."""
 
+import errno
 import math
-import signal
 import sys
 import traceback
 from dataclasses import dataclass, replace
@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import psutil
 
+from starcast.cli.interrupts import catch_interrupts
+from starcast.cli.refusals import refusal
 from starcast.evaluation.scores import multilabel_auc, val_scores
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus
@@ -20,10 +22,6 @@ from starcast.models.family import Fit, FitOptions, ModelSpec, Value, split_choi
 from starcast.models.sampling import count_ratings
 from starcast.search.loop import Done, Epoch, Event, Failed, Result
 from starcast.search.trials import Objective, Proposal
-
-# Ctrl-C reaches every process of a terminal: the search decides what becomes of its workers.
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class PrunedError(Exception):
@@ -104,6 +102,8 @@ def train_trial(trials: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: 
     except PrunedError:
         return Done(proposal.number, reporter.scores, result=None)
     except Exception as error:  # anything a model library raises: the trial failed, the search continues
+        if refused := refusal(error, but=(errno.ENOMEM,)):  # other settings may need less memory
+            return Failed(proposal.number, refused, traceback.format_exc(), ends_search=True)
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return Failed(proposal.number, reason, traceback.format_exc())
     return _done(proposal.number, corpus, fits, reporter.further_curves)
@@ -152,4 +152,5 @@ def work_on_spark(pipe: Connection, trials: TrialOptions, proposal: Proposal, sh
 
 _opened = lru_cache(maxsize=1)(Corpus.open)
 if __name__ == "__main__":
+    catch_interrupts()
     work(Connection(int(sys.argv[1])))

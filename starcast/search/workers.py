@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from starcast.cli.interrupts import withheld_from_children
 from starcast.search.loop import Done, Event, Failed
 from starcast.search.trials import Proposal
 
@@ -78,7 +79,11 @@ class WorkerPool:
     _events: deque[Event] = field(default_factory=deque)
 
     def __enter__(self) -> "WorkerPool":
-        self._workers = [self._start(environment) for environment in environments(self.workers)]
+        try:
+            self._workers.extend(map(self._start, environments(self.workers)))
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -137,7 +142,8 @@ class WorkerPool:
         command = [sys.executable, "-m", self.module, str(theirs.fileno())]
         # Workers can import what this process can, whatever the current folder is.
         inherited = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        process = subprocess.Popen(command, env={**inherited, **environment}, pass_fds=[theirs.fileno()])
+        with withheld_from_children():
+            process = subprocess.Popen(command, env={**inherited, **environment}, pass_fds=[theirs.fileno()])
         theirs.close()
         ours.send(self.setup)
         return _Worker(process, ours, environment)

@@ -13,6 +13,7 @@ from mlflow.utils.credentials import read_mlflow_creds
 from sqlalchemy.exc import SQLAlchemyError
 
 from starcast.cli.errors import UserError, first_line
+from starcast.cli.refusals import RefusedError, refusal, refusals_told
 from starcast.tracking.database import Store, check_local, is_failure, told
 from starcast.tracking.store import ask_server, is_server, shown_store
 
@@ -67,13 +68,18 @@ def _check_server(uri: str) -> None:
 
 @contextmanager
 def told_in_a_line() -> Iterator[None]:
-    """Turn refusals and failures of the store in this context into a UserError: one line without secrets."""
-    try:
-        yield
-    except STORE_ERRORS as error:
-        if said := _told(error):
-            raise UserError(said) from None
-        raise
+    """Turn refusals and failures of the store, and of the machine, into one line without secrets.
+
+    Raises:
+        RefusedError: in place of such an error in this context.
+    """
+    with refusals_told():
+        try:
+            yield
+        except STORE_ERRORS as error:
+            if said := _told(error):
+                raise RefusedError(said) from None
+            raise
 
 
 @contextmanager
@@ -87,7 +93,7 @@ def explained(message: str, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except caught as error:
-        if isinstance(error, STORE_ERRORS) and _told(error):
+        if (isinstance(error, STORE_ERRORS) and _told(error)) or refusal(error):
             raise
         raise UserError(message.replace("{reason}", first_line(error))) from None
 

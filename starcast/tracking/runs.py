@@ -107,11 +107,12 @@ def reopened_run(run_id: str) -> Iterator[None]:
 @contextmanager
 def _closed_with_its_status(mistake: str = "FAILED") -> Iterator[None]:
     try:
-        yield
+        with access.told_in_a_line():
+            yield
     except BaseException as error:
         run_id, status = active_run().info.run_id, mistake if isinstance(error, UserError) else "FAILED"
         # The original error matters more than a server that cannot be reached.
-        with quick_failures(), suppress(MlflowException):
+        with quick_failures(), suppress(MlflowException, OSError):
             mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else status)
             if isinstance(error, UserError) and status == "FAILED":
                 _leave_reason(mlflow.get_run(run_id), str(error))

@@ -1,7 +1,6 @@
 """Fit in a separate process, so that the fit's own time and peak memory can be measured."""
 
 import os
-import signal
 import sys
 import time
 import traceback
@@ -15,7 +14,9 @@ import numpy as np
 import psutil
 
 from starcast.cli.errors import UserError
+from starcast.cli.interrupts import catch_interrupts, withheld_from_children
 from starcast.cli.progress import Progress
+from starcast.cli.refusals import refusals_told
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import val_scores
 from starcast.models.catalogue import FAMILIES
@@ -84,7 +85,8 @@ def fit_alone(job: FitJob) -> FitResult:
     ours, theirs = Pipe()
     command = [sys.executable, "-m", "starcast.workflow.fit_process", str(theirs.fileno())]
     inherited = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = psutil.Popen(command, env=inherited, pass_fds=[theirs.fileno()])
+    with withheld_from_children():
+        process = psutil.Popen(command, env=inherited, pass_fds=[theirs.fileno()])
     theirs.close()
     peak = 0
     try:
@@ -133,9 +135,9 @@ def fit(job: FitJob) -> FitResult:
 
 def work(pipe: Connection) -> None:
     """Do the one job that arrives over the pipe and send its result."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the experiment ends its fits
     try:
-        answer: FitResult | UserError | str = fit(pipe.recv())
+        with refusals_told():
+            answer: FitResult | UserError | str = fit(pipe.recv())
     except UserError as error:
         answer = error
     except Exception:  # sent to the experiment, which raises it
@@ -146,4 +148,5 @@ def work(pipe: Connection) -> None:
 if __name__ == "__main__":
     from starcast.workflow import fit_process  # classes of this module, not of `__main__`, can be sent
 
+    catch_interrupts()
     fit_process.work(Connection(int(sys.argv[1])))

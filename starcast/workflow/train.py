@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from starcast.cli.refusals import RefusedError
 from starcast.models.catalogue import FAMILIES
-from starcast.tracking import commands, history, resumption, runs
+from starcast.tracking import access, commands, history, resumption, runs
 from starcast.workflow.candidate import Candidate, fit_candidate
 from starcast.workflow.fit_parameters import TRIAL_EPOCHS, TrainParameters
 from starcast.workflow.prepare import prepare_once
@@ -28,11 +29,12 @@ def _fit(parameters: TrainParameters, run_id: str) -> Candidate:
         spec = replace(spec, options=replace(spec.options, epochs=TRIAL_EPOCHS))
     plan = parameters.plan(replace(spec, settings=FAMILIES[spec.family].check(spec.settings)))
     try:
-        prepared = prepare_once(parameters.data_parameters())
-        fitted = fit_candidate(run_id, prepared, plan)
-    except KeyboardInterrupt:
-        go_on = commands.command_line("train", resume=run_id)
-        runs.leave_word(f"**Interrupted.** To continue: `{go_on}`")
+        with access.told_in_a_line():
+            prepared = prepare_once(parameters.data_parameters())
+            fitted = fit_candidate(run_id, prepared, plan)
+    except (KeyboardInterrupt, RefusedError) as error:
+        why, go_on = str(error) or "Interrupted", commands.command_line("train", resume=run_id)
+        runs.leave_word(f"**{why}.** To continue: `{go_on}`")
         print(f"train: interrupted; continue with: {go_on}", flush=True)
         raise
     for line in (*fitted.lines(), *commands.where_to_look(run_id)):

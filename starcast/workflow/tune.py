@@ -1,9 +1,10 @@
 """Search families and settings, then fit the best again, evaluate and register it."""
 
+from starcast.cli.refusals import RefusedError
 from starcast.reviews.remote import name_of
 from starcast.search.progress import say
 from starcast.spark.session import check_spark
-from starcast.tracking import commands, resumption, runs, store
+from starcast.tracking import access, commands, resumption, runs, store
 from starcast.tracking.resumption import Finished
 from starcast.workflow.candidate import Candidate
 from starcast.workflow.prepare import prepare_once
@@ -51,14 +52,15 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
     goal = parameters.goal()
     runs.describe("The search is under way.")
     try:
-        prepared = prepare_once(parameters.data_parameters())
-        trials, run_ids = search(parameters, prepared, run_id, finished)
-        best = check_best(trials)
-        log_search(goal, best, trials, run_ids)
-        fitted = fit_best(parameters, prepared, best.proposal, run_ids[best.proposal.number])
-    except KeyboardInterrupt:
-        go_on = commands.command_line("tune", resume=run_id)
-        runs.leave_word(f"**Interrupted.** To continue this search: `{go_on}`")
+        with access.told_in_a_line():
+            prepared = prepare_once(parameters.data_parameters())
+            trials, run_ids = search(parameters, prepared, run_id, finished)
+            best = check_best(trials)
+            log_search(goal, best, trials, run_ids)
+            fitted = fit_best(parameters, prepared, best.proposal, run_ids[best.proposal.number])
+    except (KeyboardInterrupt, RefusedError) as error:
+        why, go_on = str(error) or "Interrupted", commands.command_line("tune", resume=run_id)
+        runs.leave_word(f"**{why}.** To continue this search: `{go_on}`")
         say(f"interrupted; continue with: {go_on}")
         raise
     page = describe_search(_name(parameters), goal, best, trials, run_ids, fitted)
