@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import resource
 import shutil
 import sqlite3
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, settings
 
 PRAISE = ("lovely", "perfect", "gorgeous", "soft", "great")
 BLAME = ("awful", "cheap", "returned", "terrible", "itchy")
+PATHS = ("artifact_uri", "artifact_location", "source", "storage_location")  # columns of MLflow's
 NEUTRAL = ("dress", "sleeve", "blue", "ordered", "size", "washed", "petite", "store", "length", "shirt")
 
 # The suite tries the same examples each time, however busy the machine is; `make fuzz` tries others.
@@ -112,8 +114,28 @@ def empty_database(shared_folder: Path) -> Path:
         with sqlite3.connect(folder / "mlflow.db") as database:  # not the folder where pytest was started
             there = ((folder / "artifacts").as_uri(),)
             database.execute("UPDATE experiments SET artifact_location = ?", there)
+            enforce_lengths(database)
 
     return made_once(shared_folder / "empty", make) / "mlflow.db"
+
+
+def enforce_lengths(database: sqlite3.Connection) -> None:
+    """Let SQLite refuse, as PostgreSQL does, texts that are longer than their columns or hold a NUL.
+
+    Paths are left out: they are those of the tests' folders.
+    """
+    for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for _, column, kind, *_ in database.execute(f"PRAGMA table_info({table})").fetchall():
+            limit = re.fullmatch(r"VARCHAR\((\d+)\)", kind)
+            if limit and column not in PATHS:
+                new = f'NEW."{column}"'
+                bad = f"length({new}) > {limit[1]} OR instr({new}, char(0)) > 0"
+                said = f"value too long for {table}.{column}, type {kind}"
+                for when in ("INSERT", f'UPDATE OF "{column}"'):
+                    database.execute(
+                        f'CREATE TRIGGER "{table}.{column} {when[:6]}" BEFORE {when} ON {table} '
+                        f"WHEN {bad} BEGIN SELECT RAISE(ABORT, '{said}'); END"
+                    )
 
 
 def copy_store(folder: Path, to: Path) -> None:

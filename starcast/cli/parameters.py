@@ -34,6 +34,7 @@ class Parameters(BaseModel):
         return {name: without_secrets(_text(value)) for name, value in self.model_dump(by_alias=True).items()}
 
 
+MOST_OF_VALUE, MOST_OF_NAME = 6_000, 256  # bytes of UTF-8 that the tracking store keeps
 LAUNCHER = "STARCAST_COMMAND"  # set by `run.py`: the command that starts it
 P = TypeVar("P", bound=Parameters)
 T = TypeVar("T")
@@ -52,6 +53,8 @@ COMMA_LIST = BeforeValidator(_split_names)  # for tuples: splits text at commas;
 def _check_model_name(name: str) -> str:
     if not re.fullmatch(r"[^/:@]+", name):
         raise ValueError("should be a name without /, : and @")
+    if len(name.encode("utf-8", "replace")) > MOST_OF_NAME:
+        raise ValueError(f"should have at most {MOST_OF_NAME} letters")
     return name
 
 
@@ -116,6 +119,10 @@ def parse(model: type[P], arguments: Sequence[str], step: str = "step", about: s
         unknown_name = f"unknown parameter {name!r}{_did_you_mean(name, fields) or ';'} --help lists them"
         stray_value = f"{argument!r} belongs to no parameter; write --name=value"
         mistakes.append(unknown_name if argument.startswith("-") else stray_value)
+    for name, value in vars(known).items():
+        if len(value.encode("utf-8", "replace")) > MOST_OF_VALUE:
+            kept = f"the tracking store keeps {MOST_OF_VALUE:,} of a parameter"
+            mistakes.append(f"parameter {name}: has {len(value):,} letters, {kept}; shorten it")
     try:
         parameters = model.model_validate(vars(known))
     except ValidationError as error:
@@ -174,7 +181,7 @@ def _mistake(error: ErrorDetails) -> str:
     choices = context.get("choices") or re.findall("'([^']*)'", str(context.get("expected", "")))
     wanted = re.sub(r"^(Value error, |(Input|String) (?=should))", "", error["msg"])
     wanted = f"should be one of {', '.join(choices)}" if choices else PLAIN.get(error["type"], wanted)
-    return f"parameter {name}: {wanted}, not {given!r}{_did_you_mean(given, choices)}"
+    return f"parameter {name}: {wanted}, not {given!r:.200}{_did_you_mean(given, choices)}"
 
 
 def _did_you_mean(given: object, names: Iterable[str]) -> str:

@@ -5,6 +5,8 @@ from starcast.promotion import verdict
 from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.verdict import PromotionOutcome
 from starcast.tracking import champions, commands, registry, resumption, runs
+from starcast.tracking.limits import DESCRIPTION
+from starcast.tracking.succession import State, recent_changes
 
 
 def promote(parameters: PromoteParameters) -> PromotionOutcome:
@@ -78,10 +80,8 @@ def _roll_back(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
     return _rolled_back(model, after, f"Rolled back: {again} ({why}).")
 
 
-def _rolled_back(model: str, state: champions.State, said: str) -> PromotionOutcome:
-    event = state.events[-1]
-    registry.tag(model, event.source, {"rolled_back": f"{event.at}: {event.why}"})
+def _rolled_back(model: str, state: State, said: str) -> PromotionOutcome:
     tags = {"verdict": "rollback", "champion": state.champion}
-    runs.describe(f"**{said}**\n\n{champions.history_table(state.events)}", tags)
+    runs.describe(f"**{said}**\n\n{recent_changes(state, DESCRIPTION)}", tags)
     print(f"promote: {said}", flush=True)
     return PromotionOutcome("rollback", said)

@@ -16,7 +16,18 @@ from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
 from starcast.reports import figures, files
 from starcast.reports.table import plain
 from starcast.reviews.hashing import digest_sum, digest_text
-from starcast.tracking import champions, commands, held_out, lineage, registry, runs, scoring, store
+from starcast.tracking import (
+    champions,
+    commands,
+    held_out,
+    lineage,
+    pages,
+    registry,
+    runs,
+    scoring,
+    store,
+    succession,
+)
 
 FEWEST = 100  # test reviews on which a verdict is reached although others had to be left out
 OutcomeTag = Literal["won", "lost", "overtaken", "rollback", "none"]
@@ -61,7 +72,7 @@ class PromotionOutcome:
         return cls("lost", f"Version {version} of {name} {does} not become champion: {stays}.")
 
     @classmethod
-    def after(cls, judged: Judgement, state: champions.State) -> "PromotionOutcome":
+    def after(cls, judged: Judgement, state: succession.State) -> "PromotionOutcome":
         """Return the outcome after the change of champion was written."""
         name, version = judged.challenger.name, judged.challenger.version
         if state.champion != version:
@@ -70,7 +81,7 @@ class PromotionOutcome:
         return cls("won", f"Version {version} of {name} is now champion{before}.")
 
 
-def overtaken(name: str, state: champions.State) -> str:
+def overtaken(name: str, state: succession.State) -> str:
     """Return the sentence for a champion that somebody else changed in the meantime."""
     last = state.events[-1]
     who = f"{last.kind} by {last.by} at {last.at}"
@@ -185,10 +196,11 @@ def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
             "challenger_megabytes": verdict.challenger.megabytes,
         }
     )
-    address = store.page_within(run_id, "report.html")
+    address, at = store.page_within(run_id, "report.html"), succession.moment(succession.now())
     page = f"Both confusion matrices, differences, changed reviews: [the verdict's report]({address})."
     told = {"verdict": outcome.tag, "verdict_run_id": run_id}
-    registry.add_verdict(judged.challenger, f"{said}\n\n{page}", told)
+    state = champions.read_state(judged.challenger.name)
+    pages.write_verdict(judged.challenger, state, f"{said}\n\n{page}", at, told)
     for line in report.answer(verdict, facts):
         print(f"promote: {plain(line)}")
     for check in verdict.checks:

@@ -15,6 +15,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from starcast.reviews.split import SPLITS
 from starcast.search.workers import gpus
 from starcast.tracking.code_record import log_code
+from starcast.tracking.limits import DATASET_NAME, DATASET_SCHEMA, fitting
 from starcast.tracking.patience import again_if_overtaken
 from starcast.tracking.store import active_run, tag_of
 
@@ -61,12 +62,13 @@ def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: st
     """
     of_run = f" of run {source.split('/')[1][:8]}" if source.startswith(OF_RUN) else ""
     columns = [{"name": column, "type": str(kind), "required": False} for column, kind in schema.items()]
+    described = json.dumps({"mlflow_colspec": columns})
     dataset = Dataset(
-        name=f"{name}{of_run}",
+        name=f"{fitting(name, DATASET_NAME - len(of_run))}{of_run}",
         digest=digest,
         source_type="run" if of_run else "local",
         source=json.dumps({"uri": source}),
-        schema=json.dumps({"mlflow_colspec": columns}),
+        schema=described if len(described) <= DATASET_SCHEMA else None,  # of some ten thousand columns
         profile=json.dumps({"num_rows": rows}),
     )
     given = [DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])]

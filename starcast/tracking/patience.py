@@ -83,11 +83,13 @@ def again_if_overtaken(write: Callable[[], T]) -> T:
     """Return the result of a write; repeat it once if another process has just inserted the same row.
 
     MLflow checks whether an experiment, a tag, a data set or an alias exists, then inserts it: the second of
-    two processes fails, and finds the row at its next attempt.
+    two processes fails, and finds the row at its next attempt. Each database has its own words for that.
     """
     try:
         return write()
     except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS" and "unique constraint" not in error.message.lower():
+        said = error.message.lower()
+        taken = any(words in said for words in ("unique constraint", "duplicate entry", "duplicate key"))
+        if error.error_code != "RESOURCE_ALREADY_EXISTS" and not taken:
             raise
         return write()

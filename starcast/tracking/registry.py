@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 
 import mlflow
 from mlflow.entities.model_registry import RegisteredModel
@@ -11,6 +12,7 @@ from mlflow.entities.model_registry import RegisteredModel
 from starcast.cli.errors import UserError
 from starcast.tracking.access import missing_allowed
 from starcast.tracking.commands import command_line
+from starcast.tracking.limits import DESCRIPTION, REGISTRY, fitting
 from starcast.tracking.patience import again_if_overtaken
 from starcast.tracking.store import shown_store
 
@@ -19,7 +21,6 @@ ADDRESS = re.compile(r"models:/([^/:@]+)(?:@([^/:@]+)|/([^/:@]+))?")
 FORMS = "models:/<name>, models:/<name>@<alias> or models:/<name>/<version>"
 STAGES = ("none", "staging", "production", "archived")  # of MLflow before aliases
 NAMED = 20  # models or versions in a message
-VERDICT = "## Verdict"
 PURPOSE = (
     "Predicts a review's rating from its text. Aliases: `challenger` is the newest candidate, `champion` "
     "the one in service, `previous_champion` the one to roll back to. Each version's page says what it "
@@ -52,11 +53,12 @@ class Version:
 
 def register_challenger(model_uri: str, name: str, description: str, tags: Mapping[str, object]) -> Version:
     """Make a logged model the newest version of `name`, with the alias `challenger`."""
-    version = mlflow.register_model(model_uri, name, tags={key: str(value) for key, value in tags.items()})
+    fits = {key: fitting(str(value), REGISTRY) for key, value in tags.items()}
+    version = mlflow.register_model(model_uri, name, tags=fits)
     client = mlflow.MlflowClient()
     if not client.get_registered_model(name).description:
         client.update_registered_model(name, PURPOSE)
-    client.update_model_version(name, version.version, description)
+    client.update_model_version(name, version.version, fitting(description, DESCRIPTION))
     again_if_overtaken(lambda: client.set_registered_model_alias(name, CHALLENGER, version.version))
     return Version(name, str(version.version), str(version.run_id), called=f"alias {CHALLENGER}")
 
@@ -72,19 +74,12 @@ def version_of(run_id: str) -> Version | None:
     return Version(name, version, run_id, called=f"alias {CHALLENGER}" if is_challenger else "")
 
 
-def add_verdict(version: Version, text: str, tags: Mapping[str, object]) -> None:
-    """Put a verdict (Markdown) below a version's description, replacing an earlier one; tag the version."""
-    client = mlflow.MlflowClient()
-    described = str(client.get_model_version(version.name, version.version).description or "")
-    before = described.partition(VERDICT)[0].rstrip()
-    client.update_model_version(version.name, version.version, f"{before}\n\n{VERDICT}\n\n{text}")
-    tag(version.name, version.version, tags)
-
-
 def tag(name: str, version: str, tags: Mapping[str, object]) -> None:
-    """Tag a version."""
+    """Tag a version, with values that fit."""
+    client = mlflow.MlflowClient()
     for key, value in tags.items():
-        mlflow.MlflowClient().set_model_version_tag(name, version, key, str(value))
+        write = partial(client.set_model_version_tag, name, version, key, fitting(str(value), REGISTRY))
+        again_if_overtaken(write)
 
 
 def find(uri: str) -> Version:

@@ -24,6 +24,7 @@ from starcast.cli.errors import UserError
 from starcast.cli.parameters import unquoted
 from starcast.cli.processes import PROCESS, this_process
 from starcast.tracking import access, commands, lineage, views
+from starcast.tracking.limits import RUN_NAME, RUN_TAG, fitting, run_parameters, run_tags
 from starcast.tracking.patience import again_if_overtaken, quick_failures
 from starcast.tracking.store import active_run, shown_store, tag_of
 
@@ -67,7 +68,7 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
             repeat = commands.command_line(step.removeprefix(RESUME), **parameters)
             chosen = {MLFLOW_RUN_NAME: name} if _is_made_up(run.info.run_name) else {NAMED: "true"}
             own = {"step": step, "command": repeat, PROCESS: this_process()}
-            mlflow.set_tags({**chosen, **own, **_paths(logged, parameters)})
+            tag_active({**chosen, **own, **_paths(logged, parameters)})
             lineage.log_code_and_versions()
             yield run.info.run_id
 
@@ -78,16 +79,18 @@ def log_parameters(parameters: Mapping[str, str]) -> None:
     `mlflow run` has logged those that it declares and those that it was given.
     """
     logged = mlflow.get_run(active_run().info.run_id).data.params
-    mlflow.log_params({name: value for name, value in parameters.items() if name not in logged})
+    missing = {name: value for name, value in parameters.items() if name not in logged}
+    mlflow.log_params(run_parameters(missing))
 
 
 @contextmanager
 def child_run(name: str, tags: Mapping[str, str], parameters: Mapping[str, object]) -> Iterator[str]:
     """Begin a child run of the active run, for a trial or a candidate; it ends as in `step_run`."""
     above = active_run().info.run_id
-    run = mlflow.start_run(run_name=name, nested=True, parent_run_id=above, tags=dict(tags))
+    named, tagged = fitting(name, RUN_NAME), run_tags(tags)
+    run = mlflow.start_run(run_name=named, nested=True, parent_run_id=above, tags=tagged)
     with _closed_with_its_status():
-        mlflow.log_params(dict(parameters))
+        mlflow.log_params(run_parameters(parameters))
         yield run.info.run_id
 
 
@@ -123,7 +126,8 @@ def _closed_with_its_status(mistake: str = "FAILED") -> Iterator[None]:
 def _leave_reason(run: Run, reason: str) -> None:
     """Describe a run by the reason why it failed, unless it has a description."""
     if MLFLOW_RUN_NOTE not in run.data.tags:
-        mlflow.MlflowClient().set_tag(run.info.run_id, MLFLOW_RUN_NOTE, f"**Refused.** {reason}")
+        text = fitting(f"**Refused.** {reason}", RUN_TAG)
+        mlflow.MlflowClient().set_tag(run.info.run_id, MLFLOW_RUN_NOTE, text)
 
 
 def leave_mistake(run_id: str, step: str, mistake: str) -> None:
@@ -176,7 +180,7 @@ def artifacts_of_run(folder: str | None = None) -> Iterator[Path]:
 
 def describe(text: str, tags: Mapping[str, object] | None = None) -> None:
     """Give the active run its description (Markdown, shown by the UI) and tags."""
-    mlflow.set_tags({MLFLOW_RUN_NOTE: text, **{name: str(value) for name, value in (tags or {}).items()}})
+    tag_active({MLFLOW_RUN_NOTE: text, **(tags or {})})
 
 
 def leave_word(text: str) -> None:
@@ -185,15 +189,15 @@ def leave_word(text: str) -> None:
         describe(text)
 
 
-def tag_active(tags: Mapping[str, str]) -> None:
-    """Tag the active run."""
-    mlflow.set_tags(dict(tags))
+def tag_active(tags: Mapping[str, object]) -> None:
+    """Tag the active run; its name and its description are tags too."""
+    mlflow.set_tags(run_tags(tags))
 
 
 def rename_active(name: str) -> None:
     """Give the active run another name, unless the user gave it one."""
     if NAMED not in mlflow.get_run(active_run().info.run_id).data.tags:
-        mlflow.set_tag(MLFLOW_RUN_NAME, name)
+        tag_active({MLFLOW_RUN_NAME: name})
 
 
 def log_metrics(metrics: Mapping[str, float], step: int = 0) -> None:

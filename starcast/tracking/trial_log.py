@@ -19,6 +19,7 @@ from starcast.reports import files
 from starcast.search.loop import Done, Epoch, Failed
 from starcast.search.trials import Proposal, Trial
 from starcast.tracking.commands import command_line
+from starcast.tracking.limits import run_parameters, run_tags
 from starcast.tracking.patience import Patience, ServerGoneError
 
 BUDGET = "epochs_given"  # tag of a trial that the algorithm gave fewer epochs than the search's maximum
@@ -70,7 +71,8 @@ class TrialLog:
         """Log the end of a trial: outcome, kept scores one step past the last epoch, files, status."""
         now, number = _now(), trial.proposal.number
         self._open.discard(number)
-        tags = [RunTag("outcome", trial.outcome)] + ([RunTag("reason", trial.reason)] if trial.reason else [])
+        said = {"outcome": trial.outcome} | ({"reason": trial.reason} if trial.reason else {})
+        tags = [RunTag(name, value) for name, value in run_tags(said).items()]
         metrics = _metrics({"epochs_run": len(trial.curve)}, 0)
         if isinstance(event, Done) and event.result:
             metrics = _metrics(event.metrics, len(trial.curve) + 1) + _metrics(event.result.facts, 0)
@@ -137,7 +139,7 @@ class TrialLog:
             found = self._client.search_runs([self._experiment], wanted)
         run = found[0] if found else self._client.create_run(self._experiment, began, tags)
         self.run_ids[number] = run.info.run_id
-        params = [Param(name, str(value)) for name, value in parameters.items()]
+        params = [Param(name, value) for name, value in run_parameters(parameters).items()]
         self._client.log_batch(run.info.run_id, params=params)
 
     def _kill(self, number: int, now: int, _: bool) -> None:

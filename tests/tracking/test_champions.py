@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,16 +13,8 @@ from hypothesis import strategies as st
 
 from starcast.cli.errors import UserError
 from starcast.tracking import champions
-from starcast.tracking.champions import (
-    PREFIX,
-    ChampionChange,
-    ChangeKind,
-    State,
-    change,
-    read_state,
-    replay,
-    settle,
-)
+from starcast.tracking.champions import change, read_state, settle
+from starcast.tracking.succession import PREFIX, ChampionChange, ChangeKind, State, replay
 
 NAME = "review-rating"
 WRITES = (
@@ -29,6 +22,8 @@ WRITES = (
     "set_registered_model_alias",
     "delete_registered_model_alias",
     "update_registered_model",
+    "update_model_version",
+    "set_model_version_tag",
 )
 
 
@@ -52,6 +47,10 @@ def aliases(client: mlflow.MlflowClient) -> dict[str, str]:
 
 def promote(source: str, target: str, run_id: str = "") -> State:
     return change(NAME, "promotion", source, target, "me", "because", run_id or f"run-{source}-{target}")
+
+
+def page(client: mlflow.MlflowClient, version: str) -> str:
+    return str(client.get_model_version(NAME, version).description)
 
 
 def event(
@@ -148,6 +147,93 @@ def test_a_champion_that_was_deleted_is_no_champion_any_more(model: mlflow.Mlflo
     model.delete_model_version(NAME, "2")
     assert settle(NAME).champion == ""
     assert promote("", "1").champion == "1"
+
+
+def test_changes_without_end_fit_and_their_history_stays(model: mlflow.MlflowClient) -> None:
+    mine = "Our model. " * 300
+    model.update_registered_model(NAME, mine)
+    champion = ""
+    for number in range(25):
+        target = str(number % 5 + 1)
+        state = change(NAME, "promotion", champion, target, "m" * 600, "\u20ac" * 900, f"{number:032d}")
+        champion = target
+    assert state.champion == "5"
+    described = model.get_registered_model(NAME).description
+    assert described.startswith(mine.strip())
+    assert "Champion now: **[version 5](" in described
+    assert "23 older: in this model's tags `champion_history.*`." in described
+    assert len(described.encode()) <= 5_000
+    events = read_state(NAME).events
+    assert [each.number for each in events] == list(range(1, 26))
+    assert {len(each.why) for each in events} == {900}
+
+
+def test_a_description_that_leaves_no_room_is_left_alone(model: mlflow.MlflowClient) -> None:
+    mine = "m" * 5_000
+    model.update_registered_model(NAME, mine)
+    model.update_model_version(NAME, "1", mine)
+    assert promote("", "1").champion == "1"
+    assert model.get_registered_model(NAME).description == mine
+    assert page(model, "1") == mine
+    assert model.get_model_version(NAME, "1").tags["standing"] == "champion"
+
+
+def test_no_description_stops_a_change(
+    model: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("starcast.tracking.pages.REGISTRY", 100_000)  # an error in our own counting
+    model.update_registered_model(NAME, "m" * 4_990)
+    state = promote("", "1")
+    assert (state.champion, state.pending) == ("1", ())
+    assert aliases(model) == {"champion": "1"}
+    said = capsys.readouterr().err
+    assert f"promote: the description of model {NAME} could not be written (" in said
+
+
+def test_a_change_that_an_earlier_version_could_not_finish_is_finished(model: mlflow.MlflowClient) -> None:
+    promote("", "1")
+    champions._write(NAME, replace(event(2, "1", "2"), status="pending", why="w" * 500))
+    model.set_registered_model_alias(NAME, "champion", "2")
+    model.update_registered_model(NAME, ("Ours.\n\n## Champions\n\n" + "| row |\n" * 900)[:5_000])
+    state = change(NAME, "rollback", "2", "1", "me", "worse", "run-r")
+    assert state.champion == "1"
+    assert [each.status for each in state.events] == ["done"] * 3
+    assert model.get_registered_model(NAME).description.count("## Champions") == 1
+
+
+def test_the_page_of_each_version_says_how_it_stands_now(model: mlflow.MlflowClient) -> None:
+    for version in "123":
+        text = f"About {version}.\n\n## Verdict\n\n**Version {version} is now champion.**"
+        model.update_model_version(NAME, version, text)  # as versions up to 0.7 wrote it
+    promote("", "1")
+    promote("1", "2")
+    promote("2", "3")
+    change(NAME, "rollback", "3", "2", "me", "one-star reviews\nrated 5", "run-r")
+    since = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
+    heads = {
+        "1": f"the previous champion since {since}",
+        "2": f"the champion since {since}",
+        "3": f"rolled back since {since} \\(one-star reviews rated 5\\)",
+    }
+    for version, head in heads.items():
+        verdict = rf"\*\*This version is {head}; verdict of an earlier day:\*\*"
+        old = rf"\*\*Version {version} is now champion.\*\*"
+        assert re.fullmatch(rf"About {version}\.\n\n## Verdict\n\n{verdict}\n\n{old}", page(model, version))
+    tags = model.get_model_version(NAME, "3").tags
+    assert tags["standing"] == "rolled back"
+    assert re.fullmatch(rf"since {since} \(one-star reviews rated 5\)", tags["rolled_back"])
+    promote("2", "3", "run-again")
+    assert model.get_model_version(NAME, "3").tags == {"standing": "champion"}
+    assert model.get_model_version(NAME, "1").tags == {"standing": "former champion"}
+    assert page(model, "4") == "None", "it took no part"
+
+
+def test_a_version_without_a_verdict_says_how_it_stands(model: mlflow.MlflowClient) -> None:
+    promote("", "1")
+    promote("1", "2")
+    assert re.fullmatch(r"## Verdict\n\n\*\*This version is the champion since .*UTC\.\*\*", page(model, "2"))
+    promote("2", "1")
+    assert page(model, "2").count("This version is") == 1
 
 
 class Killed(BaseException):
