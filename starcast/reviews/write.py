@@ -134,15 +134,17 @@ def open_folder(output: Path) -> Iterator[Path]:
 
 def _claim(temporary: Path, output: Path, flags: int) -> int:
     """Open and lock a temporary file or folder; closing it, or the end of the process, releases it."""
-    with _explained(output):
-        claim = os.open(temporary, flags, 0o666)
+    with _explained(output):  # a link in a shared folder is not followed
+        claim = os.open(temporary, flags | os.O_NOFOLLOW, 0o666)
+    ours = False
     try:
-        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        ours = os.path.samestat(os.fstat(claim), temporary.stat())
-    except (BlockingIOError, FileNotFoundError):
-        ours = False
+        with _explained(output), suppress(BlockingIOError, FileNotFoundError):
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = os.path.samestat(os.fstat(claim), temporary.stat())
+    finally:
+        if not ours:
+            os.close(claim)
     if not ours:  # another process is writing it, or has just renamed it
-        os.close(claim)
         remedy = "wait for it, or choose another name"
         raise UserError(f"output {output}: another process is writing it; {remedy}")
     return claim

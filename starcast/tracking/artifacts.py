@@ -15,6 +15,7 @@ from starcast.cli.errors import UserError
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import val_scores
 from starcast.tracking.access import explained, missing_allowed
+from starcast.tracking.liveness import check_own
 from starcast.tracking.store import active_run, place, shown_store
 
 FOLDER = "checkpoint"
@@ -63,6 +64,7 @@ class RunRecorder:
 
     def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
         """Log an epoch's metrics and every `val_` score of its probabilities, in one request."""
+        check_own(self.run_id)
         now = int(time.time() * 1000)
         scored = val_scores(self.validation_ratings, validation_probabilities, self.scale)
         values = {**metrics, **scored}
@@ -86,6 +88,7 @@ class RunCheckpoints:
 
     def remove(self) -> None:
         """Remove the files once the fit is done."""
+        check_own(self._run_id)
         if self._client.list_artifacts(self._run_id, FOLDER):
             repository: Any = get_artifact_repository(self._client.get_run(self._run_id).info.artifact_uri)
             repository.delete_artifacts(FOLDER)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import mlflow
 from mlflow.entities import LifecycleStage, Run
+from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import P, resumed
 from starcast.cli.processes import PROCESS, is_alive
 from starcast.models.family import Space
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
-from starcast.tracking import runs
+from starcast.tracking import liveness, runs
 from starcast.tracking.access import explained
 from starcast.tracking.commands import command_line
 from starcast.tracking.store import active_run, children_of, runs_here
@@ -37,37 +38,45 @@ NOTHING = Finished([], {}, 1, 0.0)
 
 @contextmanager
 def resumed_step(
-    step: str, given: P, resume: str, free: Container[str], growing: tuple[str, ...] = ()
+    step: str, given: P, resume: str, force: bool, free: Container[str], growing: tuple[str, ...] = ()
 ) -> Iterator[tuple[Run, P]]:
     """Begin a run that continues an earlier run of a step; one that has finished only if something may grow.
+
+    With `force`, also one that still runs: its process stops when it notices that the run was taken over.
 
     Yields:
         The earlier run, and its parameters with what may be replaced now.
 
     Raises:
-        UserError: there is none, or it has other parameters.
+        UserError: there is none, it has other parameters, or it still runs.
     """
     with runs.step_run(f"{runs.RESUME}{step}", {"resume": resume}, f"resume {resume}"):
         run = find_unfinished(step, resume, finished_too=bool(growing))
+        if run.info.status == "RUNNING" and not force:
+            check_silent(step, run)
+            run = find_unfinished(step, run.info.run_id, finished_too=bool(growing))  # as it is by now
         parameters = resumed(given, runs.parameters_of(run), free, growing)
         whole, defaults, run_id = parameters.as_text(), type(given)().as_text(), run.info.run_id
         runs.log_parameters(whole)
         told = ", ".join(f"{name}={value}" for name, value in whole.items() if value != defaults[name])
-        repeat = command_line(step, **{**whole, "resume": run_id})
+        repeat = command_line(step, **{**whole, "resume": run_id, "force": "false"})
         runs.describe(f"Continued {run_id} with {told}.", {"resumed_run_id": run_id, "command": repeat})
         close_abandoned(keep=run.info.run_id)
         yield run, parameters
 
 
-def check_missing(parent: Run, finished: Finished, trials: int) -> None:
+def check_missing(parent: Run, trials: int) -> None:
     """Check that a search that has finished is to have more trials than it has.
 
     Raises:
         UserError: it is not.
     """
     run_id = parent.info.run_id
-    if parent.info.status == "FINISHED" and len(finished.trials) >= trials:
-        more = command_line("tune", resume=run_id, max_trials=len(finished.trials) + trials)
+    if parent.info.status != "FINISHED":
+        return
+    done = sum(map(_has_ended, children_of(parent)))
+    if done >= trials:
+        more = command_line("tune", resume=run_id, max_trials=done + trials)
         raise UserError(f"resume={run_id}: it is finished, with all its {trials} trials; for more: {more}")
 
 
@@ -77,36 +86,68 @@ def give_trials(run_id: str, trials: int) -> None:
 
 
 def find_unfinished(step: str, resume: str, finished_too: bool = False) -> Run:
-    """Return an unfinished run of a step, by its id or the `latest` one of the experiment.
+    """Return an unfinished run of a step, by its id or this user's `latest` one of the experiment.
 
     With `finished_too` it may have finished; `latest` is then the last that finished if none is unfinished.
 
     Raises:
-        UserError: there is none, it belongs to another step, is finished, or its process still runs here.
+        UserError: there is none, it belongs to another step, or it is finished.
     """
     if resume == "latest":
-        ours = f"tags.step = '{step}' and attributes.run_id != '{active_run().info.run_id}'"
-        found = runs_here(f"{ours} and attributes.status != 'FINISHED'", most=1)
-        found = found or (runs_here(ours, most=1) if finished_too else [])
-        if not found:
-            kind = "" if finished_too else "unfinished "
-            raise UserError(f"resume=latest: this experiment has no {kind}run of {step}")
-        run = found[0]
-    else:
-        with explained(f"resume={resume!r}: no such run ({{reason}})"):
-            run = mlflow.get_run(resume)
-    tags, why = run.data.tags, ""
+        return _latest(step, finished_too)
+    with explained(f"resume={resume!r}: no such run ({{reason}})"):
+        run = mlflow.get_run(resume)
+    why = ""
     if run.info.lifecycle_stage == LifecycleStage.DELETED:
         why = "it was deleted; restore it first"
-    elif tags.get("step") != step:
+    elif run.data.tags.get("step") != step:
         why = f"not a run of {step}; its run id stands in what {step} printed"
     elif run.info.status == "FINISHED" and not finished_too:
         why = "it is finished; there is nothing to continue"
-    elif run.info.status == "RUNNING" and is_alive(tags.get(PROCESS, "")):
-        why = f"it is still running here, as process {tags[PROCESS]}"
     if why:
         raise UserError(f"resume={run.info.run_id}: {why}")
     return run
+
+
+def _latest(step: str, finished_too: bool) -> Run:
+    user, machine_user = runs.user_of_active(), runs.tag_of_active_or_above(MLFLOW_USER)
+
+    def is_own(run: Run) -> bool:
+        tags = run.data.tags  # versions up to 0.7 told only the user of the machine
+        return bool(tags.get(runs.USER, user if tags.get(MLFLOW_USER) == machine_user else "") == user)
+
+    ours = f"tags.step = '{step}' and attributes.run_id != '{active_run().info.run_id}'"
+    found = list[Run]()
+    for wanted in (f"{ours} and attributes.status != 'FINISHED'", *((ours,) if finished_too else ())):
+        found = runs_here(wanted)
+        if own := next(filter(is_own, found), None):
+            return own
+    what = f"this experiment has no {'' if finished_too else 'unfinished '}run of {step}"
+    if found:
+        other, whose = found[0].info.run_id, found[0].data.tags.get(runs.USER, "another user")
+        what += f" of {user}; to continue one of {whose}, give its run id: resume={other}"
+    raise UserError(f"resume=latest: {what}")
+
+
+def check_silent(step: str, run: Run) -> None:
+    """Check that the process of a RUNNING run is dead or, if it is elsewhere, gives no sign of life.
+
+    Raises:
+        UserError: its process lives.
+    """
+    run_id, process = run.info.run_id, run.data.tags.get(PROCESS, "unknown")
+    lives, where = is_alive(process), "here"
+    if lives is None:
+        where, dead = (
+            "elsewhere",
+            f"without a sign of life for {liveness.SILENCE / 60:g} min it is taken over",
+        )
+        print(f"{step}: {run_id} is RUNNING elsewhere, as process {process}: {dead}", flush=True)
+        lives = liveness.shows_life(run)
+    if lives and mlflow.get_run(run_id).info.status == "RUNNING":
+        taken = command_line(step, resume=run_id, force="true")
+        what = f"it is still running {where}, as process {process}"
+        raise UserError(f"resume={run_id}: {what}; wait for it, or take it over from that process: {taken}")
 
 
 def close_abandoned(keep: str) -> None:
@@ -126,12 +167,17 @@ def read_search(parent: Run, spaces: Mapping[str, Space], objective: Objective) 
             client.set_terminated(run.info.run_id, "FAILED")
         if number:
             numbered[number] = run
-            if not running and run.data.tags.get("outcome") in OUTCOMES:
+            if not running and _has_ended(run):
                 ended[number] = run
     trials = [_trial(number, run, parent, spaces, objective) for number, run in sorted(ended.items())]
     run_ids = {number: str(run.info.run_id) for number, run in ended.items()}
     age = time.time() - parent.info.start_time / 1000
     return Finished(trials, run_ids, max(numbered, default=0) + 1, age)
+
+
+def _has_ended(run: Run) -> bool:
+    """Return whether a run below a search is a trial that came to an end."""
+    return "trial_number" in run.data.tags and run.data.tags.get("outcome") in OUTCOMES
 
 
 def _trial(number: int, run: Run, parent: Run, spaces: Mapping[str, Space], objective: Objective) -> Trial:

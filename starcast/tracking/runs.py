@@ -11,7 +11,10 @@ from pathlib import Path
 import mlflow
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.tracking import fluent
+from mlflow.utils.credentials import read_mlflow_creds
 from mlflow.utils.mlflow_tags import (
+    MLFLOW_PARENT_RUN_ID,
     MLFLOW_RUN_NAME,
     MLFLOW_RUN_NOTE,
     MLFLOW_SOURCE_TYPE,
@@ -19,11 +22,11 @@ from mlflow.utils.mlflow_tags import (
 )
 from mlflow.utils.name_utils import _GENERATOR_NOUNS, _GENERATOR_PREDICATES
 
-from starcast.cli.caller import PATHS
+from starcast.cli.caller import PATHS, RUN
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import unquoted
 from starcast.cli.processes import PROCESS, this_process
-from starcast.tracking import access, commands, lineage, views
+from starcast.tracking import access, commands, lineage, liveness, views
 from starcast.tracking.limits import RUN_NAME, RUN_TAG, fitting, run_parameters, run_tags
 from starcast.tracking.patience import again_if_overtaken, quick_failures
 from starcast.tracking.store import active_run, shown_store, tag_of
@@ -31,6 +34,8 @@ from starcast.tracking.store import active_run, shown_store, tag_of
 NAMED = "named_by_user"  # tag of a run whose name was given to `mlflow run` or `run.py`
 PATH_TAG = "{}_path"  # tag of a run: the file meant by a relative path that MLflow had logged before the step
 MORE_TRIALS = "max_trials"  # tag of a search that was given more trials
+USER = "user"  # tag of a step's run: as `user_of_active`
+USED = ("step", "role", "trial_number")  # tags; each run that a step began or used has one of them
 RESUME = "resume "  # before the step, in the tag `step` of a run that continues another one
 # Progress bars of small downloads, and notes on samplers and examples, would hide the important lines.
 QUIET = ("system_metrics", "pyfunc", "utils.environment", "models.flavor_backend_registry")
@@ -47,7 +52,8 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
         The run's id; the run is MLflow's active run.
 
     Raises:
-        UserError: the tracking store is unreachable, refuses the user, or fails.
+        UserError: the tracking store is unreachable, refuses the user, or fails; or MLFLOW_RUN_ID names a run
+            that was not begun for this step.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -58,19 +64,38 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
     with access.told_in_a_line():
         if not nested:
             access.check_store()
+            _check_given_run()
         with access.explained(f"no run can begin on {shown_store()}: {{reason}}"):
             run = again_if_overtaken(begin)
-        with _closed_with_its_status():
+        with _closed_with_its_status(), liveness.signs_of_life(run.info.run_id):
             views.introduce_experiment(run.info.experiment_id)
             logged = run.data.params
             log_parameters(parameters)
             commands.repeat_by_url(run.data.tags)
             repeat = commands.command_line(step.removeprefix(RESUME), **parameters)
             chosen = {MLFLOW_RUN_NAME: name} if _is_made_up(run.info.run_name) else {NAMED: "true"}
-            own = {"step": step, "command": repeat, PROCESS: this_process()}
+            own = {"step": step, "command": repeat, PROCESS: this_process(), USER: user_of_active()}
             tag_active({**chosen, **own, **_paths(logged, parameters)})
             lineage.log_code_and_versions()
             yield run.info.run_id
+
+
+def _check_given_run() -> None:
+    """Check that a run that MLFLOW_RUN_ID names is RUNNING, and that no step has used it.
+
+    Raises:
+        UserError: it is not, and would be overwritten, or there is none.
+    """
+    run_id = os.environ.get(RUN)
+    if not run_id:
+        return
+    named, advice = f"{RUN}={run_id}", "unset it, and the step begins a run of its own"
+    with access.explained(f"{named}: no such run ({{reason}}); {advice}"):
+        run = mlflow.get_run(run_id)
+    used = next((f"{name} {run.data.tags[name]}" for name in USED if name in run.data.tags), "")
+    if run.info.status != "RUNNING" or used:
+        what = f"has been used already ({used})" if used else f"is {run.info.status}"
+        raise UserError(f"{named}: that run {what}, and a step only writes to one begun for it; {advice}")
 
 
 def log_parameters(parameters: Mapping[str, str]) -> None:
@@ -92,28 +117,35 @@ def child_run(name: str, tags: Mapping[str, str], parameters: Mapping[str, objec
     with _closed_with_its_status():
         mlflow.log_params(run_parameters(parameters))
         yield run.info.run_id
+        liveness.check_own(above)
 
 
 @contextmanager
 def reopened_run(run_id: str) -> Iterator[None]:
-    """Make an earlier run active and RUNNING again; it ends as in `step_run`.
+    """Take an earlier run over, and make it active and RUNNING again; it ends as in `step_run`.
 
     One that had finished has not failed if the user makes a mistake now.
     """
     was_finished = mlflow.get_run(run_id).info.status == "FINISHED"
+    mlflow.MlflowClient().set_tag(run_id, PROCESS, this_process())  # first: its former process then stops
     mlflow.start_run(run_id=run_id, nested=True)
-    with _closed_with_its_status(mistake="FINISHED" if was_finished else "FAILED"):
-        mlflow.set_tag(PROCESS, this_process())
+    mistake = "FINISHED" if was_finished else "FAILED"
+    with _closed_with_its_status(mistake), liveness.signs_of_life(run_id):
         yield
 
 
 @contextmanager
 def _closed_with_its_status(mistake: str = "FAILED") -> Iterator[None]:
+    """End the active run with its status when the block ends; one that another process took over is left."""
+    run_id = active_run().info.run_id
     try:
         with access.told_in_a_line():
             yield
     except BaseException as error:
-        run_id, status = active_run().info.run_id, mistake if isinstance(error, UserError) else "FAILED"
+        if taken_over := _taken_over(run_id):
+            _leave_active_run()
+            raise taken_over from None
+        status = mistake if isinstance(error, UserError) else "FAILED"
         # The original error matters more than a server that cannot be reached.
         with quick_failures(), suppress(MlflowException, OSError):
             mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else status)
@@ -121,6 +153,22 @@ def _closed_with_its_status(mistake: str = "FAILED") -> Iterator[None]:
                 _leave_reason(mlflow.get_run(run_id), str(error))
         raise
     mlflow.end_run("FINISHED")
+
+
+def _taken_over(run_id: str) -> liveness.TakenOverError | None:
+    with quick_failures(), suppress(MlflowException):
+        try:
+            liveness.check_own(run_id)
+        except liveness.TakenOverError as error:
+            return error
+    return None
+
+
+def _leave_active_run() -> None:
+    """Make the active run inactive without a word to the store, for which MLflow has no public function."""
+    run_id = fluent._active_run_stack.get().pop().info.run_id  # type: ignore[no-untyped-call]
+    if monitor := fluent.run_id_to_system_metrics_monitor.pop(run_id, None):
+        monitor.finish()
 
 
 def _leave_reason(run: Run, reason: str) -> None:
@@ -134,7 +182,9 @@ def leave_mistake(run_id: str, step: str, mistake: str) -> None:
     """Name and describe the run that `mlflow run` began for a step that refused its parameters."""
     with quick_failures(), suppress(MlflowException):
         run = mlflow.get_run(run_id)
-        if run.info.status == "RUNNING" and run.data.tags.get(MLFLOW_SOURCE_TYPE) == "PROJECT":
+        tags = run.data.tags
+        fresh = run.info.status == "RUNNING" and not any(name in tags for name in USED)
+        if fresh and tags.get(MLFLOW_SOURCE_TYPE) == "PROJECT":
             _leave_reason(run, mistake)
             if _is_made_up(run.info.run_name):
                 mlflow.MlflowClient().set_tag(run_id, MLFLOW_RUN_NAME, step)
@@ -165,9 +215,16 @@ def tag_of_active_or_above(name: str) -> str | None:
     return tag_of(active_run().info.run_id, name)
 
 
+def check_own() -> None:
+    """Raise a TakenOverError if another process has taken over the active run or a run above it."""
+    run_id: str | None = active_run().info.run_id
+    while run_id:
+        run_id = liveness.check_own(run_id).data.tags.get(MLFLOW_PARENT_RUN_ID)
+
+
 def user_of_active() -> str:
     """Return the user of the active run: the user name on the tracking server, else that on this machine."""
-    return os.environ.get("MLFLOW_TRACKING_USERNAME") or tag_of_active_or_above(MLFLOW_USER) or "unknown"
+    return read_mlflow_creds().username or tag_of_active_or_above(MLFLOW_USER) or "unknown"
 
 
 @contextmanager
@@ -184,8 +241,9 @@ def describe(text: str, tags: Mapping[str, object] | None = None) -> None:
 
 
 def leave_word(text: str) -> None:
-    """Describe the active run after an interrupt, if the server can be reached."""
-    with quick_failures(), suppress(MlflowException):
+    """Describe the active run after an interrupt, if the server can be reached and the run is still ours."""
+    with quick_failures(), suppress(MlflowException, liveness.TakenOverError):
+        liveness.check_own(active_run().info.run_id)
         describe(text)
 
 

@@ -20,6 +20,7 @@ from starcast.search.loop import Done, Epoch, Failed
 from starcast.search.trials import Proposal, Trial
 from starcast.tracking.commands import command_line
 from starcast.tracking.limits import run_parameters, run_tags
+from starcast.tracking.liveness import check_own
 from starcast.tracking.patience import Patience, ServerGoneError
 
 BUDGET = "epochs_given"  # tag of a trial that the algorithm gave fewer epochs than the search's maximum
@@ -78,7 +79,7 @@ class TrialLog:
             metrics = _metrics(event.metrics, len(trial.curve) + 1) + _metrics(event.result.facts, 0)
             for epoch, further in event.result.further_curves:
                 metrics += _metrics(further, epoch)
-        self._writes.put(lambda _: self._client.log_batch(self.run_ids[number], metrics=metrics, tags=tags))
+        self._writes.put(lambda _: self._log_end(number, metrics, tags))
         self._writes.put(lambda _: self._log_files(number, trial.proposal.settings, event))
         status = STATUS[trial.outcome]
         self._writes.put(lambda _: self._client.set_terminated(self.run_ids[number], status, now))
@@ -124,6 +125,7 @@ class TrialLog:
 
     def _create(self, proposal: Proposal, parameters: Mapping[str, Value], began: int, again: bool) -> None:
         number = proposal.number
+        check_own(self._parent)
         tags = {
             MLFLOW_PARENT_RUN_ID: self._parent,
             MLFLOW_RUN_NAME: f"trial {number:03d} {proposal.family}",
@@ -142,7 +144,12 @@ class TrialLog:
         params = [Param(name, value) for name, value in run_parameters(parameters).items()]
         self._client.log_batch(run.info.run_id, params=params)
 
+    def _log_end(self, number: int, metrics: list[Metric], tags: list[RunTag]) -> None:
+        check_own(self._parent)  # whoever took the search over has closed this trial, and counts without it
+        self._client.log_batch(self.run_ids[number], metrics=metrics, tags=tags)
+
     def _kill(self, number: int, now: int, _: bool) -> None:
+        check_own(self._parent)
         self._client.set_tag(self.run_ids[number], "outcome", "interrupted")
         self._client.set_terminated(self.run_ids[number], "KILLED", now)
 

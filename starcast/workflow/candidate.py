@@ -220,6 +220,7 @@ def _describe_and_register(
         "test_digest": prepared.report["digests"]["test"],
         **{f"test_{name}": f"{candidate.test[name]:.4f}" for name in HEADLINE},
     }
+    runs.check_own()
     version = registry.register_challenger(uri, plan.register_as, description, tags)
     return replace(candidate, registered=version)
 

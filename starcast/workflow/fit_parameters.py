@@ -108,7 +108,9 @@ class TrainParameters(FitParameters):
     from_run: str = ""
     """take family, settings and how to fit from this search, trial or candidate (run id)"""
     resume: str = ""
-    """continue an interrupted fit after its last epoch: run id, or latest"""
+    """continue an interrupted fit after its last epoch: run id, or latest (this user's)"""
+    force: bool = False
+    """take over what `resume` names from a process that still runs; that process stops"""
 
     def spec(self) -> ModelSpec:
         """Return the requested model, if it is not taken from a run.

@@ -15,7 +15,15 @@ from starcast.workflow.fit_parameters import FAMILY_NAMES, TRIAL_EPOCHS, BatchSi
 
 SEARCHED = ("none", "class_weight")  # a trial with class weights costs no more than one without
 # What may change when a search is resumed; everything else stays as it was.
-FREE = ("resume", "workers", "executor", "spark_master", "timeout_minutes", "server_patience_minutes")
+FREE = (
+    "resume",
+    "force",
+    "workers",
+    "executor",
+    "spark_master",
+    "timeout_minutes",
+    "server_patience_minutes",
+)
 
 
 def _check_alone(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -66,7 +74,9 @@ class TuneParameters(FitParameters, Executor):
     server_patience_minutes: float = Field(10, gt=0)
     """how long to wait for a tracking server that does not answer"""
     resume: str = ""
-    """continue an interrupted search: run id, or latest"""
+    """continue an interrupted search: run id, or latest (this user's)"""
+    force: bool = False
+    """take over what `resume` names from a process that still runs; that process stops"""
 
     @field_validator("algorithm", "pruner")
     @classmethod

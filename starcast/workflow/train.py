@@ -9,13 +9,14 @@ from starcast.workflow.candidate import Candidate, fit_candidate
 from starcast.workflow.fit_parameters import TRIAL_EPOCHS, TrainParameters
 from starcast.workflow.prepare import prepare_once
 
-FREE = ("resume",)  # may differ from the run that is continued
+FREE = ("resume", "force")  # may differ from the run that is continued
 
 
 def train(parameters: TrainParameters) -> Candidate:
     """Fit, evaluate, log and register one candidate, on the step's own run."""
     if parameters.resume:
-        resumed = resumption.resumed_step("train", parameters, parameters.resume, FREE)
+        given = parameters.resume, parameters.force
+        resumed = resumption.resumed_step("train", parameters, *given, FREE)
         with resumed as (earlier, parameters), runs.reopened_run(earlier.info.run_id):
             return _fit(parameters, earlier.info.run_id)
     name = f"train {parameters.from_run or parameters.family}"

@@ -22,13 +22,11 @@ def tune(parameters: TuneParameters) -> Candidate:
     if parameters.executor == "spark":
         check_spark(parameters.spark_master)
     if parameters.resume:
-        resumed = resumption.resumed_step(
-            "tune", parameters, parameters.resume, FREE, growing=("max_trials",)
-        )
-        with resumed as (parent, parameters):
-            finished = resumption.read_search(parent, parameters.spaces(), parameters.goal())
-            resumption.check_missing(parent, finished, parameters.max_trials)
+        given, growing = (parameters.resume, parameters.force, FREE), ("max_trials",)
+        with resumption.resumed_step("tune", parameters, *given, growing) as (parent, parameters):
+            resumption.check_missing(parent, parameters.max_trials)
             with runs.reopened_run(parent.info.run_id):
+                finished = resumption.read_search(parent, parameters.spaces(), parameters.goal())
                 return _continue(parameters, parent.info.run_id, finished)
     with runs.step_run("tune", parameters.as_text(), _name(parameters)) as run_id:
         return _search_and_fit(parameters, run_id, resumption.NOTHING)

@@ -1,11 +1,11 @@
-"""A folder of parts: whole or not at all, and never in the place of something else."""
+"""A file or a folder of parts: whole or not at all, and never in the place of something else."""
 
 from pathlib import Path
 
 import pytest
 
 from starcast.cli.errors import UserError
-from starcast.reviews.write import FINISHED, check_replaceable, open_folder, part_name
+from starcast.reviews.write import FINISHED, check_replaceable, open_file, open_folder, part_name
 
 
 def write(output: Path, *parts: str) -> None:
@@ -111,3 +111,12 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         open_folder(tmp_path / "no" / "out.csv"),
     ):
         pass
+
+
+def test_a_link_in_the_place_of_a_hidden_file_is_not_followed(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / ".out.csv.part").symlink_to(precious)
+    with pytest.raises(UserError, match="cannot be written"), open_file(tmp_path / "out.csv"):
+        pass
+    assert precious.read_text() == "mine"

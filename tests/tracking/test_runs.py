@@ -105,11 +105,9 @@ def test_a_server_that_is_gone_hides_no_reason_and_is_asked_once(
 def test_a_run_that_mlflow_began_gets_the_parameters_that_it_has_not(
     store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with mlflow.start_run() as begun:
-        mlflow.log_param("data", "'my file.csv'")  # as `mlflow run` writes it into its command
-    monkeypatch.setenv("MLFLOW_RUN_ID", begun.info.run_id)
+    given = begun(monkeypatch, data="'my file.csv'")  # as `mlflow run` writes it into its command
     with runs.step_run("tune", {"data": "my file.csv", "seed": "42"}, "made up") as run_id:
-        assert run_id == begun.info.run_id
+        assert run_id == given
     assert store.get_run(run_id).data.params == {"data": "'my file.csv'", "seed": "42"}
 
 
@@ -148,6 +146,44 @@ def test_a_path_that_mlflow_logged_as_it_was_given_is_known_in_full(
         "data_path": "/home/ann/my file.csv"
     }
     assert runs.parameters_of(run) == meant
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "FAILED", "KILLED", "SCHEDULED"])
+def test_a_run_that_has_ended_is_not_taken_over(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    run_id = begun(monkeypatch)
+    store.update_run(run_id, status)
+    before = store.get_run(run_id).to_dictionary()
+    with pytest.raises(UserError, match=f"MLFLOW_RUN_ID={run_id}: that run is {status}") as refused, step():
+        pass
+    assert "\n" not in str(refused.value)
+    assert store.get_run(run_id).to_dictionary() == before
+    assert len(statuses(store)) == 1
+
+
+@pytest.mark.parametrize("used", [{"step": "train"}, {"role": "candidate"}, {"trial_number": "3"}], ids=str)
+def test_a_run_that_a_step_has_used_is_not_taken_over(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch, used: dict[str, str]
+) -> None:
+    run_id = begun(monkeypatch)
+    for name, value in used.items():
+        store.set_tag(run_id, name, value)
+    before = store.get_run(run_id).to_dictionary()
+    with pytest.raises(UserError, match=r"MLFLOW_RUN_ID=.* has been used already"), step():
+        pass
+    runs.leave_mistake(run_id, "tune", "unknown parameter")
+    assert store.get_run(run_id).to_dictionary() == before
+
+
+@pytest.mark.parametrize("run_id", ["0" * 32, "no id", "../x"])
+def test_a_run_that_is_not_there_is_not_taken_over(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch, run_id: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    with pytest.raises(UserError, match=r"MLFLOW_RUN_ID=.*: no such run .*unset it"), step():
+        pass
+    assert statuses(store) == []
 
 
 def test_a_refused_run_says_why_unless_it_is_described(store: mlflow.MlflowClient) -> None:

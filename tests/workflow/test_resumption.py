@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,15 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mlflow.entities import Run
 
 from starcast.cli.errors import UserError
 from starcast.cli.processes import PROCESS, this_process
 from starcast.reports import files
 from starcast.search.loop import Done, Epoch, Failed, Result
 from starcast.search.trials import Outcome, Proposal, Trial
-from starcast.tracking import resumption, runs
-from starcast.tracking.resumption import find_unfinished, read_search
+from starcast.tracking import liveness, resumption, runs
+from starcast.tracking.resumption import read_search
 from starcast.tracking.trial_log import TrialLog
 from starcast.workflow.search_parameters import TuneParameters
 from tests.workflow.logged_search import RATINGS, begin_log, children, gru, logistic, parameters, search_run
@@ -227,9 +229,16 @@ def test_more_trials_than_a_page_holds(store: mlflow.MlflowClient, monkeypatch: 
 def refusal(resume: str) -> str:
     """What is said to a process that wants to go on with this."""
     with pytest.raises(UserError) as refused, mlflow.start_run():
-        find_unfinished("tune", resume)
+        go_on(resume)
     assert "\n" not in str(refused.value)
     return str(refused.value)
+
+
+def go_on(resume: str, force: bool = False) -> str:
+    """The search that a process goes on with."""
+    asked = parameters(resume=resume)
+    with resumption.resumed_step("tune", asked, resume, force, ("resume",)) as (run, _):
+        return str(run.info.run_id)
 
 
 def ended_search(status: str, **tags: str) -> str:
@@ -240,9 +249,9 @@ def ended_search(status: str, **tags: str) -> str:
     return str(parent.info.run_id)
 
 
-def found(resume: str) -> str:
+def found(resume: str, force: bool = False) -> str:
     with mlflow.start_run():
-        return str(find_unfinished("tune", resume).info.run_id)
+        return go_on(resume, force)
 
 
 @pytest.mark.parametrize("run_id", ["0" * 32, "no id", "", "latests", "a/b?c"])
@@ -279,6 +288,7 @@ def test_without_an_unfinished_search_there_is_no_latest(store: mlflow.MlflowCli
 
 
 @pytest.mark.parametrize("status", ["KILLED", "FAILED", "RUNNING"])
+@pytest.mark.usefixtures("quick")
 def test_the_latest_is_the_last_begun_that_did_not_finish(store: mlflow.MlflowClient, status: str) -> None:
     first, second = ended_search("KILLED"), ended_search(status)
     ended_search("FINISHED")
@@ -297,25 +307,109 @@ def test_the_latest_is_of_this_experiment(store: mlflow.MlflowClient, tmp_path: 
 
 def test_a_search_that_still_runs_here_is_refused(store: mlflow.MlflowClient) -> None:
     run_id = ended_search("RUNNING", **{PROCESS: this_process()})
-    assert f"still running here, as process {socket.gethostname()}:{os.getpid()}" in refusal(run_id)
+    assert f"still running here, as process {this_process()}" in refusal(run_id)
     assert "still running here" in refusal("latest")
+    assert found(run_id, force=True) == run_id
     assert store.get_run(run_id).info.status == "RUNNING"
 
 
-BEGAN = f"{psutil.Process().create_time():.0f}"
-GONE = {
-    "no process": "",
+GONE = f"{socket.gethostname()}:{2**22 + 1}:{psutil.Process().create_time():.0f}"  # as up to version 0.7
+ELSEWHERE = {
     "nonsense": "nonsense",
-    "another machine": f"elsewhere:{os.getpid()}:{BEGAN}",
-    "a process that is gone": f"{socket.gethostname()}:{2**22 + 1}:{BEGAN}",
-    "the number was given to another process": f"{socket.gethostname()}:{os.getpid()}:1",
+    "an earlier version": f"elsewhere:{os.getpid()}:1790000000",
+    "another machine": "elsewhere:7:77@a-boot/4026531836",
+    "another container": f"{this_process()}9",
+    "the clock may have been set": f"{socket.gethostname()}:{os.getpid()}:1",
 }
 
 
-@pytest.mark.parametrize("process", GONE.values(), ids=GONE.keys())
-def test_a_search_whose_process_is_gone_can_be_gone_on_with(store: mlflow.MlflowClient, process: str) -> None:
-    run_id = ended_search("RUNNING", **({PROCESS: process} if process else {}))
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for minutes."""
+    monkeypatch.setattr(liveness, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(liveness, "SILENCE", 0.2)
+
+
+@pytest.mark.parametrize("process", [GONE, f"{this_process().replace(':', ':9', 1)}"], ids=["old", "new"])
+def test_a_search_whose_process_died_here_can_be_gone_on_with_at_once(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch, process: str
+) -> None:
+    monkeypatch.setattr(liveness, "shows_life", lambda run: pytest.fail("nothing is to be waited for"))
+    run_id = ended_search("RUNNING", **{PROCESS: process})
     assert found(run_id) == found("latest") == run_id
+
+
+@pytest.mark.parametrize("process", ELSEWHERE.values(), ids=ELSEWHERE.keys())
+@pytest.mark.usefixtures("quick")
+def test_a_search_that_runs_elsewhere_is_taken_over_only_without_a_sign_of_life(
+    store: mlflow.MlflowClient, process: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_id = ended_search("RUNNING", **{PROCESS: process})
+    assert found(run_id) == run_id
+    assert f"tune: {run_id} is RUNNING elsewhere, as process {process}: " in capsys.readouterr().out
+
+
+def test_a_search_that_shows_life_elsewhere_is_refused_unless_forced(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(liveness, "LOOK_EVERY", 0.05)
+    run_id = ended_search("RUNNING", **{PROCESS: ELSEWHERE["another machine"]})
+    signs = itertools.count()
+
+    def live(ended: threading.Event) -> None:
+        while not ended.wait(0.02):
+            store.set_tag(run_id, liveness.SIGN, str(next(signs)))
+
+    ended = threading.Event()
+    process = threading.Thread(target=live, args=(ended,))
+    process.start()
+    try:
+        said = [refusal(run_id), refusal("latest")]
+        assert found(run_id, force=True) == run_id
+    finally:
+        ended.set()
+        process.join()
+    for each in said:
+        assert f"resume={run_id}: it is still running elsewhere, as process elsewhere:7:" in each
+        assert each.endswith(f"-m steps.tune --resume={run_id} --force=true")
+    assert store.get_run(run_id).info.status == "RUNNING"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_search_that_ends_while_it_is_watched_is_looked_at_again(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ends_as(status: str) -> str:
+        def end(run: Run) -> bool:
+            store.set_terminated(run.info.run_id, status)
+            return True
+
+        monkeypatch.setattr(liveness, "shows_life", end)
+        return ended_search("RUNNING", **{PROCESS: ELSEWHERE["another machine"]})
+
+    assert "it is finished" in refusal(ends_as("FINISHED"))
+    killed = ends_as("KILLED")
+    assert found(killed) == killed
+
+
+def test_the_latest_is_of_this_user(store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
+    own = ended_search("KILLED", **{runs.USER: "ann"})
+    others = ended_search("KILLED", **{runs.USER: "bob"})
+    assert (found("latest"), found(others)) == (own, others)
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "eve")
+    said = refusal("latest")
+    assert "no unfinished run of tune of eve" in said
+    assert said.endswith(f"to continue one of bob, give its run id: resume={others}")
+
+
+def test_the_latest_of_an_earlier_version_is_of_this_machines_user(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
+    own = ended_search("KILLED")
+    ended_search("KILLED", **{"mlflow.user": "somebody else"})
+    assert found("latest") == own
 
 
 def test_a_search_of_this_process_that_ended_can_be_gone_on_with(store: mlflow.MlflowClient) -> None:

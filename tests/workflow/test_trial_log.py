@@ -10,10 +10,12 @@ import pytest
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from starcast.cli.processes import PROCESS
 from starcast.search.loop import Done, Epoch, Failed, Result
 from starcast.search.trials import Outcome, Proposal, Trial
 from starcast.tracking import trial_log
 from starcast.tracking.artifacts import fetch
+from starcast.tracking.liveness import TakenOverError
 from starcast.tracking.patience import Patience, ServerGoneError
 from starcast.tracking.trial_log import TrialLog
 from tests.workflow.logged_search import (
@@ -336,3 +338,26 @@ def test_an_interrupt_waits_only_so_long_for_the_store(
     assert log._thread.is_alive()  # the store has not answered yet
     ended.set()
     log._thread.join()
+
+
+@pytest.mark.parametrize("when", ["before it begins", "before it ends", "before it is interrupted"])
+def test_nothing_of_a_trial_is_written_once_another_process_has_the_search(
+    store: mlflow.MlflowClient, parent: Run, when: str
+) -> None:
+    log = begin_log(parent, ASKED)
+    if when != "before it begins":
+        log.begin(gru(1))
+        log_epochs(log, 1)
+        while not children(store, parent) or len(curve_of(store, children(store, parent)[0], "loss")) < 3:
+            time.sleep(0.01)
+    before = [run.to_dictionary() for run in children(store, parent)]
+    store.set_tag(parent.info.run_id, PROCESS, "elsewhere:7:77@boot/1")
+    if when == "before it begins":
+        log.begin(gru(1))
+    elif when == "before it ends":
+        log.end(trial(gru(1), "pruned"), Done(1, {}, result=None))
+    else:
+        log.interrupt()
+    with pytest.raises(TakenOverError, match="taken over by process elsewhere"):
+        log.flush()
+    assert [run.to_dictionary() for run in children(store, parent)] == before
