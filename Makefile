@@ -7,7 +7,7 @@ help:  ## show this help
 install:  ## install what jobs and tests need into the active environment (for --env-manager local)
 	pip install -r requirements.txt -r requirements-dev.txt
 
-COMPILE = uv pip compile --quiet --universal --python-version 3.11 pyproject.toml
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml
 requirements:  ## compile the exact requirements of jobs, and of tests, from pyproject.toml (Python 3.11 and 3.12)
 	$(COMPILE) --output-file requirements.txt
 	$(COMPILE) --extra test --extra server --extra excel --constraint requirements.txt --output-file requirements-dev.txt

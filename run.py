@@ -37,6 +37,7 @@ VENV = PROJECT / ".venv"
 PYTHON, STAMP = VENV / "bin" / "python", VENV / "starcast.json"
 PRIVATE = PROJECT / ".uv"  # uv, if the machine has none, and the lock that a process holds while it builds
 RUNNING, TESTING = "requirements.txt", "requirements-dev.txt"
+OLDEST_UV = (0, 5)  # that verifies hashes and takes the variables of `pip_settings`
 SIZES = {  # measured on Linux, x86-64
     RUNNING: "0.9 GB to download, unless uv has it in its cache; 2.9 GB on disk",
     TESTING: "1.0 GB to download, unless uv has it in its cache; 3.2 GB on disk",
@@ -208,7 +209,7 @@ def build(digests: dict[str, str], from_nothing: bool) -> None:
         )
         if subprocess.run([uv, "venv", "--quiet", "--python", python, str(VENV)], env=settings).returncode:
             fail("uv neither found nor downloaded a Python 3.11 or 3.12: install one of them", code=1)
-    command = [uv, "pip", "install", "--python", str(PYTHON)]
+    command = [uv, "pip", "install", "--require-hashes", "--python", str(PYTHON)]
     command += [part for name in digests for part in ("--requirement", str(PROJECT / name))]
     command += [] if sys.stderr.isatty() else ["--quiet"]  # on a terminal uv shows its progress
     if subprocess.run(command, env=settings).returncode:
@@ -221,19 +222,44 @@ def build(digests: dict[str, str], from_nothing: bool) -> None:
 
 
 def find_uv() -> str:
-    """Return a uv that works: the machine's, or our own, downloaded by pip."""
-    own = str(PRIVATE / "bin" / "uv")
-    for uv in filter(None, (shutil.which("uv"), shutil.which(own))):
-        if subprocess.run([uv, "--version"], capture_output=True).returncode == 0:
-            return uv
-    say("downloading uv, which installs the packages (25 MB)")
+    """Return the machine's uv if it is new enough, else our own of the locked version, downloaded by pip."""
+    machines, own = shutil.which("uv"), str(PRIVATE / "bin" / "uv")
+    if machines and version_of(machines) >= OLDEST_UV:
+        return machines
+    version, lines = locked_uv()
+    if version_of(own) == numbers(version):
+        return own
+    say(f"downloading uv {version}, which installs the packages (25 MB)")
+    PRIVATE.mkdir(exist_ok=True)
+    (PRIVATE / "uv.txt").write_text(lines)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", str(PRIVATE)]
-    if subprocess.run([*pip, "uv"]).returncode:
+    if subprocess.run([*pip, "--require-hashes", "--requirement", str(PRIVATE / "uv.txt")]).returncode:
         fail(
             "pip could not download uv: install pip (python3-pip) or uv, and check the package registry",
             code=1,
         )
     return own
+
+
+def locked_uv() -> tuple[str, str]:
+    """Return the version of uv that the tests' requirements pin, and their lines on it, with hashes."""
+    found = re.search(r"^uv==(\S+) \\\n(?: +--hash=.+\n)+", (PROJECT / TESTING).read_text("utf-8"), re.M)
+    return (found[1], found[0].rstrip("\\\n") + "\n") if found else fail(f"{TESTING} does not pin uv", code=1)
+
+
+def version_of(uv: str) -> tuple[int, ...]:
+    """Return the version of a uv; nothing if it does not work."""
+    try:
+        told = subprocess.run([uv, "--version"], capture_output=True, text=True)
+    except OSError:
+        return ()
+    return numbers(told.stdout) if told.returncode == 0 else ()
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of the first version in a text."""
+    found = re.search(r"\d+(\.\d+)+", text)
+    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def pip_settings() -> dict[str, str]:

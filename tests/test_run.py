@@ -2,6 +2,7 @@
 
 import ast
 import fcntl
+import hashlib
 import importlib.util
 import json
 import os
@@ -88,7 +89,7 @@ def wheel(folder: Path, name: str) -> str:
         for path, text in files.items():
             archive.writestr(path, text)
         archive.writestr(f"{about}/RECORD", "".join(f"{path},,\n" for path in [*files, f"{about}/RECORD"]))
-    return f"{name} @ {file.as_uri()}\n"
+    return f"{name} @ {file.as_uri()} --hash=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
 
 
 def loaded(folder: Path) -> ModuleType:
@@ -334,25 +335,73 @@ def test_an_environment_of_someone_else_s_is_left_alone(small: Path) -> None:
     assert (small / ".venv" / "mine.txt").exists()
 
 
-def test_uv_is_fetched_where_there_is_none(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_is_not_the_locked_file_is_not_installed(small: Path) -> None:
+    line = wheel(small, "first")
+    [file] = small.glob("first*.whl")
+    (small / "requirements.txt").write_text(line)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("more.py", "")
+    done = started(small)
+    assert done.returncode == 1
+    assert "Hash mismatch" in done.stderr
+    (small / "requirements.txt").write_text(line.partition(" --hash")[0])
+    assert "--require-hashes" in started(small).stderr
+
+
+MADE_UP = """uv==0.13.9 \\
+    --hash=sha256:16963d \\
+    --hash=sha256:2c4553
+    # via starcast
+virtualenv==1 \\
+    --hash=sha256:3eeeb5
+"""
+
+
+@pytest.mark.parametrize(
+    ("machines", "own", "taken"),
+    [
+        ("uv 0.13.9", None, "uv"),
+        ("uv 0.99.0 (abc 2030-01-01)", None, "uv"),
+        ("uv 0.4.30", "uv 0.13.9", "own"),
+        (None, "uv 0.13.9", "own"),
+        (None, "uv 0.13.8", "fetched"),
+        ("no uv", None, "fetched"),
+        (None, None, "fetched"),
+    ],
+)
+def test_the_machine_s_uv_or_the_locked_one(
+    small: Path, monkeypatch: pytest.MonkeyPatch, machines: str | None, own: str | None, taken: str
+) -> None:
     run = loaded(small)
     asked: list[list[str]] = []
+    private = small / ".uv"
+    versions = {"uv": machines, str(private / "bin" / "uv"): own}
 
     def stand_in(arguments: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        if arguments[1:] == ["--version"]:
+            if not (told := versions[arguments[0]]):
+                raise FileNotFoundError
+            return subprocess.CompletedProcess(arguments, 0, stdout=told)
         asked.append(arguments)
         return subprocess.CompletedProcess(arguments, 0)
 
+    (small / "requirements-dev.txt").write_text(MADE_UP)
     monkeypatch.setattr(run.subprocess, "run", stand_in)
-    monkeypatch.setattr(run.shutil, "which", lambda name: None)
-    own = str(small / ".uv" / "bin" / "uv")
-    assert run.find_uv() == own
-    assert asked == [
-        [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", str(small / ".uv"), "uv"]
-    ]
-    asked.clear()
-    monkeypatch.setattr(run.shutil, "which", lambda name: name if name == own else None)
-    assert run.find_uv() == own
-    assert asked == [[own, "--version"]]
+    monkeypatch.setattr(run.shutil, "which", lambda name: machines and name)
+    assert run.find_uv() == ("uv" if taken == "uv" else str(private / "bin" / "uv"))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade", "--target", str(private)]
+    fetched = [[*pip, "--require-hashes", "--requirement", str(private / "uv.txt")]]
+    assert asked == (fetched if taken == "fetched" else [])
+    if taken == "fetched":
+        assert (private / "uv.txt").read_text() == "\n".join(MADE_UP.splitlines()[:3]) + "\n"
+
+
+def test_the_locked_uv_has_its_hashes() -> None:
+    version, lines = loaded(PROJECT).locked_uv()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    assert lines.startswith(f"uv=={version} \\\n")
+    assert lines.count("--hash=sha256:") >= 10
+    assert not lines.rstrip().endswith("\\")
 
 
 def test_uv_is_told_what_pip_is_told(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
