@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install requirements check test fuzz damage samples ui
+.PHONY: help install requirements licences audit check test fuzz damage samples ui
 
 help:  ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -11,6 +11,12 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 requirements:  ## compile the exact requirements of jobs, and of tests, from pyproject.toml (Python 3.11 and 3.12)
 	$(COMPILE) --output-file requirements.txt
 	$(COMPILE) --extra test --extra server --extra excel --constraint requirements.txt --output-file requirements-dev.txt
+
+licences:  ## write docs/licences.md, from the environment that `python3 run.py test` builds
+	.venv/bin/python docs/make_licences.py
+
+audit:  ## look the locked packages up in PyPI's database of known vulnerabilities
+	uv tool run pip-audit@2.10.1 --disable-pip --require-hashes --requirement requirements-dev.txt
 
 check:  ## format, lint, types
 	ruff format --check . && ruff check . && mypy

@@ -372,7 +372,9 @@ def test_a_served_model_answers_and_says_what_is_wrong_with_a_request(
     model: mlflow.MlflowClient, tmp_path: Path
 ) -> None:
     [documented] = re.findall(
-        r"^mlflow models serve .*$", (PROJECT / "docs" / "serving.md").read_text(), re.M
+        r'^PATH=.venv/bin:"\$PATH" (mlflow models serve .*)$',
+        (PROJECT / "docs" / "serving.md").read_text(),
+        re.M,
     )
     model.set_registered_model_alias("review-rating", "champion", "1")
     port = free_port()

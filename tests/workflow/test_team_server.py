@@ -48,7 +48,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def documented_server(tmp_path: Path) -> Iterator[str]:
     """The address of the server of docs/server.md, on an empty SQLite, started by the command there."""
     page = (PROJECT / "docs" / "server.md").read_text()
-    [documented] = re.findall(r"^mlflow server --backend-store-uri sqlite:.*$", page, re.MULTILINE)
+    [documented] = re.findall(r"^PATH=\S+ (mlflow server --backend-store-uri sqlite:.*)$", page, re.M)
     port = str(free_port())
     (folder := tmp_path / "server").mkdir()
     with Watched(
