@@ -24,7 +24,7 @@ def ask(loaded: LoadedModel, label: str, reviews: pl.DataFrame) -> Contender:
     Raises:
         UserError: the model was trained with titles, but these reviews have none.
     """
-    if loaded.predictor and loaded.predictor.uses_title and "title" not in reviews.columns:
+    if loaded.trained.uses_title and "title" not in reviews.columns:
         missing = f"{label} was trained with titles, the test reviews have none"
         raise UserError(f"{missing}: train the challenger with title_column")
     asked = reviews.select(name for name in ("text", "title") if name in reviews.columns)

@@ -115,7 +115,11 @@ def judge_versions(
         if version:
             label = f"{role} version {version.version} ({version.tags.get('family', 'unknown family')})"
             print(f"promote: {label} predicts {reviews.height:,} test reviews", flush=True)
-            asked = ask(scoring.load(version, parameters.trust_model_code), label, reviews)
+            with scoring.opened(version, parameters.trust_model_code, as_served=True) as loaded:
+                for note in loaded.notes:
+                    print(f"promote: {note}", flush=True)
+                asked = ask(loaded, label, reviews)
+            cautions = (*cautions, *loaded.notes)
             times = f"one review {asked.latency(50):.1f} ms (p99 {asked.latency(99):.1f} ms)"
             compared[label] = f"run `{version.run_id}`, {times}, {asked.megabytes:.1f} MB"
             contenders.append(asked)

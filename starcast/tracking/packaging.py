@@ -16,21 +16,14 @@ from mlflow.types.schema import ColSpec, Schema, TensorSpec
 
 import starcast
 from starcast.models.catalogue import FAMILIES
-from starcast.models.predictor import Predictor
+from starcast.models.digests import SUMS, files_of, sums_text
+from starcast.models.predictor import PROBES, Predictor
+from starcast.tracking.model_files import PREDICTOR
 
-PREDICTOR = "artifacts/predictor"  # where MLflow puts the folder of a predictor
 SERVING_CODE = Path(__file__).with_name("review_model.py")
 ALWAYS_NEEDED = ("mlflow", "nltk", "numpy", "pandas", "polars", "scikit-learn", "skops")
-EXAMPLES = ("Lovely dress, fits perfectly and feels soft.", "Not as pictured: thin fabric, I returned it.")
-# Each of these is cleaned differently, so that code with other predictions is detected.
-PROBES = (
-    *EXAMPLES,
-    "DON'T buy!!! <br />It wasn't &quot;great&quot; at all :( 1/5 ☹️",
-    "Très bien… 5 stars, https://example.org/x?y=1 works; I've loved it since 2019, they're the BEST",
-    "",
-    "good " * 300,
-)
-ANSWERS, TOLERANCE = "answers", 0.01  # metadata of a model: expected ratings of the probes
+EXAMPLES = PROBES[:2]
+ANSWERS, CLOSE = "answers", 0.01  # metadata of models of 0.6 and 0.7: expected ratings of the probes
 
 
 def log_model(predictor: Predictor) -> str:
@@ -47,20 +40,15 @@ def save_model(predictor: Predictor, folder: Path) -> None:
         mlflow.pyfunc.save_model(str(folder), **described)
 
 
-def answers_to_probes(predictor: Predictor) -> list[float]:
-    """Return the expected ratings of a few texts, to detect code that gives other predictions."""
-    asked = pl.DataFrame({"text": PROBES, **({"title": PROBES[::-1]} if predictor.uses_title else {})})
-    return [round(value, 4) for value in predictor.predict(asked)["expected_rating"]]
-
-
 def answers_otherwise(predictor: Predictor, saved: dict[str, Any]) -> str:
-    """Return how a predictor's answers differ from its model's metadata; empty if they do not."""
+    """Return how answers differ from what an earlier version saved in the metadata; empty if they do not."""
     if ANSWERS not in saved:  # saved before version 0.6
         return ""
-    now = answers_to_probes(predictor)
+    asked = pl.DataFrame({"text": PROBES, **({"title": PROBES[::-1]} if predictor.uses_title else {})})
+    now = predictor.predict(asked)["expected_rating"].to_numpy()
     differences = np.abs(np.subtract(now, saved[ANSWERS]))
     worst = int(differences.argmax())
-    if differences[worst] <= TOLERANCE:
+    if differences[worst] <= CLOSE:
         return ""
     said = f"expected rating {now[worst]:.2f} instead of {saved[ANSWERS][worst]:.2f}"
     return f"{said} for {PROBES[worst]!r:.40}"
@@ -76,14 +64,18 @@ def _described(predictor: Predictor) -> Iterator[dict[str, Any]]:
     answer: list[ColSpec | TensorSpec] = [ColSpec(kind, "rating")]
     answer += [ColSpec("double", name) for name in numbers]
     packages = sorted({*ALWAYS_NEEDED, *FAMILIES[predictor.family].requirements})
+    package = Path(starcast.__file__).parent
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "predictor"
+        folder, sums = Path(temporary) / "predictor", Path(temporary) / Path(SUMS).name
         predictor.save(folder)
+        files = {f"{PREDICTOR}/{file.relative_to(folder)}": file for file in files_of(folder)}
+        files |= {f"code/{file.relative_to(package.parent)}": file for file in files_of(package)}
+        sums.write_text(sums_text({**files, SERVING_CODE.name: SERVING_CODE}), encoding="utf-8")
         yield {
             "python_model": str(SERVING_CODE),
-            "artifacts": {"predictor": str(folder)},
-            "code_paths": [str(Path(starcast.__file__).parent)],  # MLflow leaves out __pycache__
+            "artifacts": {"predictor": str(folder), "sums": str(sums)},
+            "code_paths": [str(package)],  # MLflow leaves out __pycache__
             "signature": ModelSignature(Schema(inputs), Schema(answer)),
             "pip_requirements": [f"{name}=={metadata.version(name)}" for name in packages],
-            "metadata": {"family": predictor.family, ANSWERS: answers_to_probes(predictor)},
+            "metadata": {"family": predictor.family},
         }

@@ -13,6 +13,7 @@ from starcast.cli.errors import UserError
 from starcast.tracking.access import missing_allowed
 from starcast.tracking.commands import command_line
 from starcast.tracking.limits import DESCRIPTION, REGISTRY, fitting
+from starcast.tracking.model_files import digest_tag
 from starcast.tracking.patience import again_if_overtaken
 from starcast.tracking.store import shown_store
 
@@ -53,7 +54,7 @@ class Version:
 
 def register_challenger(model_uri: str, name: str, description: str, tags: Mapping[str, object]) -> Version:
     """Make a logged model the newest version of `name`, with the alias `challenger`."""
-    fits = {key: fitting(str(value), REGISTRY) for key, value in tags.items()}
+    fits = {key: fitting(str(value), REGISTRY) for key, value in tags.items()} | digest_tag(model_uri)
     version = mlflow.register_model(model_uri, name, tags=fits)
     client = mlflow.MlflowClient()
     if not client.get_registered_model(name).description:

@@ -1,8 +1,8 @@
 """The served model as code: MLflow stores this file and runs it when the model is loaded; no pickle."""
 
-import hashlib
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import mlflow
@@ -12,8 +12,6 @@ import pyarrow as pa
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-ANSWERING = ("cli", "evaluation", "reviews", "models")  # the subpackages whose code is used for predictions
-
 
 class ReviewModel(PythonModel):
     """One interface for every family: from a DataFrame with `text` (and `title`, if used) to ratings."""
@@ -22,17 +20,29 @@ class ReviewModel(PythonModel):
         """Load the predictor that was logged with the model, with the code that was logged with it.
 
         Raises:
-            MlflowException: this process has already imported another version of starcast.
+            MlflowException: a file differs from its digest, the model does not answer as it was saved, or
+                this process has already imported other code of starcast.
         """
         folder = Path(context.artifacts["predictor"])
-        imported = Path(str(import_module("starcast").__file__)).parent
-        own = folder.parents[1] / "code" / imported.name  # absent only while the model is being saved
-        if own.exists() and own != imported and code_digest(own) != code_digest(imported):
+        model, imported = folder.parents[1], Path(str(import_module("starcast").__file__)).parent
+        own = model / "code" / imported.name  # absent only while the model is being saved
+        try:
+            digests = import_module("starcast.models.digests")
+            if own.exists():
+                _refuse_changes(digests, model)
+                if digests.answering_code(own.parent) != digests.answering_code(imported.parent):
+                    raise ImportError
+            self._predictor = import_module("starcast.models.predictor").Predictor.load(folder)
+        except ImportError:  # also of what a later version of starcast has
             raise MlflowException.invalid_parameter_value(
                 f"this model was saved with other code of starcast than {imported}, which this process has "
                 "imported: load the model in a process of its own, for example with `mlflow models serve`"
-            )
-        self._predictor = import_module("starcast.models.predictor").Predictor.load(folder)
+            ) from None
+        except (ValueError, LookupError, TypeError, OSError) as error:
+            said = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise MlflowException.invalid_parameter_value(
+                f"this model does not answer as it was saved ({said}): put its files back or train it again"
+            ) from None
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -47,13 +57,10 @@ class ReviewModel(PythonModel):
         return pd.DataFrame({column.name: column.to_numpy() for column in scored}, index=model_input.index)
 
 
-def code_digest(package: Path) -> str:
-    """Return a digest of the files of starcast that are used for predictions."""
-    digest = hashlib.sha256()
-    for file in sorted(file for room in ANSWERING for file in (package / room).rglob("*") if file.is_file()):
-        if "__pycache__" not in file.parts:
-            digest.update(f"{file.relative_to(package)}\n".encode() + file.read_bytes())
-    return digest.hexdigest()
+def _refuse_changes(digests: ModuleType, model: Path) -> None:
+    sums = digests.read_sums((model / digests.SUMS).read_text(encoding="utf-8"))
+    if changes := digests.changes(model, sums, ("artifacts/predictor", "code", "review_model.py")):
+        raise ValueError(f"{digests.shown(changes)} since it was saved")
 
 
 def _texts(column: pd.Series, name: str) -> pl.Series:

@@ -3,7 +3,8 @@
 import json
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,20 @@ import polars as pl
 from mlflow.models import Model
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from starcast.cli.errors import UserError
+from starcast.cli.errors import UserError, first_line
 from starcast.cli.progress import Progress
 from starcast.evaluation.scale import STARS, Scale
-from starcast.models.predictor import DESCRIPTION, Predictor, trained_columns
+from starcast.models.digests import answering_code, files_of, shown
+from starcast.models.predictor import DESCRIPTION, OtherAnswersError, Predictor, trained_columns
 from starcast.models.scored_table import ScoringSummary, add_answers, expected_stars
 from starcast.reviews import write
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parsing import Chunk
 from starcast.tracking import packaging
 from starcast.tracking.access import explained, missing_allowed
+from starcast.tracking.model_files import DIGEST, PREDICTOR, RESTORE, SERVED, ModelFiles
 from starcast.tracking.registry import Version
+from starcast.tracking.stored_code import answering
 
 TRUST = "trust_model_code"
 SPARK_TYPES = {int: "long", float: "double", str: "string"}
@@ -40,65 +44,147 @@ class Trained:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A registered model in memory, its size on disk, and its predictor unless another project logged it.
+    """A registered model that answers while its block runs.
 
-    `predict` answers reviews (`text` and, if trained with it, `title`) with `rating`, a
-    `probability_` of each label and `expected_rating`, in the same order.
+    Attributes:
+        predict: answers reviews (`text` and, if trained with it, `title`) with `rating`, a `probability_` of
+            each label and `expected_rating`, in the same order.
+        megabytes: size on disk.
+        predictor: the model, if starcast logged it and it answers in this process.
+        notes: what is to be said about the code that answers.
     """
 
     predict: Callable[[pl.DataFrame], pl.DataFrame]
     version: Version
     megabytes: float
+    trained: Trained = Trained()
     predictor: Predictor | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def scale(self) -> Scale:
         """Return the ratings that it answers with; another project's model is taken to give stars."""
-        return self.predictor.scale if self.predictor else STARS
+        return self.trained.scale
 
 
 def trained_on(version: Version) -> Trained:
-    """Return what a version was trained on, without loading it; another project's model does not say."""
-    described: dict[str, Any] = {}
-    with missing_allowed(), tempfile.TemporaryDirectory() as temporary:
-        stored: Any = get_artifact_repository(version.uri)
-        file = Path(stored.download_artifacts(f"{packaging.PREDICTOR}/{DESCRIPTION}", dst_path=temporary))
-        described = json.loads(file.read_text(encoding="utf-8"))
-    scale = Scale.of(described.get("labels", STARS.labels))
-    return Trained(described.get("uses_title"), trained_columns(described), scale)
-
-
-def load(version: Version, trust_model_code: bool = False) -> LoadedModel:
-    """Load a version. One that starcast logged is rebuilt from its weights: nothing in it is executed.
+    """Return what a version was trained on, without loading it; another project's model does not say.
 
     Raises:
-        UserError: it is from another project and would run its own code, its files are gone or damaged, or it
-            was saved with code whose predictions differ from this version's.
+        UserError: its description is damaged.
     """
-    named = f"model {version.uri}"
-    with (
-        tempfile.TemporaryDirectory() as temporary,
-        explained(f"{named}: its files cannot be read ({{reason}})"),
-    ):
+    with missing_allowed(), tempfile.TemporaryDirectory() as temporary:
         stored: Any = get_artifact_repository(version.uri)
-        ours = any(item.path == packaging.PREDICTOR for item in stored.list_artifacts("artifacts"))
-        if not ours and not trust_model_code:
-            advice = f"loading it runs code that it brings; if you trust it, {TRUST}=true"
-            raise UserError(f"{named} was not logged by starcast: {advice}")
-        fetch = stored.download_artifacts if ours else mlflow.artifacts.download_artifacts
-        folder = Path(fetch(packaging.PREDICTOR if ours else version.uri, dst_path=temporary))
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
-        if not ours:
-            model = mlflow.pyfunc.load_model(str(folder))
-            return LoadedModel(lambda asked: pl.DataFrame(model.predict(asked.to_pandas())), version, size)
-        saved = Model.load(stored.download_artifacts("MLmodel", temporary)).metadata or {}
-        # Any error that a damaged or malicious file causes in its reader.
-        with explained(f"{named}: its files are damaged or unsafe ({{reason}}); train it again", Exception):
-            predictor = Predictor.load(folder)
-    if difference := packaging.answers_otherwise(predictor, saved):
-        again = "use the code of its run's git commit, serve it with `mlflow models serve`, or train it again"
-        raise UserError(f"{named}: this version of starcast answers otherwise ({difference}); {again}")
-    return LoadedModel(predictor.predict, version, size, predictor)
+        file = Path(stored.download_artifacts(f"{PREDICTOR}/{DESCRIPTION}", dst_path=temporary))
+        return _trained(version, file.read_bytes())
+    return Trained()
+
+
+def _trained(version: Version, description: bytes) -> Trained:
+    with explained(f"model {version.uri}: {DESCRIPTION} is damaged ({{reason}}); {RESTORE}", Exception):
+        described: dict[str, Any] = json.loads(description)
+        scale = Scale.of(described.get("labels", STARS.labels))
+        return Trained(described["uses_title"], trained_columns(described), scale)
+
+
+@contextmanager
+def opened(
+    version: Version, trust_model_code: bool = False, as_served: bool = False
+) -> Iterator[LoadedModel]:
+    """Load a version, which answers until the block ends.
+
+    One that starcast logged answers as when it was saved: from its data alone where the code here is the code
+    that it was saved with, else with the code that is stored in it, in a process of its own. That code runs
+    only if its digests are those that the version's tag tells, or the user trusts it.
+
+    Args:
+        as_served: whether to check the code that `mlflow models serve` will run, too.
+
+    Raises:
+        UserError: its files are gone, damaged or changed, it answers otherwise than when it was saved, or it
+            would run code that nothing vouches for.
+    """
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as running:
+        files = ModelFiles(version.uri, version.tags, Path(temporary))
+        described = files.described()
+        if "family" not in (described.metadata or {}):
+            yield _of_another_project(files, version, trust_model_code)
+            return
+        sums, folder = files.sums(), files.folder / PREDICTOR
+        if sums:
+            files.fetch_checked(sums, PREDICTOR)
+        else:
+            files.fetch(PREDICTOR)
+        size = sum(file.stat().st_size for file in files_of(folder)) / 1e6
+        if as_served:
+            files.refuse_another_loader(described)
+        differing, notes = _other_code(files, sums, trust_model_code, as_served)
+        trained = _trained(version, (folder / DESCRIPTION).read_bytes())
+        if differing:
+            predict = running.enter_context(answering(files.folder, files.named))
+            yield LoadedModel(predict, version, size, trained, notes=notes)
+            return
+        predictor = _load(files, described)
+        yield LoadedModel(predictor.predict, version, size, trained, predictor, notes)
+
+
+def _of_another_project(files: ModelFiles, version: Version, trusted: bool) -> LoadedModel:
+    if not trusted:
+        advice = f"loading it runs code that it brings; if you trust it, {TRUST}=true"
+        raise UserError(f"{files.named} was not logged by starcast: {advice}")
+    with explained(f"{files.named}: its files cannot be read ({{reason}})"):
+        folder = Path(mlflow.artifacts.download_artifacts(files.uri, dst_path=str(files.folder)))
+        size = sum(file.stat().st_size for file in files_of(folder)) / 1e6
+        model = mlflow.pyfunc.load_model(str(folder))
+    return LoadedModel(lambda asked: pl.DataFrame(model.predict(asked.to_pandas())), version, size)
+
+
+def _other_code(
+    files: ModelFiles, sums: Mapping[str, str], trusted: bool, as_served: bool
+) -> tuple[bool, tuple[str, ...]]:
+    """Return whether a model is to answer with its stored code, then copied and checked; and what to say.
+
+    Raises:
+        UserError: the code was changed since the model was saved, or nothing vouches for it.
+    """
+    here = answering_code()
+    stored = {name.removeprefix("code/"): found for name, found in sums.items()}
+    if not sums and (trusted or as_served):
+        stored = answering_code(files.fetch("code"))
+    differing = sorted(name for name, found in here.items() if stored.get(name) != found)
+    if sums and (differing or as_served):
+        files.fetch_checked(sums, *SERVED)
+    other = f"{files.named} was saved with other code of starcast ({shown(differing)})"
+    if differing and (trusted or DIGEST in files.tags):
+        return True, (f"{other}: it answers with that code, in a process of its own",)
+    if differing and sums:
+        advice = f"if you trust whoever can write its files, {TRUST}=true answers with that code"
+        raise UserError(f"{other}, for which no tag {DIGEST} of the version vouches; {advice}")
+    if sums or trusted:
+        return False, ()
+    unknown = f"{files.named} was saved by an earlier version of starcast, without digests"
+    if as_served and differing:
+        unknown += f", and with other code ({shown(differing)}): `mlflow models serve` runs that"
+    checked = "whether it answers as it was judged then cannot be checked"
+    return False, (f"{unknown}; {checked}, {TRUST}=true answers with the code stored in it",)
+
+
+def _load(files: ModelFiles, described: Model) -> Predictor:
+    """Rebuild a predictor from its weights with the code here: nothing in its files is executed."""
+    folder = files.folder / PREDICTOR
+    otherwise = f"{files.named}: here it answers otherwise than when it was saved"
+    try:
+        predictor = Predictor.load(folder)
+    except OtherAnswersError as difference:
+        packages = "use the versions of packages in its requirements.txt"
+        raise UserError(f"{otherwise} ({difference}); {packages}") from None
+    except Exception as error:  # any that a damaged or malicious file causes in its reader
+        said = first_line(error if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+        raise UserError(f"{files.named}: its files are damaged or unsafe ({said}); {RESTORE}") from None
+    if since := packaging.answers_otherwise(predictor, described.metadata or {}):
+        again = f"{TRUST}=true answers with the code stored in it"
+        raise UserError(f"{otherwise} ({since}); {again}")
+    return predictor
 
 
 def answer_column(session: Any, loaded: LoadedModel, folder: Path) -> Callable[[Any], Any]:
@@ -106,7 +192,13 @@ def answer_column(session: Any, loaded: LoadedModel, folder: Path) -> Callable[[
 
     `session` is a SparkSession; only the subpackage `spark` imports pyspark.
     A model of ours is saved to `folder` again, with this project's code: its stored code is not executed.
+
+    Raises:
+        UserError: the model answers with its stored code.
     """
+    if loaded.trained != Trained() and not loaded.predictor:
+        said = f"{loaded.notes[0]}, which executors do not start"
+        raise UserError(f"executor=spark: {said}; use executor=local")
     uri = loaded.version.uri
     before, tempfile.tempdir = tempfile.tempdir, str(folder)  # MLflow leaves there what it ships
     try:

@@ -49,16 +49,17 @@ def predict(parameters: PredictParameters) -> Path:
         _say(*lines)
         if renamed:
             _say(f"the file has such columns itself, so these are added under others: {', '.join(renamed)}")
-        loaded = scoring.load(version, parameters.trust_model_code)
-        if on_spark:
-            done = score_on_spark(parameters.spark_master, file, reading, columns, layout, loaded, output)
-        else:
-            done = scoring.score_all(chain([first], chunks), layout, loaded, output)
+        with scoring.opened(version, parameters.trust_model_code) as loaded:
+            _say(*loaded.notes)
+            if on_spark:
+                done = score_on_spark(parameters.spark_master, file, reading, columns, layout, loaded, output)
+            else:
+                done = scoring.score_all(chain([first], chunks), layout, loaded, output)
         # Read again for its digest, at 1 GB per second: compressed files and Parquet are not read in order.
         lineage.log_dataset(schema, done.reviews, file.name, file_digest(file), str(file), "input")
         runs.log_metrics({"reviews": done.reviews, "mean_expected_rating": done.mean_stars})
         said = f"{done.reviews:,} reviews scored by {version.name} version {version.version}"
-        runs.describe("\n\n".join([f"{said} into {output}", *lines]))
+        runs.describe("\n\n".join([f"{said} into {output}", *lines, *loaded.notes]))
     lowest, *_, highest = (names[name] for name in trained.scale.probabilities)
     where = f"{trained.scale.noun} in {names[PREDICTED]}, probabilities in {lowest} to {highest}"
     _say(

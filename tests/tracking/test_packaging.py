@@ -4,24 +4,29 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import yaml
 from mlflow.exceptions import MlflowException
 
 import starcast
 from starcast.cli.errors import UserError
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
+from starcast.models.digests import SUMS, digest, read_sums, sums_text
 from starcast.models.family import FitOptions, ModelSpec
-from starcast.models.predictor import Predictor
+from starcast.models.predictor import DESCRIPTION, PROBES, Predictor
 from starcast.reviews.clean import Cleaner
 from starcast.tracking import packaging, scoring
+from starcast.tracking.model_files import DIGEST
 from starcast.tracking.registry import Version
 from tests.conftest import make_reviews
 
@@ -65,7 +70,14 @@ def saved(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> tup
     )
     assert changed != code.read_text()
     code.write_text(changed)
+    seal(other)
     return ours, other
+
+
+def seal(model: Path, *more: str) -> None:
+    """Make a saved model's digests anew, as whoever saved it with other code would have."""
+    sums = read_sums((model / SUMS).read_text())
+    (model / SUMS).write_text(sums_text({name: model / name for name in (*sums, *more)}))
 
 
 def test_the_whole_package_is_shipped_and_nothing_else(saved: tuple[Path, Path]) -> None:
@@ -100,17 +112,175 @@ def test_within_the_project_its_own_code_is_accepted_and_other_code_refused(
         mlflow.pyfunc.load_model(str(saved[1]))
 
 
-def test_code_that_answers_otherwise_than_then_does_not_answer_in_its_place(
-    saved: tuple[Path, Path], predictor: Predictor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    version = Version("made-up", "1", "")
-    monkeypatch.setattr(Version, "uri", str(saved[0]))
-    assert scoring.load(version).megabytes > 0
-    monkeypatch.setattr(packaging, "PROBES", packaging.PROBES[1:] + packaging.PROBES[:1])
-    with pytest.raises(UserError, match="this version of starcast answers otherwise") as refused:
-        scoring.load(version)
+@pytest.fixture
+def copied(saved: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
+    """Copies of both, to be damaged."""
+    for folder in saved:
+        shutil.copytree(folder, tmp_path / folder.name)
+    return tmp_path / saved[0].name, tmp_path / saved[1].name
+
+
+def version(model: Path, vouched: bool = True) -> Version:
+    """Return a model as a version, which tells the digest of its digests."""
+    return Version(str(model), "", "", {DIGEST: digest(model / SUMS)} if vouched else {})
+
+
+@pytest.fixture(autouse=True)
+def addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address of a version is here the folder of its model."""
+    monkeypatch.setattr(Version, "uri", property(lambda version: version.name))
+
+
+def refusal(model: Version, **given: bool) -> str:
+    with pytest.raises(UserError) as refused, scoring.opened(model, **given):
+        pass
     assert "\n" not in str(refused.value)
-    assert packaging.answers_otherwise(predictor, {"family": "of 0.5"}) == ""
+    return str(refused.value)
+
+
+def ratings(loaded: scoring.LoadedModel) -> list[int]:
+    return loaded.predict(pl.DataFrame({"text": TEXTS}))["rating"].to_list()
+
+
+def test_it_answers_here_if_the_code_is_the_same(saved: tuple[Path, Path], predictor: Predictor) -> None:
+    with scoring.opened(version(saved[0]), as_served=True) as loaded:
+        assert loaded.predictor
+        assert (loaded.notes, loaded.trained.uses_title) == ((), False)
+        assert ratings(loaded) == predictor.predict(pl.DataFrame({"text": TEXTS}))["rating"].to_list()
+
+
+def test_it_answers_with_its_own_code_if_that_is_another(
+    saved: tuple[Path, Path], predictor: Predictor
+) -> None:
+    with scoring.opened(version(saved[1]), as_served=True) as loaded:
+        assert loaded.predictor is None
+        expected = predictor.predict(pl.DataFrame({"text": TEXTS}))["rating"].to_list()
+        assert ratings(loaded) == [6 - star for star in expected]
+        assert "other code of starcast (starcast/models/predictor.py): it answers with" in loaded.notes[0]
+        empty = loaded.predict(pl.DataFrame({"text": []}, schema={"text": pl.String}))
+        assert (empty.height, empty.columns) == (0, predictor.predict(pl.DataFrame({"text": [""]})).columns)
+        with pytest.raises(UserError, match=r"does not answer \(.*text"):
+            loaded.predict(pl.DataFrame({"other": [1]}))
+
+
+def test_its_own_code_runs_only_if_something_vouches_for_it(copied: tuple[Path, Path]) -> None:
+    said = refusal(version(copied[1], vouched=False))
+    assert "for which no tag starcast_digest of the version vouches" in said
+    assert "trust_model_code=true answers with that code" in said
+    with scoring.opened(version(copied[1], vouched=False), trust_model_code=True) as loaded:
+        assert len(ratings(loaded)) == len(TEXTS)
+    before = version(copied[1])
+    (copied[1] / "code" / "polars.py").write_text("raise SystemExit('executed')")
+    assert "code/polars.py was added since it was saved" in refusal(before)
+    seal(copied[1], "code/polars.py")
+    assert "artifacts/SHA256SUMS was changed since the version was registered" in refusal(before)
+
+
+def damage(file: Path, how: str) -> None:
+    """Flip a bit of a file, remove it, or add another beside it."""
+    if how == "flipped":
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    elif how == "missing":
+        file.unlink()
+    else:
+        file.with_name("more.json").write_text("{}")
+
+
+FILES = {
+    "artifacts/predictor/predictor.json": "was changed",
+    "artifacts/predictor/ngrams.json": "was changed",
+    "artifacts/predictor/classifier.skops": "is missing",
+    "artifacts/predictor/more.json": "was added",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_is_not_as_it_was_saved_is_named(copied: tuple[Path, Path], name: str) -> None:
+    how = {"was changed": "flipped", "is missing": "missing", "was added": "added"}[FILES[name]]
+    damage(copied[0] / name, how)
+    said = f"{name} {FILES[name]} since it was saved"
+    assert said in refusal(version(copied[0]))
+    with pytest.raises(MlflowException, match=said) as refused:
+        mlflow.pyfunc.load_model(str(copied[0]))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["code/starcast/reviews/light.py", "review_model.py"])
+def test_code_that_would_be_served_is_checked_where_it_matters(copied: tuple[Path, Path], name: str) -> None:
+    damage(copied[0] / name, "missing")
+    with scoring.opened(version(copied[0])) as loaded:  # it is not run
+        assert loaded.predictor
+    assert f"{name} is missing since it was saved" in refusal(version(copied[0]), as_served=True)
+
+
+def test_another_way_to_load_it_and_absent_digests_are_refused(copied: tuple[Path, Path]) -> None:
+    ours = version(copied[0])
+    described = (copied[0] / "MLmodel").read_text()
+    (copied[0] / "MLmodel").write_text(described.replace("code: code", "code: other"))
+    assert "`mlflow models serve` would run" in refusal(ours, as_served=True)
+    (copied[0] / SUMS).unlink()
+    assert "artifacts/SHA256SUMS is missing since the version was registered" in refusal(ours)
+    (copied[0] / "MLmodel").unlink()
+    gone = refusal(ours)
+    assert f"its files are not at {copied[0]} any more" in gone
+    assert "trust_model_code" not in gone
+
+
+def edited(model: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Change the description of a saved model, and make the digests anew."""
+    file = model / "artifacts" / "predictor" / DESCRIPTION
+    values = json.loads(file.read_text())
+    change(values)
+    file.write_text(json.dumps(values))
+    seal(model)
+    return model
+
+
+EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "answers": (lambda d: d["answers"]["probabilities"][1].reverse(), "answers otherwise than when it was"),
+    "nan": (lambda d: d["answers"]["probabilities"][1].__setitem__(0, float("nan")), "differs by nan for"),
+    "ratings": (lambda d: d["answers"].update(ratings=[2] * 6), "for the same probabilities"),
+    "decision": (lambda d: d["decision"].update(weights=[0, 1, 0, 0, 0]), "for the same probabilities"),
+    "one weight": (lambda d: d["decision"].update(weights=[1.0]), "has no 5 weights"),
+    "no answers": (lambda d: d.pop("answers"), "KeyError: 'answers'"),
+    "schema": (lambda d: d.update(schema=2), "its schema is 2, this code reads those up to 1"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_what_answers_otherwise_is_refused_even_with_new_digests(
+    copied: tuple[Path, Path], edit: str
+) -> None:
+    change, said = EDITS[edit]
+    model = edited(copied[0], change)
+    assert said in refusal(version(model))
+    with pytest.raises(MlflowException, match="does not answer as it was saved") as refused:
+        mlflow.pyfunc.load_model(str(model))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_model_of_an_earlier_version_answers_and_says_what_cannot_be_checked(
+    copied: tuple[Path, Path],
+) -> None:
+    for model in copied:
+        edited(model, lambda d: (d.pop("schema"), d.pop("answers")))
+        (model / SUMS).unlink()
+    with scoring.opened(version(copied[1], vouched=False)) as loaded:
+        assert loaded.predictor
+        assert "saved by an earlier version of starcast, without digests; whether it" in loaded.notes[0]
+    with scoring.opened(version(copied[1], vouched=False), as_served=True) as loaded:
+        assert "(starcast/models/predictor.py): `mlflow models serve` runs that" in loaded.notes[0]
+        here = ratings(loaded)
+    with scoring.opened(version(copied[1], vouched=False), trust_model_code=True) as loaded:
+        assert ratings(loaded) == [6 - star for star in here]
+    described = yaml.safe_load((copied[0] / "MLmodel").read_text())
+    described["metadata"][packaging.ANSWERS] = [5.0] * len(PROBES)
+    (copied[0] / "MLmodel").write_text(yaml.safe_dump(described))
+    assert "here it answers otherwise than when it was saved (expected rating" in refusal(
+        version(copied[0], vouched=False)
+    )
 
 
 def test_a_refusal_of_an_answer_names_the_value(saved: tuple[Path, Path]) -> None:

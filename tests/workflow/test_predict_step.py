@@ -116,7 +116,6 @@ def test_chunk_by_chunk_gives_what_all_at_once_gives(
 def test_any_texts_in_chunks_of_any_size_are_scored_as_at_once(
     model: mlflow.MlflowClient, tmp_path: Path
 ) -> None:
-    loaded = scoring.load(registry.find(MODEL))
     layout = Layout("plain", "text", "")
 
     @settings(max_examples=40)
@@ -129,7 +128,8 @@ def test_any_texts_in_chunks_of_any_size_are_scored_as_at_once(
         assert_frame_equal(parts, score(table, layout, loaded), abs_tol=1e-6)
         assert_frame_equal(parts.select("text", "n"), table)
 
-    holds()
+    with scoring.opened(registry.find(MODEL)) as loaded:
+        holds()
 
 
 def test_json_keys_that_come_late_are_kept(
@@ -206,7 +206,6 @@ ANY_JSON = st.recursive(
 
 @pytest.mark.hypothesis  # its property stands within: `make fuzz` finds it by this
 def test_json_is_written_as_it_was_read(model: mlflow.MlflowClient, tmp_path: Path) -> None:
-    loaded = scoring.load(registry.find(MODEL))
     layout = Layout("plain", "text", "")
 
     @settings(max_examples=40, deadline=None)
@@ -227,7 +226,8 @@ def test_json_is_written_as_it_was_read(model: mlflow.MlflowClient, tmp_path: Pa
             assert list(row)[: len(given_row)] == list(given_row)
             assert len(added) == 10
 
-    holds()
+    with scoring.opened(registry.find(MODEL)) as loaded:
+        holds()
 
 
 def test_numbers_truths_lists_and_absent_keys_stay_as_they_were(
@@ -259,7 +259,7 @@ def test_columns_named_as_the_models_own_answers_stay(model: mlflow.MlflowClient
 def test_an_output_that_cannot_be_is_refused_before_a_review_is_scored(
     model: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "load", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr(scoring, "opened", lambda *_: pytest.fail("a model was loaded"))
     pl.DataFrame({"text": ["fine"], "tags": [["a"]]}).write_parquet(tmp_path / "in.parquet")
     before = (tmp_path / "in.parquet").read_bytes()
     (tmp_path / "folder.csv").mkdir()
