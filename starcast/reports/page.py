@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,13 +15,27 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from starcast.evaluation.scale import STARS, Scale
-from starcast.reports.table import Table
+from starcast.reports.table import Table, no_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 110
 STRONG, CODE = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"`(.+?)`")
+
+
+def drawn(figure: "Figure", dpi: int = DPI) -> bytes:
+    """Return a figure as a PNG file. Its texts are drawn as they are: a name may hold `$` or any sign."""
+    import matplotlib as mpl  # here, as pages without figures do not need it
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    written = io.BytesIO()
+    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        figure.savefig(written, format="png", dpi=dpi)
+    return written.getvalue()
 
 
 @dataclass(frozen=True)
@@ -34,9 +49,7 @@ class Picture:
     @cached_property
     def png(self) -> bytes:
         """Return the figure as a PNG file."""
-        written = io.BytesIO()
-        self.figure.savefig(written, format="png", dpi=DPI)
-        return written.getvalue()
+        return drawn(self.figure)
 
     @property
     def address(self) -> str:
@@ -70,7 +83,7 @@ class Matrices:
                 (f"true {label}", *(f"{share:.0%} ({count:,})" for share, count in row))
                 for label, row in zip(self.scale.names, self.rows(name), strict=True)
             )
-            tables.append(f"{name}\n\n{Table(head, rows).markdown()}")
+            tables.append(f"{no_html(name)}\n\n{Table(head, rows).markdown()}")
         return "\n\n".join(tables)
 
 
@@ -108,12 +121,12 @@ class Report:
 
     def markdown(self, pictures: bool = True) -> str:
         """Return the report in Markdown; a run's description leaves out pictures, matrices and title."""
-        parts = [f"# {self.title}", *self.answer] if pictures else [*self.answer]
+        parts = [*map(no_html, (f"# {self.title}", *self.answer)[0 if pictures else 1 :])]
         for section in self.sections:
             blocks = [block for block in section.blocks if pictures or isinstance(block, str | Table)]
             if blocks:
-                parts.append(f"## {section.heading}")
-                parts += [block if isinstance(block, str) else block.markdown() for block in blocks]
+                parts.append(f"## {no_html(section.heading)}")
+                parts += [no_html(block) if isinstance(block, str) else block.markdown() for block in blocks]
         return "\n\n".join(parts) + "\n"
 
 

@@ -2,15 +2,27 @@
 
 import re
 from dataclasses import dataclass
+from unicodedata import category
 
+UNSEEN = {"Cc", "Zl", "Zp"}  # Unicode's categories of control characters and ends of lines
 WIDTH = 120  # width of a terminal in characters
 # A number, perhaps a percentage, perhaps followed by its interval; or nothing where other rows have a number.
 NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?%?( \(.+ to .+\))?|-|")
 
 
+def one_line(name: str) -> str:
+    """Return a name that others gave, in one line, without characters that control a terminal."""
+    return " ".join("".join(" " if category(sign) in UNSEEN else sign for sign in name).split())
+
+
 def plain(text: str) -> str:
     """Return a text without the Markdown for bold and code, for a terminal."""
     return text.replace("**", "").replace("`", "")
+
+
+def no_html(text: str) -> str:
+    """Return a text for Markdown in which what looks like HTML is text, as it is in a name."""
+    return text.replace("<", r"\<")
 
 
 def cut(text: str, room: int) -> str:
@@ -41,7 +53,8 @@ class Table:
         """Return the table in Markdown."""
         rule = "|".join("--:" if right else "---" for right in self.numeric)
         clean = [
-            [cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in (self.head, *self.rows)
+            [no_html(cell).replace("|", "\\|").replace("\n", " ") for cell in row]
+            for row in (self.head, *self.rows)
         ]
         head, *lines = (f"| {' | '.join(row)} |" for row in clean)
         return "\n".join([head, f"|{rule}|", *lines])

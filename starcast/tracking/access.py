@@ -18,6 +18,8 @@ from starcast.tracking.database import Store, check_local, is_failure, told
 from starcast.tracking.store import ask_server, is_server, shown_store
 
 PATIENCE_SECONDS = 15.0
+# What a file or a run causes that is damaged, or of another program, where its content is used.
+DAMAGED = (ValueError, TypeError, LookupError, AttributeError)
 MEND = "mend MLFLOW_TRACKING_URI"
 STORE_ERRORS = (MlflowException, requests.RequestException, SQLAlchemyError)
 

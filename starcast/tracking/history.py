@@ -12,7 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from starcast.cli.errors import UserError
 from starcast.models.family import FitOptions, ModelSpec, Precision, Schedule
-from starcast.tracking.access import explained
+from starcast.tracking.access import DAMAGED, explained
 from starcast.tracking.artifacts import fetch
 from starcast.tracking.store import runs_here
 
@@ -28,7 +28,7 @@ def spec_of(run_id: str, seed: int) -> ModelSpec:
         UserError: there is no such run, or it is none of these.
     """
     message = f"from_run={run_id!r}: neither a search, a trial nor a candidate ({{reason}})"
-    with explained(message, KeyError):
+    with explained(message, *DAMAGED):
         run = mlflow.get_run(run_id)
         best = run.data.tags.get("best_run_id")
         run = mlflow.get_run(best) if best else run

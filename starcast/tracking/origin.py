@@ -2,18 +2,22 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import mlflow
 from mlflow.entities import LifecycleStage, Run
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID
 
 from starcast.cli.errors import UserError
+from starcast.reports.table import one_line
 from starcast.tracking import code_record, lineage, registry
-from starcast.tracking.access import explained, missing_allowed
+from starcast.tracking.access import DAMAGED, explained, missing_allowed
 from starcast.tracking.artifacts import fetch
 from starcast.tracking.code_record import Code
 from starcast.tracking.commands import command_line
+from starcast.tracking.history import REPORT
 from starcast.tracking.runs import parameters_of
 from starcast.tracking.store import children_of, runs_here, search, shown_store
 
@@ -21,6 +25,7 @@ STEPS = ("preprocess", "tune", "train", "sampling", "learning-curve", "study-a",
 REPRODUCES = "reproduces_run_id"  # tag of a run that a reproduction made
 ORIGINAL = "reproduced_run_id"  # tag of the reproduction's own run
 POINTERS = ("resumed_run_id", "reused_run")  # tags of a run that only points to the run that did the work
+LOOKED_AT = 50  # newest candidates
 SPLITS, RAW = ("train", "validation", "test"), "raw"
 OFFER = f"what can be reproduced: a run of {', '.join(STEPS)}, and a search's candidate or trial"
 
@@ -54,11 +59,23 @@ def find(asked: str) -> Origin:
         run = _get(registry.find(asked).run_id if asked.startswith("models:/") else asked)
     else:
         ours = f"attributes.status = 'FINISHED' and tags.{REPRODUCES} IS NULL"
-        newest = runs_here(f"tags.role = 'candidate' and {ours}", most=1)
-        if not newest:
-            advice = f"make one ({command_line('train')}), or give run=<run id>"
-            raise UserError(f"this experiment has no finished candidate: {advice}")
-        run = newest[0]
+        return _newest(runs_here(f"tags.role = 'candidate' and {ours}", most=LOOKED_AT))
+    return _origin(run)
+
+
+def _newest(candidates: list[Run]) -> Origin:
+    """Return the first of some candidates that can be repeated; say why those before it cannot."""
+    for run in candidates:
+        try:
+            return _origin(run)
+        except UserError as why:
+            print(f"reproduce: left out: {why}", flush=True)
+    advice = f"make one ({command_line('train')}), or give run=<run id>"
+    raise UserError(f"this experiment has no finished candidate: {advice}")
+
+
+def _origin(run: Run) -> Origin:
+    """Return what is known of a run, or of the one that it only points to."""
     pointed = next((run.data.tags[name] for name in POINTERS if name in run.data.tags), None)
     run = _get(pointed) if pointed else run
     kind, run_id, status = _kind(run), run.info.run_id, run.info.status
@@ -67,7 +84,11 @@ def find(asked: str) -> Origin:
     pruned = kind == "trial" and run.data.tags.get("outcome") == "pruned"
     if status != "FINISHED" and not pruned:
         raise UserError(f"parameter run: {run_id} is {status}; only a run that finished can be reproduced")
-    return _read(run, kind)
+    with explained(
+        f"parameter run: what {run_id} keeps is damaged or not of starcast ({{reason}})", *DAMAGED
+    ):
+        origin = _read(run, kind)
+    return origin
 
 
 def _get(run_id: str) -> Run:
@@ -113,13 +134,13 @@ def _read(run: Run, kind: str) -> Origin:
     again = f"tags.resumed_run_id = '{step.info.run_id}'"
     return Origin(
         run.info.run_id,
-        run.info.run_name,
+        one_line(run.info.run_name or "") or run.info.run_id,
         kind,
         parameters_of(step),
         run.data.tags,
         int(run.data.metrics.get("epochs_run", 0)),
         _code(step),
-        json.loads(_text(step, lineage.VERSIONS) or "{}"),
+        {name: str(version) for name, version in _object(step, lineage.VERSIONS).items()},
         prepared,
         digests,
         resumed=bool(search([step.info.experiment_id], again, most=1)),
@@ -135,8 +156,8 @@ def _code(step: Run) -> Code:
 
 def digests_of(prepared: Run) -> dict[str, str]:
     """Return the digests of the file (`raw`) and the splits that a preprocessing run reported."""
-    digests = json.loads(_text(prepared, "report.json") or "{}").get("digests", {})
-    return {RAW if name == "file" else name: digest for name, digest in digests.items()}
+    digests = _object(prepared, REPORT).get("digests", {})
+    return {RAW if name == "file" else name: digest for name, digest in dict(digests).items()}
 
 
 def _all_below(run: Run) -> list[Run]:
@@ -151,3 +172,11 @@ def _text(run: Run, artifact: str) -> str:
     with missing_allowed():
         return fetch(run.info.run_id, artifact).read_text(encoding="utf-8", errors="backslashreplace")
     return ""
+
+
+def _object(run: Run, artifact: str) -> dict[str, Any]:
+    """Return the JSON object in an artifact of a run; empty if it is gone, damaged or of another program."""
+    with suppress(ValueError):
+        kept = json.loads(_text(run, artifact))
+        return kept if isinstance(kept, dict) else {}
+    return {}

@@ -5,6 +5,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -14,6 +15,8 @@ from mlflow.exceptions import MlflowException
 from starcast.cli.errors import UserError, first_line
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix
+from starcast.reports.table import one_line
+from starcast.tracking.access import explained
 from starcast.tracking.artifacts import artifacts_of, download
 from starcast.tracking.origin import ORIGINAL, REPRODUCES, SPLITS, STEPS, digests_of
 from starcast.tracking.scored_runs import Predictions, read_answers, read_matrix
@@ -81,28 +84,57 @@ def _read(run: Run) -> RunRecord:
         ended = each.info.status == "FINISHED" or each.data.tags.get("outcome") in ("pruned", "failed")
         if ended and each.data.tags.get("step", "train") in FITTING:
             below.append(_read(each))
-    name, metrics = run.info.run_name, run.data.metrics
+    name, metrics = one_line(run.info.run_name or "") or run.info.run_id, run.data.metrics
     return RunRecord(run.info.run_id, name, key, metrics, facts, matrices, answers, tuple(below), scale)
 
 
 def _predictions(run: Run) -> tuple[dict[str, np.ndarray], dict[str, Predictions], Scale]:
-    """Return confusion matrices by metric prefix, answers by split, as far as the run has them; the scale."""
-    scale = STARS
+    """Return confusion matrices by metric prefix, answers by split, as far as the run has them; the scale.
+
+    A file that is damaged, or of another program or scale, is left out and named.
+    """
     matrices, answers = dict[str, np.ndarray](), dict[str, Predictions]()
-    wanted = filter(READ.fullmatch, artifacts_of(run.info.run_id))
+    scale: Scale | None = None
+    # From p to c: of decisions alone, the file does not say the scale.
+    wanted = sorted(filter(READ.fullmatch, artifacts_of(run.info.run_id)), reverse=True)
     with tempfile.TemporaryDirectory() as folder:
-        for path in download(run, wanted, folder).values():
-            kind, _, split = path.stem.rpartition("_")
-            if kind == "predictions":
-                answered = answers[split] = read_answers(path)
-                most_probable, scale = answered.probabilities.argmax(axis=1), answered.scale
-                counts = count_matrix(answered.ratings, most_probable, len(scale))
-                matrices[f"{split}_argmax"] = counts
-            elif kind == "confusion_matrix":
-                matrices[split], scale = read_matrix(path)
+        for name in wanted:
+            try:
+                # Any error that such a file causes in its reader.
+                with explained(f"{name} of run {run.info.run_id} cannot be read ({{reason}})", Exception):
+                    read = _read_file(download(run, [name], folder)[name], scale)
+            except UserError as why:
+                print(f"reproduce: {why}: it is left out", flush=True)
             else:
-                for name, each in json.loads(path.read_text(encoding="utf-8")).items():
-                    matrices[f"test_{name}"] = np.array(each["confusion_matrix_test"])
+                matrices |= read[0]
+                answers |= read[1]
+                scale = read[2]
+    return matrices, answers, scale or STARS
+
+
+def _read_file(
+    path: Path, known: Scale | None
+) -> tuple[dict[str, np.ndarray], dict[str, Predictions], Scale | None]:
+    """Return the matrices and the answers that one file of a run holds, and their scale.
+
+    Raises:
+        ValueError: it is not the one that is known.
+    """
+    kind, _, split = path.stem.rpartition("_")
+    matrices, answers, scale = dict[str, np.ndarray](), dict[str, Predictions](), known
+    if kind == "predictions":
+        read = answers[split] = read_answers(path)
+        scale = read.scale
+        most_probable = read.probabilities.argmax(axis=1)
+        matrices[f"{split}_argmax"] = count_matrix(read.ratings, most_probable, len(scale))
+    elif kind == "confusion_matrix":
+        matrices[split], scale = read_matrix(path)
+    else:
+        for name, each in json.loads(path.read_text(encoding="utf-8")).items():
+            matrices[f"test_{name}"] = np.array(each["confusion_matrix_test"], dtype=int)
+    shapes = {each.shape for each in matrices.values()}
+    if known and (scale != known or shapes - {(len(known), len(known))}):
+        raise ValueError(f"its ratings are not {known}")
     return matrices, answers, scale
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -19,6 +20,8 @@ from starcast.cli.errors import UserError
 from starcast.evaluation.names import LOWER_IS_BETTER
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix
+from starcast.reports.table import one_line
+from starcast.reviews.parquet import read_row_groups
 from starcast.tracking.access import explained
 from starcast.tracking.artifacts import artifacts_of, download
 from starcast.tracking.commands import command_line
@@ -70,10 +73,18 @@ class ScoredRun:
         return self.tags.get(name) or self.settings.get(name, "")
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A run that has a score but cannot be compared, and why."""
+
+    run_id: str
+    why: str
+
+
 def find_runs(
     experiments: Sequence[str], wanted: str, split: str, metric: str, most: int
-) -> tuple[list[Run], int]:
-    """Return at most `most` finished runs with a score on a split, best first, and how many were left out.
+) -> tuple[list[Run], list[str]]:
+    """Return at most `most` finished runs with a score on a split, best first, and the ids of the others.
 
     Args:
         experiments: names; if empty, the experiment of the active run.
@@ -88,7 +99,7 @@ def find_runs(
     found = [run for run in every if math.isfinite(run.data.metrics[name])]
     if found:
         found.sort(key=lambda run: run.data.metrics[name], reverse=metric not in LOWER_IS_BETTER)
-        return found[:most], max(len(found) - most, 0)
+        return found[:most], [str(run.info.run_id) for run in found[most:]]
     matched = f" that matches {wanted}" if wanted else ""
     where = ", ".join(mlflow.get_experiment(each).name for each in ids)
     advice = f"make runs first ({command_line('tune')}), or name another experiment"
@@ -111,10 +122,20 @@ def _experiment_ids(names: Sequence[str]) -> list[str]:
     return [known[name] for name in names]
 
 
-def read_runs(runs: Sequence[Run], split: str, metric: str) -> Iterator[ScoredRun | None]:
-    """Yield runs with what they kept of a split, in order; None if matrix and predictions are gone."""
+def read_runs(runs: Sequence[Run], split: str, metric: str) -> Iterator[ScoredRun | LeftOut]:
+    """Yield runs with what they kept of a split, in order, or why that cannot be compared."""
     with ThreadPoolExecutor(READERS) as readers:
-        yield from readers.map(partial(_read, split=split, metric=metric), runs)
+        yield from readers.map(partial(_read_or_leave_out, split=split, metric=metric), runs)
+
+
+def _read_or_leave_out(run: Run, split: str, metric: str) -> ScoredRun | LeftOut:
+    try:
+        # Any error that files cause that are damaged, or of another program.
+        with explained("what they kept cannot be read ({reason})", Exception):
+            read = _read(run, split, metric)
+    except UserError as why:
+        return LeftOut(run.info.run_id, str(why))
+    return read or LeftOut(run.info.run_id, "their predictions and confusion matrices are gone")
 
 
 def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
@@ -127,7 +148,7 @@ def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
         files = download(run, kept - ({matrix} if predictions in kept else set()), folder)
         answers = read_answers(files[predictions]) if predictions in files else None
         counts, scale = _matrix_of(answers) if answers else read_matrix(files[matrix])
-        settings = json.loads(files[SETTINGS_FILE].read_text("utf-8")) if SETTINGS_FILE in files else {}
+        settings = _object_in(files[SETTINGS_FILE]) if SETTINGS_FILE in files else {}
     # The parameter `settings` holds the same in one text, but not all of it.
     given = {name: value for name, value in data.params.items() if name != "settings"}
     history = mlflow.MlflowClient().get_metric_history(info.run_id, f"val_{metric}")
@@ -136,22 +157,26 @@ def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
     prefix = f"{split}_"
     return ScoredRun(
         run_id=info.run_id,
-        name=info.run_name,
+        name=one_line(info.run_name or "") or info.run_id,
         settings=given | {name: str(value) for name, value in settings.items()},
         tags=data.tags,
         scores={k.removeprefix(prefix): value for k, value in data.metrics.items() if k.startswith(prefix)},
         matrix=counts,
         answers=answers,
         curve=dict(epochs) if len(epochs) > 1 else {},
-        seconds=data.metrics.get("fit_seconds", (info.end_time - info.start_time) / 1000),
+        seconds=data.metrics.get("fit_seconds", ((info.end_time or math.nan) - info.start_time) / 1000),
         parameters=data.metrics.get("parameters"),
         scale=scale,
     )
 
 
 def read_answers(path: Path) -> Predictions:
-    """Read what `starcast.reports.files.write_predictions` wrote, in the order of the reviews' ids."""
-    table = pl.read_parquet(path).sort("review_id")
+    """Read what `starcast.reports.files.write_predictions` wrote, in the order of the reviews' ids.
+
+    Raises:
+        ValueError: it is a table of another form. Damaged files raise errors of their reader.
+    """
+    table = pl.concat(list(read_row_groups(path))).sort("review_id")
     kind: type = {pl.String: str, pl.Float64: float}.get(type(table.schema["rating"]), int)
     names = [name for name in table.columns if name.startswith("probability_")]
     scale = Scale.of([kind(name.removeprefix("probability_")) for name in names])
@@ -159,6 +184,8 @@ def read_answers(path: Path) -> Predictions:
         scale.index_of(table[name].to_numpy()).astype(np.int8) for name in ("rating", "predicted")
     )
     probabilities = table.select(names).to_numpy()
+    if not np.isfinite(probabilities).all() or table["review_id"].is_duplicated().any():
+        raise ValueError(f"{path.name}: not one answer with numbers for each review")
     return Predictions(table["review_id"].to_numpy(), ratings, predicted, probabilities, scale)
 
 
@@ -167,6 +194,22 @@ def _matrix_of(answers: Predictions) -> tuple[np.ndarray, Scale]:
 
 
 def read_matrix(path: Path) -> tuple[np.ndarray, Scale]:
-    """Read counts of a confusion matrix and its labels from the file of `write_split_files`."""
+    """Read counts of a confusion matrix and its labels from the file of `write_split_files`.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    kept = _object_in(path)
+    matrix, scale = np.array(kept.get("matrix", [])), Scale.of(kept.get("labels", STARS.labels))
+    whole = matrix.shape == (len(scale), len(scale)) and matrix.dtype.kind == "i"
+    if not whole or matrix.min() < 0 or not matrix.any():
+        raise ValueError(f"{path.name}: no counts of {len(scale)} ratings by {len(scale)}")
+    return matrix, scale
+
+
+def _object_in(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; raise a ValueError if it holds anything else."""
     kept = json.loads(path.read_text(encoding="utf-8"))
-    return np.array(kept["matrix"]), Scale.of(kept.get("labels", STARS.labels))
+    if not isinstance(kept, dict):
+        raise ValueError(f"{path.name}: no JSON object")
+    return kept

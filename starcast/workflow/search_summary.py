@@ -8,6 +8,7 @@ import polars as pl
 
 from starcast.models.family import settings_text
 from starcast.reports import files
+from starcast.reports.page import drawn
 from starcast.reports.search_figures import best_so_far_figure
 from starcast.reports.setting_importance import importance_figure, setting_importance
 from starcast.reports.trial_table import TrialRecord, best_trials_markdown, outcome_text, trial_table
@@ -40,7 +41,7 @@ def log_search(objective: Objective, best: Trial, trials: list[Trial], run_ids: 
         table.write_csv(folder / "trials.csv")
         importance.write_csv(folder / "setting_importance.csv")
         for file, figure in figures.items():
-            figure.savefig(folder / file, dpi=DPI)
+            (folder / file).write_bytes(drawn(figure, DPI))
     tags = {"best_run_id": run_ids[number], "best_trial": f"trial {number:03d} {family}"}
     tags |= {"best_family": family, "best_settings": settings_text(settings)}
     top = best_trials_markdown(table, name, lower, SHOWN)

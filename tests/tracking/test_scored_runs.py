@@ -12,10 +12,18 @@ from mlflow.entities import Run
 from starcast.cli.errors import UserError
 from starcast.evaluation.scores import count_matrix
 from starcast.reports.files import write_json, write_predictions, write_split_files
-from starcast.tracking.scored_runs import ScoredRun, find_runs, read_runs
+from starcast.tracking.scored_runs import LeftOut, ScoredRun, find_runs, read_runs
 
 RATINGS = np.array([0, 1, 2, 3, 4, 4, 4, 3])
 PREDICTED = np.array([0, 1, 1, 3, 4, 4, 2, 4])
+
+
+def answered(**columns: list[float]) -> pl.DataFrame:
+    """The predictions of one review, with some other columns."""
+    named = {"review_id": [1], "rating": [1], "predicted": [1]}
+    return pl.DataFrame({**named, **{f"probability_{label}": [0.2] for label in range(1, 6)}, **columns})
+
+
 IDS = pl.Series([8, 7, 6, 5, 4, 3, 2, 1])
 
 
@@ -54,7 +62,7 @@ def log_files(split: str) -> None:
 
 def found(
     *names: str, wanted: str = "", split: str = "test", metric: str = "f1_macro", most: int = 50
-) -> tuple[list[Run], int]:
+) -> tuple[list[Run], list[str]]:
     with mlflow.start_run(run_name="the step"):
         return find_runs(names, wanted, split, metric, most)
 
@@ -65,14 +73,14 @@ def ids(runs: list[Run]) -> list[str]:
 
 def read_one(run_id: str, split: str = "test") -> ScoredRun:
     (run,) = read_runs([mlflow.get_run(run_id)], split, "f1_macro")
-    assert run is not None
+    assert isinstance(run, ScoredRun)
     return run
 
 
 def test_the_best_runs_come_first_and_the_rest_is_counted(store: mlflow.MlflowClient) -> None:
     low, high, middle = (log_run(score, files=False) for score in (0.2, 0.9, 0.5))
-    assert (ids(found()[0]), found()[1]) == ([high, middle, low], 0)
-    assert (ids(found(most=2)[0]), found(most=2)[1]) == ([high, middle], 1)
+    assert (ids(found()[0]), found()[1]) == ([high, middle, low], [])
+    assert (ids(found(most=2)[0]), found(most=2)[1]) == ([high, middle], [low])
     assert ids(found(metric="mae")[0]) == [high, middle, low]  # of which lower is better
 
 
@@ -172,12 +180,57 @@ def test_a_trial_has_its_matrix_and_no_answers(store: mlflow.MlflowClient) -> No
     assert run.matrix.tolist() == count_matrix(RATINGS, PREDICTED).tolist()
 
 
-def test_a_run_whose_files_are_gone_is_none_and_does_not_stop_the_others(store: mlflow.MlflowClient) -> None:
-    runs = [mlflow.get_run(run_id) for run_id in (log_run(0.5, files=False), log_run(0.6))]
-    assert [each and each.run_id for each in read_runs(runs, "test", "f1_macro")] == [
-        None,
-        runs[1].info.run_id,
-    ]
+DAMAGES: dict[str, tuple[str, object]] = {
+    "no files": ("", ""),
+    "predictions cut off": ("predictions_test.parquet", b"PAR1"),
+    "predictions that are text": ("predictions_test.parquet", b"review_id,rating\n1,5\n"),
+    "another table": ("predictions_test.parquet", pl.DataFrame({"review_id": [1], "rating": [5]})),
+    "a rating off the scale": ("predictions_test.parquet", answered(rating=[9], predicted=[1])),
+    "no number": ("predictions_test.parquet", answered(probability_1=[float("nan")])),
+    "no label": ("predictions_test.parquet", answered(probability_1=[0.1], probability_x=[0.1])),
+    "a review twice": ("predictions_test.parquet", pl.concat([answered(), answered()])),
+    "a list": ("confusion_matrix_test.json", [1, 2]),
+    "three classes without labels": ("confusion_matrix_test.json", {"matrix": np.eye(3, dtype=int).tolist()}),
+    "other labels": ("confusion_matrix_test.json", {"labels": ["a", None], "matrix": [[1, 0], [0, 1]]}),
+    "fractions": ("confusion_matrix_test.json", {"matrix": (np.eye(5) / 2).tolist()}),
+    "ragged rows": ("confusion_matrix_test.json", {"matrix": [[1], [1, 2]]}),
+    "no JSON": ("confusion_matrix_test.json", b"{"),
+    "settings that are a list": ("settings.json", ["units"]),
+}
+
+
+def test_runs_whose_files_are_damaged_or_foreign_are_left_out_and_do_not_stop_the_others(
+    store: mlflow.MlflowClient,
+) -> None:
+    whole = log_run(0.5)
+    damaged = {}
+    for name, (file, content) in DAMAGES.items():
+        damaged[log_run(0.6, files=file == "settings.json")] = name
+        if file:
+            put(next(reversed(damaged)), file, content)
+    runs = [mlflow.get_run(run_id) for run_id in (*damaged, whole)]
+    read = list(read_runs(runs, "test", "f1_macro"))
+    for each in read[:-1]:
+        assert isinstance(each, LeftOut), damaged[each.run_id]
+        assert "\n" not in each.why
+    assert [each.run_id for each in read] == [*damaged, whole]
+    assert read[0] == LeftOut(read[0].run_id, "their predictions and confusion matrices are gone")
+
+
+def put(run_id: str, file: str, content: object) -> None:
+    """Make a file of a run anew."""
+    path = Path(file)
+    if isinstance(content, pl.DataFrame):
+        content.write_parquet(path)
+    else:
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    mlflow.MlflowClient().log_artifact(run_id, path)
+
+
+def test_a_name_is_shown_in_one_line(store: mlflow.MlflowClient) -> None:
+    run_id = log_run(0.5)
+    store.set_tag(run_id, "mlflow.runName", "two\nlines \x1b[31m")
+    assert read_one(run_id).name == "two lines [31m"
 
 
 def test_without_predictions_the_matrix_that_was_kept_is_taken(store: mlflow.MlflowClient) -> None:

@@ -127,10 +127,46 @@ def test_of_more_runs_the_best_is_kept_and_its_matrix_is_that_of_its_predictions
 ) -> None:
     (kept,) = compared(max_runs=1, experiment="fitted").placed
     assert kept.value == max(fits(store).values())
-    assert "Runs left out: 2, as they are beyond the 1 best (max_runs)." in capsys.readouterr().out
+    assert "Runs left out: 2, as they are beyond the 1 best (max_runs): " in capsys.readouterr().out
     table = pl.read_parquet(fetch(kept.system.runs[0].run_id, "predictions_test.parquet"))
     assert kept.system.matrix.sum() == table.height
     assert kept.system.matrix.diagonal().sum() == table.filter(pl.col("rating") == pl.col("predicted")).height
+
+
+@pytest.mark.figures
+def test_foreign_runs_are_left_out_by_name_and_hostile_names_are_shown_as_they_are(
+    store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = (r"$\foo$ <script>alert(1)</script> | **x** ` \x1b[31m $$ 评论 😀", "two\nlines", "_$^{")
+    for fit, name in zip(fits(store), hostile, strict=True):
+        store.set_tag(fit, "mlflow.runName", name)
+        store.set_tag(fit, "family", name)
+    experiment = store.get_experiment_by_name("fitted").experiment_id
+    foreign = {}
+    for name, kept in {
+        "three classes": {"labels": [0, 1, 2], "matrix": [[9, 0, 0], [0, 9, 0], [0, 0, 9]]},
+        "another form": [1, 2, 3],
+    }.items():
+        foreign[name] = store.create_run(experiment, tags={"family": "theirs"}).info.run_id
+        store.log_metric(foreign[name], "test_f1_macro", 0.99)
+        store.log_dict(foreign[name], kept, "confusion_matrix_test.json")
+        store.set_terminated(foreign[name])
+    compared(experiment="fitted")
+    said = capsys.readouterr().out
+    assert (
+        f"Runs left out: 1, as their ratings are not 1-5, as those of most are: {foreign['three classes']}."
+        in said
+    )
+    assert f"(confusion_matrix_test.json: no JSON object): {foreign['another form']}." in said
+    assert "\x1b" not in said
+    (run,) = runs_of_the_step(store)
+    for text in (
+        text_of(run, "report.html"),
+        text_of(run, "report.md"),
+        run.data.tags["mlflow.note.content"],
+    ):
+        assert "<script>" not in text.replace(r"\<script>", "")
+        assert foreign["another form"] in text
 
 
 def test_progress_is_told_when_reading_takes_long(
