@@ -8,7 +8,7 @@ python3 run.py test [pytest's options]   the tests
 python3 run.py ui [--port 5000]          the MLflow UI of the tracking store
 
 Results go to the store named by MLFLOW_TRACKING_URI or, if unset, to mlflow.db and mlruns/ beside this file.
-Exit codes: 0 done, 2 a mistake in the command, 130 interrupted.
+Exit codes: 0 done, 2 a mistake in the command or a limit of the machine, 130 interrupted, 141 output closed.
 """
 
 from __future__ import annotations  # this file starts on Python 3.9; the environment has Python 3.11 or 3.12
@@ -29,8 +29,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from types import FrameType
+from typing import Any, NoReturn
 
 PROJECT = Path(__file__).resolve().parent
 VENV = PROJECT / ".venv"
@@ -140,6 +142,7 @@ def variables() -> dict[str, str]:
         "VIRTUAL_ENV": str(VENV),
         "STARCAST_COMMAND": f"python3 {script}",  # how the commands that a job prints begin
         "STARCAST_FOLDER": os.getcwd(),  # where relative paths count from
+        "PYTHONUTF8": "1",  # paths and texts, in whichever locale
         "MLFLOW_TRACKING_URI": f"sqlite:///{PROJECT}/mlflow.db",
     }
     given = {name: os.environ[name] for name in STORES if os.environ.get(name)}
@@ -298,18 +301,17 @@ def run_project(name: str, rest: list[str]) -> int:
     def interrupt(number: int, _: object) -> None:
         if not jobs:
             raise KeyboardInterrupt
-        if number == signal.SIGTERM:  # the terminal sends Ctrl-C to the job itself
+        if number != signal.SIGINT:  # the terminal sends Ctrl-C to the job itself
             jobs[0].send_signal(number)
 
     LocalSubmittedRun.__init__ = begun  # type: ignore[method-assign]
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
+    on_interrupt(interrupt)
     logging.getLogger("mlflow.projects").setLevel(logging.CRITICAL)  # the job prints its own messages
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # that no answer came is said in a line of ours
     options = vars(read_options(name, rest))
     parameters = dict(given.split("=", 1) for given in options.pop("param_list"))
     try:
-        with tempfile.TemporaryDirectory() as folder, told_in_a_line():
+        with told_in_a_line(), tempfile.TemporaryDirectory() as folder:
             check_store()
             options |= {"parameters": parameters, "storage_dir": folder, "env_manager": "local"}
             projects.run(str(PROJECT), name, **options)  # type: ignore[no-untyped-call]
@@ -317,6 +319,8 @@ def run_project(name: str, rest: list[str]) -> int:
         if not jobs:
             fail(f"{name}: {str(error).strip().splitlines()[0]}")
     code = jobs[0].wait()
+    if code < 0:
+        say(f"{name}: the job was ended by signal {-code}, as by the system where memory runs out")
     return code if code >= 0 else 128 - code  # the shells' exit code after a signal
 
 
@@ -362,8 +366,6 @@ def open_pages(rest: list[str]) -> None:
     given = ["--default-artifact-root", str(PROJECT / "mlruns"), "--port", str(port), *others]
     light = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
     command = [str(PYTHON), "-m", "mlflow", "server", *light, *given]
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     quiet = subprocess.DEVNULL
     begun = shown = time.monotonic()
     server = subprocess.Popen(command, cwd=PROJECT, env=settings, stdout=quiet, start_new_session=True)
@@ -388,10 +390,32 @@ def listens(port: int) -> bool:
         return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
+def on_interrupt(handler: Callable[[int, FrameType | None], Any]) -> None:
+    """Handle Ctrl-C, a request to end and a lost terminal, which stays ignored under `nohup`."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def open_streams() -> None:
+    """Open standard streams that are closed: the first file would take their place, and what is printed."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(opened, True)
+    os.close(opened)
+
+
 if __name__ == "__main__":
+    open_streams()
+    on_interrupt(signal.default_int_handler)
     try:
         if sys.argv[1:2] == ["--inside"]:
             sys.exit(run_project(sys.argv[2], sys.argv[3:]))
         check_pages() if sys.argv[1:] == ["--check"] else main(sys.argv[1:])
+        print(end="", flush=True)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # nobody reads the output any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(141)
+    except OSError as error:
+        fail(f"{error.filename or 'the current folder'}: {str(error.strerror).lower()}: see to it")

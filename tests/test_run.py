@@ -47,6 +47,7 @@ import os, signal, sys, time
 told = []
 signal.signal(signal.SIGINT, lambda number, frame: told.append(number))
 signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+signal.signal(signal.SIGHUP, lambda number, frame: told.append(number))
 if sys.argv[1] == "wait":
     print("waiting", flush=True)
     while not told:
@@ -469,7 +470,7 @@ def in_process(
     monkeypatch.setenv("STARCAST_COMMAND", "python3 run.py")
     run = loaded(with_mlflow)
     monkeypatch.setattr(run.logging.getLogger("mlflow.projects"), "level", 0)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield run
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -503,7 +504,9 @@ def test_a_server_that_is_away_is_one_line(with_mlflow: Path) -> None:
     assert done.stderr.startswith("run.py: main: tracking server http://127.0.0.1:9 does not answer")
 
 
-@pytest.mark.parametrize(("number", "whole_group"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+@pytest.mark.parametrize(
+    ("number", "whole_group"), [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, False)]
+)
 def test_a_signal_reaches_the_job_once(
     with_mlflow: Path,
     empty_database: Path,
@@ -522,6 +525,25 @@ def test_a_signal_reaches_the_job_once(
     assert (rest, process.returncode) == (f"told {int(number)}\n", 130)
     [run] = mlflow.MlflowClient(f"sqlite:///{with_mlflow / 'mlflow.db'}").search_runs(["0"])
     assert run.info.status == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("shell", "code"),
+    [('set -o pipefail; "$@" --help | true', 141), ('"$@" --help >&-', 0), ('"$@" --help <&- >&- 2>&-', 0)],
+)
+def test_a_closed_output_is_no_traceback(small: Path, shell: str, code: int) -> None:
+    words = ["bash", "-c", shell, "bash", *command(small)]
+    done = captured(words, small)
+    assert (done.returncode in (0, code), done.stderr) == (True, "")
+
+
+def test_a_folder_that_cannot_be_written_or_is_gone_is_one_line(small: Path) -> None:
+    shutil.rmtree(small / ".uv", ignore_errors=True)
+    (small / ".uv").write_text("in the way")
+    for shell in ('exec "$@"', 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'):
+        done = captured(["bash", "-c", shell, "bash", *command(small)], small)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert done.stderr.startswith("run.py: ")
 
 
 # MLflow's pages

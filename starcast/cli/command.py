@@ -1,6 +1,7 @@
 """Run a step as a command: exit codes, one-line error messages, orderly ends."""
 
 import os
+import pwd
 import sys
 import tempfile
 from collections.abc import Callable
@@ -62,7 +63,7 @@ def _say(step: str, text: str) -> None:
 
 
 def _check_surroundings() -> None:
-    """Give a user without a home, as in some containers, one for the settings of libraries.
+    """Give a user whom the system does not know, as in some containers, a name and a home for settings.
 
     Raises:
         UserError: the current folder was deleted, or an argument is not UTF-8, as stores and files need it.
@@ -80,9 +81,10 @@ def _check_surroundings() -> None:
             "the current folder was deleted: change to another, and give the command again"
         ) from None
     try:
-        Path.home()
-    except RuntimeError:
-        os.environ["HOME"] = tempfile.gettempdir()
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        os.environ.setdefault("HOME", tempfile.gettempdir())
+        os.environ.setdefault("LOGNAME", str(os.getuid()))
 
 
 def _understand_every_path() -> None:
