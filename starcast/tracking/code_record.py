@@ -72,25 +72,27 @@ def code_now() -> Code:
     try:
         commit, is_shallow = git.head()
         tree = git.files(commit)
-        changes = _changes(tree, own)
+        here = _hashes_beside(tree, own)
+        changes = _changes(tree, here)
     except GitError as why:
-        return Code("", "", _recorded(own), f"unknown: {why}")
+        return Code("", "", _kept(git.hashes(own)), f"unknown: {why}")
     state = f"commit {commit[:10]}{' with uncommitted changes' if changes else ''}"
-    state += ", a shallow clone" if is_shallow else ""
-    return Code(commit, changes, _recorded({*tree, *own}), state)
+    return Code(commit, changes, _kept(here), f"{state}{', a shallow clone' if is_shallow else ''}")
 
 
 def changed_files(then: Code) -> list[str] | None:
     """Return the files in which the code here differs from a run's; None if that cannot be told."""
     if then.files:
         digits = len(next(iter(then.files.values())))
-        now = _recorded({*then.files, *_own_files()}, digits)
+        now = _kept(git.hashes({*then.files, *_own_files()}, digits))
         names = {*then.files, *now}
         return sorted(shown_name(name) for name in names if then.files.get(name) != now.get(name))
     try:  # a run of version 0.7 or older has its commit, and the difference to it
-        parts, parts_then = _by_file(_changes(git.files(then.commit), _own_files())), _by_file(then.changes)
+        tree = git.files(then.commit)
+        parts = _by_file(_changes(tree, _hashes_beside(tree, _own_files())))
     except GitError:
         return None
+    parts_then = _by_file(then.changes)
     return sorted(name for name in {*parts, *parts_then} if parts.get(name) != parts_then.get(name))
 
 
@@ -98,29 +100,31 @@ def _own_files() -> set[str]:
     """Return the names of the code's files, also of those that git does not know."""
     found = set()
     for folder in CODE:
-        for above, folders, names in os.walk(git.PROJECT / folder):
+        for above, folders, names in os.walk(git.FOLDER / folder):
             folders[:] = [each for each in folders if not each.startswith((".", "__"))]
-            inside = os.path.relpath(above, git.PROJECT)
+            inside = os.path.relpath(above, git.FOLDER)
             found |= {f"{inside}/{name}" for name in names if name.endswith(KINDS)}
     return found
 
 
-def _changes(tree: Mapping[str, Blob], own: Iterable[str]) -> str:
+def _hashes_beside(tree: Mapping[str, Blob], own: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return the hashes, as `git.hashes` makes them, of the files of a commit and of the code."""
+    return git.hashes({*tree, *own}, len(next(iter(tree.values())).hash))
+
+
+def _changes(tree: Mapping[str, Blob], here: Mapping[str, tuple[str, str]]) -> str:
     """Return the difference between a commit's files and those here, the code's files that it lacks too.
 
     Raises:
         GitError: the contents in the commit are not here.
     """
-    digits = len(next(iter(tree.values())).hash)
-    here = git.hashes({*tree, *own}, digits)
     changed = {name for name, blob in tree.items() if blob.hash not in here.get(name, ())} | {*here} - {*tree}
     return diff(changed, tree, {name: unix for name, (unix, _) in here.items()})
 
 
-def _recorded(names: Iterable[str], digits: int = git.SHA1) -> dict[str, str]:
+def _kept(here: Mapping[str, tuple[str, str]]) -> dict[str, str]:
     """Return the hashes of files as a run keeps them; that of a short secret would tell the secret."""
-    kept = (name for name in names if name.endswith(".py") or not holds_secrets(name))
-    return {name: unix for name, (unix, _) in git.hashes(kept, digits).items()}
+    return {name: unix for name, (unix, _) in here.items() if name.endswith(".py") or not holds_secrets(name)}
 
 
 def _by_file(text: str) -> dict[str, tuple[list[str], list[str]]]:

@@ -3,8 +3,9 @@
 import difflib
 import io
 import os
+import re
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from starcast.cli.masking import without_secrets
 from starcast.tracking import git
@@ -32,11 +33,12 @@ SECRET_FILES = (
     *("service[_-]account*.json", "client[_-]secret*.json", "token.json", "tokens.json", "*.token", ".token"),
     *(".aws", ".azure", ".docker", ".gcloud", ".gnupg", ".kube", ".ssh", "secrets", ".secrets"),
 )
+SECRET = re.compile("|".join(map(translate, SECRET_FILES)))
 
 
 def holds_secrets(name: str) -> bool:
     """Return whether a file conventionally holds secrets, by its name or that of a folder above it."""
-    return any(fnmatchcase(part, kind) for part in name.lower().split("/") for kind in SECRET_FILES)
+    return any(SECRET.fullmatch(part) for part in name.lower().split("/"))
 
 
 def shown_name(name: str) -> str:
@@ -67,7 +69,7 @@ def diff(names: Iterable[str], before: Mapping[str, Blob], now: Mapping[str, str
         if holds_secrets(name):
             body = "not shown: a file of this name may hold secrets\n"
         elif name not in now:
-            body = UNREADABLE if os.path.lexists(git.PROJECT / name) else ""  # the commit has it
+            body = UNREADABLE if os.path.lexists(git.FOLDER / name) else ""  # the commit has it
         else:
             body = _body(name, old.get(blob.hash) if blob else b"")
         if len(body) > left:
@@ -88,7 +90,7 @@ def _head(name: str, before: Blob | None, now: str | None) -> str:
 def _body(name: str, old: bytes | None) -> str:
     """Return the changed lines of a file; `old` is empty for a new file, None for a large one."""
     try:
-        new, size = git.content(git.PROJECT / name, MOST_OF_FILE)
+        new, size = git.content(git.FOLDER / name, MOST_OF_FILE)
     except OSError:
         return UNREADABLE
     is_text = b"\0" not in (old or b"") + (new or b"")
@@ -96,9 +98,8 @@ def _body(name: str, old: bytes | None) -> str:
         return f"not shown: {size:,} bytes{'' if is_text else ', not text'}\n"
     new = new if b"\r\n" in old else new.replace(b"\r\n", b"\n")  # git may have converted the line ends
     shown = shown_name(name)
-    lines = difflib.unified_diff(
-        *(_lines(text) for text in (old, new)), f"a/{shown}" if old else "/dev/null", f"b/{shown}"
-    )
+    names = (f"a/{shown}" if old else "/dev/null", f"b/{shown}")
+    lines = difflib.unified_diff(_lines(old), _lines(new), *names)
     ended = (line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
     return without_secrets("".join(ended))
 

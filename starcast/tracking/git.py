@@ -17,6 +17,7 @@ from pathlib import Path
 from starcast.cli.errors import first_line
 from starcast.reviews.sources import PROJECT
 
+FOLDER = PROJECT  # which is asked about
 # Nothing is fetched; a commit is what it is, whatever replaces it.
 SETTINGS = ("-c", "protocol.allow=never", "--no-replace-objects")
 ENVIRONMENT = {
@@ -113,7 +114,7 @@ def hashes(names: Iterable[str], digits: int = SHA1) -> dict[str, tuple[str, str
     found = {}
     for name in names:
         with suppress(OSError):
-            found[name] = _hashes(PROJECT / name, "sha1" if digits == SHA1 else "sha256")
+            found[name] = _hashes(FOLDER / name, "sha1" if digits == SHA1 else "sha256")
     return found
 
 
@@ -137,10 +138,10 @@ def _hash(read: bytes, kind: str) -> str:
 def _git(*arguments: str, asked: bytes = b"") -> bytes:
     own = {n: v for n, v in os.environ.items() if not n.startswith(("GIT_", "LC_"))}
     # The project is trusted, whoever owns it, as its Python code is being run; a repository around it is not.
-    command = ["git", "-c", f"safe.directory={os.path.realpath(PROJECT)}", *SETTINGS, *arguments]
+    command = ["git", "-c", f"safe.directory={os.path.realpath(FOLDER)}", *SETTINGS, *arguments]
     try:
         done = subprocess.run(
-            command, cwd=PROJECT, env={**own, **ENVIRONMENT}, input=asked, capture_output=True, check=True
+            command, cwd=FOLDER, env={**own, **ENVIRONMENT}, input=asked, capture_output=True, check=True
         )
     except OSError as error:
         raise GitError(f"git cannot be started ({error.strerror})") from None

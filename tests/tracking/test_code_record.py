@@ -48,7 +48,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "project"
     for name in NAMES:
         write(folder, name, f"first of {name}\n")
-    monkeypatch.setattr(git, "PROJECT", folder)
+    monkeypatch.setattr(git, "FOLDER", folder)
     return folder
 
 
@@ -355,7 +355,7 @@ def test_a_shallow_clone_is_said_and_compares_with_a_run_of_a_commit_that_it_lac
     commit(repository)
     clone = repository.parent / "clone"
     run(repository.parent, "clone", "--quiet", "--depth=1", repository.as_uri(), str(clone))
-    monkeypatch.setattr(git, "PROJECT", clone)
+    monkeypatch.setattr(git, "FOLDER", clone)
     assert code_now().state.endswith(", a shallow clone")
     assert changed_files(then) == ["starcast/a.py"]
 
