@@ -289,6 +289,7 @@ def run_project(name: str, rest: list[str]) -> int:
     from mlflow.projects.submitted_run import LocalSubmittedRun
 
     from starcast.cli.errors import UserError
+    from starcast.cli.masking import UNMASKED, without_secrets
     from starcast.tracking.access import check_store, told_in_a_line
 
     jobs: list[subprocess.Popen[bytes]] = []
@@ -309,7 +310,10 @@ def run_project(name: str, rest: list[str]) -> int:
     logging.getLogger("mlflow.projects").setLevel(logging.CRITICAL)  # the job prints its own messages
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # that no answer came is said in a line of ours
     options = vars(read_options(name, rest))
-    parameters = dict(given.split("=", 1) for given in options.pop("param_list"))
+    given = dict(each.split("=", 1) for each in options.pop("param_list"))
+    parameters = {each: without_secrets(value) for each, value in given.items()}  # MLflow writes them down
+    whole = [f"--{each}={value}" for each, value in given.items() if value != parameters[each]]
+    os.environ[UNMASKED] = json.dumps(whole)
     try:
         with told_in_a_line(), tempfile.TemporaryDirectory() as folder:
             check_store()

@@ -25,6 +25,7 @@ import yaml
 from mlflow.projects.submitted_run import LocalSubmittedRun
 
 from starcast.cli import caller
+from starcast.cli.masking import UNMASKED
 from tests.cli.test_caller import STORES
 
 PROJECT = Path(__file__).parents[1]
@@ -486,6 +487,19 @@ def test_the_exit_code_is_the_job_s(
     [experiment] = store.search_experiments(filter_string="name = 'tests'")
     [run] = store.search_runs([experiment.experiment_id])
     assert run.info.status == status
+
+
+def test_a_secret_in_a_parameter_reaches_the_job_but_not_the_run(
+    in_process: ModuleType, store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(UNMASKED, "[]")
+    address = "https://ann:hunter2@example.org/x.csv"
+    assert in_process.run_project("main", ["-P", f"data={address}"]) == 0
+    assert json.loads(os.environ[UNMASKED]) == [f"--data={address}"]
+    [experiment] = store.search_experiments(filter_string="name = 'tests'")
+    [run] = store.search_runs([experiment.experiment_id])
+    assert run.data.params == {"data": "https://example.org/x.csv"}
+    assert "hunter2" not in str(run.to_dictionary())
 
 
 def test_a_job_that_cannot_begin_is_one_line(

@@ -1,5 +1,6 @@
 """Run a step as a command: exit codes, one-line error messages, orderly ends."""
 
+import json
 import os
 import pwd
 import sys
@@ -11,6 +12,7 @@ from typing import NoReturn
 from starcast.cli.caller import make_stores_absolute, with_absolute_paths
 from starcast.cli.errors import UserError
 from starcast.cli.interrupts import INTERRUPTED, UNHEARD, OutputClosedError, catch_interrupts
+from starcast.cli.masking import UNMASKED
 from starcast.cli.parameters import P, parse
 from starcast.cli.refusals import refusals_told
 
@@ -39,7 +41,8 @@ def command(
             try:
                 _check_surroundings()
                 make_stores_absolute(os.environ)
-                parameters = with_absolute_paths(parse(model, sys.argv[1:], step, about), step)
+                given = [*sys.argv[1:], *json.loads(os.environ.get(UNMASKED, "[]"))]  # the last one counts
+                parameters = with_absolute_paths(parse(model, given, step, about), step)
                 run(parameters)
             finally:
                 sys.stdout.flush()

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 HIDDEN = "..."
+UNMASKED = "STARCAST_UNMASKED"  # set by `run.py`: as JSON, the parameters that MLflow was given masked
 _PEM = r"[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
 _LINE = r"^[+ -]?+[ \t]*+"  # how a line begins, also in a diff
 _NO_CODE = r"(?!\{\w+\}(?::\{\w+\})?@)"  # f"https://{user}:{password}@..." holds no password

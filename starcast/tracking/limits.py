@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
+from starcast.cli.masking import without_secrets
 from starcast.cli.parameters import MOST_OF_NAME, MOST_OF_VALUE
 
 RUN_NAME = 250
@@ -24,11 +25,11 @@ CUT = "… cut"
 
 
 def fitting(text: str, most: int) -> str:
-    """Return a text of at most `most` bytes of UTF-8: one that is longer ends with `… cut`.
+    """Return a text without secrets, of at most `most` bytes of UTF-8: one that is longer ends with `… cut`.
 
     It is cut at the end of a line if there is one in the last fifth, so that a table keeps whole rows.
     """
-    whole = text.replace("\0", "\ufffd").encode("utf-8", "replace")
+    whole = without_secrets(text).replace("\0", "\ufffd").encode("utf-8", "replace")
     if len(whole) <= most:
         return whole.decode()
     kept = whole[: most - len(CUT.encode()) - 1].decode("utf-8", "ignore")

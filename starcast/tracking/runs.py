@@ -27,11 +27,11 @@ from starcast.cli.errors import UserError
 from starcast.cli.parameters import unquoted
 from starcast.cli.processes import PROCESS, this_process
 from starcast.tracking import access, commands, lineage, liveness, views
-from starcast.tracking.limits import RUN_NAME, RUN_TAG, fitting, run_parameters, run_tags
+from starcast.tracking.failures import NAMED, leave_reason, without_failure
+from starcast.tracking.limits import RUN_NAME, fitting, run_parameters, run_tags
 from starcast.tracking.patience import again_if_overtaken, quick_failures
 from starcast.tracking.store import active_run, shown_store, tag_of
 
-NAMED = "named_by_user"  # tag of a run whose name was given to `mlflow run` or `run.py`
 PATH_TAG = "{}_path"  # tag of a run: the file meant by a relative path that MLflow had logged before the step
 MORE_TRIALS = "max_trials"  # tag of a search that was given more trials
 USER = "user"  # tag of a step's run: as `user_of_active`
@@ -126,11 +126,13 @@ def reopened_run(run_id: str) -> Iterator[None]:
 
     One that had finished has not failed if the user makes a mistake now.
     """
-    was_finished = mlflow.get_run(run_id).info.status == "FINISHED"
+    earlier = mlflow.get_run(run_id)
     mlflow.MlflowClient().set_tag(run_id, PROCESS, this_process())  # first: its former process then stops
     mlflow.start_run(run_id=run_id, nested=True)
-    mistake = "FINISHED" if was_finished else "FAILED"
+    mistake = "FINISHED" if earlier.info.status == "FINISHED" else "FAILED"
     with _closed_with_its_status(mistake), liveness.signs_of_life(run_id):
+        if NAMED not in earlier.data.tags:
+            tag_active({MLFLOW_RUN_NAME: without_failure(earlier.info.run_name)})
         yield
 
 
@@ -148,9 +150,10 @@ def _closed_with_its_status(mistake: str = "FAILED") -> Iterator[None]:
         status = mistake if isinstance(error, UserError) else "FAILED"
         # The original error matters more than a server that cannot be reached.
         with quick_failures(), suppress(MlflowException, OSError):
-            mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else status)
-            if isinstance(error, UserError) and status == "FAILED":
-                _leave_reason(mlflow.get_run(run_id), str(error))
+            ended = "KILLED" if isinstance(error, KeyboardInterrupt) else status
+            mlflow.end_run(ended)
+            if ended == "FAILED":
+                leave_reason(run_id, error)
         raise
     mlflow.end_run("FINISHED")
 
@@ -171,13 +174,6 @@ def _leave_active_run() -> None:
         monitor.finish()
 
 
-def _leave_reason(run: Run, reason: str) -> None:
-    """Describe a run by the reason why it failed, unless it has a description."""
-    if MLFLOW_RUN_NOTE not in run.data.tags:
-        text = fitting(f"**Refused.** {reason}", RUN_TAG)
-        mlflow.MlflowClient().set_tag(run.info.run_id, MLFLOW_RUN_NOTE, text)
-
-
 def leave_mistake(run_id: str, step: str, mistake: str) -> None:
     """Name and describe the run that `mlflow run` began for a step that refused its parameters."""
     with quick_failures(), suppress(MlflowException):
@@ -185,9 +181,9 @@ def leave_mistake(run_id: str, step: str, mistake: str) -> None:
         tags = run.data.tags
         fresh = run.info.status == "RUNNING" and not any(name in tags for name in USED)
         if fresh and tags.get(MLFLOW_SOURCE_TYPE) == "PROJECT":
-            _leave_reason(run, mistake)
-            if _is_made_up(run.info.run_name):
-                mlflow.MlflowClient().set_tag(run_id, MLFLOW_RUN_NAME, step)
+            if not _is_made_up(run.info.run_name):
+                mlflow.MlflowClient().set_tag(run_id, NAMED, "true")
+            leave_reason(run_id, UserError(mistake), step)
 
 
 def _is_made_up(name: str) -> bool:

@@ -13,12 +13,14 @@ import numpy as np
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from starcast.cli.masking import without_secrets
 from starcast.evaluation.scale import STARS, Scale
 from starcast.models.family import Settings, Value, without_choices
 from starcast.reports import files
 from starcast.search.loop import Done, Epoch, Failed
 from starcast.search.trials import Proposal, Trial
 from starcast.tracking.commands import command_line
+from starcast.tracking.failures import failure_tags
 from starcast.tracking.limits import run_parameters, run_tags
 from starcast.tracking.liveness import check_own
 from starcast.tracking.patience import Patience, ServerGoneError
@@ -72,7 +74,9 @@ class TrialLog:
         """Log the end of a trial: outcome, kept scores one step past the last epoch, files, status."""
         now, number = _now(), trial.proposal.number
         self._open.discard(number)
-        said = {"outcome": trial.outcome} | ({"reason": trial.reason} if trial.reason else {})
+        said: dict[str, str] = {"outcome": trial.outcome}
+        if isinstance(event, Failed):
+            said |= {"reason": trial.reason, **failure_tags(_name(trial.proposal), trial.reason)}
         tags = [RunTag(name, value) for name, value in run_tags(said).items()]
         metrics = _metrics({"epochs_run": len(trial.curve)}, 0)
         if isinstance(event, Done) and event.result:
@@ -128,7 +132,7 @@ class TrialLog:
         check_own(self._parent)
         tags = {
             MLFLOW_PARENT_RUN_ID: self._parent,
-            MLFLOW_RUN_NAME: f"trial {number:03d} {proposal.family}",
+            MLFLOW_RUN_NAME: _name(proposal),
             "family": proposal.family,
             "engine": self._engine,
             "trial_number": str(number),
@@ -158,7 +162,8 @@ class TrialLog:
             folder = Path(temporary)
             files.write_json(folder / "settings.json", without_choices(settings))
             if isinstance(event, Failed):
-                (folder / "traceback.txt").write_text(event.traceback or event.reason, encoding="utf-8")
+                told = without_secrets(event.traceback or event.reason)
+                (folder / "traceback.txt").write_text(told, encoding="utf-8", errors="backslashreplace")
             elif event.result:
                 predicted, repeats = np.concatenate(event.result.predicted), len(event.result.predicted)
                 if event.result.class_counts is not None:
@@ -167,6 +172,10 @@ class TrialLog:
                 ratings = np.tile(self._ratings, repeats)
                 files.write_split_files(folder, "val", ratings, predicted, self._scale)
             self._client.log_artifacts(self.run_ids[number], temporary)
+
+
+def _name(proposal: Proposal) -> str:
+    return f"trial {proposal.number:03d} {proposal.family}"
 
 
 def _now() -> int:

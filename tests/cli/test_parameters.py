@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from starcast.cli.command import command
 from starcast.cli.errors import UserError
+from starcast.cli.masking import UNMASKED
 from starcast.cli.parameters import (
     COMMA_LIST,
     LAUNCHER,
@@ -289,6 +290,13 @@ def test_a_mistake_in_parameters_is_handed_on_once_it_is_printed(
             command("made", Made, run, on_mistake=tell)
     mistake = "parameter size: should be a whole number, not 'many'"
     assert told == ["made", mistake, f"starcast made: {mistake}\n"]
+
+
+def test_a_parameter_that_mlflow_was_given_masked_is_known_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(UNMASKED, '["--data=https://ann:hunter2@h/x.csv"]')
+    found = list[str]()
+    assert exit_code(monkeypatch, lambda made: found.append(made.data), "--data", "https://h/x.csv") == 0
+    assert found == ["https://ann:hunter2@h/x.csv"]
 
 
 def test_what_mlflow_logged_with_the_quotes_of_a_shell_is_read_back() -> None:

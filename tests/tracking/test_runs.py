@@ -186,16 +186,73 @@ def test_a_run_that_is_not_there_is_not_taken_over(
     assert statuses(store) == []
 
 
-def test_a_refused_run_says_why_unless_it_is_described(store: mlflow.MlflowClient) -> None:
-    def refused(described: str) -> None:
-        if described:
-            runs.describe(described)
-        raise UserError("no file")
+def fail(error: Exception, described: str) -> None:
+    if described:
+        runs.describe(described)
+    raise error
 
-    for described, note in (("", "**Refused.** no file"), ("Wait.", "Wait.")):
-        with pytest.raises(UserError), step() as run_id:
-            refused(described)
-        assert store.get_run(run_id).data.tags["mlflow.note.content"] == note
+
+REASONS = [
+    (
+        UserError("no file x.csv;\ngive another"),
+        "refused: no file x.csv;",
+        "**Refused.** no file x.csv;\ngive another",
+    ),
+    (ValueError("odd\nshape"), "failed: ValueError: odd", "**Failed.** ValueError: odd"),
+    (MemoryError(), "failed: MemoryError", "**Failed.** MemoryError"),
+    (UserError("no http://ann:hunter2@db"), "refused: no http://db", "**Refused.** no http://db"),
+]
+
+
+@pytest.mark.parametrize(("error", "why", "note"), REASONS, ids=["refused", "failed", "silent", "secret"])
+@pytest.mark.parametrize("described", ["", "Under way."])
+def test_a_failed_run_says_why_in_its_name_and_description(
+    store: mlflow.MlflowClient, error: Exception, why: str, note: str, described: str
+) -> None:
+    with pytest.raises(type(error)), step() as above, runs.child_run("trial 1", {}, {}) as below:
+        fail(error, described)
+    for run_id, name in ((above, "made up"), (below, "trial 1")):
+        run = store.get_run(run_id)
+        assert run.info.run_name == f"{name}: {why}"
+        until_then = f"\n\nUntil then: {described}" if described and run_id == below else ""
+        assert run.data.tags["mlflow.note.content"] == note + until_then
+
+
+def test_a_run_that_fails_again_and_then_succeeds_says_what_is_true(store: mlflow.MlflowClient) -> None:
+    with pytest.raises(ValueError, match="first"), step() as run_id:
+        fail(ValueError("first"), "Under way.")
+    with pytest.raises(KeyError), runs.reopened_run(run_id):
+        raise KeyError("second")
+    run = store.get_run(run_id)
+    assert run.info.run_name == "made up: failed: KeyError: 'second'"
+    assert run.data.tags["mlflow.note.content"] == "**Failed.** KeyError: 'second'\n\nUntil then: Under way."
+    with runs.reopened_run(run_id):
+        runs.describe("Done.")
+    run = store.get_run(run_id)
+    assert (run.info.run_name, run.data.tags["mlflow.note.content"]) == ("made up", "Done.")
+
+
+def test_the_reason_of_a_failure_fits_every_store(store: mlflow.MlflowClient) -> None:
+    with pytest.raises(UserError), runs.step_run("tune", {}, "n" * 240) as run_id:
+        fail(UserError("x" * 10_000 + "\0\udcff"), "y" * 5_000)
+    run = store.get_run(run_id)
+    assert len(run.info.run_name) <= 250
+    assert ": refused: xxx" in run.info.run_name
+    assert len(run.data.tags["mlflow.note.content"]) <= 8_000
+
+
+def test_a_failed_run_keeps_the_name_that_the_user_gave_it(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(monkeypatch, "mine")
+    with pytest.raises(ValueError, match="odd"), step() as run_id:
+        raise ValueError("odd")
+    monkeypatch.delenv("MLFLOW_RUN_ID")
+    with pytest.raises(ValueError, match="even"), runs.reopened_run(run_id):
+        raise ValueError("even")
+    run = store.get_run(run_id)
+    assert run.info.run_name == "mine"
+    assert run.data.tags["mlflow.note.content"] == "**Failed.** ValueError: even"
 
 
 def test_a_mistake_in_parameters_is_left_on_the_run_that_mlflow_began(
@@ -204,7 +261,7 @@ def test_a_mistake_in_parameters_is_left_on_the_run_that_mlflow_began(
     run_id = begun(monkeypatch)
     runs.leave_mistake(run_id, "tune", "unknown parameter")
     run = store.get_run(run_id)
-    assert (run.info.run_name, run.info.status) == ("tune", "RUNNING")
+    assert (run.info.run_name, run.info.status) == ("tune: refused: unknown parameter", "RUNNING")
     assert run.data.tags["mlflow.note.content"] == "**Refused.** unknown parameter"
     assert "step" not in run.data.tags, "else resume=latest would take it for an unfinished search"
 
