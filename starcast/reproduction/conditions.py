@@ -75,7 +75,7 @@ def before_fitting(
     """
     now = f"added or removed since: {', '.join(missing)}" if missing else "all known"
     changed = Factor("parameters", "parameters", "all known", now, not missing)
-    factors = [_file(origin, asked), *_code(origin.code), changed, *_versions(origin.versions)]
+    factors = [_file(origin, asked), *code_factors(origin.code), changed, *_versions(origin.versions)]
     return [*factors, *_order(origin, parameters)]
 
 
@@ -94,7 +94,8 @@ def _file(origin: Origin, asked: DataParameters) -> Factor:
     return factor("data file", "data", origin.digests.get(RAW, ""), digest)
 
 
-def _code(then: Code) -> list[Factor]:
+def code_factors(then: Code) -> list[Factor]:
+    """Compare the code by the hashes that the run kept; that of version 0.7 or older by its commit."""
     now, files = code_record.code_now(), code_record.changed_files(then)
     same = then.commit == now.commit if then.commit and now.commit else None
     commit = Factor("git commit", "code", _commit(then), _commit(now), same, counts=False)
@@ -115,7 +116,8 @@ def _code(then: Code) -> list[Factor]:
 
 def _commit(code: Code) -> str:
     if not code.state:  # of a run of version 0.7 or older
-        return f"commit {code.commit[:10]}" if code.commit else "unknown"
+        dirty = " with uncommitted changes" if code.changes else ""
+        return f"commit {code.commit[:10]}{dirty}" if code.commit else "unknown"
     return code.state
 
 

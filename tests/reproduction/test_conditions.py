@@ -1,10 +1,23 @@
 """What differs between then and now, and what of it is named as the likely cause."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starcast.reproduction.conditions import CAUSES, Factor, FactorKind, advice, cause_text, causes, factor
+from starcast.reproduction.conditions import (
+    CAUSES,
+    Factor,
+    FactorKind,
+    advice,
+    cause_text,
+    causes,
+    code_factors,
+    factor,
+)
+from starcast.tracking import git
+from starcast.tracking.code_record import code_now
 
 ALIKE = [factor("data file", "data", "abc", "abc"), factor("numpy", "packages", "2.0", "2.0")]
 
@@ -43,6 +56,38 @@ def test_what_is_not_known_is_said() -> None:
     unknown = factor("git commit", "code", "", "abc")
     assert (unknown.same, unknown.answer) == (None, "unknown")
     assert cause_text([unknown], equal=False).endswith("Unknown: git commit.")
+
+
+def test_changed_code_is_named_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git, "FOLDER", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    files = [tmp_path / "starcast" / name for name in ("cli/a.py", "models/b.py", "models/c.py")]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("then")
+    then = code_now()
+    assert [each.same for each in code_factors(then)] == [None, True]
+    for file in files[:2]:
+        file.write_text("now")
+    checks = code_factors(then)
+    assert [each.what for each in checks] == ["git commit", "code of the steps"]
+    assert checks[0].before == "unknown: git cannot be started (No such file or directory)"
+    assert checks[1].now == "changed: starcast/models/b.py, starcast/cli/a.py"
+    assert "Likely cause: other code" in cause_text(checks, equal=False)
+    assert advice(checks).startswith("Next: restore these files as they were")
+
+
+@pytest.mark.parametrize(
+    ("commit", "expected"),
+    [
+        ("commit abc", "check out the original commit (git checkout) and"),
+        ("commit abc with uncommitted changes", "apply what the run kept of its uncommitted changes"),
+        ("unknown: there is no git repository", "restore these files as they were"),
+    ],
+)
+def test_how_to_restore_changed_code_is_what_this_run_allows(commit: str, expected: str) -> None:
+    checks = [factor("git commit", "code", commit, ""), other("code", "code of the steps")]
+    assert expected in advice(checks)
 
 
 @pytest.mark.parametrize(
