@@ -10,7 +10,8 @@ from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from starcast.cli.errors import UserError, first_line, without_secrets
+from starcast.cli.errors import UserError, first_line
+from starcast.cli.masking import without_secrets
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)

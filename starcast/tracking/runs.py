@@ -24,6 +24,7 @@ from mlflow.utils.name_utils import _GENERATOR_NOUNS, _GENERATOR_PREDICATES
 
 from starcast.cli.caller import PATHS, RUN
 from starcast.cli.errors import UserError
+from starcast.cli.masking import without_secrets
 from starcast.cli.parameters import unquoted
 from starcast.cli.processes import PROCESS, this_process
 from starcast.tracking import access, commands, lineage, liveness, views
@@ -74,8 +75,9 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
             commands.repeat_by_url(run.data.tags)
             repeat = commands.command_line(step.removeprefix(RESUME), **parameters)
             chosen = {MLFLOW_RUN_NAME: name} if _is_made_up(run.info.run_name) else {NAMED: "true"}
+            shown = {tag: value for tag, value in run.data.tags.items() if without_secrets(value) != value}
             own = {"step": step, "command": repeat, PROCESS: this_process(), USER: user_of_active()}
-            tag_active({**chosen, **own, **_paths(logged, parameters)})
+            tag_active({**shown, **chosen, **own, **_paths(logged, parameters)})
             lineage.log_code_and_versions()
             yield run.info.run_id
 

@@ -1,16 +1,20 @@
 """Runs of steps and trials: closed with the status that says how they ended, with or without a server."""
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 
 from starcast.cli.errors import UserError
-from starcast.tracking import runs
+from starcast.reviews.parameters import DataParameters
+from starcast.tracking import git, runs
 from starcast.tracking.patience import RETRIES, ServerGoneError
+from tests.cli.test_masking import TOKENS, drawn
 from tests.conftest import statuses
 
 ENDS = [
@@ -253,6 +257,36 @@ def test_a_failed_run_keeps_the_name_that_the_user_gave_it(
     run = store.get_run(run_id)
     assert run.info.run_name == "mine"
     assert run.data.tags["mlflow.note.content"] == "**Failed.** ValueError: even"
+
+
+def write_everywhere(text: str, address: str) -> None:
+    runs.describe(text, {"reason": text})
+    runs.tag_active({"address": address})
+    runs.rename_active(text)
+    with runs.child_run(text, {"reason": text}, {"note": text}):
+        raise ValueError(f"odd {text} {address}")
+
+
+def test_no_planted_secret_is_recorded(
+    store: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn_ones = [begin + drawn(7, letters, length) for begin, letters, length in TOKENS.values()]
+    text, address = " and ".join(drawn_ones), "https://ann:hunter2@example.org/x.csv"
+    (tmp_path / "project" / "starcast").mkdir(parents=True)
+    (tmp_path / "project" / "starcast" / "a.py").write_text(f"login('{text}', '{address}')\n")
+    monkeypatch.setattr(git, "FOLDER", tmp_path / "project")
+    with mlflow.start_run(tags={"mlflow.source.name": address, **PROJECT}) as begun:
+        pass
+    store.update_run(begun.info.run_id, "RUNNING")
+    monkeypatch.setenv("MLFLOW_RUN_ID", begun.info.run_id)
+    given = DataParameters(data=address, text_column=text).as_text()
+    with pytest.raises(ValueError, match="odd"), runs.step_run("tune", given, f"tune {text}"):
+        write_everywhere(text, address)
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        kept = "\n".join(database.iterdump())
+    kept += "".join(path.read_text() for path in (tmp_path / "artifacts").rglob("*.*"))
+    assert "odd ... and ..." in kept
+    assert [secret for secret in (*drawn_ones, "hunter2") if secret in kept] == []
 
 
 def test_a_mistake_in_parameters_is_left_on_the_run_that_mlflow_began(

@@ -150,6 +150,8 @@ def test_a_failed_trial(store: mlflow.MlflowClient, parent: Run, traceback: str)
     assert run.info.status == "FAILED"
     assert run.data.tags["outcome"] == "failed"
     assert run.data.tags["reason"] == "MemoryError: no room"
+    assert run.info.run_name == "trial 001 logistic_regression: failed: MemoryError: no room"
+    assert run.data.tags["mlflow.note.content"] == "**Failed.** MemoryError: no room"
     assert run.data.metrics["epochs_run"] == 0
     assert fetch(run.info.run_id, "traceback.txt").read_text() == (traceback or "MemoryError: no room")
 
@@ -164,7 +166,8 @@ def test_any_reason_of_a_failure_can_be_logged(store: mlflow.MlflowClient, paren
     log.flush()
     [run] = children(store, parent)
     assert run.info.status == "FAILED"
-    assert reason.startswith(run.data.tags["reason"][:20])
+    assert reason.replace("\0", "\ufffd").startswith(run.data.tags["reason"][:20])
+    assert run.info.run_name.startswith("trial 001 logistic_regression: failed: ")
 
 
 def test_losses_that_are_no_numbers_do_not_stop_a_search(store: mlflow.MlflowClient, parent: Run) -> None:
