@@ -47,7 +47,7 @@ PATTERNS = tuple(
 # A name that ends so, perhaps a quote, a bracket and a type, then a sign and a value, in quotes or bare.
 ASSIGNED = re.compile(
     r"(?P<before>(?i:(?P<password>(?<![a-z])pass|passw(?:or)?d|passphrase|pwd|secret)"
-    r"|(?<![a-z])(?:access|account|api|private|secret|shared)?[_-]?key|token|credentials?|auth)"
+    r"|(?:access|account|api|private|secret|shared)[_-]?key|(?<![a-z])key|token|credentials?|auth)"
     r"(?:_?\d+)?['\"]?\]?[ \t]*(?::[ \t]*[A-Za-z][\w.\[\] |]*)?"
     r"(?P<sign>[ \t]*(?:[=!:]=|=>|[=:,])[ \t]*|[ \t]+)[rbufRBUF]{0,2})"
     r"(?:(?P<quote>['\"])(?P<text>(?:(?!(?P=quote))[^\\\n]|\\.)+)(?=(?P=quote))"
@@ -55,11 +55,11 @@ ASSIGNED = re.compile(
 )
 # What stands for a value: "${NAME}", "{name}", "<password>", "NAME_OF_A_VARIABLE", "...".
 STAND_IN = re.compile(r"\$\{?\w+\}?|.*\{[\w.]*\}.*|<[^<>]*>|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|\.\.\.|\*+")
+OF_SHELL = re.compile(r"[A-Z]=$")  # code has spaces around =, but after names in lower case
 NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")  # of a value in code, such as `settings.password2`
-
 # Number of letters and digits, to the mean length of a run below which they are random; of the longest part
 # of a value, and of one whose parts are short, as in base64.
-RANDOM, RANDOM_WHOLE = ((20, 5.0), (12, 4.0), (8, 2.7)), ((20, 2.5),)
+RANDOM, RANDOM_WHOLE = ((20, 5.0), (12, 4.0), (8, 2.7)), ((20, 3.2),)
 
 
 def without_secrets(text: str) -> str:
@@ -77,7 +77,8 @@ def _masked(found: re.Match[str]) -> str:
     if found["text"]:
         hidden = is_password or _looks_random(value)
     else:
-        hidden = (is_password and _has_digit_and_letter(value)) or _looks_random(value)
+        is_literal = _has_digit_and_letter(value) or OF_SHELL.search(found["before"])
+        hidden = (is_password and is_literal) or _looks_random(value)
     return f"{found['before']}{found['quote'] or ''}{HIDDEN}" if hidden else found[0]
 
 
@@ -91,6 +92,8 @@ def _looks_random(value: str) -> bool:
         return False
     parts = re.split(r"[\W_]", value)
     longest, whole = max(parts, key=len), "".join(parts)
+    if re.fullmatch(r"(?=.*\d)(?=.*[a-f])[\da-f]{16,}", whole, re.IGNORECASE):
+        return True
     return _is_mixed(longest, RANDOM) or bool(re.search("[A-Z]", whole) and _is_mixed(whole, RANDOM_WHOLE))
 
 

@@ -47,6 +47,7 @@ ASSIGNMENTS = (
     "step --password={} --seed=1",
     "step --auth-token {}",
     "AccountName=me;AccountKey={};EndpointSuffix=core",
+    'storageAccountKey: "{}"',
     "https://example.org/x?api_key={}&page=2",
     "connect(password='{}', host='db')",
     "postgresql://ann:{}@db/mlflow",
@@ -81,7 +82,7 @@ def test_a_token_known_by_its_beginning_is_masked_wherever_it_stands(
 
 
 @given(
-    st.sampled_from(list(NAMELESS)), st.sampled_from(ASSIGNMENTS), st.integers(0, 10**9), st.integers(24, 64)
+    st.sampled_from(list(NAMELESS)), st.sampled_from(ASSIGNMENTS), st.integers(0, 10**9), st.integers(40, 64)
 )
 def test_random_letters_after_a_telling_name_are_masked(
     kind: str, place: str, seed: int, length: int
@@ -95,6 +96,7 @@ def test_random_letters_after_a_telling_name_are_masked(
     [
         'password = "hunter2"',
         "DB_PASSWORD=hunter2",
+        "export PGPASSWORD=hunter2",
         "  passwd: 'hunter2'",
         'if given_password == "hunter2":',
         '{"user": "ann", "password": "hunter2"}',

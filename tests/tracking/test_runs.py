@@ -203,7 +203,7 @@ REASONS = [
         "**Refused.** no file x.csv;\ngive another",
     ),
     (ValueError("odd\nshape"), "failed: ValueError: odd", "**Failed.** ValueError: odd"),
-    (MemoryError(), "failed: MemoryError", "**Failed.** MemoryError"),
+    (RuntimeError(), "failed: RuntimeError", "**Failed.** RuntimeError"),
     (UserError("no http://ann:hunter2@db"), "refused: no http://db", "**Refused.** no http://db"),
 ]
 
