@@ -77,7 +77,7 @@ def _masked(found: re.Match[str]) -> str:
     if found["text"]:
         hidden = is_password or _looks_random(value)
     else:
-        is_literal = _has_digit_and_letter(value) or OF_SHELL.search(found["before"])
+        is_literal = _has_digit_and_letter(value) or bool(OF_SHELL.search(found["before"]))
         hidden = (is_password and is_literal) or _looks_random(value)
     return f"{found['before']}{found['quote'] or ''}{HIDDEN}" if hidden else found[0]
 
