@@ -103,7 +103,7 @@ def _own_files() -> set[str]:
         for above, folders, names in os.walk(git.FOLDER / folder):
             folders[:] = [each for each in folders if not each.startswith((".", "__"))]
             inside = os.path.relpath(above, git.FOLDER)
-            found |= {f"{inside}/{name}" for name in names if name.endswith(KINDS)}
+            found |= {f"{inside}/{name}" for name in names if name.endswith(KINDS) and name[0] != "."}
     return found
 
 

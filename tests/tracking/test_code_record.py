@@ -98,6 +98,8 @@ def test_the_code_that_git_does_not_know_is_part_of_the_record(repository: Path,
     assert "b/starcast/deep/own.py" in code_now().changes
     write(repository, "notes.txt", "none of its business")
     write(repository, "starcast/__pycache__/a.py", "nor this")
+    write(repository, "starcast/.ipynb_checkpoints/a.py", "nor this")
+    (repository / "starcast" / ".#a.py").symlink_to("an.editor@host.1234")
     assert changed_files(then) == ["starcast/deep/own.py"]
 
 
