@@ -251,7 +251,6 @@ def test_a_failed_run_keeps_the_name_that_the_user_gave_it(
     begun(monkeypatch, "mine")
     with pytest.raises(ValueError, match="odd"), step() as run_id:
         raise ValueError("odd")
-    monkeypatch.delenv("MLFLOW_RUN_ID")
     with pytest.raises(ValueError, match="even"), runs.reopened_run(run_id):
         raise ValueError("even")
     run = store.get_run(run_id)
