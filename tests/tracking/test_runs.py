@@ -11,6 +11,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from starcast.cli.errors import UserError
+from starcast.cli.parameters import LAUNCHER
 from starcast.reviews.parameters import DataParameters
 from starcast.tracking import git, runs
 from starcast.tracking.patience import RETRIES, ServerGoneError
@@ -274,6 +275,7 @@ def test_no_planted_secret_is_recorded(
     (tmp_path / "project" / "starcast").mkdir(parents=True)
     (tmp_path / "project" / "starcast" / "a.py").write_text(f"login('{text}', '{address}')\n")
     monkeypatch.setattr(git, "FOLDER", tmp_path / "project")
+    monkeypatch.setenv(LAUNCHER, "")  # restored after the test: a run of an address sets it
     with mlflow.start_run(tags={"mlflow.source.name": address, **PROJECT}) as begun:
         pass
     store.update_run(begun.info.run_id, "RUNNING")
