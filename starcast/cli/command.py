@@ -12,7 +12,7 @@ from typing import NoReturn
 from starcast.cli.caller import make_stores_absolute, with_absolute_paths
 from starcast.cli.errors import UserError
 from starcast.cli.interrupts import INTERRUPTED, UNHEARD, OutputClosedError, catch_interrupts
-from starcast.cli.masking import UNMASKED
+from starcast.cli.masking import UNMASKED, without_secrets
 from starcast.cli.parameters import P, parse
 from starcast.cli.refusals import refusals_told
 
@@ -61,7 +61,7 @@ def command(
 
 
 def _say(step: str, text: str) -> None:
-    for line in text.splitlines():
+    for line in without_secrets(text).splitlines():
         print(f"starcast {step}: {line}", file=sys.stderr)
 
 

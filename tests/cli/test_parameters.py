@@ -299,6 +299,13 @@ def test_a_parameter_that_mlflow_was_given_masked_is_known_whole(monkeypatch: py
     assert found == ["https://ann:hunter2@h/x.csv"]
 
 
+def test_a_mistake_is_told_without_the_secret_in_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code(monkeypatch, print, "--size=ghp_a8Kd3x9Q2mZ7a8Kd3x9Q2mZ7") == 2
+    assert "not '...'" in capsys.readouterr().err
+
+
 def test_what_mlflow_logged_with_the_quotes_of_a_shell_is_read_back() -> None:
     logged = {"data": "'my file.csv'", "size": "7", "families": "gru_1", "gone_since": "true"}
     assert parse_logged(Made, logged) == Made(data="my file.csv", size=7, families=("gru_1",))
