@@ -24,10 +24,12 @@ ALLOWED = "MLFLOW_ALLOW_FILE_STORE"
 MOVED = "sqlite:///$PWD/moved.db"  # where the printed command puts the runs of plain files
 # The last migration of each MLflow's database (`alembic heads`), oldest first.
 SCHEMAS = {
-    "97727af70f4d": "1.30 to 2.0",
-    "7f2a7d5fae7d": "2.4",
+    "97727af70f4d": "1.29 to 2.2",
+    "3500859a5d39": "2.3",
+    "7f2a7d5fae7d": "2.4 to 2.7",
     "acf3f17fdcc7": "2.8 to 2.12",
-    "5b0e9adcef9c": "2.13 or 2.14",
+    "867495a8f9d4": "2.13.0",
+    "5b0e9adcef9c": "2.13.1 to 2.14",
     "4465047574b1": "2.15 or 2.16",
     "f5a4f2784254": "2.17",
     "0584bdc529eb": "2.18 to 2.22",
@@ -51,10 +53,10 @@ SCHEMAS = {
 }
 ENGINES = ("sqlite", "postgresql", "mysql", "mssql")
 DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}  # packages of other names
-# What SQLite says of a file, and what to do then.
+# What a database says, and what to do then.
 ADVICE = {
     "database is locked": "end the other process that writes to it, and repeat the command",
-    "readonly": "let this user write {file} and its folder, or {mend}",
+    "readonly database": "let this user write {file} and its folder, or {mend}",
     "unable to open": "let this user write {file} and its folder, or {mend}",
     "not a database": "it is damaged, or no file of MLflow's: put back a copy of it, or {mend}",
     "malformed": "it is damaged: put back a copy, or save what can be read: "
@@ -62,6 +64,11 @@ ADVICE = {
     "is full": "make room on its disk, and repeat the command",
     "disk I/O error": "its disk is full or fails: see to it, and repeat the command",
     "no such table": "its tables are incomplete: put back a copy of it, or {mend}",
+    "No space left": "make room on its disk, and repeat the command",
+    "authentication failed": "its user name or password is wrong: {mend}",
+    "permission denied": "ask its administrator to let this user write MLflow's tables, or {mend}",
+    "read-only transaction": "name the server that takes writes: {mend}",
+    "No module named": "install its driver into this environment, or {mend}",
 }
 LOCK_SECONDS, SIGN_SECONDS = 20, 5  # how long a lock is waited for, with a line each
 
@@ -182,11 +189,8 @@ def _revision(store: Store) -> str | None:
 def told(store: Store, error: BaseException) -> str:
     """Return one line on an error of a database: what it says and what to do."""
     said = first_line(error.orig if isinstance(error, DatabaseError) and error.orig else error)
-    lite = store.engine == "sqlite"
-    advice = next(
-        (advice for words, advice in ADVICE.items() if lite and words in said), "start it or {mend}"
-    )
-    return f"{store.shown}: {said}: {advice.format(file=quote(store.file) if lite else '', mend=store.mend)}"
+    advice = next((advice for words, advice in ADVICE.items() if words in said), "start it or {mend}")
+    return f"{store.shown}: {said}: {advice.format(file=quote(store.file), mend=store.mend)}"
 
 
 def is_failure(error: BaseException | None) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import mlflow
 import pytest
 from mlflow.store.db.utils import _get_latest_schema_revision
+from sqlalchemy.exc import OperationalError
 
 from starcast.cli.errors import UserError
 from starcast.tracking import database, runs
@@ -57,7 +58,8 @@ def test_a_database_of_this_mlflow_and_one_that_is_still_empty(file: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("revision", "named"), [(OLDER, "3.10"), ("7f2a7d5fae7d", "2.4"), ("75868b020152", f"before {MLFLOW}")]
+    ("revision", "named"),
+    [(OLDER, "3.10"), ("7f2a7d5fae7d", "2.4 to 2.7"), ("75868b020152", f"before {MLFLOW}")],
 )
 def test_an_older_database_is_not_migrated_unasked(file: Path, revision: str, named: str) -> None:
     set_revision(file, revision)
@@ -113,6 +115,23 @@ def test_damaged_files(file: Path) -> None:
     assert f"unable to open database file: let this user write '{file.parent}'" in refusal(lite(file.parent))
     below = refusal(lite(file / "mlflow.db"))
     assert f"{file} is no folder that this user may write: allow it, or mend MLFLOW_TRACKING_URI" in below
+
+
+@pytest.mark.parametrize(
+    ("said", "advised"),
+    [
+        ("password authentication failed for user", "its user name or password is wrong: mend MLFLOW_TR"),
+        ("permission denied for table runs", "ask its administrator to let this user write MLflow's tables"),
+        ("cannot execute INSERT in a read-only transaction", "name the server that takes writes: mend"),
+        ("could not extend file: No space left on device", "make room on its disk"),
+        ("server closed the connection", "start it or mend MLFLOW_TRACKING_URI"),
+    ],
+)
+def test_what_the_server_of_a_database_says(said: str, advised: str) -> None:
+    error = OperationalError("INSERT", {}, Exception(f"{said}\nmore"))
+    line = database.told(Store("postgresql+psycopg://ann:Secret99@db.example/mlflow"), error)
+    assert f"db.example/mlflow: {said}: {advised}" in line
+    assert "Secret99" not in line
 
 
 def test_a_file_that_may_only_be_read(file: Path) -> None:
