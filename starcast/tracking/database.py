@@ -22,7 +22,8 @@ from starcast.cli.masking import without_secrets
 MLFLOW = version("mlflow")
 ALLOWED = "MLFLOW_ALLOW_FILE_STORE"
 MOVED = "sqlite:///$PWD/moved.db"  # where the printed command puts the runs of plain files
-# The last migration of each MLflow's database (`alembic heads`), oldest first.
+OURS = "dc11669786a5"  # the last migration of this MLflow's database
+# The last migration of each MLflow's (`alembic heads`), oldest first.
 SCHEMAS = {
     "97727af70f4d": "1.29 to 2.2",
     "3500859a5d39": "2.3",
@@ -48,7 +49,7 @@ SCHEMAS = {
     "b7e4c1a90f23": "3.14",
     "6f8d9c3b2a1e": "3.15",
     "b7e2c1a4d9f3": "3.16",
-    "dc11669786a5": "3.17",
+    OURS: "3.17",
     "f4a9b2c7d1e6": "3.18",
 }
 ENGINES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -96,8 +97,8 @@ class Store:
     @property
     def file(self) -> str:
         """Return the path of SQLite's file; empty for a server's database or one in memory."""
-        path = make_url(self.uri).database or ""
-        return path if self.engine == "sqlite" and path != ":memory:" else ""
+        path = re.match(r"sqlite[\w+]*:///(?!:memory:)([^?]*)", self.uri)
+        return path[1] if path else ""
 
     @property
     def in_command(self) -> str:
@@ -126,17 +127,15 @@ def check_local(store: Store) -> None:
         revision = _revision_once_unlocked(store)
     except (SQLAlchemyError, ImportError) as error:
         raise UserError(told(store, error)) from None
-    if revision and not SCHEMAS.get(revision, "").startswith(MLFLOW.rpartition(".")[0]):
+    if revision not in (None, OURS):
         raise UserError(_of_another_mlflow(store, revision))
 
 
 def _of_files(store: Store) -> str:
     """Say that MLflow no longer takes runs into plain files unless it is told to, and how to move them."""
     folder = Path(unquote(urlsplit(store.uri).path))
-    move = (
-        f"{quote(sys.executable)} -m mlflow migrate-filestore --source {quote(str(folder))} --target {MOVED}"
-    )
-    moved = f"move them ({move}) and " if folder.exists() else ""
+    move = f"{quote(sys.executable)} -m mlflow migrate-filestore --source {quote(str(folder))}"
+    moved = f"move them ({move} --target {MOVED}) and " if folder.exists() else ""
     return (
         f"{store.shown}: MLflow {MLFLOW} keeps runs in a database, no longer in plain files: {moved}set "
         f"{store.variable}={MOVED}, or set {ALLOWED}=true to go on with files"
@@ -150,7 +149,7 @@ def _is_there(store: Store) -> bool:
         UserError: the folder cannot be written.
     """
     if not store.file or store.file.startswith("file:"):
-        return bool(store.file)
+        return True
     path = Path(store.file).absolute()
     folder = next(folder for folder in path.parents if folder.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from starcast.cli.errors import UserError
 from starcast.tracking import database, runs
-from starcast.tracking.database import MLFLOW, SCHEMAS, Store, check_local
+from starcast.tracking.database import MLFLOW, OURS, SCHEMAS, Store, check_local
 from tests.conftest import statuses
 
 OLDER, NEWER = "1b5f0d9ad7c1", "f4a9b2c7d1e6"  # MLflow 3.10 and 3.18
@@ -46,7 +46,8 @@ def set_revision(file: Path, revision: str) -> None:
 
 
 def test_the_table_knows_the_database_of_this_mlflow() -> None:
-    assert SCHEMAS[_get_latest_schema_revision()] == MLFLOW.rpartition(".")[0]
+    assert _get_latest_schema_revision() == OURS
+    assert MLFLOW.startswith(f"{SCHEMAS[OURS]}.")
 
 
 def test_a_database_of_this_mlflow_and_one_that_is_still_empty(file: Path) -> None:
@@ -132,6 +133,15 @@ def test_what_the_server_of_a_database_says(said: str, advised: str) -> None:
     line = database.told(Store("postgresql+psycopg://ann:Secret99@db.example/mlflow"), error)
     assert f"db.example/mlflow: {said}: {advised}" in line
     assert "Secret99" not in line
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite:mlflow.db", "sqlite://mlflow.db", "postgresql://ann:Secret99@x:no/y"]
+)
+def test_an_address_that_nothing_can_read(uri: str) -> None:
+    said = refusal(Store(uri))
+    assert said.endswith("mend MLFLOW_TRACKING_URI")
+    assert "Secret99" not in said
 
 
 def test_a_file_that_may_only_be_read(file: Path) -> None:
