@@ -125,7 +125,7 @@ def check_local(store: Store) -> None:
         if store.engine == "sqlite" and not _is_there(store):
             return
         revision = _revision_once_unlocked(store)
-    except (SQLAlchemyError, ImportError) as error:
+    except (SQLAlchemyError, ImportError, ValueError) as error:  # the last of a port such as `no`
         raise UserError(told(store, error)) from None
     if revision not in (None, OURS):
         raise UserError(_of_another_mlflow(store, revision))
