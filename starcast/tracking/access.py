@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import mlflow
@@ -14,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from starcast.cli.errors import UserError, first_line
 from starcast.cli.refusals import RefusedError, refusal, refusals_told
+from starcast.tracking import moved
 from starcast.tracking.database import Store, check_local, is_failure, told
 from starcast.tracking.store import ask_server, is_server, shown_store
 
@@ -41,6 +43,8 @@ def check_store() -> None:
             mlflow.set_tracking_uri(shown)
         _check_server(shown)
     check_local(Store(uri))
+    if (file := Store(uri).file) and Path(file).exists():
+        moved.follow(file)
     if (registry := mlflow.get_registry_uri()) != uri:
         check_local(Store(registry, "MLFLOW_REGISTRY_URI"))
 

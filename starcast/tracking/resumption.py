@@ -15,7 +15,7 @@ from starcast.cli.processes import PROCESS, is_alive
 from starcast.models.family import Space
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
 from starcast.tracking import liveness, runs
-from starcast.tracking.access import explained
+from starcast.tracking.access import DAMAGED, explained
 from starcast.tracking.commands import command_line
 from starcast.tracking.store import active_run, children_of, runs_here
 from starcast.tracking.trial_log import BUDGET
@@ -158,10 +158,14 @@ def close_abandoned(keep: str) -> None:
 
 
 def read_search(parent: Run, spaces: Mapping[str, Space], objective: Objective) -> Finished:
-    """Return the ended trials of a search; close runs left RUNNING below it as FAILED."""
+    """Return the ended trials of a search; close runs left RUNNING below it as FAILED.
+
+    Runs that are damaged, or not trials of this search, are left out and named: others take their place.
+    """
     client, numbered, ended = mlflow.MlflowClient(), dict[int, Run](), dict[int, Run]()
     for run in children_of(parent):
-        number, running = int(run.data.tags.get("trial_number", 0)), run.info.status == "RUNNING"
+        told, running = run.data.tags.get("trial_number", ""), run.info.status == "RUNNING"
+        number = int(told) if told.isdecimal() else 0
         if running:
             client.set_tag(run.info.run_id, "outcome", "interrupted")
             client.set_terminated(run.info.run_id, "FAILED")
@@ -169,8 +173,16 @@ def read_search(parent: Run, spaces: Mapping[str, Space], objective: Objective) 
             numbered[number] = run
             if not running and _has_ended(run):
                 ended[number] = run
-    trials = [_trial(number, run, parent, spaces, objective) for number, run in sorted(ended.items())]
-    run_ids = {number: str(run.info.run_id) for number, run in ended.items()}
+    trials, run_ids = list[Trial](), dict[int, str]()
+    for number, run in sorted(ended.items()):
+        named = f"trial {number}, run {run.info.run_id}, is damaged or not of this search"
+        try:
+            with explained(f"{named} ({{reason}})", StopIteration, *DAMAGED):
+                trials.append(_trial(number, run, parent, spaces, objective))
+        except UserError as why:
+            print(f"tune: {why}: it is left out, and another takes its place", flush=True)
+        else:
+            run_ids[number] = str(run.info.run_id)
     age = time.time() - parent.info.start_time / 1000
     return Finished(trials, run_ids, max(numbered, default=0) + 1, age)
 

@@ -27,7 +27,7 @@ from starcast.cli.errors import UserError
 from starcast.cli.masking import without_secrets
 from starcast.cli.parameters import unquoted
 from starcast.cli.processes import PROCESS, this_process
-from starcast.tracking import access, commands, lineage, liveness, views
+from starcast.tracking import access, commands, lineage, liveness, moved, views
 from starcast.tracking.failures import NAMED, leave_reason, without_failure
 from starcast.tracking.limits import RUN_NAME, fitting, run_parameters, run_tags
 from starcast.tracking.patience import again_if_overtaken, quick_failures
@@ -69,6 +69,7 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
         with access.explained(f"no run can begin on {shown_store()}: {{reason}}"):
             run = again_if_overtaken(begin)
         with _closed_with_its_status(), liveness.signs_of_life(run.info.run_id):
+            moved.check_files(run)
             views.introduce_experiment(run.info.experiment_id)
             logged = run.data.params
             log_parameters(parameters)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
 from starcast.evaluation import intervals, scores
 from starcast.evaluation.decision import Decision, decide, decision_text
@@ -22,6 +23,7 @@ from starcast.reports import figures, files
 from starcast.reviews.parquet import schema_of
 from starcast.reviews.split import SPLITS
 from starcast.tracking import artifacts, commands, history, packaging, registry, runs, store
+from starcast.tracking.access import DAMAGED, explained
 from starcast.tracking.scored_runs import read_matrix
 from starcast.workflow.fit_parameters import CandidatePlan
 from starcast.workflow.prepare import Prepared
@@ -92,11 +94,17 @@ def candidate_of(trial_id: str) -> Candidate | None:
     if run is None:
         return None
     run_id, metrics = run.info.run_id, run.data.metrics
-    ends = json.loads(artifacts.fetch(run_id, "intervals_test.json").read_text(encoding="utf-8"))
-    reviews = int(read_matrix(artifacts.fetch(run_id, "confusion_matrix_test.json"))[0].sum())
-    test = {name: metrics[f"test_{name}"] for name in HEADLINE}
-    registered = registry.version_of(run_id)
-    return Candidate(run_id, run.data.tags["family"], reviews, test, ends, registered)
+    try:
+        with explained(f"candidate {run_id} is damaged ({{reason}})", *DAMAGED):
+            ends = json.loads(artifacts.fetch(run_id, "intervals_test.json").read_text(encoding="utf-8"))
+            reviews = int(read_matrix(artifacts.fetch(run_id, "confusion_matrix_test.json"))[0].sum())
+            test = {name: metrics[f"test_{name}"] for name in HEADLINE}
+            known = Candidate(run_id, run.data.tags["family"], reviews, test, ends)
+            known.summary()
+    except UserError as why:
+        print(f"tune: {why}: it is fitted again", flush=True)
+        return None
+    return replace(known, registered=registry.version_of(run_id))
 
 
 def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candidate:

@@ -213,6 +213,32 @@ def test_candidates_and_trials_of_other_searches_are_no_trials(store: mlflow.Mlf
     assert [run.info.status for run in children(store, other)] == ["RUNNING"]
 
 
+def test_foreign_and_damaged_trials_are_left_out_by_name(
+    store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = {"family": "gru_1", "outcome": "pruned"}
+    foreign: list[dict[str, str]] = [
+        {**whole, "trial_number": "x"},
+        {"trial_number": "2", "outcome": "complete"},
+        {**whole, "trial_number": "3", "family": "theirs"},
+        {**whole, "trial_number": "4", "outcome": "complete"},
+    ]
+    with search_run(ASKED) as parent:
+        for tags in (*foreign, {**whole, "trial_number": "5"}):
+            above = {"mlflow.parentRunId": parent.info.run_id}
+            run = store.create_run(parent.info.experiment_id, tags={**above, **tags}).info.run_id
+            for name, value in {**gru().settings, "epochs": 3}.items():
+                store.log_param(run, name, value)
+            if tags["outcome"] == "pruned":
+                store.log_metric(run, "val_auc", 0.5, step=1)
+            store.set_terminated(run)
+        read = read_search(mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.goal())
+    assert [trial.proposal.number for trial in read.trials] == list(read.run_ids) == [5]
+    assert read.next_number == 6
+    said = capsys.readouterr().out
+    assert said.count("it is left out, and another takes its place") == len(foreign) - 1
+
+
 def test_more_trials_than_a_page_holds(store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mlflow.tracking.fluent, "NUM_RUNS_PER_PAGE_PANDAS", 3)
     with search_run(ASKED) as parent:
