@@ -25,8 +25,10 @@ def chunks_of(split: Input) -> Iterator[pl.DataFrame]:
         UserError: the split is gone or, checked after the last row, differs from what the run logged.
     """
     run_id, _, path = split.source.removeprefix(OF_RUN).partition("/")
-    with explained(f"{split.context} split: {{reason}}; train the model again", UserError):
+    try:
         yield from checked_rows(fetch(run_id, path), split.digest, split.source)
+    except UserError as why:
+        raise UserError(f"{split.context} split: {why}; put it back, or train the model again") from None
 
 
 def checked_rows(file: Path, digest: str, named: str) -> Iterator[pl.DataFrame]:

@@ -30,6 +30,7 @@ from starcast.tracking.store import active_run, search, shown_store
 READERS = 8  # threads: with a remote server, most of the time is spent waiting
 # A search logs its best trial's score, but only trials and candidates have a family. No score is below -1.
 SCORED = "tags.family != '' and attributes.status = 'FINISHED' and metrics.`{split}_{metric}` >= -1"
+EQUAL = 1e-6  # how far apart two computations of one score may be
 SETTINGS_FILE = "settings.json"
 EXAMPLE = "params.sampling = 'none' and tags.family = 'gru_1'"
 NAMED = 20  # experiments in a message
@@ -149,6 +150,9 @@ def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
         answers = read_answers(files[predictions]) if predictions in files else None
         counts, scale = _matrix_of(answers) if answers else read_matrix(files[matrix])
         settings = _object_in(files[SETTINGS_FILE]) if SETTINGS_FILE in files else {}
+    found, told = float(counts.trace() / counts.sum()), data.metrics.get(f"{split}_accuracy")
+    if told is not None and abs(found - told) > EQUAL:
+        raise ValueError(f"files of another run: their accuracy is {found:.4f}, the run's {told:.4f}")
     # The parameter `settings` holds the same in one text, but not all of it.
     given = {name: value for name, value in data.params.items() if name != "settings"}
     history = mlflow.MlflowClient().get_metric_history(info.run_id, f"val_{metric}")

@@ -132,7 +132,9 @@ def _reuse_key(parameters: DataParameters, files: Mapping[str, Path], cleaner: c
     read = {name: [file.name, file_digest(file)] for name, file in files.items()}
     code = import_closure(__name__)
     packages = imported_packages(file for file in code if file.parent.name in DECIDING)
-    made_by = {"code": code_digest(code), "packages": package_versions(packages)}
+    made_by: dict[str, object] = {"code": code_digest(code), "packages": package_versions(packages)}
+    if cleaner.lemmas:
+        made_by["wordnet"] = file_digest(clean.require_wordnet())
     return history.reuse_key({**asked, "files": read, "cleaner": cleaner.to_dict(), **made_by})
 
 

@@ -217,6 +217,16 @@ def test_runs_whose_files_are_damaged_or_foreign_are_left_out_and_do_not_stop_th
     assert read[0] == LeftOut(read[0].run_id, "their predictions and confusion matrices are gone")
 
 
+def test_files_of_another_run_are_noticed_by_their_accuracy(store: mlflow.MlflowClient) -> None:
+    right, other = log_run(0.5), log_run(0.6)
+    store.log_metric(right, "test_accuracy", (RATINGS == PREDICTED).mean())
+    store.log_metric(other, "test_accuracy", 0.9)
+    read = list(read_runs([mlflow.get_run(right), mlflow.get_run(other)], "test", "f1_macro"))
+    assert isinstance(read[0], ScoredRun)
+    assert isinstance(read[1], LeftOut)
+    assert "files of another run: their accuracy is 0.6250, the run's 0.9000" in read[1].why
+
+
 def put(run_id: str, file: str, content: object) -> None:
     """Make a file of a run anew."""
     path = Path(file)
