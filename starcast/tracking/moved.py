@@ -1,7 +1,7 @@
 """Find the files of a store that was moved or copied with its project: its places are absolute."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from urllib.parse import urlsplit
@@ -27,25 +27,21 @@ LOOKED_FOR = 50  # newest runs of an experiment
 def follow(file: str) -> None:
     """Let an SQLite database name the folders where its files are now, if they were moved or copied with it.
 
-    They were if, beside the database or in the current folder, a folder of the same name holds runs of the
-    experiment. A place that another disk or folder was chosen for is left alone.
+    A place that another disk or folder was chosen for is left alone.
     """
-    here = Path(file).resolve().parent
+    here = Path(file).resolve()
     with create_engine(f"sqlite:///{file}", poolclass=NullPool).begin() as database:
         if not inspect(database).has_table("experiments"):
             return
         known = database.execute(text("SELECT experiment_id, artifact_location FROM experiments")).all()
         places = {number: local for number, address in known if (local := _local(address))}
-        outside = {number: old for number, old in places.items() if not old.is_relative_to(here)}
-        roots = dict(
-            moved for number, old in outside.items() for moved in _moved(old, _runs(database, number), here)
-        )
-        for before, after in roots.items():
-            inside = [old for old in outside.values() if old.is_relative_to(before)]
-            new = {old: after / old.relative_to(before) for old in inside}
-            for old, now in new.items():
-                if now.exists() or not old.exists():
-                    _rename(database, old, now)
+        outside = {number: old for number, old in places.items() if not old.is_relative_to(here.parent)}
+        found = (_moved(old, _runs(database, number), here) for number, old in outside.items())
+        for before, after in dict(filter(None, found)).items():
+            for old in outside.values():
+                new = after / old.relative_to(before) if old.is_relative_to(before) else old
+                if new != old and (new.exists() or not old.exists()):
+                    _rename(database, old, new)
             said = f"the store {file} was moved or copied: its files, named in {before}, are those in {after}"
             print(f"starcast: {said}; the database names these from now on", file=sys.stderr, flush=True)
 
@@ -55,15 +51,23 @@ def _runs(database: Connection, experiment: int) -> Sequence[str]:
     return database.execute(text(newest), {"number": experiment, "most": LOOKED_FOR}).scalars().all()
 
 
-def _moved(old: Path, run_ids: Sequence[str], here: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield the folder that an experiment's files were in, and that they are in now, if they moved."""
+def _moved(old: Path, run_ids: Sequence[str], database: Path) -> tuple[Path, Path] | None:
+    """Return the folder that an experiment's files were in, and the one that they are in now, if they moved.
+
+    They are where, beside the database or in the current folder, a folder of the same name holds its runs.
+    """
+    here = database.parent
     # Files that are still where they were may be shared with another folder: only a copied database leaves.
     for now in (here, *(() if old.exists() else (Path.cwd(),))):
         for cut in range(1, len(old.parts)):
             folder = now.joinpath(*old.parts[cut:])
             if folder != old and any((folder / run_id).is_dir() for run_id in run_ids):
-                yield Path(*old.parts[:cut]), now
-                return
+                return Path(*old.parts[:cut]), now
+    # Without a run there are no files. MLflow proposes `mlruns` beside the database.
+    beside, root = old.parent.name == "mlruns", old.parent.parent
+    if beside and not run_ids and (not root.exists() or (root / database.name).exists()):
+        return root, here
+    return None
 
 
 def _rename(database: Connection, old: Path, new: Path) -> None:

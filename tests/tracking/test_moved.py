@@ -72,6 +72,23 @@ def test_a_project_that_is_moved_or_copied_goes_on_where_it_is(
     assert f"named in {project}, are those in {there}" in said
 
 
+@pytest.mark.parametrize("way", [shutil.move, shutil.copytree])
+def test_a_store_without_runs_begins_where_it_is(
+    tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, way: object
+) -> None:
+    before, there = tmp_path / "a", tmp_path / "b"
+    before.mkdir()
+    shutil.copy(empty_database, before / "mlflow.db")
+    use(before, monkeypatch)
+    mlflow.create_experiment("empty", artifact_location=str(before / "mlruns" / "1"))
+    way(before, there)  # type: ignore[operator]
+    use(there, monkeypatch)
+    assert fetch(step("empty"), "kept.txt").is_relative_to(there / "mlruns" / "1")
+    assert not (before / "mlruns").exists()
+    mlflow.set_tracking_uri(None)
+    mlflow.tracking.fluent._active_experiment_id = None
+
+
 def test_a_place_that_was_chosen_is_left_alone(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
