@@ -28,7 +28,7 @@ def spec_of(run_id: str, seed: int) -> ModelSpec:
         UserError: there is no such run, or it is none of these.
     """
     message = f"from_run={run_id!r}: neither a search, a trial nor a candidate ({{reason}})"
-    with explained(message, *DAMAGED):
+    with explained(message, UserError, *DAMAGED):
         run = mlflow.get_run(run_id)
         best = run.data.tags.get("best_run_id")
         run = mlflow.get_run(best) if best else run
