@@ -52,9 +52,12 @@ def changes(model: Path, sums: Mapping[str, str], parts: Iterable[str]) -> list[
 
 
 def answering_code(root: Path = ROOT) -> dict[str, str]:
-    """Return the digests of the files of starcast that make a saved model's answers, by name below `root`."""
-    files = import_closure(ANSWERS_FROM, root=root)
-    return {file.relative_to(root).as_posix(): digest(file) for file in files}
+    """Return the digests of the files of starcast that make a saved model's answers, by name below `root`.
+
+    What is read from the command line or told on the terminal, in the subpackage `cli`, makes no answer.
+    """
+    names = (file.relative_to(root).as_posix() for file in import_closure(ANSWERS_FROM, root=root))
+    return {name: digest(root / name) for name in names if "/cli/" not in name}
 
 
 def shown(names: list[str]) -> str:

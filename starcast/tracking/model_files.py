@@ -1,5 +1,6 @@
 """The files of a registered model: copied here, and held against the digests that they were saved with."""
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,10 +47,12 @@ class ModelFiles:
         return get_artifact_repository(self.uri)
 
     def fetch(self, *paths: str) -> Path:
-        """Copy files or folders; return where the last one is."""
+        """Copy files or folders without what Python compiled, which no digest covers; return the last."""
         with explained(f"{self.named}: its files cannot be read ({{reason}})"):
             for path in paths:
                 self._stored.download_artifacts(path, dst_path=str(self.folder))
+        for compiled in list(self.folder.rglob("__pycache__")):
+            shutil.rmtree(compiled)
         return self.folder / paths[-1]
 
     def described(self) -> Model:

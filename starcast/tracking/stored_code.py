@@ -21,14 +21,12 @@ Predict = Callable[[pl.DataFrame], pl.DataFrame]
 def answering(model: Path, named: str) -> Iterator[Predict]:
     """Start a process that answers with the code in a model's folder; it ends with the block.
 
-    Python's files of compiled code are not read from there, as no digest covers them.
-
     Raises:
         UserError: the stored code cannot load the model, or fails at a review.
     """
     [package] = [folder.name for folder in (model / "code").iterdir() if (folder / "models").is_dir()]
-    with tempfile.TemporaryDirectory() as compiled, tempfile.TemporaryFile() as said:
-        command = [sys.executable, "-P", "-X", f"pycache_prefix={compiled}", str(ANSWERER)]
+    with tempfile.TemporaryFile() as said:
+        command = [sys.executable, "-P", str(ANSWERER)]
         command += [str(model / "code"), package, str(model / "artifacts" / "predictor")]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=said) as process:

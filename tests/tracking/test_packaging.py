@@ -18,15 +18,17 @@ import yaml
 from mlflow.exceptions import MlflowException
 
 import starcast
+from starcast.cli.code import ROOT
 from starcast.cli.errors import UserError
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.digests import SUMS, digest, read_sums, sums_text
+from starcast.models.digests import SUMS, answering_code, digest, read_sums, sums_text
 from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.predictor import DESCRIPTION, PROBES, Predictor
 from starcast.reviews.clean import Cleaner
-from starcast.tracking import packaging, scoring
-from starcast.tracking.model_files import DIGEST
+from starcast.tracking import packaging, registry, scoring
+from starcast.tracking.checked_copy import checked_copy
+from starcast.tracking.model_files import DIGEST, PREDICTOR
 from starcast.tracking.registry import Version
 from tests.conftest import make_reviews
 
@@ -281,6 +283,48 @@ def test_a_model_of_an_earlier_version_answers_and_says_what_cannot_be_checked(
     assert "here it answers otherwise than when it was saved (expected rating" in refusal(
         version(copied[0], vouched=False)
     )
+
+
+def test_a_checked_copy_holds_what_the_tag_vouches_for_and_can_be_served(
+    copied: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = version(copied[0])
+    monkeypatch.setattr(registry, "find", lambda address: registered)
+    compiled = copied[0] / "code" / "starcast" / "__pycache__" / "planted.cpython-311.pyc"
+    compiled.parent.mkdir(exist_ok=True)
+    compiled.write_bytes(b"")
+    checked_copy("models:/any", tmp_path / "served")
+    assert len(mlflow.pyfunc.load_model(str(tmp_path / "served")).predict(pd.DataFrame({"text": TEXTS}))) == 3
+    assert not (tmp_path / "served" / "code" / "starcast" / "__pycache__" / compiled.name).exists()
+    with pytest.raises(UserError, match="name a new folder"):
+        checked_copy("models:/any", tmp_path / "served")
+    (copied[0] / "code" / "sitecustomize.py").write_text("")
+    with pytest.raises(UserError, match=r"code/sitecustomize.py was added since it was saved"):
+        checked_copy("models:/any", tmp_path / "again")
+    monkeypatch.setattr(registry, "find", lambda address: version(copied[0], vouched=False))
+    with pytest.raises(UserError, match="it has no tag starcast_digest"):
+        checked_copy("models:/any", tmp_path / "none")
+
+
+LOAD = """
+import sys
+from pathlib import Path
+import polars as pl
+from starcast.models.predictor import Predictor
+Predictor.load(Path(sys.argv[1])).predict(pl.DataFrame({"text": ["fine"]}))
+from starcast.models import backend, networks
+print(*(module.__file__ for name, module in sys.modules.items() if name.startswith("starcast")), sep="\\n")
+"""
+
+
+def test_the_digest_of_code_covers_all_that_is_imported_to_answer(saved: tuple[Path, Path]) -> None:
+    command = [sys.executable, "-c", LOAD, str(saved[0] / PREDICTOR)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    ran = {Path(file).relative_to(ROOT).as_posix() for file in done.stdout.split()}
+    covered = set(answering_code())
+    assert {"starcast/reviews/light.py", "starcast/models/networks.py"} < ran
+    assert {name for name in ran - covered if not name.startswith("starcast/cli/")} == set()
+    assert not covered & {"starcast/reviews/dialects.py", "starcast/tracking/scoring.py"}
 
 
 def test_a_refusal_of_an_answer_names_the_value(saved: tuple[Path, Path]) -> None:

@@ -1,0 +1,38 @@
+"""Copy a registered model to serve, once all that is run or read is as the version's tag tells.
+
+python -m starcast.tracking.checked_copy models:/review-rating@champion served
+"""
+
+import sys
+from pathlib import Path
+
+from starcast.cli.errors import UserError
+from starcast.tracking import registry
+from starcast.tracking.model_files import DIGEST, PREDICTOR, SERVED, ModelFiles
+
+
+def checked_copy(address: str, folder: Path) -> None:
+    """Copy the model at an address into a new folder, without files that no digest covers.
+
+    Raises:
+        UserError: the folder exists, a file was changed since the version was registered, or no tag tells.
+    """
+    version = registry.find(address)
+    if DIGEST not in version.tags:
+        raise UserError(f"model {version.uri}: it has no tag {DIGEST} to check its files by; train it again")
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made ({error.strerror}); name a new folder") from None
+    files = ModelFiles(version.uri, version.tags, folder)
+    files.refuse_another_loader(files.described())
+    files.fetch_checked(files.sums(), PREDICTOR, *SERVED)
+
+
+if __name__ == "__main__":
+    try:
+        checked_copy(sys.argv[1], Path(sys.argv[2]))
+    except UserError as error:
+        sys.exit(f"starcast: {error}")
+    except IndexError:
+        sys.exit(str(__doc__))
