@@ -61,6 +61,8 @@ class PromoteParameters(Parameters):
     """scores that a first model must reach, as JSON"""
     allow_seen: bool = False
     """compare on all test reviews, even those that the champion was trained on"""
+    allow_sample: bool = False
+    """let a model of the bundled sample replace a champion of other data"""
     trust_model_code: bool = False
     """run the code that a model of another project brings along"""
     rollback: bool = False

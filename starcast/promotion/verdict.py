@@ -13,6 +13,7 @@ from starcast.promotion.ask import ask
 from starcast.promotion.gate import judge_contenders
 from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
+from starcast.promotion.same_data import check_sample, other_data
 from starcast.reports import figures, files
 from starcast.reports.table import plain
 from starcast.reviews.hashing import digest_sum, digest_text
@@ -95,8 +96,8 @@ def judge_versions(
     """Let both models predict the challenger's test reviews that neither was trained on, and judge.
 
     Raises:
-        UserError: the reviews are gone or changed, the champion was trained on too many of them, or a model
-            cannot be loaded.
+        UserError: the reviews are gone or changed, the champion was trained on too many of them, a model
+            cannot be loaded, or one of the sample would replace one of other data.
     """
     splits = held_out.splits_of(challenger)
     test = splits["test"]
@@ -106,8 +107,13 @@ def judge_versions(
         other = f"it was tested on reviews {tested_on}, its run names {test.digest}"
         raise UserError(f"model {challenger.uri}: {other}")
     champion = registry.find(f"models:/{challenger.name}/{champion_version}") if champion_version else None
+    if champion:
+        check_sample(challenger, champion, parameters.allow_sample)
     scale = _same_scale(challenger, champion)
     reviews, cautions = _unseen(whole, splits, champion, parameters.allow_seen)
+    if champion and (other := other_data(challenger, champion)):
+        print(f"promote: {other}", flush=True)
+        cautions = (other, *cautions)
     digest, of = digest_text(digest_sum(reviews)), f" of {whole.height:,}" if reviews is not whole else ""
     compared = {"test reviews": f"{reviews.height:,}{of}, digest {digest}, {test.source}"}
     contenders = []
@@ -157,9 +163,14 @@ def _unseen(
     cautions, total = [], f"the {reviews.height:,} test reviews"
     if own := int(held_out.seen_reviews(reviews, splits).sum()):
         cautions.append(f"{own:,} of {total} read like one that the challenger was trained on.")
-    known = held_out.seen_reviews(reviews, held_out.splits_of(champion)) if champion else np.zeros(0, bool)
-    seen, left = int(known.sum()), reviews.height - int(known.sum())
-    if not champion or not seen:
+    if not champion:
+        return reviews, tuple(cautions)
+    known = _seen_by(champion, reviews, allowed)
+    if known is None:
+        unknown = f"What champion version {champion.version} was trained on is not known"
+        return reviews, (*cautions, f"{unknown}: its scores may be too high.")
+    seen, left = int(known.sum()), int((~known).sum())
+    if not seen:
         return reviews, tuple(cautions)
     trained = f"champion version {champion.version} was trained on {seen:,} of {total}"
     if allowed:
@@ -171,6 +182,16 @@ def _unseen(
     cautions.append(f"The {trained}: both are judged on the {left:,} others.")
     print(f"promote: {cautions[-1]}", flush=True)
     return reviews.filter(~known), tuple(cautions)
+
+
+def _seen_by(champion: registry.Version, reviews: pl.DataFrame, allowed: bool) -> np.ndarray | None:
+    """Return which reviews the champion was trained on; None if that is not known, and `allowed`."""
+    try:
+        return held_out.seen_reviews(reviews, held_out.splits_of(champion))
+    except UserError as unknown:
+        if allowed:
+            return None
+        raise UserError(f"{unknown}; allow_seen=true judges against it all the same") from None
 
 
 def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:

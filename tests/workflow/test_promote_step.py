@@ -1,6 +1,7 @@
 """`promote` on models that `train` registered: verdicts, aliases, rollback, refusals; and two at once."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -164,7 +165,14 @@ def test_rollback_puts_the_previous_champion_back_with_its_reason(store: mlflow.
     assert "say why you roll back" in mistake(rollback=True)
     assert promoted(rollback=True, reason="too | many fives").tag == "rollback"
     assert aliases(store) == {"challenger": "4", "champion": "2", "previous_champion": "1"}
-    assert "too | many fives" in store.get_model_version(NAME, "3").tags["rolled_back"]
+    version = store.get_model_version(NAME, "3")
+    assert "too | many fives" in version.tags["rolled_back"]
+    assert version.tags["standing"] == "rolled back"
+    assert re.search(
+        r"\*\*This version is rolled back since .* UTC \(too \| many fives\); verdict of .* UTC:\*\*\n\n"
+        r"\*\*Version 3 of review-rating is now champion",
+        version.description,
+    )
     described = store.get_registered_model(NAME).description
     assert "| rollback | version 3 | version 2 |" in described
     assert r"too \| many fives" in described
@@ -229,7 +237,11 @@ def test_both_are_judged_on_the_test_reviews_that_the_champion_has_not_seen(
     assert f"promote: {told}" in capsys.readouterr().out
     run = last_run(store)
     verdict = json.loads(fetch(run.info.run_id, "verdict.json").read_text())
-    assert (verdict["reviews"], verdict["cautions"]) == (unseen.height, [told])
+    other = (
+        "Champion version 1 was tested on other reviews of sample.csv than the challenger: both are judged "
+    )
+    other += "on the challenger's test reviews."
+    assert (verdict["reviews"], verdict["cautions"]) == (unseen.height, [other, told])
     assert set(pl.read_parquet(fetch(run.info.run_id, "changed_reviews.parquet"))["text"]) <= set(
         unseen["text"]
     )
@@ -264,6 +276,24 @@ def test_test_reviews_that_changed_are_refused(store: mlflow.MlflowClient) -> No
     assert "it was tested on reviews 0123456789abcdef, its run names " in mistake(2)
 
 
+def test_a_model_of_the_sample_replaces_one_of_other_data_only_if_told(store: mlflow.MlflowClient) -> None:
+    promoted(1, **EASY)  # a first champion of the sample is welcome
+    for name, value in {"data": "reviews.csv", "data_digest": "0123456789abcdef"}.items():
+        store.set_model_version_tag(NAME, "1", name, value)
+    said = mistake(2)
+    assert said.startswith(
+        "version 2 of review-rating was trained on the bundled sample, champion version 1 on "
+    )
+    assert "reviews.csv: train on your data (" in said
+    assert "or pass allow_sample=true" in said
+    assert aliases(store)["champion"] == "1"
+    assert promoted(2, allow_sample=True).tag == "won"
+    other = (
+        "Champion version 1 was trained and tested on other data, reviews.csv (digest 0123456789abcdef), than"
+    )
+    assert other in last_run(store).data.tags["mlflow.note.content"]
+
+
 def test_a_model_that_brings_code_runs_it_only_with_the_users_word(
     store: mlflow.MlflowClient, tmp_path: Path
 ) -> None:
@@ -288,6 +318,18 @@ def test_a_model_that_brings_code_runs_it_only_with_the_users_word(
     assert not mark.exists()
     assert promoted(5, trust_model_code=True).tag == "lost"
     assert mark.exists()
+    store.create_model_version(NAME, store.get_model_version_download_uri(NAME, "5"))
+    store.set_registered_model_alias(NAME, "champion", "6")
+    unknown = "the run it comes from cannot be read"
+    assert unknown in (said := mistake(2, trust_model_code=True, allow_sample=True))
+    assert said.endswith("; allow_seen=true judges against it all the same")
+    assert promoted(2, trust_model_code=True, allow_seen=True, allow_sample=True).tag == "won"
+    cautions = json.loads(fetch(last_run(store).info.run_id, "verdict.json").read_text())["cautions"]
+    assert cautions == [
+        "Champion version 6 does not say on what data it was trained and tested: both are judged on the "
+        "challenger's test reviews.",
+        "What champion version 6 was trained on is not known: its scores may be too high.",
+    ]
 
 
 def test_damaged_files_are_one_line(store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
