@@ -39,7 +39,7 @@ def other_data(challenger: Version, champion: Version) -> str:
     """Return how the champion's data differ from the challenger's, in a sentence; empty if they do not."""
     ours, theirs, named = data_of(challenger), data_of(champion), f"Champion version {champion.version}"
     judged = "both are judged on the challenger's test reviews"
-    if not theirs.tested:
+    if not (theirs.tested and theirs.digest):
         return f"{named} does not say on what data it was trained and tested: {judged}."
     if ours.digest != theirs.digest:
         of = [f"{each.file or 'a file'} (digest {each.digest or 'unknown'})" for each in (theirs, ours)]

@@ -46,6 +46,6 @@ def changes(client: mlflow.MlflowClient, name: str, number: int) -> Iterator[Cha
         )
         model, version = client.get_registered_model(name), client.get_model_version(name, target)
         aliases = {alias: str(number) for alias, number in model.aliases.items()}
-        sizes = [len(text.encode()) for text in (model.description, version.description)]
+        shown, page = (len(str(each.description).encode()) for each in (model, version))
         longest = max(len(value.encode()) for value in (*model.tags.values(), *version.tags.values()))
-        yield Changed(kind, state.champion, target, after, aliases, *sizes, longest)
+        yield Changed(kind, state.champion, target, after, aliases, shown, page, longest)
