@@ -12,114 +12,29 @@ import argparse
 import os
 import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 import psutil
 from mlflow import MlflowClient
 
+from bench.ways_to_end import ENDS, STEPS, End
 from starcast.reviews.sources import PROJECT, SAMPLE
 
 LONGEST = 300.0  # seconds
-NOBODY, UNNAMED = 65534, 12345  # user ids; the second is in no list of users
 # Another user, who may read all that root may, so that the environment need not be moved.
 AS_USER = (
     "setpriv --reuid={0} --regid={0} --clear-groups --inh-caps=+dac_read_search"
     " --ambient-caps=+dac_read_search --bounding-set=-all,+dac_read_search"
 )
-FAMILY = "--families=logistic_regression"
-STEPS = {
-    "preprocess": "--data=reviews.csv",
-    "train": "--data=reviews.csv",
-    "tune": f"--data=reviews.csv {FAMILY} --max_trials=6 --workers=2",
-    "predict": "--input=reviews.csv --output=out/scored.csv",
-    "compare": "--by=family",
-    "promote": "",
-    "reproduce": "",
-    "main": f"--data=reviews.csv {FAMILY} --max_trials=3",
-    "sampling": f"--data=reviews.csv {FAMILY} --variants=none,smote --repeats=2",
-    "learning-curve": f"--data=reviews.csv {FAMILY} --sizes=60,120 --repeats=1",
-}
-
-
-@dataclass(frozen=True)
-class End:
-    """A way to end: `shell` begins it, where "$@" is the command; a signal is sent once it has printed.
-
-    Attributes:
-        after: what is printed before the signal, a pattern.
-        mounts: folders of a size of their own: bytes more than they hold, or none for read-only ones.
-    """
-
-    shell: str = 'exec "$@"'
-    number: int = 0
-    after: str = "."
-    mounts: Mapping[str, int | None] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    user: int = 0
-    prepare: Callable[[Path], object] = lambda folder: None
-
-
-ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LANG": ""}
-LATIN = {"LC_ALL": "en_US.ISO-8859-1", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-ENDS = {
-    "nothing": End(),
-    "hangup": End(number=signal.SIGHUP),
-    "hangup-in-search": End(number=signal.SIGHUP, after=r"\[1/"),
-    "hangup-at-start": End(number=signal.SIGHUP, after=""),
-    "nohup": End('trap "" HUP; exec "$@"', number=signal.SIGHUP),
-    "term": End(number=signal.SIGTERM),
-    "interrupt": End(number=signal.SIGINT),
-    "head": End('set -o pipefail; "$@" | head -n 1'),
-    "error-pipe": End('set -o pipefail; "$@" 2>&1 >/dev/null | true'),
-    "no-stdout": End('exec "$@" >&-'),
-    "no-stderr": End('exec "$@" 2>&-'),
-    "no-streams": End('exec "$@" <&- >&- 2>&-'),
-    "full-stdout": End('exec "$@" >/dev/full'),
-    "full-stderr": End('exec "$@" 2>/dev/full'),
-    "full-artifacts": End(mounts={"artifacts": 2_000}),
-    "full-database": End(mounts={"store": 8_000}),
-    "full-output": End(mounts={"out": 8_000}),
-    "full-temporary": End(mounts={"tmp": 16_000}),
-    "large-files": End('ulimit -f 16; exec "$@"'),
-    "read-only-artifacts": End(mounts={"artifacts": None}),
-    "read-only-database": End(mounts={"store": None}),
-    "read-only-output": End(mounts={"out": None}),
-    "read-only-temporary": End(mounts={"tmp": None}),
-    "read-only-home": End(mounts={"home": None}),
-    "read-only-folder": End(mounts={".": None}),
-    "closed-database": End(user=NOBODY, prepare=lambda folder: (folder / "store/mlflow.db").chmod(0o444)),
-    "closed-artifacts": End(user=NOBODY, prepare=lambda folder: (folder / "artifacts").chmod(0o555)),
-    "no-home": End('unset HOME; exec "$@"'),
-    "no-such-home": End(environment={"HOME": "/nonexistent"}),
-    "user-unnamed": End('unset HOME; exec "$@"', user=UNNAMED),
-    "folder-gone": End('cd "$(mktemp -d)" && rmdir "$PWD" && exec "$@"'),
-    "ascii": End(environment=ASCII),
-    "latin-1": End(environment=LATIN),
-    "umask": End('umask 077; exec "$@"'),
-    "files-32": End('ulimit -n 32; exec "$@"'),
-    "files-64": End('ulimit -n 64; exec "$@"'),
-    "files-128": End('ulimit -n 128; exec "$@"'),
-    "files-256": End('ulimit -n 256; exec "$@"'),
-    "memory-600": End('ulimit -v 600000; exec "$@"'),
-    "memory-1500": End('ulimit -v 1500000; exec "$@"'),
-    "memory-2500": End('ulimit -v 2500000; exec "$@"'),
-    "processes-4": End('ulimit -u 4; exec "$@"', user=NOBODY),
-    "processes-12": End('ulimit -u 12; exec "$@"', user=NOBODY),
-    "processes-24": End('ulimit -u 24; exec "$@"', user=NOBODY),
-    "worker-killed": End(number=-signal.SIGKILL, after=r"trials of"),
-    "workers-starve": End(number=-signal.SIGTERM, after=r"trials of"),
-}
 
 
 class Place:
@@ -231,70 +146,67 @@ def send(end: End, process: subprocess.Popen[bytes], out: Path) -> None:
 
 
 def row(place: Place, step: str, name: str, launcher: str) -> list[str]:
-    """Run an entry point to one end and tell what it left."""
+    """Bring an entry point to one end and tell what it left."""
     end = ENDS[name]
     place.put_back()
     before = place.statuses()
     end.prepare(place.folder)
-    if end.user:
-        for path in (place.folder, *place.folder.rglob("*")):
-            os.chown(path, end.user, end.user)
-    module = step.replace("-", "_")
-    command = [sys.executable, "-m", f"steps.{module}", *STEPS[step].split()]
-    if launcher == "mlflow":
-        given = [part for each in STEPS[step].split() for part in ("-P", each.removeprefix("--"))]
-        command = [
-            *f"{Path(sys.executable).parent}/mlflow run {PROJECT} -e {step} --env-manager=local".split()
-        ]
-        command += given
-    prefix = AS_USER.format(end.user).split() if end.user else []
+    for path in (place.folder, *place.folder.rglob("*")) if end.user else ():
+        os.chown(path, end.user, end.user)
     with ExitStack() as stack:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for folder, more in end.mounts.items():
             stack.enter_context(mounted((place.folder / folder).resolve(), more))
-        with (logs / "out").open("wb") as out, (logs / "err").open("wb") as err:
-            began = time.monotonic()
-            process = subprocess.Popen(
-                [*prefix, "bash", "-c", end.shell, "bash", *command],
-                cwd=place.folder,
-                env=place.environment(**end.environment),
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-            )
-            if end.number:
-                send(end, process, logs / "out")
-            try:
-                code = str(process.wait(LONGEST))
-            except subprocess.TimeoutExpired:
-                code = "HANGS"
-            took = time.monotonic() - began
-        time.sleep(0.3)
-        left = of_session(process.pid)
-        for each in left:
-            each.kill()
-        process.kill()
-        said, errors = (logs / "out").read_text(errors="replace"), (logs / "err").read_text(errors="replace")
+        code, left, took = run_to_end(place, end, command_of(step, launcher), logs)
+        said, errors = ((logs / each).read_text(errors="replace") for each in ("out", "err"))
     now = place.statuses()
-    runs = ", ".join(
-        f"{now[status] - before[status]} {status}" for status in sorted(now) if now[status] > before[status]
-    )
+    runs = ", ".join(f"{now[each] - before[each]} {each}" for each in sorted(now) if now[each] > before[each])
     tracebacks = len(re.findall(r"Traceback|panicked|Exception ignored|Logging error", said + errors))
-    lines = errors.strip().splitlines() or [""]
-    kept = Path(os.environ.get("ENDS_LOGS", tempfile.gettempdir()))
-    if "ENDS_LOGS" in os.environ:
-        kept.mkdir(exist_ok=True)
-        (kept / f"{step}-{name}.txt").write_text(f"{said}\n---- stderr ----\n{errors}")
+    lines = errors.strip().splitlines()
+    if kept := os.environ.get("ENDS_LOGS"):
+        Path(kept).mkdir(exist_ok=True)
+        (Path(kept) / f"{step}-{name}.txt").write_text(f"{said}\n---- stderr ----\n{errors}")
     files = ", ".join(place.half_files()) or "none"
-    counts = [
-        code,
-        str(len(lines) if lines != [""] else 0),
-        str(tracebacks),
-        runs or "no runs",
-        files,
-        str(len(left)),
-    ]
-    return [step, name, *counts, f"{took:.0f} s", lines[-1][:300].replace("|", "/")]
+    counts = (code, len(lines), tracebacks, runs or "no runs", files, left, f"{took:.0f} s")
+    return [step, name, *map(str, counts), (lines or [""])[-1][:300].replace("|", "/")]
+
+
+def command_of(step: str, launcher: str) -> list[str]:
+    """Return the command of an entry point: the step's module, or `mlflow run`."""
+    given = STEPS[step].split()
+    if launcher == "python":
+        return [sys.executable, "-m", f"steps.{step.replace('-', '_')}", *given]
+    mlflow = [str(Path(sys.executable).parent / "mlflow"), "run", str(PROJECT), "-e", step]
+    named = [part for each in given for part in ("-P", each.removeprefix("--"))]
+    return [*mlflow, "--env-manager=local", *named]
+
+
+def run_to_end(place: Place, end: End, command: list[str], logs: Path) -> tuple[str, int, float]:
+    """Run a command to an end; return its exit code, the processes left of it, and its seconds."""
+    prefix = AS_USER.format(end.user).split() if end.user else []
+    began = time.monotonic()
+    with (logs / "out").open("wb") as out, (logs / "err").open("wb") as err:
+        process = subprocess.Popen(
+            [*prefix, "bash", "-c", end.shell, "bash", *command],
+            cwd=place.folder,
+            env=place.environment(**end.environment),
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+        if end.number:
+            send(end, process, logs / "out")
+        try:
+            code = str(process.wait(LONGEST))
+        except subprocess.TimeoutExpired:
+            code = "HANGS"
+    took = time.monotonic() - began
+    time.sleep(0.3)  # children that end by themselves
+    left = of_session(process.pid)
+    for each in left:
+        each.kill()
+    process.kill()
+    return code, len(left), took
 
 
 def main() -> None:

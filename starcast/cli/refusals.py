@@ -7,7 +7,7 @@ import resource
 import shutil
 import tempfile
 from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from starcast.cli.errors import UserError, first_line
@@ -21,7 +21,7 @@ LIMITED = {  # what is refused, and the limit that may be why
     errno.EAGAIN: (resource.RLIMIT_NPROC, "-u", 1),
     errno.EFBIG: (resource.RLIMIT_FSIZE, "-f", 1024),
 }
-OTHERS = (errno.ENFILE, errno.EIO, errno.ESTALE, errno.ENAMETOOLONG, errno.ELOOP)
+OTHERS = (errno.ENFILE, errno.ENOTDIR, errno.EIO, errno.ESTALE, errno.ENAMETOOLONG, errno.ELOOP)
 KNOWN = (*NO_ROOM, *CLOSED, *LIMITED, *OTHERS)
 # Libraries wrap the system's errors in their own, whose text then holds the system's, or say it otherwise.
 TEXTS = {os.strerror(number): number for number in KNOWN} | {
@@ -89,24 +89,25 @@ def _number(error: BaseException) -> int | None:
 
 
 def _place(error: BaseException, number: int) -> str:
-    """Return the path that an error names, or the full folder among those that are written to."""
+    """Return the path that an error names, or where a full disk is mounted; empty if neither is known."""
     path = getattr(error, "filename2", None) or getattr(error, "filename", None)
-    if path is None and (found := re.search(r"'(/[^'\n]+)'", str(error))):
-        path = found[1]
-    if path is None and number == errno.ENOSPC:
-        path = next((folder for folder in _written_to() if _is_full(folder)), None)
+    named = re.findall(r"'(/[^'\n]+)'", str(error))
+    if path is None and named:
+        path = named[-1]  # of a copy, the second
+    if path is None and number in NO_ROOM:
+        path = next(_full_disks(), None)
     return f"{without_secrets(os.fsdecode(path))}: " if isinstance(path, str | bytes | Path) else ""
 
 
-def _written_to() -> Iterator[Path]:
-    yield Path(tempfile.gettempdir())
-    yield from (Path(name) for name in (os.environ.get("HOME"), os.environ.get("STARCAST_FOLDER")) if name)
-    store = os.environ.get("MLFLOW_TRACKING_URI", "").partition("sqlite:///")[2].partition("?")[0]
-    yield Path(store or "mlflow.db").absolute().parent
+def _full_disks() -> Iterator[str]:
+    """Yield where file systems are mounted that have no room left for this user."""
+    import psutil  # only here: most commands end well
 
-
-def _is_full(folder: Path) -> bool:
-    return folder.is_dir() and shutil.disk_usage(folder).free < NEARLY_FULL
+    for disk in psutil.disk_partitions(all=True):
+        with suppress(OSError):  # not ours to see
+            size = shutil.disk_usage(disk.mountpoint)
+            if size.total and size.free < NEARLY_FULL and os.access(disk.mountpoint, os.W_OK):
+                yield disk.mountpoint
 
 
 def _said(number: int) -> str:
@@ -119,12 +120,12 @@ def _said(number: int) -> str:
 
 
 def _advice(error: BaseException, number: int) -> str:
-    temporary = str(tempfile.gettempdir()) in _place(error, number)
-    elsewhere = "set TMPDIR to another folder" if temporary else "name another"
+    place = _place(error, number)
+    elsewhere = "set TMPDIR to another folder" if tempfile.gettempdir() in place else "name another"
     if number in LIMITED and "ulimit" in _said(number):
         return f"raise that limit (ulimit {LIMITED[number][1]})"
     if number in NO_ROOM:
-        return f"make room there, or {elsewhere}"
+        return f"make room there, or {elsewhere}" if place else "make room on the disks that are written to"
     if number in CLOSED:
         return f"let this user write there, or {elsewhere}"
     if number in (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE):

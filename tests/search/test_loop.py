@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starcast.cli.errors import UserError
+from starcast.cli.refusals import RefusedError
 from starcast.search.hyperopt_proposals import HyperoptProposals
-from starcast.search.loop import Event, Search
+from starcast.search.loop import Event, Failed, Search
 from starcast.search.pruning import AshaPruner, Pruner
 from starcast.search.trials import Objective, Proposal, SearchPlan, Trial
 
@@ -30,6 +31,19 @@ class Stops(Pruner):
 
 def steady(proposal: Proposal) -> Iterator[Event]:
     return trained(proposal, [proposal.number / 10] * 3)
+
+
+def test_what_the_machine_refuses_ends_the_search_and_is_no_trial() -> None:
+    def refuse(proposal: Proposal) -> Iterator[Event]:
+        if proposal.number == 2:
+            yield Failed(2, "/tmp: no space left on device; make room there", "", ends_search=True)
+        else:
+            yield from trained(proposal, [0.5])
+
+    search, source, _, notes = searching(plan=refuse)
+    with pytest.raises(RefusedError, match=r"^/tmp: no space left on device; make room there$"):
+        list(search.run(5))
+    assert numbers(notes.ended) == numbers(source.told) == [1]
 
 
 def searching(

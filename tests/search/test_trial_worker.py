@@ -1,5 +1,6 @@
 """The training of one trial, with a family that fits nothing, over a real pipe."""
 
+import errno
 import math
 import threading
 from collections.abc import Iterator
@@ -186,6 +187,25 @@ def test_what_a_family_raises_is_a_failure_with_one_line_and_its_traceback(
     assert (ended.number, ended.reason) == (3, reason)
     assert ended.traceback.startswith("Traceback")
     assert "in fit" in ended.traceback
+
+
+@pytest.mark.parametrize(
+    ("error", "ends"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/tmp/x"), True),
+        (RuntimeError("can't start new thread"), True),
+        (MemoryError(), False),
+        (OSError(errno.ENOENT, "No such file or directory", "/tmp/x"), False),
+    ],
+    ids=["no room", "no thread", "no memory", "no file"],
+)
+def test_what_every_trial_would_be_refused_ends_the_search(
+    family: FakeFamily, pipe: tuple, error: Exception, ends: bool
+) -> None:
+    family.error, family.raises_at = error, 2
+    ended, *_ = train(TRAINING, pipe, True, True)
+    assert isinstance(ended, Failed)
+    assert ended.ends_search == ends
 
 
 def test_an_interrupt_is_no_failure_of_the_trial(family: FakeFamily, pipe: tuple) -> None:

@@ -1,5 +1,6 @@
 """Runs of steps and trials: closed with the status that says how they ended, with or without a server."""
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from starcast.cli.errors import UserError
 from starcast.cli.parameters import LAUNCHER
 from starcast.reviews.parameters import DataParameters
 from starcast.tracking import git, runs
+from starcast.cli.refusals import RefusedError
+from starcast.tracking import runs
 from starcast.tracking.patience import RETRIES, ServerGoneError
 from tests.cli.test_masking import TOKENS, drawn
 from tests.conftest import statuses
@@ -60,6 +63,17 @@ def test_runs_end_as_their_block_ends(
         raise error
     assert set(statuses(store)) == {status}
     assert mlflow.active_run() is None
+
+
+def test_what_the_machine_refuses_is_told_on_the_run(store: mlflow.MlflowClient) -> None:
+    with (
+        pytest.raises(RefusedError, match=r"^/a/b: no space left on device; make room there"),
+        step() as run_id,
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device", "/a/b")
+    run = store.get_run(run_id)
+    assert run.info.status == "FAILED"
+    assert "/a/b: no space left on device" in run.data.tags["mlflow.note.content"]
 
 
 def test_a_finished_run_that_is_reopened_by_mistake_has_not_failed(store: mlflow.MlflowClient) -> None:
