@@ -13,10 +13,9 @@ from mlflow.exceptions import MlflowException
 
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import LAUNCHER
+from starcast.cli.refusals import RefusedError
 from starcast.reviews.parameters import DataParameters
 from starcast.tracking import git, runs
-from starcast.cli.refusals import RefusedError
-from starcast.tracking import runs
 from starcast.tracking.patience import RETRIES, ServerGoneError
 from tests.cli.test_masking import TOKENS, drawn
 from tests.conftest import statuses
