@@ -1,5 +1,6 @@
 """Ends that come from outside: Ctrl-C, a request to end, a lost terminal, a reader that went away."""
 
+import atexit
 import errno
 import io
 import os
@@ -79,7 +80,14 @@ def catch_interrupts() -> None:
     for number in SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupts.first)
+    atexit.register(_ignore_interrupts)
     _open_standard_streams()
+
+
+def _ignore_interrupts() -> None:
+    # What comes once the step has ended would be met by the system's own handlers, and hide the exit code.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _open_standard_streams() -> None:

@@ -14,7 +14,7 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 STEP = '''
 """A step that prints, writes and waits, as it is told."""
-import os, sys, threading, time
+import atexit, os, sys, threading, time
 from pathlib import Path
 from starcast.cli.command import command
 from starcast.cli.errors import UserError
@@ -40,6 +40,8 @@ def run(made):
         if made.does == "wait":
             say("begun")
             time.sleep(30)
+        elif made.does == "late":
+            pass
         elif made.does == "thread":
             thread = threading.Thread(target=lambda: [say("line") or time.sleep(0.01) for _ in range(300)])
             thread.start()
@@ -77,6 +79,8 @@ def run(made):
         Path("closed").write_text(closed, encoding="utf-8")
 
 
+if "--does=late" in sys.argv:
+    atexit.register(lambda: [say("ended"), time.sleep(0.5)])  # runs after what the command registers
 command("made", Made, run, "About.")
 '''
 IN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -126,6 +130,16 @@ def test_nohup_is_heeded(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_signal_after_the_end_changes_no_exit_code(tmp_path: Path, number: int) -> None:
+    process = started(tmp_path, 'exec "$@"', "--does=late")
+    assert process.stdout
+    assert process.stdout.readline() == "ended\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
 
 
 def test_a_lost_terminal_ends_a_step_in_order(tmp_path: Path) -> None:
