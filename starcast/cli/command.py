@@ -53,9 +53,11 @@ def command(
             on_mistake(step, str(error))
     except KeyboardInterrupt as interrupt:
         unheard = isinstance(interrupt, OutputClosedError)
-        why = "nobody reads its output any more: " if unheard else ""
+        said = "interrupted, runs closed as KILLED"
+        if unheard:  # perhaps after its run has ended
+            said = "nobody reads its output any more: interrupted, open runs closed as KILLED"
         if parameters:
-            _say(step, f"{why}interrupted, runs closed as KILLED")
+            _say(step, said)
         code = UNHEARD if unheard else INTERRUPTED
     sys.exit(code)
 

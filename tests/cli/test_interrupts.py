@@ -164,7 +164,7 @@ def test_a_lost_terminal_ends_a_step_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize("does", ["print", "thread"])
 def test_a_step_ends_when_nobody_reads_its_output(tmp_path: Path, does: str) -> None:
     code, out, err, closed = ended(tmp_path, 'set -o pipefail; "$@" | head -n 1', f"--does={does}")
-    why = "nobody reads its output any more: interrupted, runs closed as KILLED"
+    why = "nobody reads its output any more: interrupted, open runs closed as KILLED"
     assert (code, err, closed) == (141, f"starcast made: {why}\n", "killed")
     assert len(out.splitlines()) == 1
 

@@ -30,9 +30,9 @@ def test_a_step_whose_output_nobody_reads_ends_in_order(
     store: mlflow.MlflowClient, reviews_file: Path
 ) -> None:
     code, _, errors = ended(reviews_file.parent, 'set -o pipefail; "$@" | true', "--data=reviews.csv")
-    why = "nobody reads its output any more: interrupted, runs closed as KILLED"
+    why = "nobody reads its output any more: interrupted, open runs closed as KILLED"
     assert (code, errors) == (141, [f"starcast preprocess: {why}"])
-    assert statuses(store) == ["KILLED"]
+    assert statuses(store) in (["KILLED"], ["FINISHED"])  # it prints most when it is done
 
 
 def test_a_step_in_locale_c_for_a_user_without_home_whose_files_are_closed_to_others(
