@@ -49,8 +49,7 @@ def _give_signs(run_id: str, ended: threading.Event, worker: int) -> None:
     """Write signs until the end; raise a TakenOverError in the thread `worker` once the run is another's."""
     while not ended.wait(SIGN_EVERY):
         with suppress(Exception):  # no sign of life is worth a step that fails; the next one may be written
-            uri = mlflow.get_tracking_uri()
-            if is_server(uri) and not answers(uri):
+            if not is_reachable():
                 continue  # MLflow would retry for minutes
             try:
                 _give_sign(run_id)
@@ -65,6 +64,12 @@ def _give_sign(run_id: str) -> None:
     if check_own(run_id).info.status != "RUNNING":  # `mlflow run` closes its run when its process has ended
         client.update_run(run_id, status="RUNNING")
     client.set_tag(run_id, SIGN, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+
+
+def is_reachable() -> bool:
+    """Return whether the tracking server answers, if the store is one."""
+    uri = mlflow.get_tracking_uri()
+    return not is_server(uri) or answers(uri)
 
 
 def check_own(run_id: str) -> Run:

@@ -162,9 +162,11 @@ def _closed_with_its_status(mistake: str = "FAILED") -> Iterator[None]:
 
 
 def _taken_over(run_id: str) -> liveness.TakenOverError | None:
-    with quick_failures(), suppress(MlflowException):
+    """Return that another process has taken a run over, if so, and if the server can be reached."""
+    with quick_failures(), suppress(MlflowException, OSError):
         try:
-            liveness.check_own(run_id)
+            if liveness.is_reachable():
+                liveness.check_own(run_id)
         except liveness.TakenOverError as error:
             return error
     return None
