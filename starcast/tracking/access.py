@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starcast.cli.errors import UserError, first_line
 from starcast.cli.refusals import RefusedError, refusal, refusals_told
 from starcast.tracking import moved
-from starcast.tracking.database import Store, check_local, is_failure, told
+from starcast.tracking.database import Store, check_local, is_failure, made_by_one, told
 from starcast.tracking.store import ask_server, is_server, shown_store
 
 PATIENCE_SECONDS = 15.0
@@ -42,9 +42,12 @@ def check_store() -> None:
             os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
             mlflow.set_tracking_uri(shown)
         _check_server(shown)
-    check_local(Store(uri))
-    if (file := Store(uri).file) and Path(file).exists():
-        moved.follow(file)
+    with made_by_one(Store(uri)):
+        check_local(Store(uri))
+        if file := Store(uri).file:
+            if Path(file).exists():
+                moved.follow(file)
+            mlflow.MlflowClient()  # makes it, if it is new
     if (registry := mlflow.get_registry_uri()) != uri:
         check_local(Store(registry, "MLFLOW_REGISTRY_URI"))
 

@@ -3,9 +3,13 @@
 MLflow itself migrates an older database without a word, and tries one that cannot be opened for minutes.
 """
 
+import fcntl
 import os
 import re
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import distribution, version
 from pathlib import Path
@@ -72,6 +76,7 @@ ADVICE = {
     "No module named": "install its driver into this environment, or {mend}",
 }
 LOCK_SECONDS, SIGN_SECONDS = 20, 5  # how long a lock is waited for, with a line each
+MAKING_SECONDS = 120.0  # more than MLflow takes to make a database, on a busy machine too
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,31 @@ class Store:
     def mend(self) -> str:
         """Return what to do if it is not the one that was meant."""
         return f"mend {self.variable}"
+
+
+@contextmanager
+def made_by_one(store: Store) -> Iterator[None]:
+    """Let one process at a time be in this block with SQLite's file: two that make it at once spoil it.
+
+    Its folder is locked meanwhile. Where that is impossible, or takes too long, nothing is waited for.
+    """
+    if not store.file or store.file.startswith("file:"):
+        yield
+        return
+    folder, claim, until = Path(store.file).absolute().parent, None, time.monotonic() + MAKING_SECONDS
+    with suppress(OSError):  # what is wrong with the folder is told when the store is checked
+        folder.mkdir(parents=True, exist_ok=True)
+        claim = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        while claim is not None and time.monotonic() < until:
+            with suppress(BlockingIOError):
+                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.05)
+        yield
+    finally:
+        if claim is not None:
+            os.close(claim)
 
 
 def check_local(store: Store) -> None:

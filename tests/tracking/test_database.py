@@ -217,3 +217,31 @@ def test_the_registry_is_checked_too(
     ):
         pytest.fail("a run was begun")
     assert statuses(store) == []
+
+
+def test_a_file_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
+    store, order = database.Store(f"sqlite:///{tmp_path}/new folder/mlflow.db"), list[str]()
+
+    def make() -> None:
+        with database.made_by_one(store):
+            order.append("second")
+
+    second = threading.Thread(target=make)
+    with database.made_by_one(store):
+        second.start()
+        second.join(0.3)
+        order.append("first")
+    second.join()
+    assert order == ["first", "second"]
+
+
+def test_a_folder_that_is_held_for_ever_stops_nobody_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "MAKING_SECONDS", 0.2)
+    store, entered = database.Store(f"sqlite:///{tmp_path}/mlflow.db"), list[int]()
+    with database.made_by_one(store), database.made_by_one(store):
+        entered.append(1)
+    with database.made_by_one(database.Store("sqlite:////proc/no folder/mlflow.db")):
+        entered.append(2)
+    assert entered == [1, 2]
