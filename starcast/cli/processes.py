@@ -30,6 +30,12 @@ def this_process() -> str:
     return f"{named}:{_state_and_start('self')[1]}@{place}"
 
 
+def shown(process: str) -> str:
+    """Return how a process that `this_process` named is called in a message."""
+    named = NAMED.fullmatch(process)
+    return f"process {named['number']} on {named['host']}" if named else f"process {process or 'unknown'}"
+
+
 def is_alive(process: str) -> bool | None:
     """Return whether a process that `this_process` named still runs; None if this process cannot tell.
 

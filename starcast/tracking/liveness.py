@@ -15,7 +15,7 @@ import mlflow
 from mlflow.entities import Run
 
 from starcast.cli.errors import UserError
-from starcast.cli.processes import PROCESS, this_process
+from starcast.cli.processes import PROCESS, shown, this_process
 from starcast.tracking.store import answers, is_server
 
 SIGN = "sign_of_life"  # tag
@@ -82,7 +82,7 @@ def check_own(run_id: str) -> Run:
     owner = run.data.tags.get(PROCESS, this_process())
     if owner != this_process():
         left = "it goes on there, and nothing more was written to it here"
-        raise TakenOverError(f"run {run_id} was taken over by process {owner}: {left}")
+        raise TakenOverError(f"run {run_id} was taken over by {shown(owner)}: {left}")
     return run
 
 

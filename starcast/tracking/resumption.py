@@ -11,7 +11,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import P, resumed
-from starcast.cli.processes import PROCESS, is_alive
+from starcast.cli.processes import PROCESS, is_alive, shown
 from starcast.models.family import Space
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
 from starcast.tracking import liveness, runs
@@ -135,18 +135,18 @@ def check_silent(step: str, run: Run) -> None:
     Raises:
         UserError: its process lives.
     """
-    run_id, process = run.info.run_id, run.data.tags.get(PROCESS, "unknown")
+    run_id, process = run.info.run_id, run.data.tags.get(PROCESS, "")
     lives, where = is_alive(process), "here"
     if lives is None:
         where, dead = (
             "elsewhere",
             f"without a sign of life for {liveness.SILENCE / 60:g} min it is taken over",
         )
-        print(f"{step}: {run_id} is RUNNING elsewhere, as process {process}: {dead}", flush=True)
+        print(f"{step}: {run_id} is RUNNING elsewhere, as {shown(process)}: {dead}", flush=True)
         lives = liveness.shows_life(run)
     if lives and mlflow.get_run(run_id).info.status == "RUNNING":
         taken = command_line(step, resume=run_id, force="true")
-        what = f"it is still running {where}, as process {process}"
+        what = f"it is still running {where}, as {shown(process)}"
         raise UserError(f"resume={run_id}: {what}; wait for it, or take it over from that process: {taken}")
 
 

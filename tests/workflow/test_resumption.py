@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from mlflow.entities import Run
 
 from starcast.cli.errors import UserError
-from starcast.cli.processes import PROCESS, this_process
+from starcast.cli.processes import PROCESS, shown, this_process
 from starcast.reports import files
 from starcast.search.loop import Done, Epoch, Failed, Result
 from starcast.search.trials import Outcome, Proposal, Trial
@@ -333,7 +333,7 @@ def test_the_latest_is_of_this_experiment(store: mlflow.MlflowClient, tmp_path: 
 
 def test_a_search_that_still_runs_here_is_refused(store: mlflow.MlflowClient) -> None:
     run_id = ended_search("RUNNING", **{PROCESS: this_process()})
-    assert f"still running here, as process {this_process()}" in refusal(run_id)
+    assert f"still running here, as process {os.getpid()} on {socket.gethostname()}" in refusal(run_id)
     assert "still running here" in refusal("latest")
     assert found(run_id, force=True) == run_id
     assert store.get_run(run_id).info.status == "RUNNING"
@@ -372,7 +372,7 @@ def test_a_search_that_runs_elsewhere_is_taken_over_only_without_a_sign_of_life(
 ) -> None:
     run_id = ended_search("RUNNING", **{PROCESS: process})
     assert found(run_id) == run_id
-    assert f"tune: {run_id} is RUNNING elsewhere, as process {process}: " in capsys.readouterr().out
+    assert f"tune: {run_id} is RUNNING elsewhere, as {shown(process)}: " in capsys.readouterr().out
 
 
 def test_a_search_that_shows_life_elsewhere_is_refused_unless_forced(
@@ -396,7 +396,7 @@ def test_a_search_that_shows_life_elsewhere_is_refused_unless_forced(
         ended.set()
         process.join()
     for each in said:
-        assert f"resume={run_id}: it is still running elsewhere, as process elsewhere:7:" in each
+        assert f"resume={run_id}: it is still running elsewhere, as process 7 on elsewhere; " in each
         assert each.endswith(f"-m steps.tune --resume={run_id} --force=true")
     assert store.get_run(run_id).info.status == "RUNNING"
 

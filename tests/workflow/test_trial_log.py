@@ -361,6 +361,6 @@ def test_nothing_of_a_trial_is_written_once_another_process_has_the_search(
         log.end(trial(gru(1), "pruned"), Done(1, {}, result=None))
     else:
         log.interrupt()
-    with pytest.raises(TakenOverError, match="taken over by process elsewhere"):
+    with pytest.raises(TakenOverError, match="taken over by process 7 on elsewhere"):
         log.flush()
     assert [run.to_dictionary() for run in children(store, parent)] == before
