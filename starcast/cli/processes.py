@@ -42,7 +42,7 @@ def is_alive(process: str) -> bool | None:
     It cannot tell of another machine, and of another container or PID namespace.
     """
     named = NAMED.fullmatch(process)
-    if named is None or named["host"] != socket.gethostname():
+    if named is None or named["host"] != socket.gethostname() or not _numbers_are_ours():
         return None
     if named["place"] is None:
         return _is_alive_by_clock(int(named["number"]), named["start"])
@@ -56,14 +56,20 @@ def is_alive(process: str) -> bool | None:
 
 
 def _place() -> str | None:
-    """Return boot and PID namespace; None where there is no `/proc`, or it is that of another namespace."""
+    """Return boot and PID namespace; None where there is no `/proc`."""
     try:
-        if os.readlink("/proc/self") != str(os.getpid()):
-            return None
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
         return None
+
+
+def _numbers_are_ours() -> bool:
+    """Return whether process numbers are looked up in this PID namespace: `/proc` may be that of another."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return True  # the system has no /proc, and psutil asks it otherwise
 
 
 def _state_and_start(number: str) -> tuple[str, str]:

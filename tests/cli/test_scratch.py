@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,6 +86,26 @@ def test_a_folder_held_in_another_pid_namespace_stays(temporary: Path, namespace
             assert (held / "data").read_text() == "x"
 
 
+def test_a_namespace_that_sees_the_processes_of_another_knows_itself_and_tells_nothing(
+    temporary: Path, namespace: tuple[str, ...]
+) -> None:
+    within = tuple(each for each in namespace if each != "--mount-proc")
+    with holder(temporary, within) as (_, held, name):
+        number, place = name.split(":", 2)[1], name.partition("@")[2]
+        assert number == "1"
+        assert place.partition("/")[0] == PLACE.partition("/")[0]
+        assert place != PLACE
+        ask = f"from starcast.cli.processes import is_alive\nprint(is_alive('{HOST}:{NUMBER}:{BEGAN}'))"
+        asked = subprocess.run(
+            [*within, sys.executable, "-c", ask],
+            env={"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert asked.stdout.strip() == "None"
+        assert held.exists()
+
+
 def test_only_folders_of_this_user_that_have_a_lock_are_looked_at(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,7 +116,11 @@ def test_only_folders_of_this_user_that_have_a_lock_are_looked_at(
     os.mkfifo(temporary / "starcast-pipe")
     (temporary / "starcast-file").write_text("x")
     (temporary / "starcast-made-by-hand").mkdir()
-    strange = {"pipe": os.mkfifo, "folder": os.mkdir, "loop": lambda path: path.symlink_to(path)}
+    strange: dict[str, Callable[[Path], object]] = {
+        "pipe": os.mkfifo,
+        "folder": os.mkdir,
+        "loop": lambda path: path.symlink_to(path),
+    }
     for name, make in strange.items():
         folder = temporary / f"starcast-with-{name}"
         folder.mkdir()
