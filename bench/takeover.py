@@ -1,6 +1,6 @@
 """Who keeps a search when two processes want it? A search in a PID namespace of its own, as in a container.
 
-    NLTK_DATA=... python -m bench.takeover [--trials=120]
+    NLTK_DATA=... python -m bench.takeover [--trials=90]
 
 A second process, outside, wants the search while it runs; then again, with `force=true`; then another search
 is killed with its namespace, and wanted. Prints a row per attempt: what the second process said and how both
@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--trials", type=int, default=120)
+    parser.add_argument("--trials", type=int, default=90)
     asked = parser.parse_args()
     if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode:
         sys.exit("this machine does not let a user make PID namespaces")
