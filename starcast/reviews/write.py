@@ -181,6 +181,21 @@ def _holds(suffix: str, kind: pl.DataType) -> bool:
     return plain or (suffix == ".jsonl" and kind not in (pl.Binary, pl.Object))
 
 
+def state_of(output: Path) -> tuple[int, int] | None:
+    """Return what changes when a file or folder is written anew; None if there is nothing."""
+    with suppress(OSError):
+        found = output.stat()
+        return found.st_ino, found.st_mtime_ns
+    return None
+
+
+def check_unwritten(output: Path, before: tuple[int, int] | None) -> None:
+    """Raise a UserError if another process has written an output since its `state_of` was `before`."""
+    if state_of(output) != before:
+        remedy = "choose another name, or repeat the command to replace it"
+        raise UserError(f"output {output}: another process has just written it; {remedy}")
+
+
 def check_replaceable(output: Path) -> None:
     """Raise a UserError if there is anything at `output` other than a finished folder of parts."""
     names = [path.name for path in output.iterdir()] if output.is_dir() else []

@@ -12,7 +12,7 @@ from starcast.reviews.json_lines import WRITTEN
 from starcast.reviews.remote import name_of
 from starcast.reviews.sources import file_digest
 from starcast.reviews.stream import read_chunks
-from starcast.reviews.write import check_output, check_replaceable, part_name
+from starcast.reviews.write import check_output, check_replaceable, check_unwritten, part_name, state_of
 from starcast.spark.score import score_on_spark
 from starcast.spark.session import check_spark
 from starcast.tracking import commands, lineage, registry, resumption, runs, scoring
@@ -26,6 +26,7 @@ def predict(parameters: PredictParameters) -> Path:
     if on_spark:
         check_spark(parameters.spark_master)
     output = Path(parameters.output).expanduser().resolve()
+    before = state_of(output)
     with runs.step_run("predict", parameters.as_text(), f"predict {name_of(parameters.input)}") as run_id:
         resumption.close_abandoned(keep=run_id)  # runs of killed processes
         version = registry.find(parameters.model)
@@ -51,6 +52,7 @@ def predict(parameters: PredictParameters) -> Path:
             _say(f"the file has such columns itself, so these are added under others: {', '.join(renamed)}")
         with scoring.opened(version, parameters.trust_model_code) as loaded:
             _say(*loaded.notes)
+            check_unwritten(output, before)
             if on_spark:
                 done = score_on_spark(parameters.spark_master, file, reading, columns, layout, loaded, output)
             else:

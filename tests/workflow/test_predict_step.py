@@ -7,6 +7,8 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
@@ -31,6 +33,7 @@ from starcast.reviews.clean import Cleaner
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import Reading
 from starcast.tracking import packaging, registry, scoring
+from starcast.tracking.registry import Version
 from starcast.tracking.scoring import score
 from starcast.workflow.predict import predict
 from starcast.workflow.predict_parameters import PredictParameters
@@ -288,6 +291,27 @@ def test_two_do_not_write_one_output(tmp_path: Path) -> None:
         writer.write(pl.DataFrame({"a": [1]}))
     assert output.read_text() == "a\n1\n"
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_an_output_that_another_process_has_just_written_stays(
+    model: mlflow.MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, opened = tmp_path / "out.csv", scoring.opened
+
+    @contextmanager
+    def overtaken(version: Version, trust: bool) -> Iterator[scoring.LoadedModel]:
+        with opened(version, trust) as loaded:
+            (tmp_path / "theirs").write_text("theirs")
+            (tmp_path / "theirs").replace(output)
+            yield loaded
+
+    make_reviews(30).write_csv(tmp_path / "in.csv")
+    monkeypatch.setattr(scoring, "opened", overtaken)
+    for before in ("nothing", "of yesterday"):
+        if before != "nothing":
+            output.write_text(before)
+        assert "another process has just written it" in refusal(tmp_path / "in.csv", output)
+        assert output.read_text() == "theirs"
 
 
 def test_killed_at_a_random_moment_it_leaves_an_output_whole_or_none(
