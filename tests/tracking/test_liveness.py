@@ -90,17 +90,20 @@ def test_a_step_stops_once_its_run_is_taken_over_and_leaves_the_run_alone(
 ) -> None:
     def lose(run_id: str) -> None:
         until(lambda: SIGN in store.get_run(run_id).data.tags)
-        taken(run_id, status)
+        others.append(threading.Thread(target=taken, args=(run_id, status)))
+        others[0].start()  # the step may be stopped before the other process is done
         until(lambda: False)
 
+    others = list[threading.Thread]()
     with pytest.raises(TakenOverError, match="was taken over by process 7 on elsewhere: "), shape() as run_id:
         lose(run_id)
+    others[0].join()
     run = store.get_run(run_id)
     assert (run.info.status, run.data.tags[PROCESS]) == (status, OTHER)
     assert "mlflow.note.content" not in run.data.tags
     assert mlflow.active_run() is None
-    others = {each.info.status for each in store.search_runs([run.info.experiment_id])} - {status}
-    assert others <= {"FAILED", "FINISHED"}, "the run of the command itself has failed"
+    ends = {each.info.status for each in store.search_runs([run.info.experiment_id])} - {status}
+    assert ends <= {"FAILED", "FINISHED"}, "the run of the command itself has failed"
 
 
 @pytest.mark.parametrize("error", [None, ValueError(), KeyboardInterrupt(), UserError("no")], ids=str)
