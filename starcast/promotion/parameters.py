@@ -64,7 +64,7 @@ class PromoteParameters(Parameters):
     allow_sample: bool = False
     """let a model of the bundled sample replace a champion of other data"""
     trust_model_code: bool = False
-    """run the code that a model of another project brings along"""
+    """run the code that a model brings along although nothing vouches for it, as with another project's"""
     rollback: bool = False
     """restore an earlier champion, whatever `mode` says; needs a reason"""
     reason: str = Field("", max_length=REASON_LENGTH)

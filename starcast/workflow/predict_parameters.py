@@ -26,7 +26,7 @@ class PredictParameters(Executor, ReadingParameters):
     title_column: str = ""
     """column of the title; empty: the one that the model was trained on, if any; none: score without"""
     trust_model_code: bool = False
-    """run the code that a model of another project brings along"""
+    """run the code that a model brings along although nothing vouches for it, as with another project's"""
 
     @field_validator("output")
     @classmethod
