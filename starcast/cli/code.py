@@ -90,4 +90,5 @@ def _data_of(file: Path) -> list[Path]:
     """Return the data files beside a module whose names stand in it."""
     source = file.read_text(encoding="utf-8")
     beside = (name for name in os.listdir(file.parent) if not name.endswith(".py"))
-    return [file.with_name(name) for name in beside if f'"{name}"' in source]
+    named = (file.with_name(name) for name in beside if f'"{name}"' in source)
+    return [path for path in named if path.is_file()]  # not __pycache__, of which a module may speak
