@@ -3,6 +3,7 @@
 import time
 from functools import partial
 from pathlib import Path
+from shutil import make_archive
 
 from starcast.cli.errors import UserError
 from starcast.cli.processes import scratch_folder
@@ -12,7 +13,7 @@ from starcast.reviews.parameters import Reading
 from starcast.reviews.write import open_folder
 from starcast.spark.jobs import run_jobs
 from starcast.spark.reviews import SETTINGS, read_reviews
-from starcast.spark.score_part import WRITTEN, write_part
+from starcast.spark.score_part import STORED, WRITTEN, stored_answers, write_part
 from starcast.spark.session import spark_session
 from starcast.tracking.scoring import LoadedModel, answer_column
 
@@ -41,12 +42,19 @@ def score_on_spark(
 
         table = read_reviews(session, file, columns, reading)
         read = {"text": layout.text, "title": layout.title}
-        found = {asked: table[table.columns[columns.index(name)]] for asked, name in read.items() if name}
-        texts = struct(*(column.cast("string").alias(asked) for asked, column in found.items()))
-        answer = answer_column(session, loaded, scratch)(texts)
-        answered = table.withColumn("answer", answer).select(*table.columns, "answer.*")
-        write = partial(write_part, parts, output.suffix.lower(), columns, loaded.version.named, loaded.scale)
-        written = run_jobs(session.sparkContext, answered.mapInArrow(write, WRITTEN).collect)
+        places = {asked: columns.index(name) for asked, name in read.items() if name}
+        answer, named = None, loaded.version.named
+        if loaded.stored:
+            archive = make_archive(str(scratch / STORED.removesuffix(".zip")), "zip", loaded.stored)
+            session.sparkContext.addFile(archive)
+            answer = partial(stored_answers, f"model {loaded.version.uri}", places)
+        else:
+            found = {asked: table[table.columns[place]] for asked, place in places.items()}
+            texts = struct(*(column.cast("string").alias(asked) for asked, column in found.items()))
+            answers = answer_column(session, loaded, scratch)(texts)
+            table = table.withColumn("answer", answers).select(*table.columns, "answer.*")
+        write = partial(write_part, parts, output.suffix.lower(), columns, named, loaded.scale, answer)
+        written = run_jobs(session.sparkContext, table.mapInArrow(write, WRITTEN).collect)
         for row in written:
             part = parts / row["part"]
             if not part.is_file() or part.stat().st_size != row["bytes"]:

@@ -3,10 +3,13 @@
 Their Python processes import this module, so it imports little.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 
 from starcast.evaluation.scale import Scale
@@ -14,8 +17,30 @@ from starcast.models.scored_table import add_answers, expected_stars
 from starcast.reviews.parquet import to_table
 from starcast.reviews.write import open_file, part_name
 from starcast.spark.reviews import partition_number
+from starcast.tracking.stored_code import answering
 
+Answer = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+STORED = "stored_model.zip"  # among the files of a Spark session
 WRITTEN = "part string, bytes long, rows long, stars double"
+
+
+def stored_answers(
+    named: str, read: Mapping[str, int], batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Put the answers of a model's stored code, started in the executor, behind the columns of reviews.
+
+    Args:
+        read: the places of the columns `text` and, if the model reads it, `title`.
+    """
+    from pyspark import SparkFiles
+
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.unpack_archive(SparkFiles.get(STORED), folder)
+        with answering(Path(folder), named) as predict:
+            for reviews in map(to_table, batches):
+                texts = [reviews.to_series(at).cast(pl.String).alias(name) for name, at in read.items()]
+                answered = reviews.hstack(predict(pl.DataFrame(texts)))
+                yield from answered.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
 
 
 def write_part(
@@ -24,16 +49,22 @@ def write_part(
     columns: list[str],
     model: Mapping[str, str],
     scale: Scale,
+    answer: Answer | None,
     batches: Iterable[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
-    """Write a partition to a file in an executor; yield its name, bytes, rows and the sum of its stars."""
+    """Write a partition to a file in an executor; yield its name, bytes, rows and the sum of its stars.
+
+    Args:
+        answer: puts answers behind the columns of reviews, if they are not there.
+    """
     filled = (batch for batch in batches if batch.num_rows)
     first = next(filled, None)
     if first is None:
         return
+    found = chain([first], filled)
     rows, stars, part = 0, 0.0, folder / part_name(partition_number(), suffix)
     with open_file(part) as writer:
-        for table in map(to_table, chain([first], filled)):
+        for table in map(to_table, answer(found) if answer else found):
             reviews, answers = table[:, : len(columns)], table[:, len(columns) :]
             reviews.columns = columns
             scored = add_answers(reviews, answers, model, scale)

@@ -52,6 +52,7 @@ class LoadedModel:
         megabytes: size on disk.
         predictor: the model, if starcast logged it and it answers in this process.
         notes: what is to be said about the code that answers.
+        stored: the folder of a model that answers with the code stored in it.
     """
 
     predict: Callable[[pl.DataFrame], pl.DataFrame]
@@ -60,6 +61,7 @@ class LoadedModel:
     trained: Trained = Trained()
     predictor: Predictor | None = None
     notes: tuple[str, ...] = ()
+    stored: Path | None = None
 
     @property
     def scale(self) -> Scale:
@@ -122,7 +124,7 @@ def opened(
         trained = _trained(version, (folder / DESCRIPTION).read_bytes())
         if differing:
             predict = running.enter_context(answering(files.folder, files.named))
-            yield LoadedModel(predict, version, size, trained, notes=notes)
+            yield LoadedModel(predict, version, size, trained, notes=notes, stored=files.folder)
             return
         predictor = _load(files, described)
         yield LoadedModel(predictor.predict, version, size, trained, predictor, notes)
@@ -192,13 +194,7 @@ def answer_column(session: Any, loaded: LoadedModel, folder: Path) -> Callable[[
 
     `session` is a SparkSession; only the subpackage `spark` imports pyspark.
     A model of ours is saved to `folder` again, with this project's code: its stored code is not executed.
-
-    Raises:
-        UserError: the model answers with its stored code.
     """
-    if loaded.trained != Trained() and not loaded.predictor:
-        said = f"{loaded.notes[0]}, which executors do not start"
-        raise UserError(f"executor=spark: {said}; use executor=local")
     uri = loaded.version.uri
     before, tempfile.tempdir = tempfile.tempdir, str(folder)  # MLflow leaves there what it ships
     try:

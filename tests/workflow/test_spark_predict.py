@@ -19,6 +19,7 @@ from starcast.reviews import stream
 from starcast.spark.jobs import run_jobs
 from starcast.spark.reviews import SETTINGS, read_reviews
 from starcast.spark.session import spark_session
+from starcast.tracking import scoring
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.predict import predict
 from starcast.workflow.predict_parameters import PredictParameters
@@ -229,6 +230,7 @@ def test_answers_are_those_without_spark_here_and_on_a_cluster(
     reviews_file: Path,
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     train(TrainParameters(data=str(reviews_file), title_column="title"))
     folder = tmp_path_factory.mktemp("files")
@@ -253,6 +255,9 @@ def test_answers_are_those_without_spark_here_and_on_a_cluster(
     assert by_format == by_spark
     assert set(statuses(store)) == {"FINISHED"}
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    monkeypatch.setattr(scoring, "answering_code", lambda: {"starcast/other.py": "changed since"})
+    run("in.csv", "stored.csv", executor="spark", spark_master=cluster.master)
+    same(scored(tmp_path / "stored.csv"), read_table(tmp_path / "local.csv"))
     (tmp_path / "spark.csv" / "notes.txt").touch()
     with pytest.raises(UserError, match="is a folder of other files"):
         run("in.csv", "spark.csv", executor="spark", spark_master="local[2]")
