@@ -50,6 +50,15 @@ def test_closure_of_another_folder_follows_late_imports_and_circles(saved: Path)
     assert [file.name for file in files] == ["__init__.py", "first.py", "second.py"]
 
 
+def test_a_data_file_belongs_to_the_module_that_names_it_and_a_folder_to_none(saved: Path) -> None:
+    package = saved / "starcast"
+    (package / "__pycache__").mkdir()
+    (package / "words.txt").write_text("good\n")
+    (package / "first.py").write_text('NAMED = ("words.txt", "__pycache__")\n')
+    files = import_closure("starcast.first", root=saved)
+    assert [file.name for file in files] == ["__init__.py", "first.py", "words.txt"]
+
+
 def test_digest_depends_on_names_and_contents_not_on_the_place(
     saved: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
