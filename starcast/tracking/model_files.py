@@ -62,7 +62,7 @@ class ModelFiles:
             UserError: it is gone, and so is the model, or damaged.
         """
         where = getattr(getattr(self._stored, "repo", self._stored), "artifact_uri", self.uri)
-        gone = f"{self.named}: its files are not at {where} any more ({{reason}}); {RESTORE}"
+        gone = f"{self.named}: its files are not at {where} any more; {RESTORE}"
         with explained(gone):
             self._stored.download_artifacts("MLmodel", dst_path=str(self.folder))
         with explained(f"{self.named}: its file MLmodel is damaged ({{reason}}); {RESTORE}", Exception):
