@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 
-import mlflow
-
 from starcast.cli.errors import UserError
 from starcast.reviews.sources import SAMPLE, file_digest
-from starcast.tracking.access import missing_allowed
 from starcast.tracking.commands import command_line
-from starcast.tracking.lineage import inputs_of
+from starcast.tracking.lineage import digests_of
 from starcast.tracking.registry import Version
 
 
@@ -28,10 +25,8 @@ class DataOf:
 
 def data_of(version: Version) -> DataOf:
     """Return a version's data as its tags say or, for what they do not say, the inputs of its run."""
-    tags, tested = version.tags, version.tags.get("test_digest", "")
-    with missing_allowed():
-        named = {each.context: each.digest for each in inputs_of(mlflow.get_run(version.run_id))}
-        tested = tested or named.get("test", "")
+    tags = version.tags
+    tested = tags.get("test_digest") or digests_of(version.run_id).get("test", "")
     return DataOf(tags.get("data", ""), tags.get("data_digest", ""), tested)
 
 

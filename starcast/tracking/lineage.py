@@ -14,6 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from starcast.reviews.split import SPLITS
 from starcast.search.workers import gpus
+from starcast.tracking.access import missing_allowed
 from starcast.tracking.code_record import log_code
 from starcast.tracking.limits import DATASET_NAME, DATASET_SCHEMA, fitting
 from starcast.tracking.patience import again_if_overtaken
@@ -100,6 +101,13 @@ def inputs_of(run: Run) -> list[Input]:
 def inputs_of_active() -> list[Input]:
     """Return the data sets that were logged as inputs of the active run so far."""
     return inputs_of(mlflow.get_run(active_run().info.run_id))
+
+
+def digests_of(run_id: str) -> dict[str, str]:
+    """Return the digests of a run's inputs by what they were used for; none if the run is gone."""
+    with missing_allowed():
+        return {each.context: each.digest for each in inputs_of(mlflow.get_run(run_id))}
+    return {}
 
 
 def _address_in(source: str) -> str:
