@@ -15,6 +15,7 @@ import time
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -156,7 +157,7 @@ def waiting() -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def background(folder: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
-    """Start a command as a terminal does: in a process group of its own."""
+    """Start a command as a terminal does: in a process group of its own, with no signal ignored."""
     return subprocess.Popen(
         command(folder, *arguments),
         cwd=folder.parent,
@@ -165,6 +166,7 @@ def background(folder: Path, *arguments: str, **more: str) -> subprocess.Popen[s
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),  # also if nohup began the tests
     )
 
 

@@ -105,7 +105,8 @@ def parse(model: type[P], arguments: Sequence[str], step: str = "step", about: s
     """Read `--name=value` or `--name value` into `model`; `--help` prints `about` and the parameters.
 
     Raises:
-        UserError: one line per mistake: an unknown name, a value of the wrong type or out of its range.
+        UserError: one line per mistake: an unknown name, a value of the wrong type or out of its range; one
+            line on a value that is too long.
     """
     fields = _fields(model)
     try:
@@ -122,7 +123,7 @@ def parse(model: type[P], arguments: Sequence[str], step: str = "step", about: s
     for name, value in vars(known).items():
         if len(value.encode("utf-8", "replace")) > MOST_OF_VALUE:
             kept = f"the tracking store keeps {MOST_OF_VALUE:,} of a parameter"
-            mistakes.append(f"parameter {name}: has {len(value):,} letters, {kept}; shorten it")
+            raise UserError(f"parameter {name}: has {len(value):,} letters, {kept}; shorten it")
     try:
         parameters = model.model_validate(vars(known))
     except ValidationError as error:

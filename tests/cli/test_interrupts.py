@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -87,7 +88,7 @@ IN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
 def started(folder: Path, shell: str, *arguments: str, **more: str) -> subprocess.Popen[str]:
-    """A step whose command is "$@" in `shell`, in a session of its own."""
+    """A step whose command is "$@" in `shell`, in a session of its own, whatever signals the tests ignore."""
     (folder / "step.py").write_text(STEP, encoding="utf-8")
     return subprocess.Popen(
         ["bash", "-c", shell, "bash", sys.executable, str(folder / "step.py"), *arguments],
@@ -98,6 +99,7 @@ def started(folder: Path, shell: str, *arguments: str, **more: str) -> subproces
         text=True,
         encoding="utf-8",
         start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGHUP, signal.SIG_DFL),  # also if nohup began the tests
     )
 
 
