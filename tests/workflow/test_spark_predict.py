@@ -224,6 +224,7 @@ def same(on_spark: pl.DataFrame, local: pl.DataFrame) -> None:
     )
 
 
+@pytest.mark.timeout(1500)  # three sessions of Spark: 3 minutes, and over 10 on a machine with other work
 def test_answers_are_those_without_spark_here_and_on_a_cluster(
     store: mlflow.MlflowClient,
     cluster: Cluster,
