@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starcast.cli.errors import UserError
 from starcast.reviews.sources import SAMPLE, file_digest
 from starcast.tracking.commands import command_line
-from starcast.tracking.lineage import digests_of
+from starcast.tracking.lineage import input_digests
 from starcast.tracking.registry import Version
 
 
@@ -26,7 +26,7 @@ class DataOf:
 def data_of(version: Version) -> DataOf:
     """Return a version's data as its tags say or, for what they do not say, the inputs of its run."""
     tags = version.tags
-    tested = tags.get("test_digest") or digests_of(version.run_id).get("test", "")
+    tested = tags.get("test_digest") or input_digests(version.run_id).get("test", "")
     return DataOf(tags.get("data", ""), tags.get("data_digest", ""), tested)
 
 

@@ -103,7 +103,7 @@ def inputs_of_active() -> list[Input]:
     return inputs_of(mlflow.get_run(active_run().info.run_id))
 
 
-def digests_of(run_id: str) -> dict[str, str]:
+def input_digests(run_id: str) -> dict[str, str]:
     """Return the digests of a run's inputs by what they were used for; none if the run is gone."""
     with missing_allowed():
         return {each.context: each.digest for each in inputs_of(mlflow.get_run(run_id))}

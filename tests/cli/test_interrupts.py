@@ -111,14 +111,20 @@ def ended(folder: Path, shell: str, *arguments: str, **more: str) -> tuple[int, 
     return process.returncode, out, err, closed.read_text(encoding="utf-8") if closed.exists() else ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_step_in_order(tmp_path: Path, number: int) -> None:
-    process = started(tmp_path, 'exec "$@"', "--does=wait")
+def signalled(folder: Path, number: int, does: str, says: str) -> tuple[int, str]:
+    """Exit code and errors of a step that gets a signal once it says something."""
+    process = started(folder, 'exec "$@"', f"--does={does}")
     assert process.stdout
-    assert process.stdout.readline() == "begun\n"
+    assert process.stdout.readline() == f"{says}\n"
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (130, "starcast made: interrupted, runs closed as KILLED\n")
+    return process.returncode, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_step_in_order(tmp_path: Path, number: int) -> None:
+    told = "starcast made: interrupted, runs closed as KILLED\n"
+    assert signalled(tmp_path, number, "wait", "begun") == (130, told)
     assert (tmp_path / "closed").read_text() == "killed"
 
 
@@ -136,12 +142,7 @@ def test_nohup_is_heeded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_a_signal_after_the_end_changes_no_exit_code(tmp_path: Path, number: int) -> None:
-    process = started(tmp_path, 'exec "$@"', "--does=late")
-    assert process.stdout
-    assert process.stdout.readline() == "ended\n"
-    process.send_signal(number)
-    _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (0, "")
+    assert signalled(tmp_path, number, "late", "ended") == (0, "")
 
 
 def test_a_lost_terminal_ends_a_step_in_order(tmp_path: Path) -> None:
