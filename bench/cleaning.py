@@ -17,7 +17,7 @@ from bench.clothing import checked_reviews
 from starcast.evaluation.intervals import bootstrap_intervals
 from starcast.evaluation.scale import STARS
 from starcast.evaluation.scores import count_matrix, score
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
 from starcast.reviews.clean import Cleaner
@@ -64,7 +64,7 @@ def main() -> None:
         corpus = Corpus(train, validation)
         for name in names:
             for seed in SEEDS if name != "logistic_regression" else SEEDS[:1]:
-                family, start = FAMILIES[name], time.monotonic()
+                family, start = family_named(name), time.monotonic()
                 fit = family.fit(
                     corpus,
                     ModelSpec(

@@ -27,11 +27,12 @@ from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 from matplotlib.figure import Figure
 
 from starcast.models.batches import TrainingBatches
-from starcast.models.catalogue import FAMILIES, NetworkFamily
+from starcast.models.catalogue import FAMILIES, family_named
 from starcast.models.compiled import compiled_like
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import Settings
+from starcast.models.recurrent_families import NetworkFamily
 from starcast.models.sampling import TrainingRows
+from starcast.models.space import Settings
 from starcast.reviews.sources import PROJECT
 
 WARM = 50  # batches before the clock counts: TensorFlow traces its step in the first of them
@@ -172,7 +173,7 @@ def main() -> None:
     parser.add_argument("--settings", type=json.loads, default={})
     parser.add_argument("--out", type=Path, default=PROJECT / "bench" / "results" / "data_wait.png")
     asked = parser.parse_args()
-    family = FAMILIES[asked.family]
+    family = family_named(asked.family)
     assert isinstance(family, NetworkFamily)
     settings = family.check(asked.settings)
     with tempfile.TemporaryDirectory() as folder:

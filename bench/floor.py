@@ -24,10 +24,11 @@ from bench.speed import gflops
 from starcast.evaluation.scores import val_scores
 from starcast.models.backend import keras
 from starcast.models.batches import similar_length
-from starcast.models.catalogue import LSTM_2, STUDY_A_EMBEDDING
 from starcast.models.corpus import Corpus
-from starcast.models.family import FitOptions, ModelSpec, Settings
+from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.networks import predict
+from starcast.models.recurrent_families import LSTM_2, STUDY_A_EMBEDDING
+from starcast.models.space import Settings
 from starcast.models.texts import Sequences
 
 UNITS = ((8, 8), (32, 128), (64, 128), (128, 128))

@@ -15,9 +15,10 @@ from bench.cleaning import Silent
 from bench.clothing import checked_reviews
 from starcast.evaluation.scale import STARS
 from starcast.evaluation.scores import score
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import FitOptions, ModelSpec, Settings
+from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.space import Settings
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.split import LEARNED_FROM, SPLITS, assign
 
@@ -29,7 +30,7 @@ VARIANTS = {
     "one, or more": {r"!!+": " zshoutz ", r"!": " zexclaimz ", r"\?\?+": " zwonderz ", r"\?": " zaskz "},
 }
 FORMS: dict[str, Settings] = {
-    "published": FAMILIES["logistic_regression"].published,
+    "published": family_named("logistic_regression").published,
     "1-2-grams": {"ngrams": 2, "features": 50_000, "sublinear": True, "c": 1.0},
 }
 
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=30_000)
     parser.add_argument("--seeds", default="1,2,3")
     asked = parser.parse_args()
-    family, seeds = FAMILIES["logistic_regression"], list(map(int, asked.seeds.split(",")))
+    family, seeds = family_named("logistic_regression"), list(map(int, asked.seeds.split(",")))
     print("| data | form | marks | val macro F1 | val AUC | difference in F1 | in AUC |")
     print("|---|---|---|---|---|---|---|")
     for data in asked.data.split(","):

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from bench.journal import Journal
 from starcast.models.backend import keras
-from starcast.models.catalogue import STUDY_A_EMBEDDING, VOCABULARY_SIZE
-from starcast.models.family import Settings
+from starcast.models.recurrent_families import STUDY_A_EMBEDDING, VOCABULARY_SIZE
+from starcast.models.space import Settings
 
 Report = Callable[[int, float], None]
 

@@ -24,7 +24,7 @@ from typing import Any
 import mlflow
 from mlflow.entities import Metric, Run
 
-from starcast.models.catalogue import LSTM_2
+from starcast.models.recurrent_families import LSTM_2
 from starcast.reviews.sources import PROJECT
 from starcast.tracking.store import answers
 

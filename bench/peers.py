@@ -25,8 +25,8 @@ from bench.clothing import Arrays, load_arrays
 from bench.journal import Journal, Over
 from bench.network import Report, Watch, build
 from starcast.models.backend import keras
-from starcast.models.catalogue import LSTM_2
-from starcast.models.family import Settings
+from starcast.models.recurrent_families import LSTM_2
+from starcast.models.space import Settings
 
 EPOCHS, BATCH = 3, 32
 UNLIMITED = 100_000

@@ -22,7 +22,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 from requests import RequestException
 
 from starcast.evaluation.scores import val_scores
-from starcast.models.catalogue import GRU_1
+from starcast.models.recurrent_families import GRU_1
 from starcast.reports.files import write_class_counts, write_json, write_split_files
 from starcast.tracking.patience import quick_failures
 

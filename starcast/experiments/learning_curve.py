@@ -11,7 +11,7 @@ from starcast.experiments.fits import ExperimentData, ScoredFit, fit_all
 from starcast.experiments.learning_curve_report import fit_rows, report_of, short_table
 from starcast.experiments.learning_curves import LearningCurves, Measured, learning_curves
 from starcast.experiments.parameters import LearningCurveParameters
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.sampling import count_ratings, neighbours_taken
 from starcast.reports.page import Report
 from starcast.reports.table import plain
@@ -97,7 +97,7 @@ def _facts(parameters: LearningCurveParameters, ground: ExperimentData) -> str:
     facts = (
         f"{len(ground.test_ratings):,} test reviews, {repeats}; sampling: {sampling}; decision: {decision}."
     )
-    if not any(FAMILIES[family].iterative for family in parameters.families):
+    if not any(family_named(family).iterative for family in parameters.families):
         return facts
     return f"{facts} Networks train for {parameters.epochs} epochs at every size: few steps on few reviews."
 

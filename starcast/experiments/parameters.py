@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from starcast.cli.parameters import COMMA_LIST, distinct
 from starcast.evaluation.names import DecisionName
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import FAMILIES, family_named
 from starcast.models.family import SAMPLINGS, FitOptions, ModelSpec, Sampling, Schedule
 from starcast.reviews.parameters import DataParameters
 from starcast.workflow.fit_parameters import FAMILY_NAMES, TRIAL_EPOCHS, BatchSize, Measure, json_object
@@ -67,7 +67,7 @@ class ExperimentParameters(DataParameters):
         Raises:
             UserError: the family does not support the sampling, or the settings are not in its space.
         """
-        kind, given = FAMILIES[family], json.loads(self.settings).get(family, {})
+        kind, given = family_named(family), json.loads(self.settings).get(family, {})
         options = FitOptions(
             sampling=kind.check_sampling(sampling),
             epochs=self.epochs if kind.iterative else 1,
@@ -124,4 +124,4 @@ class SamplingParameters(ExperimentParameters):
         """Return the variants; with several families, without those that this one does not support."""
         if len(self.families) == 1:
             return self.variants
-        return [variant for variant in self.variants if variant in FAMILIES[family].samplings]
+        return [variant for variant in self.variants if variant in family_named(family).samplings]

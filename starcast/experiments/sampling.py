@@ -6,7 +6,7 @@ from starcast.experiments.fits import ExperimentData, fit_all
 from starcast.experiments.parameters import SamplingParameters
 from starcast.experiments.sampling_effects import SamplingScores, score_all, score_rows
 from starcast.experiments.sampling_report import report_of
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.sampling import count_ratings, neighbours_taken
 from starcast.reports import files
 from starcast.reports.page import Report
@@ -46,7 +46,7 @@ def _jobs(parameters: SamplingParameters, ground: ExperimentData) -> list[FitJob
             for variant in parameters.samplings_of(family):
                 spec = parameters.spec(family, variant, repeat)
                 neighbours_taken(counts, spec.options, ground.scale)
-                if repeat == 0 or FAMILIES[family].varies(variant):
+                if repeat == 0 or family_named(family).varies(variant):
                     jobs.append(FitJob(ground.folder, spec, scale=ground.scale))
     return jobs
 

@@ -4,7 +4,7 @@ from starcast.cli.progress import clock
 from starcast.evaluation.paired import ONE_FIT, Difference
 from starcast.experiments.sampling_effects import NOTHING, Effect, SamplingScores
 from starcast.experiments.sampling_figures import rating_figure, score_figure
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.reports.page import Matrices, Picture, Report, Section
 from starcast.reports.table import Table
 
@@ -24,7 +24,7 @@ def report_of(scored: SamplingScores, data: str) -> Report:
     size = f"{len(scored.ratings):,} test reviews, {often} fit{'' if often == '1' else 's'} of each"
     answer = [line for family in scored.families for line in _answer(scored, family, size)]
     once = [system for system in scored.systems if len(system.fittings) == 1]
-    if any(FAMILIES[system.family].varies(system.sampling) for system in once):
+    if any(family_named(system.family).varies(system.sampling) for system in once):
         answer.append(ONE_FIT)
     pictures = []
     for family in scored.families:

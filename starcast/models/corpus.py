@@ -1,7 +1,8 @@
 """The reviews a model learns from, and their encoding, made once for all trials of a search."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import polars as pl
 
 from starcast.evaluation.scale import STARS, Scale
 from starcast.models.encoding import Encoding, Vocabulary
-from starcast.models.family import FittedModel
+from starcast.models.family import FittedModel, Reads
 from starcast.models.neighbours import review_space
 from starcast.models.texts import Sequences, StoredTexts, Texts, WorkProgress, chunks_of, silent, watched
+from starcast.reviews.parquet import RowGroups
 
-VOCABULARY, LABELS, PARTS = "vocabulary.json", "labels.json", ("train", "validation")
+VOCABULARY, LABELS, TEXTS, PARTS = "vocabulary.json", "labels.json", "texts", ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class CorpusSplit:
         taken = np.zeros(len(ratings), dtype=bool)
         taken[rows] = True
         return cls(StoredTexts(path, taken), ratings[taken])
+
+    def texts_read(self, reads: Reads) -> Texts:
+        """Return the texts in the form that a family reads."""
+        return replace(self.texts, reads=reads) if isinstance(self.texts, StoredTexts) else self.texts
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,18 @@ class Corpus:
         """Return vectors of the training reviews, for the search of neighbours, shape (reviews, n)."""
         return review_space(self.train_sequences)
 
-    def save(self, folder: Path) -> None:
-        """Encode, and write all that a model learns from, for any number of processes to map into memory."""
+    def texts_of(self, split: str, reads: Reads) -> Texts:
+        """Return the texts of a split, `train` or `validation`, in the form that a family reads."""
+        part: CorpusSplit = getattr(self, split)
+        if self.folder is None:
+            return part.texts_read(reads)
+        return StoredTexts(self.folder / f"{split}_{TEXTS}.parquet", reads=reads)
+
+    def save(self, folder: Path, reads: Collection[Reads] = ()) -> None:
+        """Encode, and write all that a model learns from, for any number of processes to map into memory.
+
+        `reads`: the forms in which the families read texts; texts as such are written only if one does.
+        """
         encoding = Encoding.of(self.train.texts, self.validation.texts, folder)
         vocabulary = Vocabulary.of(encoding)
         vocabulary.save(folder / VOCABULARY)
@@ -94,6 +110,10 @@ class Corpus:
         for name in PARTS:
             np.save(folder / f"{name}_ratings.npy", getattr(self, name).ratings)
             vocabulary.renumbered(getattr(encoding, name), folder / name)
+            if set(reads) - {"words"}:
+                with RowGroups.to(folder / f"{name}_{TEXTS}.parquet") as file:
+                    for chunk in chunks_of(self.texts_of(name, "both")):
+                        file.write(chunk.struct.unnest().rename({"raw": "text"}))
 
     @classmethod
     def open(cls, folder: Path) -> "Corpus":

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from starcast.models.catalogue import VOCABULARY_SIZE
+from starcast.models.recurrent_families import VOCABULARY_SIZE
 from starcast.models.texts import UNKNOWN, Sequences, Texts, WorkProgress, chunks_of, silent, watched
 from starcast.reviews.ahead import map_ahead
 

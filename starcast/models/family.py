@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args
 
 from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
 from starcast.evaluation.scale import STARS
+from starcast.models.space import Condition, Range, Settings, Space, Value
 
 if TYPE_CHECKING:  # so that parameters are checked without importing these
     import numpy as np
@@ -18,15 +19,15 @@ if TYPE_CHECKING:  # so that parameters are checked without importing these
 
     from starcast.models.corpus import Corpus
 
-Value = bool | int | float | str
-Settings = dict[str, Value]
-Space = Mapping[str, tuple[Value, ...]]
 Sampling = Literal[
     "none", "class_weight", "random_under", "random_over", "smote", "adasyn", "nearmiss_2", "adasyn_token_ids"
 ]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)[:-1]  # the last is for networks only
 MAKES_REVIEWS = ("smote", "adasyn", "adasyn_token_ids")  # between a review and one of its neighbours
 Schedule = Literal["linear", "constant"]
+# What a family learns from: the corpus's numbered words, cleaned texts, texts as written, or both, a column
+# of structs with the fields `raw` and `cleaned`. Its models answer cleaned texts in the first two cases.
+Reads = Literal["words", "cleaned", "raw", "both"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]  # Keras' names; weights stay in 32 bits
 PATIENCE = 5  # epochs, of study A's final fits
 
@@ -105,7 +106,7 @@ class ModelSpec:
 
 
 class FittedModel(Protocol):
-    """A model that predicts ratings of cleaned texts and can be saved without pickle."""
+    """A model that predicts ratings of texts, in the form that its family `reads`; saved without pickle."""
 
     def probabilities(self, texts: pl.Series) -> np.ndarray:
         """Return the probabilities of the ratings, shape (reviews, labels), rows summing to 1."""
@@ -135,6 +136,8 @@ class Family(ABC):
     Attributes:
         published: the point of `space` that the study names.
         sampling: what the study did about class imbalance, of all `samplings` that the family takes.
+        conditions: of settings that exist only where another one has certain values.
+        reads: the form of the texts.
         requirements: packages that a saved model needs for prediction.
         iterative: whether it is fitted in epochs, over batches.
     """
@@ -143,6 +146,8 @@ class Family(ABC):
     published: Settings
     space: Space
     sampling: Sampling
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
+    reads: ClassVar[Reads] = "words"
     samplings: ClassVar[tuple[Sampling, ...]] = SAMPLINGS
     requirements: ClassVar[tuple[str, ...]]
     iterative: ClassVar[bool] = True
@@ -197,17 +202,21 @@ class Family(ABC):
             if name not in self.space:
                 raise UserError(f"settings: {self.name} has no {name!r}; it has {', '.join(self.space)}")
             choices = self.space[name]
-            kind = type(choices[0])
-            if kind in (bool, str):
+            if not isinstance(choices, Range) and isinstance(choices[0], bool | str):
                 allowed = f"one of {', '.join(map(str, choices))}"
-                fits = type(value) is kind and value in choices
+                fits = type(value) is type(choices[0]) and value in choices
             else:
-                least, most = min(choices), max(choices)
-                allowed = f"{'a whole number' if kind is int else 'a number'} from {least} to {most}"
-                fits = type(value) in (int, kind) and least <= value <= most  # type: ignore[operator]
+                span = choices if isinstance(choices, Range) else _span(choices)
+                allowed = f"{'a whole number' if span.whole else 'a number'} from {span.low} to {span.high}"
+                fits = value in span
             if not fits:
                 raise UserError(f"settings: {self.name}'s {name} should be {allowed}, not {value!r}")
         return {**self.published, **given}
+
+
+def _span(choices: tuple[Value, ...]) -> Range:
+    numbers = [value for value in choices if not isinstance(value, str)]
+    return Range(min(numbers), max(numbers), whole=type(choices[0]) is int)
 
 
 def without_choices(settings: Settings) -> Settings:

@@ -10,8 +10,9 @@ import polars as pl
 
 from starcast.evaluation.decision import Decision
 from starcast.evaluation.scale import STARS, Scale
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.family import FittedModel
+from starcast.models.texts import in_form
 from starcast.reviews.clean import Cleaner, copy_wordnet, join_title, use_wordnet_from
 from starcast.reviews.layouts import Layout
 
@@ -60,8 +61,13 @@ class Predictor:
         return pl.DataFrame({**columns, "expected_rating": probabilities @ self.scale.values})
 
     def _probabilities(self, reviews: pl.DataFrame) -> np.ndarray:
-        wanted = reviews if self.uses_title else reviews.select("text")
-        return self.model.probabilities(self.cleaner.clean(join_title(wanted))).astype(np.float64)
+        wanted, reads = (
+            reviews if self.uses_title else reviews.select("text"),
+            family_named(self.family).reads,
+        )
+        if reads != "raw":
+            wanted = wanted.with_columns(self.cleaner.clean(join_title(wanted)).alias("cleaned"))
+        return self.model.probabilities(in_form(reads, wanted)).astype(np.float64)
 
     def save(self, folder: Path) -> None:
         """Write everything the model needs for prediction into `folder`."""
@@ -94,7 +100,7 @@ class Predictor:
         cleaner = Cleaner.from_dict(description["cleaning"])
         if cleaner.lemmas:
             use_wordnet_from(folder)
-        family, decided = FAMILIES[description["family"]], description["decision"]
+        family, decided = family_named(description["family"]), description["decision"]
         scale = Scale.of(description.get("labels", STARS.labels))  # absent before version 0.7
         decision = Decision.from_dict(decided, len(scale))
         model, columns = family.load(folder, len(scale)), trained_columns(description)

@@ -1,4 +1,4 @@
-"""Cleaned texts and their words as numbers: a few at a time are in memory, the others on the disk."""
+"""Texts and their words as numbers: a few at a time are in memory, the others on the disk."""
 
 import os
 import tempfile
@@ -10,7 +10,9 @@ from typing import IO, Literal, TypeVar
 import numpy as np
 import polars as pl
 
-from starcast.reviews.parquet import read_row_groups
+from starcast.models.family import Reads
+from starcast.reviews.clean import join_title
+from starcast.reviews.parquet import read_row_groups, schema_of
 
 CHUNK = 20_000  # reviews processed at once, which limits memory
 PADDING, UNKNOWN = 0, 1
@@ -34,10 +36,14 @@ def watched(chunks: Iterable[Chunk], total: int, what: str, show: WorkProgress) 
 
 @dataclass(frozen=True)
 class StoredTexts:
-    """The column `cleaned` of a split's Parquet file or folder; `rows`: whether each is taken, if not all."""
+    """The texts of a split's Parquet file or folder, in the form that a family reads.
+
+    `rows`: whether each is taken, if not all.
+    """
 
     path: Path
     rows: np.ndarray | None = None
+    reads: Reads = "words"
 
     def __len__(self) -> int:
         if self.rows is not None:
@@ -53,14 +59,23 @@ def chunks_of(texts: Texts) -> Iterator[pl.Series]:
     if isinstance(texts, pl.Series):
         yield from (texts.slice(begin, CHUNK) for begin in range(0, len(texts), CHUNK))
         return
-    begin = 0
-    for table in read_row_groups(texts.path, CHUNK, ["cleaned"]):
-        chunk = table["cleaned"]
+    begin, raw = 0, [name for name in ("title", "text") if name in schema_of(texts.path)]
+    columns = {"raw": raw, "both": [*raw, "cleaned"]}.get(texts.reads, ["cleaned"])
+    for table in read_row_groups(texts.path, CHUNK, columns):
+        chunk = in_form(texts.reads, table)
         if texts.rows is not None:
             chunk = chunk.filter(pl.Series(texts.rows[begin : begin + len(table)]))
         begin += len(table)
         if len(chunk):
             yield chunk
+
+
+def in_form(reads: Reads, reviews: pl.DataFrame) -> pl.Series:
+    """Return texts in the form that a family reads, from the columns that it needs."""
+    if reads in ("words", "cleaned"):
+        return reviews["cleaned"]
+    raw = join_title(reviews).cast(pl.String).fill_null("").str.strip_chars().alias("raw")
+    return raw if reads == "raw" else pl.DataFrame([raw, reviews["cleaned"]]).to_struct("both")
 
 
 @dataclass(frozen=True)

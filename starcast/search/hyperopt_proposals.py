@@ -8,7 +8,7 @@ import hyperopt
 import numpy as np
 from hyperopt import hp
 
-from starcast.models.family import Settings
+from starcast.models.space import Settings
 from starcast.search.trials import Point, Proposal, SearchPlan, Trial, from_worst_to_best
 
 # TPE takes the best of this many draws per setting. hyperopt's default of 24 would contain every choice of

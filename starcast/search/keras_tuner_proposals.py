@@ -12,7 +12,7 @@ import numpy as np
 from keras_tuner.src.engine.trial import Trial as TunerTrial
 from keras_tuner.src.engine.trial import TrialStatus
 
-from starcast.models.family import Settings
+from starcast.models.space import Settings
 from starcast.search.trials import Point, Proposal, SearchPlan, Trial, ranked
 
 SCORE = keras_tuner.Objective("score", "max")

@@ -16,10 +16,11 @@ import psutil
 from starcast.cli.interrupts import catch_interrupts
 from starcast.cli.refusals import refusal
 from starcast.evaluation.scores import multilabel_auc, val_scores
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus
-from starcast.models.family import Fit, FitOptions, ModelSpec, Value, split_choices
+from starcast.models.family import Fit, FitOptions, ModelSpec, split_choices
 from starcast.models.sampling import count_ratings
+from starcast.models.space import Value
 from starcast.search.loop import Done, Epoch, Event, Failed, Result
 from starcast.search.trials import Objective, Proposal
 
@@ -48,7 +49,7 @@ class TrialOptions:
     def spec(self, proposal: Proposal, execution: int = 0) -> ModelSpec:
         """Return what one execution of a trial fits."""
         settings, options = split_choices(proposal.settings, self.options)
-        family, seed = FAMILIES[proposal.family], options.seed + execution
+        family, seed = family_named(proposal.family), options.seed + execution
         epochs = (proposal.epochs or options.epochs) if family.iterative else 1
         sampling = family.check_sampling(options.sampling)
         options = replace(options, sampling=sampling, epochs=epochs, seed=seed, patience=epochs)
@@ -98,7 +99,7 @@ def train_trial(trials: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: 
         for execution in range(trials.executions):
             spec = trials.spec(proposal, execution)
             reporter.execution, reporter.last_epoch = execution, spec.options.epochs
-            fits.append(FAMILIES[spec.family].fit(corpus, spec, reporter))
+            fits.append(family_named(spec.family).fit(corpus, spec, reporter))
     except PrunedError:
         return Done(proposal.number, reporter.scores, result=None)
     except Exception as error:  # anything a model library raises: the trial failed, the search continues

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from starcast.models.family import Settings, Space
+from starcast.models.space import Settings, Space
 
 Outcome = Literal["complete", "pruned", "failed"]
 Point = tuple[str, Settings]  # a family, and some of its settings

@@ -15,7 +15,7 @@ from mlflow.models import ModelSignature
 from mlflow.types.schema import ColSpec, Schema, TensorSpec
 
 import starcast
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.digests import SUMS, files_of, sums_text
 from starcast.models.predictor import PROBES, Predictor
 from starcast.tracking.model_files import PREDICTOR
@@ -63,7 +63,7 @@ def _described(predictor: Predictor) -> Iterator[dict[str, Any]]:
     kind = {int: "long", float: "double", str: "string"}[type(predictor.scale.labels[0])]
     answer: list[ColSpec | TensorSpec] = [ColSpec(kind, "rating")]
     answer += [ColSpec("double", name) for name in numbers]
-    packages = sorted({*ALWAYS_NEEDED, *FAMILIES[predictor.family].requirements})
+    packages = sorted({*ALWAYS_NEEDED, *family_named(predictor.family).requirements})
     package = Path(starcast.__file__).parent
     with tempfile.TemporaryDirectory() as temporary:
         folder, sums = Path(temporary) / "predictor", Path(temporary) / Path(SUMS).name

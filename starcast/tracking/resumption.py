@@ -12,7 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_USER
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import P, resumed
 from starcast.cli.processes import PROCESS, is_alive, shown
-from starcast.models.family import Space
+from starcast.models.space import Space
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
 from starcast.tracking import liveness, runs
 from starcast.tracking.access import DAMAGED, explained

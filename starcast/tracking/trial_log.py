@@ -15,7 +15,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from starcast.cli.masking import without_secrets
 from starcast.evaluation.scale import STARS, Scale
-from starcast.models.family import Settings, Value, without_choices
+from starcast.models.family import without_choices
+from starcast.models.space import Settings, Value
 from starcast.reports import files
 from starcast.search.loop import Done, Epoch, Failed
 from starcast.search.trials import Proposal, Trial

@@ -14,7 +14,7 @@ from starcast.cli.progress import Progress
 from starcast.evaluation import intervals, scores
 from starcast.evaluation.decision import Decision, decide, decision_text
 from starcast.evaluation.scale import Scale
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
 from starcast.models.family import EpochLines, Fit, settings_text
 from starcast.models.predictor import Predictor
@@ -147,7 +147,7 @@ def _fit(
     start = time.monotonic()
     recorder = EpochLines(artifacts.RunRecorder(run_id, validation.ratings, scale), options.epochs)
     corpus = Corpus(train, validation, show=Progress().show, scale=scale)
-    fitted = FAMILIES[spec.family].fit(corpus, spec, recorder, checkpoints)
+    fitted = family_named(spec.family).fit(corpus, spec, recorder, checkpoints)
     facts = {"best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()}
     runs.log_metrics({"fit_seconds": time.monotonic() - start, **facts})
     return fitted
@@ -161,9 +161,10 @@ def _answer(
     trained_shares = effective_shares(fitted.trained_on, plan.spec.options.sampling, len(scale))
     known, show, answers = fitted.validation_probabilities, Progress().show, {}
     validation, shares = (splits["val"].ratings, known), (true_shares, trained_shares)
+    reads = family_named(plan.spec.family).reads
     decision = decide(plan.decision, plan.decision_metric, validation, shares, scale)
     for name, split in splits.items():
-        values = known if name == "val" else answers_of(fitted.model, split.texts, show)
+        values = known if name == "val" else answers_of(fitted.model, split.texts_read(reads), show)
         answers[name] = SplitAnswers(split.ratings, decision.choose(values), values)
     return decision, answers
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from starcast.cli.parameters import ModelName, one_of
 from starcast.evaluation.names import LOWER_IS_BETTER, PER_LABEL, RATING_SCORES, DecisionName
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import FAMILIES, family_named
 from starcast.models.family import PATIENCE, FitOptions, ModelSpec, Precision, Sampling, Schedule
 from starcast.reviews.parameters import DataParameters
 
@@ -86,7 +86,7 @@ class FitParameters(RegistryParameters):
         """Return the candidate to fit; a requested number of epochs overrides that of `spec`."""
         # A falling rate depends on the number of epochs: only with a constant rate can a fit be longer.
         epochs = self.epochs or (spec.options.epochs if spec.options.schedule == "linear" else LONGEST)
-        sampling = FAMILIES[spec.family].check_sampling(spec.options.sampling)
+        sampling = family_named(spec.family).check_sampling(spec.options.sampling)
         options = replace(spec.options, sampling=sampling, epochs=epochs, seed=self.seed, patience=PATIENCE)
         name = self.model if self.register_model else ""
         return CandidatePlan(replace(spec, options=options), self.decision, self.decision_metric, name)
@@ -118,7 +118,7 @@ class TrainParameters(FitParameters):
         Raises:
             UserError: the family does not support the sampling or the settings.
         """
-        family = FAMILIES[self.family]
+        family = family_named(self.family)
         settings = family.check({**family.published_under(self.schedule), **json.loads(self.settings)})
         sampling, epochs = family.check_sampling(self.sampling), self.epochs or TRIAL_EPOCHS
         options = self.fit_options(sampling=sampling, epochs=epochs, batch_size=self.batch_size)

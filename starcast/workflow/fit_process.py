@@ -19,7 +19,7 @@ from starcast.cli.progress import Progress
 from starcast.cli.refusals import refusals_told
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import val_scores
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
 from starcast.models.family import EpochLines, ModelSpec
 from starcast.models.sampling import count_ratings, effective_shares
@@ -116,13 +116,14 @@ def fit(job: FitJob) -> FitResult:
     splits, labels = (CorpusSplit.stored(train, job.rows), CorpusSplit.stored(validation)), len(job.scale)
     corpus = Corpus(*splits, show=show, scale=job.scale)
     curve, start = _Curve(corpus.validation.ratings, job.scale), time.monotonic()
-    family = FAMILIES[job.spec.family]
+    family = family_named(job.spec.family)
     recorder = EpochLines(curve, job.spec.options.epochs) if family.iterative else curve
     fitted = family.fit(corpus, job.spec, recorder)
     seconds = time.monotonic() - start
-    tested, ratings = answers_of(fitted.model, StoredTexts(test), show), corpus.train.ratings
+    answered = answers_of(fitted.model, StoredTexts(test, reads=family.reads), show)
+    ratings = corpus.train.ratings
     return FitResult(
-        probabilities={"val": fitted.validation_probabilities, "test": tested},
+        probabilities={"val": fitted.validation_probabilities, "test": answered},
         class_counts=np.stack([count_ratings(each, labels) for each in (ratings, fitted.trained_on)]),
         true_shares=effective_shares(ratings, "none", labels),
         trained_shares=effective_shares(fitted.trained_on, job.spec.options.sampling, labels),

@@ -13,9 +13,11 @@ import numpy as np
 from starcast.cli.errors import UserError
 from starcast.cli.processes import scratch_folder
 from starcast.evaluation.scale import Scale
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus
-from starcast.models.family import ModelSpec, Settings, split_choices
+from starcast.models.family import ModelSpec, split_choices
 from starcast.models.sampling import count_ratings, sampling_note
+from starcast.models.space import Settings
 from starcast.reviews.split import LEARNED_FROM
 from starcast.search.loop import Search
 from starcast.search.progress import TrialLines, say
@@ -65,7 +67,7 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
             say(note)
         folder = scratch / "corpus"
         folder.mkdir()
-        corpus.save(folder)
+        corpus.save(folder, {family_named(family).reads for family in parameters.families})
         options, executions = parameters.trial_options(), parameters.executions_per_trial
         trials = TrialOptions(folder, parameters.goal(), options, executions, engine.pruner != "none")
         patience = Patience(parameters.server_patience_minutes * 60, say)

@@ -6,8 +6,9 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from starcast.cli.parameters import COMMA_LIST, one_of
 from starcast.evaluation.names import LOWER_IS_BETTER, PER_LABEL, SCORES
-from starcast.models.catalogue import FAMILIES
-from starcast.models.family import FitOptions, Sampling, Settings, Space
+from starcast.models.catalogue import family_named
+from starcast.models.family import FitOptions, Sampling
+from starcast.models.space import Settings, Space
 from starcast.search.engines import AlgorithmName, Engine, EngineName, PrunerChoice
 from starcast.search.trials import Objective
 from starcast.spark.parameters import Executor, PreprocessParameters
@@ -115,7 +116,11 @@ class TuneParameters(FitParameters, Executor):
         sampling: Space = {"sampling": searched} if searched else {}
         batches: Space = {"batch_size": self.batch_size} if len(self.batch_size) > 1 else {}
         return {
-            name: {**FAMILIES[name].space, **sampling, **(batches if FAMILIES[name].iterative else {})}
+            name: {
+                **family_named(name).space,
+                **sampling,
+                **(batches if family_named(name).iterative else {}),
+            }
             for name in self.families
         }
 
@@ -132,7 +137,7 @@ class TuneParameters(FitParameters, Executor):
             UserError: the family does not support one of them.
         """
         names = self.searched_samplings() or self.sampling
-        return tuple(map(FAMILIES[family].check_sampling, names))
+        return tuple(map(family_named(family).check_sampling, names))
 
     def first_points(self) -> list[tuple[str, Settings]]:
         """Return the search's first points, pairs of family and settings; settings left out are drawn.
@@ -143,7 +148,7 @@ class TuneParameters(FitParameters, Executor):
         if self.start == "random":
             turns = self.max_trials if self.chosen_engine().algorithm == "random" else len(self.families)
             return [(self.families[i % len(self.families)], {}) for i in range(turns)]
-        known = [(family, FAMILIES[family].start(self.schedule)) for family in self.families]
+        known = [(family, family_named(family).start(self.schedule)) for family in self.families]
         samplings = self.searched_samplings()
         if not samplings:
             return known

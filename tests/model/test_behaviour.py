@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.predictor import Predictor
@@ -71,7 +71,7 @@ def learned() -> Learned:
         for name in LEARNED_FROM
     )
     corpus = Corpus(*parts)
-    family = FAMILIES["logistic_regression"]
+    family = family_named("logistic_regression")
     training = FitOptions(sampling="class_weight", epochs=1, batch_size=128, seed=42, patience=1)
     fitted = family.fit(corpus, ModelSpec(family.name, family.check({"ngrams": 2}), training), Silent())
     return Learned(Predictor(family.name, cleaner, fitted.model, uses_title=False), splits["test"])

@@ -7,12 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import Fit, FitOptions, ModelSpec, Settings
+from starcast.models.family import Fit, FitOptions, ModelSpec
+from starcast.models.space import Settings
 
 SETTINGS: Settings = {"units_1": 4, "dropout_1": 0.3, "dropout_2": 0.2, "learning_rate": 0.05}
-GRU = FAMILIES["gru_1"]
+GRU = family_named("gru_1")
 
 
 class CutOffError(Exception):

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from starcast.models import compiled, networks
 from starcast.models.backend import keras
-from starcast.models.catalogue import FAMILIES, NetworkFamily
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus
-from starcast.models.family import Fit, FitOptions, ModelSpec, Settings
+from starcast.models.family import Fit, FitOptions, ModelSpec
+from starcast.models.recurrent_families import NetworkFamily
+from starcast.models.space import Settings
 from tests.models.test_networks import Epochs, part
 
 HOW = FitOptions(sampling="none", epochs=2, batch_size=16, seed=1, patience=2, schedule="linear")
@@ -39,7 +41,7 @@ def corpus() -> Corpus:
 
 def fit(corpus: Corpus, family: str, settings: Settings, how: FitOptions = HOW) -> tuple[Fit, Epochs]:
     recorder = Epochs()
-    return FAMILIES[family].fit(corpus, ModelSpec(family, settings, how), recorder), recorder
+    return family_named(family).fit(corpus, ModelSpec(family, settings, how), recorder), recorder
 
 
 @pytest.mark.parametrize(("family", "before", "settings"), TRIALS)
@@ -79,9 +81,9 @@ def test_the_model_of_a_trial_stays_when_the_next_one_is_trained(corpus: Corpus)
 def test_a_second_trial_of_an_architecture_is_not_traced(corpus: Corpus) -> None:
     compiled._compiled.cache_clear()
     family, settings, others = TRIALS[0]
-    assert isinstance(FAMILIES[family], NetworkFamily)
+    assert isinstance(family_named(family), NetworkFamily)
     fit(corpus, family, settings)
-    network = compiled.compiled_like(FAMILIES[family].build(others), 1e-2)
+    network = compiled.compiled_like(family_named(family).build(others), 1e-2)
     traced = network.predict_function.experimental_get_tracing_count()
     function = network.train_function
     fit(corpus, family, others)
@@ -92,7 +94,7 @@ def test_a_second_trial_of_an_architecture_is_not_traced(corpus: Corpus) -> None
 def test_another_architecture_is_another_network() -> None:
     family, settings, _ = TRIALS[0]
     made = [
-        compiled.compiled_like(FAMILIES[family].build({**settings, "units_1": units}), 0.1)
+        compiled.compiled_like(family_named(family).build({**settings, "units_1": units}), 0.1)
         for units in (8, 8, 16)
     ]
     assert made[0] is made[1] is not made[2]
@@ -174,7 +176,7 @@ def test_vectors_are_mixed_word_by_word_from_the_end_and_padding_adds_nothing(
 
 
 def test_with_share_0_the_network_of_pairs_answers_as_that_of_single_reviews() -> None:
-    network = FAMILIES["gru_1"].build({**TRIALS[0][1], "dropout_1": 0.0})  # type: ignore[attr-defined]
+    network = family_named("gru_1").build({**TRIALS[0][1], "dropout_1": 0.0})  # type: ignore[attr-defined]
     of_pairs, single = compiled.compiled_like(network, 0.1, mixes=True), compiled.compiled_like(network, 0.1)
     first, second = [[5, 6], [7], [], [3, 4, 9]], [[7, 8], [3], [], [5, 2]]
     words = pairs_of(first, second)

@@ -122,3 +122,21 @@ def test_texts_in_a_file_are_those_in_memory(reviews: Reviews, chunk: int, data:
 
 def test_ratings_are_indices_from_0() -> None:
     assert part([("bad", 1), ("good", 5)]).ratings.tolist() == [0, 4]
+
+
+def test_every_family_reads_texts_in_its_form_also_in_another_process(tmp_path: Path) -> None:
+    rows = {"title": ["So nice!", None], "text": ["I LOVED it.", None], "cleaned": ["so nice", ""]}
+    table = pl.DataFrame({**rows, "rating": [5, 1]})
+    table.write_parquet(tmp_path / "split.parquet")
+    corpus = Corpus.stored(tmp_path / "split.parquet", tmp_path / "split.parquet")
+    (tmp_path / "corpus").mkdir()
+    corpus.save(tmp_path / "corpus", {"raw"})
+    expected = {"words": ["so nice", ""], "cleaned": ["so nice", ""], "raw": ["So nice! I LOVED it.", ""]}
+    for each in (corpus, Corpus.open(tmp_path / "corpus")):
+        for reads, texts in expected.items():
+            assert pl.concat(chunks_of(each.texts_of("train", reads))).to_list() == texts
+        [both] = chunks_of(each.texts_of("validation", "both"))
+        assert both.struct.unnest().to_dict(as_series=False) == {
+            "raw": expected["raw"],
+            "cleaned": expected["cleaned"],
+        }

@@ -6,8 +6,10 @@ from typing import get_args
 import pytest
 
 from starcast.cli.errors import UserError
-from starcast.models.catalogue import FAMILIES, NetworkFamily
-from starcast.models.family import Schedule, Value
+from starcast.models.catalogue import FAMILIES, family_named
+from starcast.models.family import Schedule
+from starcast.models.recurrent_families import NetworkFamily
+from starcast.models.space import Value
 
 NAMES = ("lstm_2", "gru_1", "gru_2", "gru_4", "lstm_1", "logistic_regression")
 
@@ -21,21 +23,21 @@ def test_the_catalogue_lists_each_family_under_its_own_name() -> None:
     ("name", "count"), [("lstm_2", 12_500), ("gru_1", 700), ("gru_2", 8_000), ("gru_4", 3_200_000)]
 )
 def test_spaces_have_as_many_settings_as_study_a_counts(name: str, count: int) -> None:
-    assert math.prod(map(len, FAMILIES[name].space.values())) == count
+    assert math.prod(map(len, family_named(name).space.values())) == count
 
 
 @pytest.mark.parametrize(
     ("name", "count"), [("lstm_2", 641_701), ("gru_1", 776_229), ("gru_2", 503_973), ("gru_4", 519_509)]
 )
 def test_published_winners_have_as_many_parameters_as_study_a_says(name: str, count: int) -> None:
-    family = FAMILIES[name]
+    family = family_named(name)
     assert isinstance(family, NetworkFamily)
     assert family.build(family.published).count_params() == count
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_published_point_lies_in_the_space(name: str) -> None:
-    family = FAMILIES[name]
+    family = family_named(name)
     assert family.published.keys() == family.space.keys()
     for setting, value in family.published.items():
         assert value in family.space[setting]
@@ -55,7 +57,7 @@ def test_the_published_point_lies_in_the_space(name: str) -> None:
     ("logistic_regression", {"ngrams": 3, "features": 4_000, "sublinear": False, "c": 1.0}),
 ])  # fmt: skip
 def test_published_settings_are_the_studies(name: str, published: dict[str, Value]) -> None:
-    assert FAMILIES[name].published == published
+    assert family_named(name).published == published
 
 
 def test_each_family_samples_as_its_study_did() -> None:
@@ -67,17 +69,17 @@ def test_each_family_samples_as_its_study_did() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_given_is_completed_to_the_published_point(name: str) -> None:
-    assert FAMILIES[name].check({}) == FAMILIES[name].published
+    assert family_named(name).check({}) == family_named(name).published
 
 
 def test_given_settings_stay_and_the_rest_is_published() -> None:
-    assert FAMILIES["gru_1"].check({"units_1": 8}) == {
+    assert family_named("gru_1").check({"units_1": 8}) == {
         "units_1": 8,
         "dropout_1": 0.3,
         "dropout_2": 0.0,
         "learning_rate": 1e-2,
     }
-    assert FAMILIES["gru_1"].published["units_1"] == 256
+    assert family_named("gru_1").published["units_1"] == 256
 
 
 @pytest.mark.parametrize(("name", "given"), [
@@ -87,7 +89,7 @@ def test_given_settings_stay_and_the_rest_is_published() -> None:
     ("logistic_regression", {"c": 1, "sublinear": True, "features": 2_001}),
 ])  # fmt: skip
 def test_numbers_between_the_ends_of_a_space_are_taken(name: str, given: dict[str, Value]) -> None:
-    assert FAMILIES[name].check(given) == {**FAMILIES[name].published, **given}
+    assert family_named(name).check(given) == {**family_named(name).published, **given}
 
 
 @pytest.mark.parametrize(("name", "given", "message"), [
@@ -110,13 +112,13 @@ def test_wrong_settings_are_refused_with_what_would_be_right(
     name: str, given: dict[str, Value], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        FAMILIES[name].check(given)
+        family_named(name).check(given)
 
 
 @pytest.mark.parametrize("schedule", get_args(Schedule))
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_search_can_begin_where_the_family_says(name: str, schedule: Schedule) -> None:
-    family = FAMILIES[name]
+    family = family_named(name)
     assert {
         key: value in family.space[key] for key, value in family.start(schedule).items()
     } == dict.fromkeys(family.space, True)

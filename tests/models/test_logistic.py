@@ -10,10 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from starcast.models import logistic
-from starcast.models.catalogue import LOGISTIC_REGRESSION
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import Fit, FitOptions, ModelSpec, Sampling, Value
+from starcast.models.family import Fit, FitOptions, ModelSpec, Sampling
+from starcast.models.linear_families import LOGISTIC_REGRESSION
 from starcast.models.logistic import FittedLogistic
+from starcast.models.space import Value
 
 TEXTS = {1: "awful it tore", 2: "poor and dull", 3: "it is okay", 4: "nice and soft", 5: "gorgeous i love it"}
 

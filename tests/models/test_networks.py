@@ -12,12 +12,14 @@ import pytest
 from sklearn.metrics import log_loss
 
 from starcast.models import training as networks_training
-from starcast.models.catalogue import FAMILIES, NetworkFamily
+from starcast.models.catalogue import FAMILIES, family_named
 from starcast.models.compiled import compiled_like
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import Fit, FitOptions, ModelSpec, Sampling, Value
+from starcast.models.family import Fit, FitOptions, ModelSpec, Sampling
 from starcast.models.networks import FittedNetwork
+from starcast.models.recurrent_families import NetworkFamily
 from starcast.models.sampling import count_ratings
+from starcast.models.space import Value
 from starcast.models.texts import Sequences
 
 WORDS = ("awful", "poor", "okay", "nice", "gorgeous")
@@ -52,7 +54,7 @@ def part(reviews: int, seed: int, wrong: int = 0) -> CorpusSplit:
 
 def fit(training: FitOptions, corpus: Corpus, **settings: Value) -> tuple[Fit, Epochs]:
     recorder = Epochs()
-    family = FAMILIES["gru_1"]
+    family = family_named("gru_1")
     return family.fit(
         corpus, ModelSpec(family.name, {**family.published, **SMALL, **settings}, training), recorder
     ), recorder
@@ -82,7 +84,7 @@ def test_a_fit_tells_how_much_of_an_epoch_is_done(corpus: Corpus) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_family_fits_an_epoch_and_answers_rows_that_sum_to_1(name: str, corpus: Corpus) -> None:
-    family, recorder = FAMILIES[name], Epochs()
+    family, recorder = family_named(name), Epochs()
     small = {setting: values[0] for setting, values in family.space.items() if setting.startswith("units")}
     fitted = family.fit(
         corpus,
@@ -180,7 +182,7 @@ def test_saved_network_answers_the_same_when_loaded(
 ) -> None:
     fitted, _ = overfitted
     fitted.model.save(tmp_path)
-    loaded = FAMILIES["gru_1"].load(tmp_path)
+    loaded = family_named("gru_1").load(tmp_path)
     texts = corpus.validation.texts
     assert loaded.probabilities(texts) == pytest.approx(fitted.model.probabilities(texts), abs=1e-7)
     assert loaded.parameters() == fitted.model.parameters()
@@ -257,11 +259,11 @@ SAMPLINGS: dict[Sampling, list[int]] = {
 @pytest.mark.parametrize("family", ["gru_1", "logistic_regression"])
 def test_every_sampling_trains_a_model_of_its_own(family: str, corpus: Corpus) -> None:
     answers: dict[str, np.ndarray] = {}
-    for sampling in FAMILIES[family].samplings:
+    for sampling in family_named(family).samplings:
         small = SMALL if family == "gru_1" else {"c": 10.0}
         how = FitOptions(sampling=sampling, epochs=2, batch_size=16, seed=1, patience=2, neighbours=3)
-        fitted = FAMILIES[family].fit(
-            corpus, ModelSpec(family, {**FAMILIES[family].published, **small}, how), Epochs()
+        fitted = family_named(family).fit(
+            corpus, ModelSpec(family, {**family_named(family).published, **small}, how), Epochs()
         )
         probabilities = fitted.model.probabilities(corpus.validation.texts)
         np.testing.assert_allclose(probabilities, fitted.validation_probabilities, atol=1e-6)
@@ -273,7 +275,7 @@ def test_every_sampling_trains_a_model_of_its_own(family: str, corpus: Corpus) -
 
 
 def test_settings_change_the_network() -> None:
-    family = FAMILIES["gru_4"]
+    family = family_named("gru_4")
     assert isinstance(family, NetworkFamily)
     given = {
         "units_1": 8,
@@ -290,7 +292,7 @@ def test_settings_change_the_network() -> None:
 
 
 def test_study_b_has_spatial_dropout_and_300_features() -> None:
-    family = FAMILIES["lstm_1"]
+    family = family_named("lstm_1")
     assert isinstance(family, NetworkFamily)
     layers = family.build(family.published).layers
     assert [type(layer).__name__ for layer in layers] == ["Embedding", "SpatialDropout1D", "LSTM", "Dense"]

@@ -8,10 +8,11 @@ import pytest
 
 from starcast.models import compiled
 from starcast.models.backend import keras
-from starcast.models.catalogue import FAMILIES, NetworkFamily
+from starcast.models.catalogue import family_named
 from starcast.models.compiled import compiled_like
 from starcast.models.corpus import Corpus
 from starcast.models.family import Fit, FitOptions, ModelSpec, Precision, Sampling
+from starcast.models.recurrent_families import NetworkFamily
 from tests.models.test_networks import Epochs, part
 
 HOW = FitOptions(sampling="none", epochs=6, batch_size=16, seed=1, patience=6)
@@ -27,11 +28,11 @@ def corpus() -> Corpus:
 def fit(corpus: Corpus, precision: Precision = "float32", sampling: Sampling = "none") -> tuple[Fit, Epochs]:
     recorder = Epochs()
     how = replace(HOW, precision=precision, sampling=sampling)
-    return FAMILIES["gru_1"].fit(corpus, ModelSpec("gru_1", SETTINGS, how), recorder), recorder
+    return family_named("gru_1").fit(corpus, ModelSpec("gru_1", SETTINGS, how), recorder), recorder
 
 
 def untrained() -> keras.Model:
-    family = FAMILIES["gru_1"]
+    family = family_named("gru_1")
     assert isinstance(family, NetworkFamily)
     return family.build(SETTINGS)
 
@@ -63,7 +64,7 @@ def test_what_is_watched_in_a_mixed_fit_is_what_the_saved_model_answers(
 ) -> None:
     fitted, _ = fit(corpus, precision)
     fitted.model.save(tmp_path)
-    loaded = FAMILIES["gru_1"].load(tmp_path)
+    loaded = family_named("gru_1").load(tmp_path)
     assert {layer.dtype_policy.name for layer in loaded.network.layers} == {"float32"}
     answers = loaded.probabilities(corpus.validation.texts)
     assert answers.dtype == np.float32

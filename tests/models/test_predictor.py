@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from starcast.evaluation.decision import Decision, prior_correction
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.predictor import Predictor, join_title
@@ -51,11 +51,11 @@ def predictor(family: str, cleaner: Cleaner, uses_title: bool = False) -> Predic
     ratings = [1, 2, 3, 4, 5] * 6
     part = CorpusSplit(cleaner.clean(pl.Series([RAW[rating] for rating in ratings])), np.array(ratings) - 1)
     given = {"units_1": 8} if family == "gru_1" else {"c": 10.0}
-    fitted = FAMILIES[family].fit(
+    fitted = family_named(family).fit(
         Corpus(part, part),
         ModelSpec(
             family,
-            FAMILIES[family].check(given),
+            family_named(family).check(given),
             FitOptions(sampling="none", epochs=1, batch_size=8, seed=1, patience=1),
         ),
         Silent(),

@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 
 from starcast.cli.errors import UserError
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import FAMILIES, family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import SAMPLINGS, FitOptions, Sampling
 from starcast.models.sampling import (
@@ -376,18 +376,18 @@ def test_adasyn_on_word_numbers_is_for_networks_and_comes_with_a_warning() -> No
         UserError,
         match=r"^sampling adasyn_token_ids: not for logistic_regression, which takes none, class_weight",
     ):
-        FAMILIES["logistic_regression"].check_sampling("adasyn_token_ids")
-    assert FAMILIES["gru_1"].check_sampling("adasyn_token_ids") == "adasyn_token_ids"
+        family_named("logistic_regression").check_sampling("adasyn_token_ids")
+    assert family_named("gru_1").check_sampling("adasyn_token_ids") == "adasyn_token_ids"
     assert "WARNING" in sampling_note(counts_with(30), how("adasyn_token_ids"))
     assert not any(sampling_note(counts_with(30), how(sampling)) for sampling in SAMPLINGS)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_takes_every_other_sampling_and_no_unknown_one(family: str) -> None:
-    assert [FAMILIES[family].check_sampling(sampling) for sampling in SAMPLINGS] == list(SAMPLINGS)
-    assert FAMILIES[family].check_sampling("default") == FAMILIES[family].sampling
+    assert [family_named(family).check_sampling(sampling) for sampling in SAMPLINGS] == list(SAMPLINGS)
+    assert family_named(family).check_sampling("default") == family_named(family).sampling
     with pytest.raises(UserError, match=f"sampling undersample: not for {family}, which takes none, "):
-        FAMILIES[family].check_sampling("undersample")
+        family_named(family).check_sampling("undersample")
 
 
 @pytest.mark.parametrize("sampling", [*SAMPLINGS, "adasyn_token_ids"])

@@ -7,9 +7,10 @@ import pytest
 
 from starcast.models import training as training_module
 from starcast.models.backend import keras
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus
-from starcast.models.family import FitOptions, ModelSpec, Settings
+from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.space import Settings
 from starcast.models.training import FallingRate
 from tests.models.test_networks import Epochs, part
 
@@ -35,7 +36,7 @@ def rates(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_constant_rate_stays(corpus: Corpus, rates: list[float]) -> None:
-    FAMILIES["gru_1"].fit(
+    family_named("gru_1").fit(
         corpus,
         ModelSpec(
             "gru_1",
@@ -50,7 +51,7 @@ def test_a_constant_rate_stays(corpus: Corpus, rates: list[float]) -> None:
 def test_a_linear_rate_falls_batch_by_batch_and_would_be_zero_after_the_last(
     corpus: Corpus, rates: list[float]
 ) -> None:
-    FAMILIES["gru_1"].fit(
+    family_named("gru_1").fit(
         corpus,
         ModelSpec(
             "gru_1",

@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from starcast.models.catalogue import VOCABULARY_SIZE
 from starcast.models.encoding import LONGEST, Encoding, Vocabulary
+from starcast.models.recurrent_families import VOCABULARY_SIZE
 
 
 def vocabulary_of(texts: pl.Series, size: int = VOCABULARY_SIZE, longest: int = LONGEST) -> Vocabulary:

@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 from fakes import complete, point
 
-from starcast.models.catalogue import FAMILIES
-from starcast.models.family import Space
+from starcast.models.catalogue import family_named
+from starcast.models.space import Space
 from starcast.search.engines import ALGORITHMS, AlgorithmName, Engine, EngineName
 from starcast.search.pruning import PrunerName
 from starcast.search.trials import Proposal, SearchPlan
@@ -17,8 +17,8 @@ from starcast.search.trials import Proposal, SearchPlan
 PAIRS = [(engine, algorithm) for engine, has in ALGORITHMS.items() for algorithm in has]
 SAMPLING = ("none", "class_weight")
 SPACES: dict[str, Space] = {
-    "logistic_regression": {**FAMILIES["logistic_regression"].space, "sampling": SAMPLING},
-    "gru_1": {**FAMILIES["gru_1"].space, "sampling": SAMPLING, "batch_size": (32, 128)},
+    "logistic_regression": {**family_named("logistic_regression").space, "sampling": SAMPLING},
+    "gru_1": {**family_named("gru_1").space, "sampling": SAMPLING, "batch_size": (32, 128)},
 }
 
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from fakes import complete, failed, point, pruned
 
-from starcast.models.catalogue import FAMILIES
-from starcast.models.family import Settings, Space
+from starcast.models.catalogue import family_named
+from starcast.models.space import Settings, Space
 from starcast.search.hyperopt_proposals import HyperoptProposals
 from starcast.search.trials import Point, Proposal, SearchPlan, Trial
 
 ALGORITHMS = ("tpe", "random", "anneal")
-SPACES = {name: FAMILIES[name].space for name in ("logistic_regression", "gru_1", "lstm_2")}
+SPACES = {name: family_named(name).space for name in ("logistic_regression", "gru_1", "lstm_2")}
 SMALL: dict[str, Space] = {"a": {"x": (1, 2), "y": (True, False)}, "b": {"z": ("p", "q")}}  # 4 + 2 points
-TARGET: Settings = {name: values[1] for name, values in FAMILIES["gru_2"].space.items()}
+TARGET: Settings = {name: values[1] for name, values in family_named("gru_2").space.items()}
 WIDE: Space = {"x": tuple(range(8)), "y": tuple(range(8))}
 Outcome = Callable[[Proposal], Trial]
 
@@ -56,7 +56,7 @@ def hits(settings: Settings) -> int:
 
 
 def mean_score_of_last_trials(algorithm: str, seed: int) -> float:
-    proposals = made(algorithm, {"gru_2": FAMILIES["gru_2"].space}, 36, (seed,))
+    proposals = made(algorithm, {"gru_2": family_named("gru_2").space}, 36, (seed,))
     asked = search(proposals, 36, lambda proposal: complete(proposal, hits(proposal.settings)))
     return float(np.mean([hits(proposal.settings) for proposal in asked[-15:]]))
 

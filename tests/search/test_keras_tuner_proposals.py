@@ -5,14 +5,14 @@ from itertools import cycle
 import pytest
 from fakes import complete, failed, point, pruned
 
-from starcast.models.catalogue import FAMILIES
-from starcast.models.family import Space
+from starcast.models.catalogue import family_named
+from starcast.models.space import Space
 from starcast.search.keras_tuner_proposals import SCORE, KerasTunerProposals
 from starcast.search.trials import Point, Proposal, SearchPlan, Trial
 
 ALGORITHMS = ("random", "bayesian", "hyperband")
 ONCE = ("random", "bayesian")  # hyperband proposes the best points again, on purpose
-SPACES = {name: FAMILIES[name].space for name in ("logistic_regression", "gru_1", "lstm_2")}
+SPACES = {name: family_named(name).space for name in ("logistic_regression", "gru_1", "lstm_2")}
 SMALL: dict[str, Space] = {"a": {"x": (1, 2), "y": ("u", "v")}, "b": {"z": ("p", "q")}}  # 4 + 2 points
 LINE: dict[str, Space] = {"a": {"x": tuple(range(60))}}
 

@@ -16,7 +16,8 @@ import pytest
 
 from starcast.evaluation.scores import multilabel_auc, val_scores
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import Fit, FitOptions, ModelSpec, Recorder, Settings
+from starcast.models.family import Fit, FitOptions, ModelSpec, Recorder
+from starcast.models.space import Settings
 from starcast.search import trial_worker
 from starcast.search.loop import Done, Epoch, Event, Failed
 from starcast.search.trial_worker import TrialOptions, train_trial, work
@@ -71,7 +72,7 @@ class FakeFamily:
 @pytest.fixture
 def family(monkeypatch: pytest.MonkeyPatch) -> FakeFamily:
     made = FakeFamily()
-    monkeypatch.setattr(trial_worker, "FAMILIES", {"fake": made})
+    monkeypatch.setattr(trial_worker, "family_named", {"fake": made}.__getitem__)
     return made
 
 

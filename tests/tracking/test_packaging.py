@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 import starcast
 from starcast.cli.code import ROOT
 from starcast.cli.errors import UserError
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.digests import SUMS, answering_code, digest, read_sums, sums_text
 from starcast.models.family import FitOptions, ModelSpec
@@ -52,7 +52,7 @@ def predictor() -> Predictor:
     cleaner, reviews = Cleaner.create("light"), make_reviews(200)
     part = CorpusSplit(cleaner.clean(reviews["text"]), reviews["rating"].to_numpy() - 1)
     family, options = (
-        FAMILIES["logistic_regression"],
+        family_named("logistic_regression"),
         FitOptions(sampling="none", epochs=1, batch_size=8, seed=1),
     )
     recorder = SimpleNamespace(epoch=lambda *_: None)

@@ -4,8 +4,8 @@ import os
 import sys
 from multiprocessing.connection import Connection
 
-from starcast.models.catalogue import LogisticFamily
 from starcast.models.family import Fit
+from starcast.models.linear_families import LogisticFamily
 from starcast.search import trial_worker
 
 fit, calls = LogisticFamily.fit, []

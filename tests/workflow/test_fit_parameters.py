@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.family import FitOptions, ModelSpec, Schedule
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.search_parameters import TuneParameters
@@ -38,7 +38,7 @@ def test_default_sampling_is_that_of_the_family_s_study() -> None:
 def test_without_a_run_to_take_it_from_the_model_is_what_was_asked_for() -> None:
     given = {"family": "gru_2", "settings": '{"units_1": 16}', "sampling": "class_weight", "batch_size": 32}
     asked = TrainParameters.model_validate(given)
-    settings = {**FAMILIES["gru_2"].published, "units_1": 16}
+    settings = {**family_named("gru_2").published, "units_1": 16}
     options = FitOptions(
         sampling="class_weight", epochs=3, batch_size=32, seed=42, patience=5, schedule="linear"
     )
@@ -52,7 +52,7 @@ def test_the_published_rate_holds_for_a_constant_one(schedule: Schedule, rate: f
     for family in ("lstm_2", "lstm_1"):
         asked = {"family": family, "schedule": schedule}
         settings = TrainParameters.model_validate(asked).spec().settings
-        assert settings == {**FAMILIES[family].published, "learning_rate": rate}
+        assert settings == {**family_named(family).published, "learning_rate": rate}
         other = (
             TrainParameters.model_validate({**asked, "settings": '{"learning_rate": 0.0001}'}).spec().settings
         )

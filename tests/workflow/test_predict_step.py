@@ -24,7 +24,7 @@ from polars.testing import assert_frame_equal
 
 from starcast.cli import progress
 from starcast.cli.errors import UserError
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.predictor import Predictor
@@ -61,7 +61,7 @@ def predictor() -> Predictor:
     """A linear model."""
     cleaner, reviews = Cleaner.create("light"), make_reviews(300)
     part = CorpusSplit(cleaner.clean(reviews["text"]), reviews["rating"].to_numpy() - 1)
-    family = FAMILIES["logistic_regression"]
+    family = family_named("logistic_regression")
     fitted = family.fit(
         Corpus(part, part),
         ModelSpec(

@@ -10,7 +10,7 @@ from starcast.cli.errors import UserError
 from starcast.cli.parameters import parse, resumed
 from starcast.evaluation.names import LOWER_IS_BETTER, SCORES
 from starcast.evaluation.scale import STARS
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import FAMILIES, family_named
 from starcast.search.trial_worker import TrialOptions
 from starcast.search.trials import Proposal, Trial
 from starcast.workflow.search import _sampling_notes, still_to_try
@@ -125,19 +125,19 @@ def test_spaces_are_the_families_with_both_samplings() -> None:
     spaces = made("families=gru_1, logistic_regression").spaces()
     assert list(spaces) == ["gru_1", "logistic_regression"]
     for name, space in spaces.items():
-        assert space == {**FAMILIES[name].space, "sampling": ("none", "class_weight")}
+        assert space == {**family_named(name).space, "sampling": ("none", "class_weight")}
 
 
 @pytest.mark.parametrize("sampling", ["default", "none", "class_weight"])
 def test_a_chosen_sampling_is_not_searched(sampling: str) -> None:
-    assert made(f"sampling={sampling}", "families=gru_1").spaces() == {"gru_1": FAMILIES["gru_1"].space}
+    assert made(f"sampling={sampling}", "families=gru_1").spaces() == {"gru_1": family_named("gru_1").space}
 
 
 def test_a_list_of_samplings_is_a_setting_of_the_search() -> None:
     parameters = made("sampling=none, random_under,smote", "families=gru_1,logistic_regression")
     assert parameters.sampling == ("none", "random_under", "smote")
     for name, space in parameters.spaces().items():
-        assert space == {**FAMILIES[name].space, "sampling": ("none", "random_under", "smote")}
+        assert space == {**family_named(name).space, "sampling": ("none", "random_under", "smote")}
         assert parameters.samplings_of(name) == ("none", "random_under", "smote")
     assert parameters.as_text()["sampling"] == "none,random_under,smote"
 
@@ -171,7 +171,7 @@ def test_known_points_go_through_every_sampling_by_turns() -> None:
     for family in ("gru_1", "lstm_2"):
         of_family = [settings for name, settings in points if name == family]
         assert sorted(str(settings.pop("sampling")) for settings in of_family) == samplings
-        assert of_family == [FAMILIES[family].start("linear")] * 3
+        assert of_family == [family_named(family).start("linear")] * 3
     assert [settings["sampling"] for _, settings in made("sampling=none,smote").first_points()[:3]] == [
         "none",
         "smote",
@@ -197,7 +197,7 @@ def test_a_search_says_before_it_begins_which_samplings_want_for_neighbours() ->
 
 def test_a_list_of_batch_sizes_is_searched_where_there_are_batches() -> None:
     spaces = made("batch_size=32, 128", "sampling=none").spaces()
-    assert spaces["gru_1"] == {**FAMILIES["gru_1"].space, "batch_size": (32, 128)}
+    assert spaces["gru_1"] == {**family_named("gru_1").space, "batch_size": (32, 128)}
     assert spaces["lstm_2"]["batch_size"] == (32, 128)
     assert "batch_size" not in spaces["logistic_regression"]
 
@@ -218,7 +218,7 @@ def test_known_points_are_pairs_that_differ_in_nothing_but_the_sampling() -> Non
         assert (
             {**one, "sampling": ""}
             == {**other, "sampling": ""}
-            == {**FAMILIES[family].start("linear"), "sampling": ""}
+            == {**family_named(family).start("linear"), "sampling": ""}
         )
 
 
@@ -232,8 +232,8 @@ def test_known_points_are_points_of_the_spaces() -> None:
 def test_with_one_sampling_each_family_is_known_once() -> None:
     points = made("sampling=class_weight", "families=gru_1,lstm_1").first_points()
     assert points == [
-        ("gru_1", FAMILIES["gru_1"].start("linear")),
-        ("lstm_1", FAMILIES["lstm_1"].start("linear")),
+        ("gru_1", family_named("gru_1").start("linear")),
+        ("lstm_1", family_named("lstm_1").start("linear")),
     ]
     rates = [settings["learning_rate"] for _, settings in points]
     constant = made("schedule=constant", "sampling=class_weight", "families=gru_1,lstm_1").first_points()

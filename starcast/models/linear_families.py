@@ -1,0 +1,58 @@
+"""Linear models: study B's baseline.
+
+Code that fits and predicts is imported where it is called, so that parameters are checked without it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from starcast.evaluation.scale import STARS
+from starcast.models.family import Family
+from starcast.models.space import Settings
+
+if TYPE_CHECKING:
+    from starcast.models.corpus import Corpus
+    from starcast.models.family import Checkpoints, Fit, FittedModel, ModelSpec, Recorder, Schedule
+
+
+class LogisticFamily(Family):
+    """Study B's baseline, logistic regression on TF-IDF of word n-grams.
+
+    Settings: `ngrams` (1 to this many words), `features` (the most frequent n-grams), `sublinear`, `c`.
+    """
+
+    requirements: ClassVar = ("scikit-learn", "skops")
+    iterative: ClassVar = False
+
+    def start(self, schedule: Schedule) -> Settings:
+        """Return the usual text baseline: words and pairs, more features than the study's 4,000."""
+        return {"ngrams": 2, "features": 50_000, "sublinear": False, "c": 1.0}
+
+    def fit(
+        self, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None = None
+    ) -> Fit:
+        """Fit the vectoriser and the classifier in one epoch, without checkpoints."""
+        from starcast.models.logistic import fit_logistic
+
+        return fit_logistic(corpus, spec, recorder)
+
+    def load(self, folder: Path, labels: int = len(STARS)) -> FittedModel:
+        """Read what was saved; types other than scikit-learn's are refused."""
+        from starcast.models.logistic import FittedLogistic
+
+        return FittedLogistic.load(folder, labels)
+
+
+LOGISTIC_REGRESSION = LogisticFamily(
+    "logistic_regression",
+    {"ngrams": 3, "features": 4_000, "sublinear": False, "c": 1.0},
+    {
+        "ngrams": (1, 2, 3),
+        "features": (2_000, 4_000, 10_000, 20_000, 50_000, 100_000),
+        "sublinear": (False, True),
+        "c": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+    },
+    "class_weight",
+)

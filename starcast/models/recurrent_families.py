@@ -1,0 +1,122 @@
+"""Recurrent networks: those of the two studies.
+
+Code that fits and predicts is imported where it is called, so that parameters are checked without it.
+"""
+
+from __future__ import annotations
+
+import random
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from starcast.evaluation.scale import STARS
+from starcast.models.family import SAMPLINGS, Family
+from starcast.models.space import Choices, Settings
+
+if TYPE_CHECKING:
+    import keras
+
+    from starcast.models.corpus import Corpus
+    from starcast.models.family import Checkpoints, Fit, FittedModel, ModelSpec, Recorder, Schedule
+
+VOCABULARY_SIZE = 5_000  # study A: the most frequent words, and two indices for padding and unknown words
+STUDY_A_EMBEDDING, STUDY_B_EMBEDDING = 100, 300
+DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
+LEARNING_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
+
+
+class NetworkFamily(Family):
+    """Recurrent Keras networks over word indices.
+
+    Padding is masked, so that a review's prediction does not depend on the length of others in its batch.
+    """
+
+    requirements: ClassVar = ("keras", "tensorflow")
+    samplings: ClassVar = (*SAMPLINGS, "adasyn_token_ids")
+
+    @abstractmethod
+    def stack(self, layers: Any, settings: Settings, labels: int) -> list[keras.Layer]:
+        """Return the layers from word indices to so many probabilities, made of Keras' `layers`."""
+
+    def build(self, settings: Settings, labels: int = len(STARS)) -> keras.Model:
+        """Return the untrained network, which gives a probability to each label of the ratings."""
+        from starcast.models.backend import keras
+
+        stack = self.stack(keras.layers, settings, labels)
+        return keras.Sequential([keras.Input((None,), dtype="int32"), *stack], name=self.name)
+
+    def published_under(self, schedule: Schedule) -> Settings:
+        """Return the published settings; under `linear`, with the largest rate, the best for few epochs."""
+        rate = {} if schedule == "constant" else {"learning_rate": max(LEARNING_RATES)}
+        return {**self.published, **rate}
+
+    def fit(
+        self, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None = None
+    ) -> Fit:
+        """Build and train one network, seeded."""
+        from starcast.models.training import fit_network
+
+        # Keras draws its seeds from here. Its own `set_random_seed` would also seed TensorFlow, which is not
+        # needed, and set up every compiled network again, which takes half a second each.
+        random.seed(spec.options.seed)
+        network = self.build(spec.settings, len(corpus.scale))
+        return fit_network(network, corpus, spec, recorder, checkpoints)
+
+    def load(self, folder: Path, labels: int = len(STARS)) -> FittedModel:
+        """Read what was saved; Keras' safe mode refuses code inside the file."""
+        from starcast.models.networks import FittedNetwork
+
+        return FittedNetwork.load(folder, labels)
+
+
+class StudyANetwork(NetworkFamily):
+    """Study A's networks, named after their layers: `lstm_2` has two; settings `units_1..`, `dropout_1..`."""
+
+    def stack(self, layers: Any, settings: Settings, labels: int) -> list[keras.Layer]:
+        """Return an embedding, dropout and recurrent layers in turn, a last dropout, the probabilities."""
+        kind, depth = self.name.split("_")
+        recurrent = layers.LSTM if kind == "lstm" else layers.GRU
+        stack: list[keras.Layer] = [layers.Embedding(VOCABULARY_SIZE, STUDY_A_EMBEDDING, mask_zero=True)]
+        for i in range(1, int(depth) + 1):
+            stack.append(layers.Dropout(settings[f"dropout_{i}"]))
+            stack.append(recurrent(settings[f"units_{i}"], return_sequences=i < int(depth)))
+        stack.append(layers.Dropout(settings[f"dropout_{int(depth) + 1}"]))
+        return [*stack, layers.Dense(labels, activation="softmax")]
+
+
+class StudyBNetwork(NetworkFamily):
+    """Study B's LSTM."""
+
+    def stack(self, layers: Any, settings: Settings, labels: int) -> list[keras.Layer]:
+        """Return an embedding, spatial dropout, an LSTM, the probabilities."""
+        return [
+            layers.Embedding(VOCABULARY_SIZE, STUDY_B_EMBEDDING, mask_zero=True),
+            layers.SpatialDropout1D(settings["spatial_dropout"]),
+            layers.LSTM(settings["units"]),
+            layers.Dense(labels, activation="softmax"),
+        ]
+
+
+def _study_a(
+    name: str, units: tuple[int, ...], best: tuple[int, ...], dropouts: tuple[float, ...], rate: float
+) -> StudyANetwork:
+    """Return a network of study A; `best` units, dropouts and rate are those that its search found."""
+    published: Settings = {f"units_{i}": value for i, value in enumerate(best, start=1)}
+    space: dict[str, Choices] = dict.fromkeys(published, units)
+    for i, dropout in enumerate(dropouts, start=1):
+        published[f"dropout_{i}"], space[f"dropout_{i}"] = dropout, DROPOUTS
+    published["learning_rate"], space["learning_rate"] = rate, LEARNING_RATES
+    return StudyANetwork(name, published, space, "none")
+
+
+LSTM_2 = _study_a("lstm_2", (8, 16, 32, 64, 128), (64, 128), (0.1, 0.3, 0.1), 1e-3)
+GRU_1 = _study_a("gru_1", (8, 16, 32, 64, 128, 256, 512), (256,), (0.3, 0.0), 1e-2)
+GRU_2 = _study_a("gru_2", (8, 16, 32, 64), (8, 16), (0.1, 0.0, 0.2), 1e-2)
+GRU_4 = _study_a("gru_4", (8, 16, 32, 64), (8, 32, 32, 32), (0.3, 0.0, 0.0, 0.0, 0.2), 1e-2)
+LSTM_1 = StudyBNetwork(
+    "lstm_1",
+    {"units": 64, "spatial_dropout": 0.2, "learning_rate": 1e-3},
+    {"units": (32, 64, 128), "spatial_dropout": DROPOUTS, "learning_rate": LEARNING_RATES[:3]},
+    "class_weight",
+)
