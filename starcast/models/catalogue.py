@@ -2,10 +2,10 @@
 
 from starcast.cli.errors import UserError
 from starcast.models.family import Family
-from starcast.models.linear_families import LOGISTIC_REGRESSION
+from starcast.models.linear_families import LINEAR, LOGISTIC_REGRESSION, ORDINAL
 from starcast.models.recurrent_families import GRU_1, GRU_2, GRU_4, LSTM_1, LSTM_2
 
-ALL = (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION)
+ALL = (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION, LINEAR, ORDINAL)
 FAMILIES: dict[str, Family] = {family.name: family for family in ALL}
 
 

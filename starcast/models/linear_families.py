@@ -1,4 +1,4 @@
-"""Linear models: study B's baseline.
+"""Linear models: study B's baseline, and two that know more about words and about ratings.
 
 Code that fits and predicts is imported where it is called, so that parameters are checked without it.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from starcast.evaluation.scale import STARS
 from starcast.models.family import Family
-from starcast.models.space import Settings
+from starcast.models.space import Settings, Space
 
 if TYPE_CHECKING:
     from starcast.models.corpus import Corpus
@@ -45,6 +45,29 @@ class LogisticFamily(Family):
         return FittedLogistic.load(folder, labels)
 
 
+class LinearFamily(LogisticFamily):
+    """Logistic regression whose penalty says which features, and which contrasts of ratings, matter.
+
+    Settings beside the baseline's: `nb`, how far naive Bayes' log-count ratios decide how much a feature is
+    held back; in `ordinal` also `order`, how much more it is held back where it departs from the order of the
+    ratings.
+    """
+
+    def start(self, schedule: Schedule) -> Settings:
+        """Return the best settings on study A's validation split."""
+        return self.published
+
+    def fit(
+        self, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None = None
+    ) -> Fit:
+        """Fit the vectoriser and the classifier in one epoch, without checkpoints."""
+        from starcast.models.logistic import fit_logistic
+        from starcast.models.priors import Prior
+
+        prior = Prior(float(spec.settings.get("order", 1)), float(spec.settings["nb"]))
+        return fit_logistic(corpus, spec, recorder, prior)
+
+
 LOGISTIC_REGRESSION = LogisticFamily(
     "logistic_regression",
     {"ngrams": 3, "features": 4_000, "sublinear": False, "c": 1.0},
@@ -55,4 +78,22 @@ LOGISTIC_REGRESSION = LogisticFamily(
         "c": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
     },
     "class_weight",
+)
+_FEATURES: Space = {
+    "ngrams": (1, 2, 3),
+    "features": (20_000, 50_000, 100_000, 200_000),
+    "sublinear": (False, True),
+    "nb": (0.0, 0.25, 0.5, 0.75),
+}
+LINEAR = LinearFamily(
+    "linear",
+    {"ngrams": 2, "features": 50_000, "sublinear": True, "nb": 0.5, "c": 2.0},
+    {**_FEATURES, "c": (0.3, 1.0, 2.0, 4.0, 8.0)},
+    "none",
+)
+ORDINAL = LinearFamily(
+    "ordinal",
+    {"ngrams": 2, "features": 50_000, "sublinear": True, "nb": 0.5, "order": 3.0, "c": 4.0},
+    {**_FEATURES, "order": (1.5, 2.0, 3.0, 5.0), "c": (0.3, 1.0, 2.0, 4.0, 8.0)},
+    "none",
 )

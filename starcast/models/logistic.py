@@ -21,6 +21,7 @@ from starcast.models.corpus import Corpus
 from starcast.models.encoding import Encoding
 from starcast.models.family import Fit, ModelSpec, Recorder
 from starcast.models.ngrams import Ngrams, are_whole, most_frequent
+from starcast.models.priors import Prior
 from starcast.models.sampling import resample
 from starcast.models.texts import Sequences, WorkProgress, mapped, silent
 from starcast.reviews.ahead import map_ahead
@@ -181,7 +182,7 @@ class FittedLogistic:
         return cls(vectorizer, classifier, labels)
 
 
-def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder) -> Fit:
+def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder, prior: Prior | None = None) -> Fit:
     """Fit the vectoriser and the classifier on the training split, after sampling."""
     given = spec.settings
     vectorizer = NgramVectorizer(int(given["ngrams"]), int(given["features"]), bool(given["sublinear"]))
@@ -190,7 +191,7 @@ def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder) -> Fit:
     if resampled:
         rows, ratings = resampled.mixture @ rows, resampled.ratings
     balanced = spec.options.sampling == "class_weight"
-    classifier = multinomial.fit(rows, ratings, float(given["c"]), balanced, corpus.show)
+    classifier = multinomial.fit(rows, ratings, float(given["c"]), balanced, corpus.show, prior)
     model = FittedLogistic(vectorizer, classifier, len(corpus.scale))
     probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
     recorder.epoch(1, {}, probabilities)

@@ -21,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_sample_weight
 
+from starcast.models.priors import Prior
 from starcast.models.texts import WorkProgress, silent
 
 ROWS = 32_768  # of a block: its scores stay in the cache
@@ -36,17 +37,19 @@ Result = TypeVar("Result")
 class RowBlock:
     """Some rows of features, (rows, features), the class of each as a number from 0, and its weight.
 
-    Coefficients have the shape (features + 1, classes); the last row holds the intercepts.
+    Contrasts have the shape (features + 1, contrasts); the last row holds the intercepts. The coefficients of
+    the classes are contrasts times the transpose of `basis`, shape (classes, contrasts).
     """
 
     rows: sparse.csr_matrix
     classes: np.ndarray
     weights: np.ndarray
-    probabilities: np.ndarray = field(init=False)  # at the coefficients of the last call of `slopes`
+    basis: np.ndarray
+    probabilities: np.ndarray = field(init=False)  # at the contrasts of the last call of `slopes`
 
-    def slopes(self, coefficients: np.ndarray) -> tuple[float, np.ndarray]:
+    def slopes(self, contrasts: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the weighted cross-entropy of the rows, and its gradient."""
-        scores = self.rows @ coefficients[:-1] + coefficients[-1]
+        scores = self._scores(contrasts)
         # The exponential of the largest is 1; far faster than max(axis=1).
         scores -= reduce(np.maximum, scores.T)[:, None]
         own = np.arange(len(self.classes)), self.classes
@@ -60,8 +63,8 @@ class RowBlock:
         return float(loss), self._columns(errors)
 
     def curvature(self, direction: np.ndarray) -> np.ndarray:
-        """Return how the gradient changes along a direction, at the coefficients of the last `slopes`."""
-        scores = self.rows @ direction[:-1] + direction[-1]
+        """Return how the gradient changes along a direction, at the contrasts of the last `slopes`."""
+        scores = self._scores(direction)
         scores -= _sums(scores * self.probabilities)[:, None]
         scores *= self.probabilities * self.weights[:, None]
         return self._columns(scores)
@@ -70,7 +73,21 @@ class RowBlock:
         """Return the weighted sum of squares of each column, and of ones, shape (features + 1,)."""
         return np.append(self.rows.power(2).T @ self.weights, self.weights.sum())
 
+    def occurrences(self) -> np.ndarray:
+        """Return in how many rows of each class each column is filled, shape (features, classes)."""
+        ones = np.ones(len(self.classes), dtype=self.rows.dtype)
+        ends = np.arange(len(ones) + 1)
+        members = sparse.csr_matrix((ones, self.classes, ends), (len(ones), len(self.basis)))
+        filled = sparse.csr_matrix(
+            (np.ones_like(self.rows.data), self.rows.indices, self.rows.indptr), self.rows.shape
+        )
+        return (filled.T @ members).toarray().astype(np.float64)
+
+    def _scores(self, contrasts: np.ndarray) -> np.ndarray:
+        return (self.rows @ contrasts[:-1] + contrasts[-1]) @ self.basis.T
+
     def _columns(self, values: np.ndarray) -> np.ndarray:
+        values = values @ self.basis
         return np.vstack([self.rows.T @ values, values.sum(axis=0)])
 
 
@@ -79,57 +96,66 @@ def _sums(values: np.ndarray) -> np.ndarray:
 
 
 class PenalisedLoss:
-    """The mean weighted cross-entropy and scikit-learn's penalty, in scaled, flattened coefficients."""
+    """The mean weighted cross-entropy and a penalty on squares of contrasts, in scaled, flattened ones.
+
+    `penalties`: of each feature's contrasts, shape (features, contrasts).
+    """
 
     def __init__(
-        self, blocks: list[RowBlock], classes: int, penalty: float, pool: Executor, show: WorkProgress
+        self, blocks: list[RowBlock], penalties: np.ndarray, pool: Executor, show: WorkProgress
     ) -> None:
-        self._blocks, self._classes, self._show = blocks, classes, show
+        self._blocks, self._show = blocks, show
         self._pool = pool  # scipy and numpy release the GIL
         squares = np.add.reduce(list(pool.map(RowBlock.squares, blocks)))
         self._total = float(squares[-1])
-        self._penalties = np.append(np.full(len(squares) - 1, penalty), 0)[:, None]  # none on intercepts
-        at_start = squares[:, None] / self._total * (classes - 1) / classes**2
+        self._penalties = np.vstack([penalties, np.zeros_like(penalties[:1])])  # none on intercepts
+        basis = blocks[0].basis
+        classes = len(basis)
+        along = classes * (basis**2).sum(axis=0) - basis.sum(axis=0) ** 2
+        at_start = squares[:, None] / self._total * along / classes**2
         self.scale = 1 / np.sqrt(at_start + self._penalties)
-        self._at = self.start = np.zeros(self.scale.size * classes)
+        self._at = self.start = np.zeros(self.scale.size)
         self.passes = 0
 
     def slopes(self, point: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the value at a point, and its gradient."""
-        coefficients = self.coefficients(point)
-        costs, slopes = [], self._total * self._penalties * coefficients
-        for cost, part in self._map(RowBlock.slopes, coefficients):
+        contrasts = self.contrasts(point)
+        costs, slopes = [], self._total * self._penalties * contrasts
+        for cost, part in self._map(RowBlock.slopes, contrasts):
             costs.append(cost)
             slopes += part
         self._at = point.copy()
-        penalty = float(np.sum(self._penalties * coefficients**2)) / 2
+        penalty = float(np.sum(self._penalties * contrasts**2)) / 2
         return sum(costs) / self._total + penalty, (slopes * self.scale / self._total).ravel()
 
     def curvature(self, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """Return how the gradient at a point changes along a direction."""
         if not np.array_equal(point, self._at):  # another step was tried since, and rejected
             self.slopes(point)
-        coefficients = self.coefficients(direction)
-        change = self._total * self._penalties * coefficients
-        for part in self._map(RowBlock.curvature, coefficients):
+        contrasts = self.contrasts(direction)
+        change = self._total * self._penalties * contrasts
+        for part in self._map(RowBlock.curvature, contrasts):
             change += part
         return (change * self.scale / self._total).ravel()
 
-    def coefficients(self, point: np.ndarray) -> np.ndarray:
-        """Return a point's coefficients without scaling, shape (features + 1, classes)."""
-        return point.reshape(-1, self._classes) * self.scale
+    def contrasts(self, point: np.ndarray) -> np.ndarray:
+        """Return a point without scaling, shape (features + 1, contrasts)."""
+        return point.reshape(self.scale.shape) * self.scale
 
-    def _map(
-        self, work: Callable[[RowBlock, np.ndarray], Result], coefficients: np.ndarray
-    ) -> Iterator[Result]:
+    def _map(self, work: Callable[[RowBlock, np.ndarray], Result], contrasts: np.ndarray) -> Iterator[Result]:
         self.passes += 1
         self._show("fitting the weights", 1 - np.exp(-self.passes / USUAL_PASSES))
-        single = coefficients.astype(self._blocks[0].rows.dtype)
+        single = contrasts.astype(self._blocks[0].rows.dtype)
         return self._pool.map(lambda block: work(block, single), self._blocks)
 
 
 def fit(
-    rows: sparse.csr_matrix, ratings: np.ndarray, c: float, balanced: bool, show: WorkProgress = silent
+    rows: sparse.csr_matrix,
+    ratings: np.ndarray,
+    c: float,
+    balanced: bool,
+    show: WorkProgress = silent,
+    prior: Prior | None = None,
 ) -> LogisticRegression:
     """Fit what scikit-learn's `LogisticRegression(C=c)` would be, for the ratings that occur.
 
@@ -137,6 +163,7 @@ def fit(
         rows: float32 (reviews, features); may be mapped from files.
         ratings: shape (reviews,), with at least two different ones.
         balanced: whether all ratings have the same total weight.
+        prior: what is penalised less than the rest, if not all coefficients are penalised alike.
     """
     weight = "balanced" if balanced else None
     classes, numbers = np.unique(ratings, return_inverse=True)
@@ -145,14 +172,20 @@ def fit(
     if len(classes) == 2:  # scikit-learn has only the difference of our two columns: twice their squares
         penalty *= 2
     with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-        loss = PenalisedLoss(_blocks(rows, numbers, weights), len(classes), penalty, pool, show)
+        basis = prior.basis(len(classes)) if prior else np.eye(len(classes))
+        blocks = _blocks(rows, numbers, weights, basis.astype(rows.dtype))
+        relative = np.ones((rows.shape[1], len(classes)))
+        if prior:
+            counts = np.add.reduce(list(pool.map(RowBlock.occurrences, blocks)))
+            relative = prior.penalties(counts, np.bincount(numbers))
+        loss = PenalisedLoss(blocks, penalty * relative, pool, show)
         options = {"initial_trust_radius": RADIUS, "max_trust_radius": 100 * RADIUS, "maxiter": MOST_STEPS}
         method = {"method": "trust-ncg", "options": {"gtol": SLOPE, **options}}
         found = optimize.minimize(loss.slopes, loss.start, jac=True, hessp=loss.curvature, **method)
     if not found.success:
         message = f"logistic regression: no optimum in {found.nit} steps ({found.message}); take a smaller c"
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
-    coefficients = loss.coefficients(found.x)
+    coefficients = loss.contrasts(found.x) @ basis.T
     if len(classes) == 2:
         coefficients = coefficients[:, 1:] - coefficients[:, :1]
     coefficients = coefficients.astype(rows.dtype)
@@ -163,7 +196,9 @@ def fit(
     return classifier
 
 
-def _blocks(rows: sparse.csr_matrix, classes: np.ndarray, weights: np.ndarray) -> list[RowBlock]:
+def _blocks(
+    rows: sparse.csr_matrix, classes: np.ndarray, weights: np.ndarray, basis: np.ndarray
+) -> list[RowBlock]:
     """Cut rows into blocks, without a copy of their numbers."""
     count = max(FEWEST_BLOCKS, -(-rows.shape[0] // ROWS))
     blocks = []
@@ -173,5 +208,5 @@ def _blocks(rows: sparse.csr_matrix, classes: np.ndarray, weights: np.ndarray) -
         # Set here, because the constructor would copy a view of an array more than twice as long.
         part.data, part.indices = rows.data[first:last], rows.indices[first:last]
         part.indptr = (rows.indptr[begin : end + 1] - first).astype(rows.indices.dtype)
-        blocks.append(RowBlock(part, classes[begin:end], weights[begin:end]))
+        blocks.append(RowBlock(part, classes[begin:end], weights[begin:end], basis))
     return blocks
