@@ -22,14 +22,15 @@ IMPORT = re.compile(
 )
 
 
-def import_closure(*modules: str, root: Path = ROOT) -> list[Path]:
-    """Return the files of modules of the package, of all that they import from it, and data files they name.
+def import_closure(*modules: str, root: Path = ROOT, package: str = PACKAGE) -> list[Path]:
+    """Return the files of modules of a package, of all that they import from it, and data files they name.
 
     Imports are read from the source, also those within functions: nothing is executed.
 
     Args:
         modules: dotted names, such as `starcast.reviews.prepare`.
         root: the folder with the package, for instance that of the code that a model was saved with.
+        package: the name of another package; empty for every one in the folder but ours.
     """
     found, seen, left = set[Path](), set[str](), set(modules)
     while left := left - seen:
@@ -37,8 +38,8 @@ def import_closure(*modules: str, root: Path = ROOT) -> list[Path]:
         around = {name.rpartition(".")[0] for name in left} - {""}  # packages are imported too
         files = {file for name in left for file in _files_of(name, root)} - found
         found |= files
-        names = {name for file in files for name in imported_names(file)}
-        left = around | {name for name in names if name.partition(".")[0] == PACKAGE}
+        names = {_absolute(name, file, root) for file in files for name in imported_names(file)}
+        left = around | {name for name in names if _is_of(package, name)}
     return sorted(found | {data for file in found for data in _data_of(file)})
 
 
@@ -46,7 +47,7 @@ def imported_packages(files: Iterable[Path]) -> set[str]:
     """Return the names under which Python files import packages of others, such as `sklearn`."""
     python = (file for file in files if file.suffix == ".py")
     names = {name.partition(".")[0] for file in python for name in imported_names(file)}
-    return names - {PACKAGE} - sys.stdlib_module_names
+    return names - {PACKAGE, ""} - sys.stdlib_module_names  # nothing stands before the dot of `.module`
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:
@@ -72,12 +73,28 @@ def code_digest(files: Iterable[Path], root: Path = ROOT) -> str:
 def imported_names(file: Path) -> frozenset[str]:
     """Return the dotted names that a file imports; what follows `from ... import` may be a module or not."""
     names = set[str]()
-    for found in IMPORT.finditer(file.read_text(encoding="utf-8")):
+    source = file.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
+    for found in IMPORT.finditer(source):
         module, listed = found["module"], found["many"] or found["names"] or found["modules"]
         each = (part.split() for part in re.sub(r"#.*", "", listed).split(","))
         plain = {words[0] for words in each if words}  # without `as ...`
-        names |= {module, *(f"{module}.{name}" for name in plain)} if module else plain
+        within = module if not module or module.endswith(".") else f"{module}."
+        names |= {module, *(f"{within}{name}" for name in plain)} if module else plain
     return frozenset(names)
+
+
+def _is_of(package: str, name: str) -> bool:
+    first = name.partition(".")[0]
+    return first == package if package else first != PACKAGE
+
+
+def _absolute(name: str, file: Path, root: Path) -> str:
+    """Return the full name of what a file imports, of which each dot at the beginning is a folder up."""
+    rest = name.lstrip(".")
+    if rest == name:
+        return name
+    around = file.relative_to(root).parts[: -(len(name) - len(rest))]
+    return ".".join((*around, rest)).rstrip(".")
 
 
 def _files_of(name: str, root: Path) -> list[Path]:
@@ -88,7 +105,7 @@ def _files_of(name: str, root: Path) -> list[Path]:
 
 def _data_of(file: Path) -> list[Path]:
     """Return the data files beside a module whose names stand in it."""
-    source = file.read_text(encoding="utf-8")
+    source = file.read_text(encoding="utf-8", errors="replace")
     beside = (name for name in os.listdir(file.parent) if not name.endswith(".py"))
-    named = (file.with_name(name) for name in beside if f'"{name}"' in source)
+    named = (file.with_name(name) for name in beside if f'"{name}"' in source or f"'{name}'" in source)
     return [path for path in named if path.is_file()]  # not __pycache__, of which a module may speak

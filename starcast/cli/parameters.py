@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from starcast.cli.errors import UserError
+from starcast.cli.errors import OwnCodeError, UserError
 from starcast.cli.masking import without_secrets
 
 
@@ -226,6 +226,8 @@ def resumed(
     model = type(given)
     try:
         before = parse_logged(model, earlier_values)
+    except OwnCodeError:
+        raise
     except UserError as why:
         what = f"that run was made by another version of starcast ({why})"
         raise UserError(f"parameter resume: {what}; start a new one") from None

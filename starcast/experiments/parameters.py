@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from starcast.cli.parameters import COMMA_LIST, distinct
 from starcast.evaluation.names import DecisionName
-from starcast.models.catalogue import FAMILIES, family_named
+from starcast.models.catalogue import family_named, is_named
 from starcast.models.family import SAMPLINGS, FitOptions, ModelSpec, Sampling, Schedule
 from starcast.reviews.parameters import DataParameters
 from starcast.workflow.fit_parameters import FAMILY_NAMES, TRIAL_EPOCHS, BatchSize, Measure, json_object
@@ -19,7 +19,7 @@ def _check_settings(text: str) -> str:
     settings = json_object(text)
     if not all(isinstance(value, dict) for value in settings.values()):
         raise ValueError('should be JSON by family, e.g. {"gru_1": {"units_1": 32}}')
-    unknown = ", ".join(name for name in settings if name not in FAMILIES)
+    unknown = ", ".join(name for name in settings if not is_named(name))
     if unknown:
         raise ValueError(f"should be JSON by family; no such family: {unknown}")
     return text

@@ -1,10 +1,11 @@
 """Digests of a model's files, and of the code that answers: both are to be as they were when it was saved."""
 
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from starcast.cli.code import ROOT, import_closure
+from starcast.cli.code import PACKAGE, ROOT, import_closure
 
 SUMS = "artifacts/SHA256SUMS"  # in a model's folder, in the form of `sha256sum --check`
 ANSWERS_FROM = "starcast.models.predictor"
@@ -58,6 +59,18 @@ def answering_code(root: Path = ROOT) -> dict[str, str]:
     """
     names = (file.relative_to(root).as_posix() for file in import_closure(ANSWERS_FROM, root=root))
     return {name: digest(root / name) for name in names if "/cli/" not in name}
+
+
+def imported_otherwise(code: Path) -> list[str]:
+    """Return the modules of a model's code, but ours, that this process has imported from other files."""
+    differing = []
+    for file in files_of(code):
+        name = ".".join(file.relative_to(code).with_suffix("").parts).removesuffix(".__init__")
+        imported = getattr(sys.modules.get(name), "__file__", None)
+        is_ours = name.partition(".")[0] == PACKAGE
+        if file.suffix == ".py" and imported and not is_ours and digest(Path(imported)) != digest(file):
+            differing.append(name)
+    return differing
 
 
 def shown(names: list[str]) -> str:

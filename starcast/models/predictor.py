@@ -12,6 +12,7 @@ from starcast.evaluation.decision import Decision
 from starcast.evaluation.scale import STARS, Scale
 from starcast.models.catalogue import family_named
 from starcast.models.family import FittedModel
+from starcast.models.references import own_code, reference_of, source_of
 from starcast.models.texts import in_form
 from starcast.reviews.clean import Cleaner, copy_wordnet, join_title, use_wordnet_from
 from starcast.reviews.layouts import Layout
@@ -48,6 +49,11 @@ class Predictor:
     columns: Layout | None = None
     scale: Scale = STARS
 
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Return the name of the family and, of an ensemble, those of its members."""
+        return (self.family, *(member.name for member in getattr(self.model, "families", ())))
+
     def predict(self, reviews: pl.DataFrame) -> pl.DataFrame:
         """Score reviews with the columns `text` and, if trained with it, `title`; null counts as empty text.
 
@@ -72,7 +78,9 @@ class Predictor:
     def save(self, folder: Path) -> None:
         """Write everything the model needs for prediction into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        description = {"family": self.family, "uses_title": self.uses_title}
+        description = {"family": reference_of(self.family), "uses_title": self.uses_title}
+        if own := [name for name in self.families if source_of(name)]:
+            description["own_families"] = own
         description |= {"decision": asdict(self.decision), "cleaning": self.cleaner.to_dict()}
         description |= {"labels": self.scale.labels, "schema": SCHEMA, "answers": self._answers()}
         if self.columns:
@@ -84,8 +92,8 @@ class Predictor:
             copy_wordnet(folder)
 
     @classmethod
-    def load(cls, folder: Path) -> "Predictor":
-        """Read what `save` wrote.
+    def load(cls, folder: Path, runs_own_code: bool = True) -> "Predictor":
+        """Read what `save` wrote; a family of the user's own is loaded by its code only if this may run.
 
         Raises:
             OtherAnswersError: it answers otherwise than when it was saved.
@@ -100,10 +108,14 @@ class Predictor:
         cleaner = Cleaner.from_dict(description["cleaning"])
         if cleaner.lemmas:
             use_wordnet_from(folder)
-        family, decided = family_named(description["family"]), description["decision"]
         scale = Scale.of(description.get("labels", STARS.labels))  # absent before version 0.7
-        decision = Decision.from_dict(decided, len(scale))
-        model, columns = family.load(folder, len(scale)), trained_columns(description)
+        decision, columns = (
+            Decision.from_dict(description["decision"], len(scale)),
+            trained_columns(description),
+        )
+        with own_code("installed" if runs_own_code else "never"):
+            family = family_named(description["family"])
+            model = family.load(folder, len(scale))
         uses_title = description["uses_title"]
         if not isinstance(uses_title, bool):
             raise ValueError(f"{DESCRIPTION}: `uses_title` is neither true nor false")

@@ -13,8 +13,7 @@ from starcast.experiments.study_a_parameters import StudyAParameters
 from starcast.reviews import sources
 from starcast.reviews.parameters import DataParameters
 from starcast.tracking import code_record, lineage
-from starcast.tracking.code_record import Code
-from starcast.tracking.diff import CODE
+from starcast.tracking.code_record import OURS, OWN, Code
 from starcast.tracking.origin import RAW, SPLITS, Origin
 from starcast.workflow.search_parameters import TuneParameters
 
@@ -37,7 +36,12 @@ THREADS = (
 
 
 NAMED = 5  # files in a line
-FITTING = ("starcast/models/", "starcast/reviews/", "starcast/search/")  # named first: these change scores
+FITTING = (
+    OWN,
+    "starcast/models/",
+    "starcast/reviews/",
+    "starcast/search/",
+)  # named first: these change scores
 MACHINE: dict[str, FactorKind] = {"cores": "cores", "gpus": "cores", "platform": "platform"}
 
 
@@ -101,8 +105,8 @@ def code_factors(then: Code) -> list[Factor]:
     commit = Factor("git commit", "code", _commit(then), _commit(now), same, counts=False)
     if files is None:
         return [commit, Factor("code of the steps", "code", "unknown", "unknown", None)]
-    ours = sorted((f for f in files if f.startswith(CODE)), key=lambda file: not file.startswith(FITTING))
-    others = [file for file in files if not file.startswith(CODE)]
+    ours = sorted((f for f in files if f.startswith(OURS)), key=lambda file: not file.startswith(FITTING))
+    others = [file for file in files if not file.startswith(OURS)]
     code = Factor("code of the steps", "code", "unchanged", _files(ours), not ours)
     if not then.knows_others:
         return [commit, code]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from starcast.cli.errors import UserError
+from starcast.cli.errors import OwnCodeError, UserError
 from starcast.cli.parameters import Parameters, parse_logged
 from starcast.cli.processes import scratch_folder
 from starcast.experiments.learning_curve import run_learning_curve
@@ -57,6 +57,8 @@ def parameters_of(origin: Origin) -> Parameters:
     model = _model(origin.kind)
     try:
         return parse_logged(model, {**origin.parameters, "register": "false"})
+    except OwnCodeError:
+        raise
     except UserError as why:
         at = f"; check out its commit: git checkout {origin.code.commit}" if origin.code.commit else ""
         made = f"run {origin.run_id} was made by another version of starcast"

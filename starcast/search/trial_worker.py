@@ -24,6 +24,8 @@ from starcast.models.space import Value
 from starcast.search.loop import Done, Epoch, Event, Failed, Result
 from starcast.search.trials import Objective, Proposal
 
+OWN_CODE = "own_code"  # in the corpus's folder on an executor: the modules of families of the user's own
+
 
 class PrunedError(Exception):
     """The search has stopped this trial."""
@@ -148,7 +150,10 @@ def work(pipe: Connection) -> None:
 
 def work_on_spark(pipe: Connection, trials: TrialOptions, proposal: Proposal, shipped: Path) -> None:
     """Train one proposal on the corpus shipped to this executor, whose process keeps it open for the next."""
-    send(pipe, train_trial(trials, _opened(shipped / trials.folder.name), proposal, pipe))
+    folder = shipped / trials.folder.name
+    if str(folder / OWN_CODE) not in sys.path:
+        sys.path.append(str(folder / OWN_CODE))
+    send(pipe, train_trial(trials, _opened(folder), proposal, pipe))
 
 
 _opened = lru_cache(maxsize=1)(Corpus.open)

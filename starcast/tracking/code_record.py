@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import mlflow
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
+from starcast.models.references import sources
 from starcast.tracking import git
 from starcast.tracking.diff import CODE, diff, holds_secrets, shown_name
 from starcast.tracking.git import Blob, GitError
@@ -18,6 +19,8 @@ from starcast.tracking.store import active_run
 
 CHANGES, FILES = "uncommitted.diff", "code.json"
 STATE, DIGEST, DIRTY = "code", "code_digest", "git_dirty"  # tags
+OWN = "own:"  # begins the names of the files of families of the user's own
+OURS = (*CODE, OWN)  # begin the names of files that make results
 KINDS = (".py", ".j2", ".txt", ".properties")  # the files of the code
 
 
@@ -40,13 +43,13 @@ class Code:
     @property
     def knows_others(self) -> bool:
         """Return whether files beside the code are known too, as git knows them."""
-        return bool(self.commit or any(not name.startswith(CODE) for name in self.files))
+        return bool(self.commit or any(not name.startswith(OURS) for name in self.files))
 
 
 def log_code() -> None:
     """Log the code on the active run: tags that say what it is, the hashes of its files, what was changed."""
     code = code_now()
-    ours = json.dumps([each for each in sorted(code.files.items()) if each[0].startswith(CODE)])
+    ours = json.dumps([each for each in sorted(code.files.items()) if each[0].startswith(OURS)])
     mlflow.set_tags({STATE: code.state, DIGEST: hashlib.sha256(ours.encode()).hexdigest()[:16]})
     mlflow.log_dict(dict(code.files), FILES)
     if code.commit:
@@ -75,16 +78,18 @@ def code_now() -> Code:
         here = _hashes_beside(tree, own)
         changes = _changes(tree, here)
     except GitError as why:
-        return Code("", "", _kept(git.hashes(own)), f"unknown: {why}")
+        return Code("", "", {**_kept(git.hashes(own)), **_own_families()}, f"unknown: {why}")
     state = f"commit {commit[:10]}{' with uncommitted changes' if changes else ''}"
-    return Code(commit, changes, _kept(here), f"{state}{', a shallow clone' if is_shallow else ''}")
+    files = {**_kept(here), **_own_families(len(commit))}
+    return Code(commit, changes, files, f"{state}{', a shallow clone' if is_shallow else ''}")
 
 
 def changed_files(then: Code) -> list[str] | None:
     """Return the files in which the code here differs from a run's; None if that cannot be told."""
     if then.files:
         digits = len(next(iter(then.files.values())))
-        now = _kept(git.hashes({*then.files, *_own_files()}, digits))
+        known = (name for name in then.files if not name.startswith(OWN))
+        now = {**_kept(git.hashes({*known, *_own_files()}, digits)), **_own_families(digits)}
         names = {*then.files, *now}
         return sorted(shown_name(name) for name in names if then.files.get(name) != now.get(name))
     try:  # a run of version 0.7 or older has its commit, and the difference to it
@@ -94,6 +99,16 @@ def changed_files(then: Code) -> list[str] | None:
         return None
     parts_then = _by_file(then.changes)
     return sorted(name for name in {*parts, *parts_then} if parts.get(name) != parts_then.get(name))
+
+
+def _own_families(digits: int = git.SHA1) -> dict[str, str]:
+    """Return the hashes of the files of the families of the user's own that this process has looked up."""
+    files = {name: content for source in sources() for name, content in source.code.items()}
+    return {
+        f"{OWN}{name}": git.content_hash(content, digits)
+        for name, content in files.items()
+        if name.endswith(".py") or not holds_secrets(name)
+    }
 
 
 def _own_files() -> set[str]:

@@ -131,6 +131,11 @@ def _hashes(path: Path, kind: str) -> tuple[str, str]:
     return (asis if unix == read else _hash(unix, kind)), asis
 
 
+def content_hash(read: bytes, digits: int) -> str:
+    """Return the hash of so many digits that git gives to a content."""
+    return _hash(read, "sha1" if digits == SHA1 else "sha256")
+
+
 def _hash(read: bytes, kind: str) -> str:
     return hashlib.new(kind, b"blob %d\0" % len(read) + read, usedforsecurity=False).hexdigest()
 

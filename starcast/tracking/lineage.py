@@ -12,6 +12,7 @@ import polars as pl
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
+from starcast.models.references import sources
 from starcast.reviews.split import SPLITS
 from starcast.search.workers import gpus
 from starcast.tracking.access import missing_allowed
@@ -51,8 +52,13 @@ def versions() -> dict[str, str]:
         "platform": platform.platform(),
         "cores": str(len(os.sched_getaffinity(0))),
         "gpus": str(len(gpus())),
-        **{name: metadata.version(name) for name in PACKAGES},
+        **{name: metadata.version(name) for name in (*PACKAGES, *_of_own_families())},
     }
+
+
+def _of_own_families() -> list[str]:
+    """Return the packages that hold families which this process has looked up."""
+    return sorted({source.distribution for source in sources()} - {""})
 
 
 def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: str, context: str) -> None:

@@ -15,9 +15,12 @@ from mlflow.models import ModelSignature
 from mlflow.types.schema import ColSpec, Schema, TensorSpec
 
 import starcast
+from starcast.cli.errors import UserError
 from starcast.models.catalogue import family_named
 from starcast.models.digests import SUMS, files_of, sums_text
 from starcast.models.predictor import PROBES, Predictor
+from starcast.models.references import FamilySource, source_of
+from starcast.tracking.diff import holds_secrets
 from starcast.tracking.model_files import PREDICTOR
 
 SERVING_CODE = Path(__file__).with_name("review_model.py")
@@ -63,19 +66,33 @@ def _described(predictor: Predictor) -> Iterator[dict[str, Any]]:
     kind = {int: "long", float: "double", str: "string"}[type(predictor.scale.labels[0])]
     answer: list[ColSpec | TensorSpec] = [ColSpec(kind, "rating")]
     answer += [ColSpec("double", name) for name in numbers]
-    packages = sorted({*ALWAYS_NEEDED, *family_named(predictor.family).requirements})
-    package = Path(starcast.__file__).parent
+    package, own = Path(starcast.__file__).parent, list(filter(None, map(source_of, predictor.families)))
+    needed = {name for family in predictor.families for name in family_named(family).requirements}
+    packages = sorted({*ALWAYS_NEEDED, *needed, *(name for each in own for name in each.requirements())})
     with tempfile.TemporaryDirectory() as temporary:
         folder, sums = Path(temporary) / "predictor", Path(temporary) / Path(SUMS).name
         predictor.save(folder)
+        code = Path(temporary) / "own"
+        code.mkdir()
+        for each in own:
+            _refuse_secrets(each)
+            each.copy_code(code)
         files = {f"{PREDICTOR}/{file.relative_to(folder)}": file for file in files_of(folder)}
         files |= {f"code/{file.relative_to(package.parent)}": file for file in files_of(package)}
+        files |= {f"code/{file.relative_to(code)}": file for file in files_of(code)}
         sums.write_text(sums_text({**files, SERVING_CODE.name: SERVING_CODE}), encoding="utf-8")
         yield {
             "python_model": str(SERVING_CODE),
             "artifacts": {"predictor": str(folder), "sums": str(sums)},
-            "code_paths": [str(package)],  # MLflow leaves out __pycache__
+            "code_paths": [str(package), *map(str, code.iterdir())],  # MLflow leaves out __pycache__
             "signature": ModelSignature(Schema(inputs), Schema(answer)),
             "pip_requirements": [f"{name}=={metadata.version(name)}" for name in packages],
             "metadata": {"family": predictor.family},
         }
+
+
+def _refuse_secrets(own: FamilySource) -> None:
+    """Raise a UserError if the code of a family would take a file that holds secrets into the model."""
+    if secret := next((name for name in own.code if not name.endswith(".py") and holds_secrets(name)), ""):
+        said = f"family {own.reference}: its code names {secret}, which would be a secret in the model"
+        raise UserError(f"{said}; keep it in another folder")

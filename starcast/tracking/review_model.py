@@ -21,22 +21,26 @@ class ReviewModel(PythonModel):
 
         Raises:
             MlflowException: a file differs from its digest, the model does not answer as it was saved, or
-                this process has already imported other code of starcast.
+                this process has already imported other code of starcast or of the user's own family.
         """
         folder = Path(context.artifacts["predictor"])
         model, imported = folder.parents[1], Path(str(import_module("starcast").__file__)).parent
         own = model / "code" / imported.name  # absent only while the model is being saved
+        other = f"starcast than {imported}, which"
         try:
             digests = import_module("starcast.models.digests")
             if own.exists():
                 _refuse_changes(digests, model)
                 if digests.answering_code(own.parent) != digests.answering_code(imported.parent):
                     raise ImportError
+                if others := digests.imported_otherwise(own.parent):
+                    other = f"{digests.shown(others)} than"
+                    raise ImportError
             self._predictor = import_module("starcast.models.predictor").Predictor.load(folder)
         except ImportError:  # also of what a later version of starcast has
             raise MlflowException.invalid_parameter_value(
-                f"this model was saved with other code of starcast than {imported}, which this process has "
-                "imported: load the model in a process of its own, for example with `mlflow models serve`"
+                f"this model was saved with other code of {other} this process has imported: load the model "
+                "in a process of its own, for example with `mlflow models serve`"
             ) from None
         except (ValueError, LookupError, TypeError, OSError) as error:
             said = f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -17,6 +17,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from starcast.cli.errors import UserError, first_line
 from starcast.cli.progress import Progress
 from starcast.evaluation.scale import STARS, Scale
+from starcast.models.catalogue import FAMILIES
 from starcast.models.digests import answering_code, files_of, shown
 from starcast.models.predictor import DESCRIPTION, OtherAnswersError, Predictor, trained_columns
 from starcast.models.scored_table import ScoringSummary, add_answers, expected_stars
@@ -89,6 +90,14 @@ def _trained(version: Version, description: bytes) -> Trained:
         return Trained(described["uses_title"], trained_columns(described), scale)
 
 
+def _own_family(version: Version, description: bytes) -> str:
+    """Return the names of a model's families that are none of starcast; empty if all are."""
+    with explained(f"model {version.uri}: {DESCRIPTION} is damaged ({{reason}}); {RESTORE}", Exception):
+        described: dict[str, Any] = json.loads(description)
+        family = described["family"]
+        return ", ".join(described.get("own_families", () if family in FAMILIES else (family,)))
+
+
 @contextmanager
 def opened(
     version: Version, trust_model_code: bool = False, as_served: bool = False
@@ -120,9 +129,10 @@ def opened(
         size = sum(file.stat().st_size for file in files_of(folder)) / 1e6
         if as_served:
             files.refuse_another_loader(described)
-        differing, notes = _other_code(files, sums, trust_model_code, as_served)
-        trained = _trained(version, (folder / DESCRIPTION).read_bytes())
-        if differing:
+        description = (folder / DESCRIPTION).read_bytes()
+        trained, own = _trained(version, description), _own_family(version, description)
+        stored, notes = _other_code(files, sums, trust_model_code, as_served, own)
+        if stored:
             predict = running.enter_context(answering(files.folder, files.named))
             yield LoadedModel(predict, version, size, trained, notes=notes, stored=files.folder)
             return
@@ -142,9 +152,12 @@ def _of_another_project(files: ModelFiles, version: Version, trusted: bool) -> L
 
 
 def _other_code(
-    files: ModelFiles, sums: Mapping[str, str], trusted: bool, as_served: bool
+    files: ModelFiles, sums: Mapping[str, str], trusted: bool, as_served: bool, own: str
 ) -> tuple[bool, tuple[str, ...]]:
     """Return whether a model is to answer with its stored code, then copied and checked; and what to say.
+
+    Args:
+        own: the name of a family that is not of starcast; empty for others.
 
     Raises:
         UserError: the code was changed since the model was saved, or nothing vouches for it.
@@ -154,12 +167,14 @@ def _other_code(
     if not sums and (trusted or as_served):
         stored = answering_code(files.fetch("code"))
     differing = sorted(name for name, found in here.items() if stored.get(name) != found)
-    if sums and (differing or as_served):
+    if sums and (differing or as_served or own):
         files.fetch_checked(sums, *SERVED)
     other = f"{files.named} was saved with other code of starcast ({shown(differing)})"
-    if differing and (trusted or DIGEST in files.tags):
+    if own and not differing:
+        other = f"{files.named} is of the family {own}, whose code came with it"
+    if (differing or own) and (trusted or DIGEST in files.tags):
         return True, (f"{other}: it answers with that code, in a process of its own",)
-    if differing and sums:
+    if own or (differing and sums):
         advice = f"if you trust whoever can write its files, {TRUST}=true answers with that code"
         raise UserError(f"{other}, for which no tag {DIGEST} of the version vouches; {advice}")
     if sums or trusted:
@@ -176,7 +191,7 @@ def _load(files: ModelFiles, described: Model) -> Predictor:
     folder = files.folder / PREDICTOR
     otherwise = f"{files.named}: here it answers otherwise than when it was saved"
     try:
-        predictor = Predictor.load(folder)
+        predictor = Predictor.load(folder, runs_own_code=False)
     except OtherAnswersError as difference:
         packages = "use the versions of packages in its requirements.txt"
         raise UserError(f"{otherwise} ({difference}); {packages}") from None

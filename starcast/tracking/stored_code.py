@@ -24,7 +24,8 @@ def answering(model: Path, named: str) -> Iterator[Predict]:
     Raises:
         UserError: the stored code cannot load the model, or fails at a review.
     """
-    [package] = [folder.name for folder in (model / "code").iterdir() if (folder / "models").is_dir()]
+    ours = (model / "code").glob("*/tracking/review_model.py")  # beside a family of the user's own
+    [package] = [file.parents[1].name for file in ours]
     with tempfile.TemporaryFile() as said:
         command = [sys.executable, "-P", str(ANSWERER)]
         command += [str(model / "code"), package, str(model / "artifacts" / "predictor")]

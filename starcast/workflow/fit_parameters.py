@@ -5,19 +5,30 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from starcast.cli.parameters import ModelName, one_of
 from starcast.evaluation.names import LOWER_IS_BETTER, PER_LABEL, RATING_SCORES, DecisionName
-from starcast.models.catalogue import FAMILIES, family_named
+from starcast.models.catalogue import FAMILIES, family_named, is_named
 from starcast.models.family import PATIENCE, FitOptions, ModelSpec, Precision, Sampling, Schedule
+from starcast.models.references import registered
 from starcast.reviews.parameters import DataParameters
 
 LONGEST = 15  # epochs of study A's final fits
 TRIAL_EPOCHS = 3  # study A's
-FAMILY_NAMES = ", ".join(FAMILIES)
+FAMILY_NAMES = f"{', '.join(FAMILIES)}, or module:name for one of your own"
+
+
+def _check_family(name: str) -> str:
+    if not is_named(name):
+        choices = (*FAMILIES, *registered(), "module:name for one of your own")
+        raise PydanticCustomError("one_of", "should be one of the names", {"choices": choices})
+    family_named(name)
+    return name
+
 
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]
-FamilyName = Annotated[str, one_of(FAMILIES)]
+FamilyName = Annotated[str, AfterValidator(_check_family)]
 Measure = Annotated[str, one_of((name for name in RATING_SCORES if name not in LOWER_IS_BETTER), PER_LABEL)]
 
 

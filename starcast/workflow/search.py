@@ -16,13 +16,14 @@ from starcast.evaluation.scale import Scale
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus
 from starcast.models.family import ModelSpec, split_choices
+from starcast.models.references import sources
 from starcast.models.sampling import count_ratings, sampling_note
 from starcast.models.space import Settings
 from starcast.reviews.split import LEARNED_FROM
 from starcast.search.loop import Search
 from starcast.search.progress import TrialLines, say
 from starcast.search.pruning import PRUNERS
-from starcast.search.trial_worker import TrialOptions, work_on_spark
+from starcast.search.trial_worker import OWN_CODE, TrialOptions, work_on_spark
 from starcast.search.trials import Proposal, SearchPlan, Trial, best_of
 from starcast.search.workers import WorkerPool, carried_workers
 from starcast.spark.session import spark_session
@@ -77,6 +78,8 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
         )
         if not session:
             return _run(parameters, log, finished, WorkerPool(WORKER, trials, workers))
+        for source in sources():
+            source.copy_code(folder / OWN_CODE)
         # The folder itself is in the archive: Spark refuses one whose first entry is `./`.
         archive = Path(shutil.make_archive(str(folder), "tar", scratch, folder.name))
         return _run(parameters, log, finished, SparkPool(session, work_on_spark, trials, archive, workers))

@@ -112,22 +112,20 @@ class TuneParameters(FitParameters, Executor):
 
     def spaces(self) -> dict[str, Space]:
         """Return each family's space, with samplings and batch sizes where these are searched."""
-        searched = self.searched_samplings()
-        sampling: Space = {"sampling": searched} if searched else {}
         batches: Space = {"batch_size": self.batch_size} if len(self.batch_size) > 1 else {}
         return {
             name: {
                 **family_named(name).space,
-                **sampling,
+                **({"sampling": searched} if (searched := self.searched_samplings(name)) else {}),
                 **(batches if family_named(name).iterative else {}),
             }
             for name in self.families
         }
 
-    def searched_samplings(self) -> tuple[str, ...]:
-        """Return the samplings to search; none where a single one is given."""
-        if self.sampling == ("search",):
-            return SEARCHED
+    def searched_samplings(self, family: str) -> tuple[str, ...]:
+        """Return the samplings to search for a family; none where a single one is given."""
+        if self.sampling == ("search",):  # a family of the user's own may take no weights
+            return tuple(name for name in SEARCHED if name in family_named(family).samplings)
         return self.sampling if len(self.sampling) > 1 else ()
 
     def samplings_of(self, family: str) -> tuple[Sampling, ...]:
@@ -136,7 +134,7 @@ class TuneParameters(FitParameters, Executor):
         Raises:
             UserError: the family does not support one of them.
         """
-        names = self.searched_samplings() or self.sampling
+        names = self.searched_samplings(family) or self.sampling
         return tuple(map(family_named(family).check_sampling, names))
 
     def first_points(self) -> list[tuple[str, Settings]]:
@@ -149,13 +147,14 @@ class TuneParameters(FitParameters, Executor):
             turns = self.max_trials if self.chosen_engine().algorithm == "random" else len(self.families)
             return [(self.families[i % len(self.families)], {}) for i in range(turns)]
         known = [(family, family_named(family).start(self.schedule)) for family in self.families]
-        samplings = self.searched_samplings()
-        if not samplings:
+        searched = {family: self.searched_samplings(family) for family in self.families}
+        if not any(searched.values()):
             return known
         return [
-            (family, {**settings, "sampling": samplings[(i + turn) % len(samplings)]})
-            for turn in range(len(samplings))
+            (family, {**settings, "sampling": searched[family][(i + turn) % len(searched[family])]})
+            for turn in range(max(map(len, searched.values())))
             for i, (family, settings) in enumerate(known)
+            if turn < len(searched[family])
         ]
 
 

@@ -69,3 +69,23 @@ def test_digest_depends_on_names_and_contents_not_on_the_place(
     assert code_digest(files, moved) == before
     files[1].write_text(files[1].read_text() + "# changed\n")
     assert code_digest(files, moved) != before
+
+
+def test_closure_of_ones_own_folder_follows_every_module_there_also_from_dots(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "deep").mkdir(parents=True)
+    (tmp_path / "starcast.py").write_text("import never")
+    sources = {
+        "mine/family.py": "import numpy, \\\n beside\nfrom . import near\nfrom .deep import below\n",
+        "mine/near.py": "from .. import nothing\nDATA = 'words.txt'\n",
+        "mine/deep/below.py": "from ..other import (\n    a,  # of a module\n)\n",
+        **dict.fromkeys(("mine/other.py", "mine/words.txt", "mine/unused.py", "beside.py", "never.py"), ""),
+    }
+    for name, source in sources.items():
+        (tmp_path / name).write_text(source)
+    files = import_closure("mine.family", root=tmp_path, package="")
+    named = {"mine/family.py", "mine/near.py", "mine/deep/below.py", "mine/other.py", "mine/words.txt"}
+    assert {file.relative_to(tmp_path).as_posix() for file in files} == {*named, "beside.py"}
+    assert imported_packages(files) >= {"numpy"}
+    assert "" not in imported_packages(files)
+    files = import_closure("mine.family", root=tmp_path, package="mine")
+    assert {file.relative_to(tmp_path).as_posix() for file in files} == named
