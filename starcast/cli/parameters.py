@@ -117,7 +117,7 @@ def parse(model: type[P], arguments: Sequence[str], step: str = "step", about: s
     mistakes = []
     for argument in unknown:
         name = argument.lstrip("-").split("=")[0]
-        unknown_name = f"unknown parameter {name!r}{_did_you_mean(name, fields) or ';'} --help lists them"
+        unknown_name = f"unknown parameter {name!r}{did_you_mean(name, fields) or ';'} --help lists them"
         stray_value = f"{argument!r} belongs to no parameter; write --name=value"
         mistakes.append(unknown_name if argument.startswith("-") else stray_value)
     for name, value in vars(known).items():
@@ -182,10 +182,11 @@ def _mistake(error: ErrorDetails) -> str:
     choices = context.get("choices") or re.findall("'([^']*)'", str(context.get("expected", "")))
     wanted = re.sub(r"^(Value error, |(Input|String) (?=should))", "", error["msg"])
     wanted = f"should be one of {', '.join(choices)}" if choices else PLAIN.get(error["type"], wanted)
-    return f"parameter {name}: {wanted}, not {given!r:.200}{_did_you_mean(given, choices)}"
+    return f"parameter {name}: {wanted}, not {given!r:.200}{did_you_mean(given, choices)}"
 
 
-def _did_you_mean(given: object, names: Iterable[str]) -> str:
+def did_you_mean(given: object, names: Iterable[str]) -> str:
+    """Return a question after the nearest of some names, to end a message with; nothing if none is near."""
     near = get_close_matches(str(given).lower(), names, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args
 from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
 from starcast.evaluation.scale import STARS
-from starcast.models.space import Condition, Range, Settings, Space, Value
+from starcast.models.space import Choices, Conditions, Range, Settings, Space, Value, existing, span
 
 if TYPE_CHECKING:  # so that parameters are checked without importing these
     import numpy as np
@@ -134,9 +134,10 @@ class Family(ABC):
     """A kind of model.
 
     Attributes:
-        published: the point of `space` that the study names.
+        published: the point of `space` that the study names, with a value for each setting.
         sampling: what the study did about class imbalance, of all `samplings` that the family takes.
         conditions: of settings that exist only where another one has certain values.
+        limits: how far a user may go beyond `space` with a number; without, as far as the space goes.
         reads: the form of the texts.
         requirements: packages that a saved model needs for prediction.
         iterative: whether it is fitted in epochs, over batches.
@@ -146,7 +147,8 @@ class Family(ABC):
     published: Settings
     space: Space
     sampling: Sampling
-    conditions: Mapping[str, Condition] = field(default_factory=dict)
+    conditions: Conditions = field(default_factory=dict)
+    limits: Mapping[str, Range] = field(default_factory=dict)
     reads: ClassVar[Reads] = "words"
     samplings: ClassVar[tuple[Sampling, ...]] = SAMPLINGS
     requirements: ClassVar[tuple[str, ...]]
@@ -192,31 +194,40 @@ class Family(ABC):
             raise UserError(f"sampling {chosen}: not for {self.name}, which takes {others}")
         return chosen
 
+    def allowed(self, name: str) -> Choices | Range:
+        """Return what a setting may be, in the family's space or beyond it."""
+        values = self.space[name]
+        return self.limits.get(name) or span(values) or values
+
+    def refusal(self, name: str, value: object) -> str:
+        """Return why a setting may not have a value; nothing if it may."""
+        allowed = self.allowed(name)
+        if isinstance(allowed, Range):
+            kind = "a whole number" if allowed.whole else "a number"
+            wanted, fits = f"{kind} from {allowed.low} to {allowed.high}", value in allowed
+        else:
+            wanted = f"one of {', '.join(map(str, allowed))}"
+            fits = type(value) is type(allowed[0]) and value in allowed
+        return "" if fits else f"{self.name}'s {name} should be {wanted}, not {value!r:.80}"
+
     def check(self, given: Settings) -> Settings:
-        """Complete settings with the published ones; numbers may lie anywhere within the space's range.
+        """Complete settings with the published ones, without those whose condition is not met.
 
         Raises:
-            UserError: an unknown name, or a value of the wrong type or out of range.
+            UserError: an unknown name, a value of the wrong type or out of range, or one without effect.
         """
         for name, value in given.items():
             if name not in self.space:
                 raise UserError(f"settings: {self.name} has no {name!r}; it has {', '.join(self.space)}")
-            choices = self.space[name]
-            if not isinstance(choices, Range) and isinstance(choices[0], bool | str):
-                allowed = f"one of {', '.join(map(str, choices))}"
-                fits = type(value) is type(choices[0]) and value in choices
-            else:
-                span = choices if isinstance(choices, Range) else _span(choices)
-                allowed = f"{'a whole number' if span.whole else 'a number'} from {span.low} to {span.high}"
-                fits = value in span
-            if not fits:
-                raise UserError(f"settings: {self.name}'s {name} should be {allowed}, not {value!r}")
-        return {**self.published, **given}
-
-
-def _span(choices: tuple[Value, ...]) -> Range:
-    numbers = [value for value in choices if not isinstance(value, str)]
-    return Range(min(numbers), max(numbers), whole=type(choices[0]) is int)
+            if why := self.refusal(name, value):
+                raise UserError(f"settings: {why}")
+        whole = existing({**self.published, **given}, self.conditions)
+        for name in given.keys() - whole.keys():
+            if given[name] != self.published[name]:
+                other, values = self.conditions[name]
+                where = f"{other} is {' or '.join(map(str, values))}"
+                raise UserError(f"settings: {self.name} has {name} only where {where}; leave it out")
+        return whole
 
 
 def without_choices(settings: Settings) -> Settings:
@@ -232,5 +243,9 @@ def split_choices(settings: Settings, options: FitOptions) -> tuple[Settings, Fi
 
 
 def settings_text(settings: Settings) -> str:
-    """Return settings as readable text."""
-    return ", ".join(f"{name} {value}" for name, value in settings.items())
+    """Return settings as readable text, numbers with four digits."""
+    return ", ".join(f"{name} {_short(value)}" for name, value in settings.items())
+
+
+def _short(value: Value) -> Value:
+    return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from starcast.evaluation.scale import STARS
 from starcast.models.family import Family
-from starcast.models.space import Settings, Space
+from starcast.models.space import Range, Settings, Space
 
 if TYPE_CHECKING:
     from starcast.models.corpus import Corpus
@@ -68,6 +68,13 @@ class LinearFamily(LogisticFamily):
         return fit_logistic(corpus, spec, recorder, prior)
 
 
+_LIMITS = {
+    "ngrams": Range(1, 10, whole=True),
+    "features": Range(1, 10_000_000, whole=True),
+    "c": Range(1e-6, 1e6),
+    "nb": Range(0.0, 1.0),
+    "order": Range(1.0, 100.0),
+}
 LOGISTIC_REGRESSION = LogisticFamily(
     "logistic_regression",
     {"ngrams": 3, "features": 4_000, "sublinear": False, "c": 1.0},
@@ -78,6 +85,7 @@ LOGISTIC_REGRESSION = LogisticFamily(
         "c": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
     },
     "class_weight",
+    limits=_LIMITS,
 )
 _FEATURES: Space = {
     "ngrams": (1, 2, 3),
@@ -90,10 +98,12 @@ LINEAR = LinearFamily(
     {"ngrams": 2, "features": 50_000, "sublinear": True, "nb": 0.5, "c": 2.0},
     {**_FEATURES, "c": (0.3, 1.0, 2.0, 4.0, 8.0)},
     "none",
+    limits=_LIMITS,
 )
 ORDINAL = LinearFamily(
     "ordinal",
     {"ngrams": 2, "features": 50_000, "sublinear": True, "nb": 0.5, "order": 3.0, "c": 4.0},
     {**_FEATURES, "order": (1.5, 2.0, 3.0, 5.0), "c": (0.3, 1.0, 2.0, 4.0, 8.0)},
     "none",
+    limits=_LIMITS,
 )

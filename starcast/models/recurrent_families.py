@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from starcast.evaluation.scale import STARS
 from starcast.models.family import SAMPLINGS, Family
-from starcast.models.space import Choices, Settings
+from starcast.models.space import Choices, Range, Settings
 
 if TYPE_CHECKING:
     import keras
@@ -24,6 +24,8 @@ VOCABULARY_SIZE = 5_000  # study A: the most frequent words, and two indices for
 STUDY_A_EMBEDDING, STUDY_B_EMBEDDING = 100, 300
 DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
 LEARNING_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
+UNITS_LIMIT, DROPOUT_LIMIT = Range(1, 4_096, whole=True), Range(0.0, 0.99)
+RATE_LIMIT = Range(1e-8, 1.0)
 
 
 class NetworkFamily(Family):
@@ -104,10 +106,12 @@ def _study_a(
     """Return a network of study A; `best` units, dropouts and rate are those that its search found."""
     published: Settings = {f"units_{i}": value for i, value in enumerate(best, start=1)}
     space: dict[str, Choices] = dict.fromkeys(published, units)
+    limits = {**dict.fromkeys(published, UNITS_LIMIT), "learning_rate": RATE_LIMIT}
     for i, dropout in enumerate(dropouts, start=1):
         published[f"dropout_{i}"], space[f"dropout_{i}"] = dropout, DROPOUTS
+        limits[f"dropout_{i}"] = DROPOUT_LIMIT
     published["learning_rate"], space["learning_rate"] = rate, LEARNING_RATES
-    return StudyANetwork(name, published, space, "none")
+    return StudyANetwork(name, published, space, "none", limits=limits)
 
 
 LSTM_2 = _study_a("lstm_2", (8, 16, 32, 64, 128), (64, 128), (0.1, 0.3, 0.1), 1e-3)
@@ -119,4 +123,5 @@ LSTM_1 = StudyBNetwork(
     {"units": 64, "spatial_dropout": 0.2, "learning_rate": 1e-3},
     {"units": (32, 64, 128), "spatial_dropout": DROPOUTS, "learning_rate": LEARNING_RATES[:3]},
     "class_weight",
+    limits={"units": UNITS_LIMIT, "spatial_dropout": DROPOUT_LIMIT, "learning_rate": RATE_LIMIT},
 )

@@ -84,9 +84,13 @@ def standings(trials: pl.DataFrame, lower_is_better: bool) -> np.ndarray:
 
 
 def _family_rows(family: str, trials: pl.DataFrame, lower_is_better: bool, seed: int) -> list[tuple]:
-    """Return rows of `SCHEMA`. Settings are given to the trees as ranks of their values, 0 for none."""
+    """Return rows of `SCHEMA`. Settings are given to the trees as ranks of their values.
+
+    One that a trial does not have is given as the mean rank: its absence is another setting's effect.
+    """
     names = varying_settings(trials)
-    points = trials.select(pl.col(names).rank("dense").fill_null(0)).to_numpy().astype(np.float32)
+    ranks = pl.col(names).rank("dense").cast(pl.Float32)
+    points = trials.select(ranks.fill_null(strategy="mean")).to_numpy()
     standing = standings(trials, lower_is_better)
     forest = RandomForestRegressor(TREES, random_state=seed).fit(points, standing)
     unseen = [np.setdiff1d(np.arange(trials.height), seen) for seen in forest.estimators_samples_]

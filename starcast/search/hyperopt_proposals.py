@@ -1,5 +1,6 @@
 """Settings proposed by hyperopt."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -8,11 +9,12 @@ import hyperopt
 import numpy as np
 from hyperopt import hp
 
-from starcast.models.space import Settings
+from starcast.models.space import Choices, Conditions, Range, Settings, Space, Value, completed, parents_first
 from starcast.search.trials import Point, Proposal, SearchPlan, Trial, from_worst_to_best
 
 # TPE takes the best of this many draws per setting. hyperopt's default of 24 would contain every choice of
-# these small sets each time, and so propose the same settings forever, whatever the seed.
+# small sets each time, and so propose the same settings forever, whatever the seed. Ranges lose nothing: of
+# three, the gap to a known best after 40 trials was 0.115 with 4 draws, 0.124 with 24, 0.171 by chance.
 EI_CANDIDATES = 4
 REDRAWS = 200  # attempts to find settings not tried before: a small space may have none left
 
@@ -21,15 +23,12 @@ class HyperoptProposals:
     """One search over several families: the family is the first choice, its settings are nested below it."""
 
     def __init__(self, algorithm: str, plan: SearchPlan) -> None:
-        self._spaces, self._first = plan.spaces, list(plan.first)
-        branches: list[dict[str, Any]] = []
-        for family, space in plan.spaces.items():
-            # hyperopt requires labels that are unique over all families.
-            choices = {name: hp.choice(f"{family}.{name}", list(values)) for name, values in space.items()}
-            branches.append({"family": family, **choices})
-        self._space = hp.choice("family", branches)
+        self._plan, self._first, self._families = plan, list(plan.first), list(plan.spaces)
+        branches = [
+            _branch(family, plan.spaces[family], plan.conditions.get(family, {})) for family in self._families
+        ]
         # No function to minimise: the search trains the trials, not hyperopt.
-        self._domain = hyperopt.base.Domain(None, self._space)
+        self._domain = hyperopt.base.Domain(None, hp.choice("family", branches))
         self._documents = hyperopt.Trials()
         self._numbered: dict[int, dict[str, Any]] = {}
         self._tried: list[Point] = []
@@ -69,12 +68,14 @@ class HyperoptProposals:
         self._tried.append(self._point(document))
 
     def _given(self, family: str, settings: Settings, but: Sequence[Point]) -> dict[str, Any]:
-        def accept(point: Point) -> bool:
-            return point[0] == family and (family, {**point[1], **settings}) not in but
-
-        document = self._draw(hyperopt.rand.suggest, accept)
-        for name, value in settings.items():
-            document["misc"]["vals"][f"{family}.{name}"] = [self._spaces[family][name].index(value)]
+        space, conditions = self._plan.spaces[family], self._plan.conditions.get(family, {})
+        for _ in range(REDRAWS):
+            document = self._draw(hyperopt.rand.suggest, lambda point: point[0] == family)
+            spare = self._point(document)[1]
+            point = completed(settings, spare, space, conditions, self._random)
+            if (family, point) not in but:
+                break
+        self._write(document, family, point)
         return document
 
     def _draw(self, suggest: Any, accept: Callable[[Point], bool]) -> dict[str, Any]:
@@ -89,6 +90,58 @@ class HyperoptProposals:
         return document
 
     def _point(self, document: dict[str, Any]) -> Point:
-        point = {name: values[0] for name, values in document["misc"]["vals"].items() if values}
-        settings = dict(hyperopt.space_eval(self._space, point))
-        return settings.pop("family"), settings
+        vals = document["misc"]["vals"]
+        family = self._families[int(vals["family"][0])]
+        drawn = {name: vals.get(f"{family}.{name}") for name in self._plan.spaces[family]}
+        space = self._plan.spaces[family]
+        return family, {name: _value(space[name], each[0]) for name, each in drawn.items() if each}
+
+    def _write(self, document: dict[str, Any], family: str, settings: Settings) -> None:
+        """Make a document one of this point: a label has one number, or none where its setting is absent."""
+        space, misc = self._plan.spaces[family], document["misc"]
+        numbers = {f"{family}.{name}": _number(space[name], value) for name, value in settings.items()}
+        numbers["family"] = self._families.index(family)
+        for label in misc["vals"]:
+            misc["vals"][label] = [numbers[label]] if label in numbers else []
+            misc["idxs"][label] = [document["tid"]] if label in numbers else []
+
+
+def _branch(family: str, space: Space, conditions: Conditions) -> dict[str, Any]:
+    """Return hyperopt's space of a family: a setting with a condition stands in the options that meet it.
+
+    Options that meet it share one node: hyperopt wants labels that are unique, over all families too, and so
+    learns about a setting from all trials that have it.
+    """
+    nodes = dict[str, Any]()
+    for name in reversed(parents_first(space, conditions)):
+        label, values = f"{family}.{name}", space[name]
+        below = {child: met for child, (other, met) in conditions.items() if other == name}
+        if isinstance(values, Range):
+            nodes[name] = _range(label, values)
+        elif not below:
+            nodes[name] = hp.choice(label, list(values))
+        else:
+            options = [
+                {child: nodes[child] for child, met in below.items() if value in met} for value in values
+            ]
+            nodes[name] = hp.choice(label, options)
+    return {"family": family, **{name: node for name, node in nodes.items() if name not in conditions}}
+
+
+def _range(label: str, values: Range) -> Any:
+    """Return hyperopt's node of a range; its log kinds take the logarithms of the bounds."""
+    reach = 0.5 if values.whole else 0.0  # so that the ends are drawn as often as the numbers between
+    low, high = values.low - reach, values.high + reach
+    if values.log:
+        low, high = math.log(low), math.log(high)
+        return hp.qloguniform(label, low, high, 1) if values.whole else hp.loguniform(label, low, high)
+    return hp.quniform(label, low, high, 1) if values.whole else hp.uniform(label, low, high)
+
+
+def _value(values: Choices | Range, number: float) -> Value:
+    """Return the setting's value that hyperopt's number means: the index of a choice, or it itself."""
+    return values.nearest(float(number)) if isinstance(values, Range) else values[int(number)]
+
+
+def _number(values: Choices | Range, value: Value) -> float:
+    return float(value) if isinstance(values, Range) else values.index(value)

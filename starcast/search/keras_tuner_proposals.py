@@ -5,6 +5,8 @@ not used.
 """
 
 import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import keras_tuner
@@ -12,7 +14,7 @@ import numpy as np
 from keras_tuner.src.engine.trial import Trial as TunerTrial
 from keras_tuner.src.engine.trial import TrialStatus
 
-from starcast.models.space import Settings
+from starcast.models.space import Choices, Range, Settings, completed, conditions_of, parents_first
 from starcast.search.trials import Point, Proposal, SearchPlan, Trial, ranked
 
 SCORE = keras_tuner.Objective("score", "max")
@@ -24,13 +26,14 @@ class KerasTunerProposals:
     """One search over several families, the family being the first choice."""
 
     def __init__(self, algorithm: str, plan: SearchPlan) -> None:
-        self._first, self._max_epochs = list(plan.first), plan.max_epochs
+        self._plan, self._first = plan, list(plan.first)
         self._repeats = algorithm == "hyperband"  # intended: the best of a round are trained again for longer
         self._folder = tempfile.TemporaryDirectory()  # an oracle stores its trials in files
         self._oracle = _make_oracle(algorithm, plan)
         self._oracle.verbose = 0
         self._oracle._max_collisions = REDRAWS  # its 20 would end the search of a small space early
         self._oracle._set_project_dir(self._folder.name, "oracle")  # normally called by its tuner
+        self._random = np.random.default_rng(plan.seed)  # for what an oracle's draw lacks of a given point
         self._numbered: dict[int, TunerTrial] = {}
         self._told: list[Trial] = []
 
@@ -40,13 +43,14 @@ class KerasTunerProposals:
         if self._first:
             given = self._insert(number, *self._first.pop(0))
             self._oracle.ongoing_trials[worker] = given
-            return Proposal(number, *_point(given))
+            return Proposal(number, *self._point(given))
         trial = self._oracle.create_trial(worker)
         if trial.status != TrialStatus.RUNNING or not self._is_new(trial):
             return None
         self._numbered[number] = trial
         epochs = trial.hyperparameters.values.get("tuner/epochs")
-        return Proposal(number, *_point(trial), epochs=None if epochs == self._max_epochs else epochs)
+        epochs = None if epochs == self._plan.max_epochs else epochs
+        return Proposal(number, *self._point(trial), epochs=epochs)
 
     def tell(self, trial: Trial) -> None:
         """Learn from a finished trial; a failed one is recorded as failed, so that it is not tried again."""
@@ -67,7 +71,7 @@ class KerasTunerProposals:
 
     def _is_new(self, trial: TunerTrial) -> bool:
         """Replace a repeated point by a random one; if none is left, withdraw the trial and return False."""
-        if self._repeats or _point(trial) not in map(_point, self._numbered.values()):
+        if self._repeats or self._point(trial) not in map(self._point, self._numbered.values()):
             return True
         oracle = self._oracle
         oracle._id_to_hash[trial.trial_id] = None  # its former settings stay tried: another trial has them
@@ -82,19 +86,30 @@ class KerasTunerProposals:
         return False
 
     def _insert(self, number: int, family: str, settings: Settings) -> TunerTrial:
-        hyperparameters = self._oracle.get_space()
-        given = {f"{family}.{name}": value for name, value in settings.items()}
+        oracle, space = self._oracle, self._plan.spaces[family]
+        hyperparameters, conditions = oracle.get_space(), self._plan.conditions.get(family, {})
         for _ in range(REDRAWS):
-            drawn = self._oracle._random_values() or {}
-            hyperparameters.values = {**drawn, "family": family, **given}
-            if drawn.get("family") == family and not self._oracle._duplicate(hyperparameters.values):
+            drawn = oracle._random_values() or {}
+            point = completed(settings, _own(family, drawn), space, conditions, self._random)
+            hyperparameters.values = {f"{family}.{name}": value for name, value in point.items()}
+            hyperparameters.values["family"] = family
+            if drawn.get("family") == family and not oracle._duplicate(hyperparameters.values):
                 break
         trial = TunerTrial(hyperparameters, f"given {number}", TrialStatus.RUNNING)
-        self._oracle.trials[trial.trial_id] = trial
-        self._oracle.start_order.append(trial.trial_id)
-        self._oracle._record_values(trial)
+        oracle.trials[trial.trial_id] = trial
+        oracle.start_order.append(trial.trial_id)
+        oracle._record_values(trial)
         self._numbered[number] = trial
         return trial
+
+    def _point(self, trial: TunerTrial) -> Point:
+        """Return a trial's point; at the ends of a range an oracle's arithmetic may leave it."""
+        values = trial.hyperparameters.values
+        family, settings = values["family"], _own(values["family"], values)
+        for name, value in settings.items():
+            if isinstance(choices := self._plan.spaces[family][name], Range):
+                settings[name] = choices.nearest(float(value))
+        return family, settings
 
 
 def _make_oracle(algorithm: str, plan: SearchPlan) -> keras_tuner.Oracle:
@@ -106,11 +121,12 @@ def _make_oracle(algorithm: str, plan: SearchPlan) -> keras_tuner.Oracle:
     space.Choice("family", list(plan.spaces))
     for family, settings in plan.spaces.items():
         with space.conditional_scope("family", [family]):
-            for name, values in settings.items():
-                if set(values) == {False, True}:  # a Choice would make them 0 and 1
-                    space.Boolean(f"{family}.{name}")
-                else:
-                    space.Choice(f"{family}.{name}", list(values))
+            conditions = plan.conditions.get(family, {})
+            for name in parents_first(settings, conditions):
+                with ExitStack() as scopes:
+                    for other, met in conditions_of(name, conditions):
+                        scopes.enter_context(space.conditional_scope(f"{family}.{other}", list(met)))
+                    _declare(space, f"{family}.{name}", settings[name])
     seed = int(np.random.SeedSequence(plan.seed).generate_state(1)[0]) or 1  # an oracle treats 0 as no seed
     common: dict[str, Any] = {"objective": SCORE, "seed": seed, "hyperparameters": space}
     common["max_consecutive_failed_trials"] = endless = 10**9
@@ -124,8 +140,19 @@ def _make_oracle(algorithm: str, plan: SearchPlan) -> keras_tuner.Oracle:
     return oracles.BayesianOptimizationOracle(max_trials=endless, num_initial_points=plan.startup, **common)
 
 
-def _point(trial: TunerTrial) -> Point:
-    values = trial.hyperparameters.values
-    family = values["family"]
+def _declare(space: keras_tuner.HyperParameters, name: str, values: Choices | Range) -> None:
+    if isinstance(values, Range):
+        kind, number = (space.Int, int) if values.whole else (space.Float, float)
+        kind(name, number(values.low), number(values.high), sampling="log" if values.log else "linear")
+    elif len(values) == 1:
+        space.Fixed(name, values[0])
+    elif set(values) == {False, True}:  # a Choice would make them 0 and 1
+        space.Boolean(name)
+    else:
+        space.Choice(name, list(values))
+
+
+def _own(family: str, values: Mapping[str, Any]) -> Settings:
+    """Return a family's settings among an oracle's values, in which every name begins with a family's."""
     own = {name: value for name, value in values.items() if name.startswith(f"{family}.")}
-    return family, {name.removeprefix(f"{family}."): value for name, value in own.items()}
+    return {name.removeprefix(f"{family}."): value for name, value in own.items()}

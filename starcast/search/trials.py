@@ -1,10 +1,10 @@
 """The vocabulary of a search: objective, proposal, trial."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from starcast.models.space import Settings, Space
+from starcast.models.space import Conditions, Settings, Space
 
 Outcome = Literal["complete", "pruned", "failed"]
 Point = tuple[str, Settings]  # a family, and some of its settings
@@ -26,7 +26,8 @@ class Objective:
 class SearchPlan:
     """What settings are proposed from: a space per family, and how long the search is.
 
-    The points of `first` are proposed first; settings left out are drawn at random.
+    The points of `first` are proposed first; settings left out are drawn at random. A setting whose condition
+    (of its family's `conditions`) is not met is absent from a proposal.
     """
 
     spaces: Mapping[str, Space]
@@ -34,6 +35,7 @@ class SearchPlan:
     max_epochs: int
     seed: Sequence[int]
     first: Sequence[Point] = ()
+    conditions: Mapping[str, Conditions] = field(default_factory=dict)
 
     @property
     def startup(self) -> int:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mlflow
 from mlflow.entities import LifecycleStage, Run
@@ -12,7 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_USER
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import P, resumed
 from starcast.cli.processes import PROCESS, is_alive, shown
-from starcast.models.space import Space
+from starcast.models.space import Conditions, Space, read_point
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
 from starcast.tracking import liveness, runs
 from starcast.tracking.access import DAMAGED, explained
@@ -157,7 +157,9 @@ def close_abandoned(keep: str) -> None:
             mlflow.MlflowClient().set_terminated(run.info.run_id, "FAILED")
 
 
-def read_search(parent: Run, spaces: Mapping[str, Space], objective: Objective) -> Finished:
+def read_search(
+    parent: Run, spaces: Mapping[str, Space], conditions: Mapping[str, Conditions], objective: Objective
+) -> Finished:
     """Return the ended trials of a search; close runs left RUNNING below it as FAILED.
 
     Runs that are damaged, or not trials of this search, are left out and named: others take their place.
@@ -177,8 +179,11 @@ def read_search(parent: Run, spaces: Mapping[str, Space], objective: Objective) 
     for number, run in sorted(ended.items()):
         named = f"trial {number}, run {run.info.run_id}, is damaged or not of this search"
         try:
-            with explained(f"{named} ({{reason}})", StopIteration, *DAMAGED):
-                trials.append(_trial(number, run, parent, spaces, objective))
+            with explained(f"{named} ({{reason}})", *DAMAGED):
+                family = run.data.tags["family"]
+                # Parameters are logged as text; the space has their values.
+                settings = read_point(run.data.params, spaces[family], conditions[family])
+                trials.append(_trial(Proposal(number, family, settings), run, parent, objective))
         except UserError as why:
             print(f"tune: {why}: it is left out, and another takes its place", flush=True)
         else:
@@ -192,14 +197,10 @@ def _has_ended(run: Run) -> bool:
     return "trial_number" in run.data.tags and run.data.tags.get("outcome") in OUTCOMES
 
 
-def _trial(number: int, run: Run, parent: Run, spaces: Mapping[str, Space], objective: Objective) -> Trial:
-    tags, params = run.data.tags, run.data.params
+def _trial(proposal: Proposal, run: Run, parent: Run, objective: Objective) -> Trial:
+    tags = run.data.tags
     outcome: Outcome = next(name for name in OUTCOMES if name == tags["outcome"])
-    family, budget = tags["family"], tags.get(BUDGET)
-    settings = {  # parameters are logged as text; the space has their values
-        name: next(value for value in values if str(value) == params[name])
-        for name, values in spaces[family].items()
-    }
+    budget = tags.get(BUDGET)
     history = mlflow.MlflowClient().get_metric_history(run.info.run_id, objective.name)
     points = sorted(history, key=lambda metric: metric.step)
     values = [objective.score(metric.value) for metric in points]
@@ -207,7 +208,7 @@ def _trial(number: int, run: Run, parent: Run, spaces: Mapping[str, Space], obje
     to_its_end = outcome == "complete" or (outcome == "pruned" and budget)
     began, end = run.info.start_time, run.info.end_time or run.info.start_time
     return Trial(
-        Proposal(number, family, settings, int(budget) if budget else None),
+        replace(proposal, epochs=int(budget) if budget else None),
         outcome,
         None if outcome == "failed" else values[-1],
         tuple(values[:-1] if to_its_end else values),

@@ -32,14 +32,14 @@ FamilyName = Annotated[str, AfterValidator(_check_family)]
 Measure = Annotated[str, one_of((name for name in RATING_SCORES if name not in LOWER_IS_BETTER), PER_LABEL)]
 
 
-def json_object(text: str) -> dict[str, Any]:
+def json_object(text: str, example: str = '{"units_1": 32}') -> dict[str, Any]:
     """Return the object of a JSON text; raise a ValueError if it is not an object."""
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f'should be JSON such as {{"units_1": 32}} ({error})') from None
+        raise ValueError(f"should be JSON such as {example} ({error})") from None
     if not isinstance(value, dict):
-        raise ValueError('should be a JSON object such as {"units_1": 32}')
+        raise ValueError(f"should be a JSON object such as {example}")
     return value
 
 

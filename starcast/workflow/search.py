@@ -64,7 +64,7 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
         at_once = f"{workers} worker{'s' if workers > 1 else ''}{where}"
         how = f"{engine.name} {engine.algorithm}, pruner {engine.pruner}, {at_once}"
         say(f"{missing} trials of {', '.join(parameters.families)} by {how}")
-        for note in notes:
+        for note in (*notes, *parameters.start_notes()):
             say(note)
         folder = scratch / "corpus"
         folder.mkdir()
@@ -117,7 +117,8 @@ def _run(
     # The same seed would repeat the draws of an earlier process.
     seed = (parameters.seed, len(finished.trials)) if finished.trials else (parameters.seed,)
     first = still_to_try(parameters.first_points(), finished.trials)
-    plan = SearchPlan(parameters.spaces(), parameters.max_trials, parameters.max_epochs, seed, first)
+    spaces, conditions = parameters.spaces(), parameters.conditions()
+    plan = SearchPlan(spaces, parameters.max_trials, parameters.max_epochs, seed, first, conditions)
     proposals = engine.proposals(plan)
     pruner = PRUNERS[engine.pruner]()
     for trial in finished.trials:

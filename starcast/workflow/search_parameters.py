@@ -1,18 +1,28 @@
 """The parameters of a search, and what follows from them: spaces, first points, the objective."""
 
+import json
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from starcast.cli.parameters import COMMA_LIST, one_of
+from starcast.cli.errors import UserError
+from starcast.cli.parameters import COMMA_LIST, did_you_mean, one_of
 from starcast.evaluation.names import LOWER_IS_BETTER, PER_LABEL, SCORES
 from starcast.models.catalogue import family_named
 from starcast.models.family import FitOptions, Sampling
-from starcast.models.space import Settings, Space
+from starcast.models.space import Conditions, Settings, Space
+from starcast.models.user_space import EXAMPLE, known_in, user_space
 from starcast.search.engines import AlgorithmName, Engine, EngineName, PrunerChoice
 from starcast.search.trials import Objective
 from starcast.spark.parameters import Executor, PreprocessParameters
-from starcast.workflow.fit_parameters import FAMILY_NAMES, TRIAL_EPOCHS, BatchSize, FamilyName, FitParameters
+from starcast.workflow.fit_parameters import (
+    FAMILY_NAMES,
+    TRIAL_EPOCHS,
+    BatchSize,
+    FamilyName,
+    FitParameters,
+    json_object,
+)
 
 SEARCHED = ("none", "class_weight")  # a trial with class weights costs no more than one without
 # What may change when a search is resumed; everything else stays as it was.
@@ -31,6 +41,11 @@ def _check_alone(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(names) > 1 and {"search", "default"} & set(names):
         raise ValueError("should be search, default, or a comma list of the others")
     return names
+
+
+def _check_space(text: str) -> str:
+    json_object(text, f'{{"gru_1": {{"units_1": [64, 128], "learning_rate": {EXAMPLE}}}}}')
+    return text
 
 
 Families = Annotated[tuple[FamilyName, ...], COMMA_LIST, Field(min_length=1)]
@@ -56,6 +71,9 @@ class TuneParameters(FitParameters, Executor):
     """what proposes settings: hyperopt or keras-tuner"""
     algorithm: AlgorithmName = "auto"
     """hyperopt: tpe (auto), random, anneal; keras-tuner: random (auto), bayesian, hyperband"""
+    space: Annotated[str, AfterValidator(_check_space)] = "{}"
+    """values to search instead of a family's own, as JSON: by family and setting a value, a list or a range,
+    e.g. {"gru_1": {"units_1": [64, 128], "learning_rate": {"low": 1e-4, "high": 1e-2, "log": true}}}"""
     start: Literal["known", "random"] = "known"
     """first settings: known (published or known to be good) or random"""
     max_trials: int = Field(12, ge=1, le=100_000)
@@ -91,6 +109,7 @@ class TuneParameters(FitParameters, Executor):
     def _check_families(self) -> Self:
         for family in self.families:
             self.samplings_of(family)
+        self.spaces()
         return self
 
     def data_parameters(self) -> PreprocessParameters:
@@ -111,16 +130,31 @@ class TuneParameters(FitParameters, Executor):
         return Objective(self.objective, self.objective.removeprefix("val_") in LOWER_IS_BETTER)
 
     def spaces(self) -> dict[str, Space]:
-        """Return each family's space, with samplings and batch sizes where these are searched."""
+        """Return each family's space or the user's, with samplings and batch sizes where these are searched.
+
+        Raises:
+            UserError: the user's space names a family that is not searched, or what a family does not have.
+        """
+        own = json.loads(self.space)
+        for name in own:
+            if name not in self.families:
+                what = f"parameter space: {name!r} is not among the searched families"
+                near = did_you_mean(name, self.families) or "; add it to families or leave it out"
+                raise UserError(f"{what}, {', '.join(self.families)}{near}")
         batches: Space = {"batch_size": self.batch_size} if len(self.batch_size) > 1 else {}
+        families = {name: family_named(name) for name in self.families}
         return {
             name: {
-                **family_named(name).space,
+                **user_space(family, own.get(name, {})),
                 **({"sampling": searched} if (searched := self.searched_samplings(name)) else {}),
-                **(batches if family_named(name).iterative else {}),
+                **(batches if family.iterative else {}),
             }
-            for name in self.families
+            for name, family in families.items()
         }
+
+    def conditions(self) -> dict[str, Conditions]:
+        """Return the conditions of each family's settings."""
+        return {name: family_named(name).conditions for name in self.families}
 
     def searched_samplings(self, family: str) -> tuple[str, ...]:
         """Return the samplings to search for a family; none where a single one is given."""
@@ -137,6 +171,26 @@ class TuneParameters(FitParameters, Executor):
         names = self.searched_samplings(family) or self.sampling
         return tuple(map(family_named(family).check_sampling, names))
 
+    def _known(self) -> dict[str, Settings]:
+        """Return each family's known good settings, as far as its space has them."""
+        spaces, families = self.spaces(), {name: family_named(name) for name in self.families}
+        return {
+            name: known_in(spaces[name], family.conditions, family.start(self.schedule))
+            for name, family in families.items()
+        }
+
+    def start_notes(self) -> list[str]:
+        """Return a line for each family whose known good settings are not all in the user's space."""
+        if self.start == "random":
+            return []
+        spaces, notes = self.spaces(), list[str]()
+        for name, fitted in self._known().items():
+            known = family_named(name).start(self.schedule)
+            outside = [key for key, value in known.items() if value not in spaces[name][key]]
+            told = (f"{key} {known[key]}: {fitted.get(key, 'drawn')} instead" for key in outside)
+            notes += [f"known settings of {name} outside of its space: {', '.join(told)}"] if outside else []
+        return notes
+
     def first_points(self) -> list[tuple[str, Settings]]:
         """Return the search's first points, pairs of family and settings; settings left out are drawn.
 
@@ -146,7 +200,7 @@ class TuneParameters(FitParameters, Executor):
         if self.start == "random":
             turns = self.max_trials if self.chosen_engine().algorithm == "random" else len(self.families)
             return [(self.families[i % len(self.families)], {}) for i in range(turns)]
-        known = [(family, family_named(family).start(self.schedule)) for family in self.families]
+        known = list(self._known().items())
         searched = {family: self.searched_samplings(family) for family in self.families}
         if not any(searched.values()):
             return known

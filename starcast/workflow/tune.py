@@ -26,7 +26,8 @@ def tune(parameters: TuneParameters) -> Candidate:
         with resumption.resumed_step("tune", parameters, *given, growing) as (parent, parameters):
             resumption.check_missing(parent, parameters.max_trials)
             with runs.reopened_run(parent.info.run_id):
-                finished = resumption.read_search(parent, parameters.spaces(), parameters.goal())
+                spaces, conditions = parameters.spaces(), parameters.conditions()
+                finished = resumption.read_search(parent, spaces, conditions, parameters.goal())
                 return _continue(parameters, parent.info.run_id, finished)
     with runs.step_run("tune", parameters.as_text(), _name(parameters)) as run_id:
         return _search_and_fit(parameters, run_id, resumption.NOTHING)

@@ -87,22 +87,24 @@ def test_given_settings_stay_and_the_rest_is_published() -> None:
     ("gru_1", {"units_1": 100}),
     ("gru_1", {"dropout_1": 0.25, "learning_rate": 0.005}),
     ("gru_1", {"dropout_1": 0}),
+    ("gru_1", {"units_1": 1000, "dropout_1": 0.6, "learning_rate": 0.05}),
     ("logistic_regression", {"c": 1, "sublinear": True, "features": 2_001}),
 ])  # fmt: skip
-def test_numbers_between_the_ends_of_a_space_are_taken(name: str, given: dict[str, Value]) -> None:
+def test_numbers_between_and_beyond_the_ends_of_a_space_are_taken(name: str, given: dict[str, Value]) -> None:
     assert family_named(name).check(given) == {**family_named(name).published, **given}
 
 
 @pytest.mark.parametrize(("name", "given", "message"), [
     ("gru_1", {"units": 8}, "gru_1 has no 'units'; it has units_1, dropout_1, dropout_2, learning_rate"),
-    ("gru_1", {"units_1": True}, "gru_1's units_1 should be a whole number from 8 to 512, not True"),
-    ("gru_1", {"units_1": "64"}, "should be a whole number from 8 to 512, not '64'"),
-    ("gru_1", {"units_1": 64.0}, "should be a whole number from 8 to 512, not 64.0"),
-    ("gru_1", {"units_1": 7}, "from 8 to 512, not 7"),
-    ("gru_1", {"units_1": 513}, "from 8 to 512, not 513"),
-    ("gru_1", {"dropout_1": 0.5}, "should be a number from 0.0 to 0.4, not 0.5"),
-    ("gru_1", {"dropout_1": -0.1}, "from 0.0 to 0.4, not -0.1"),
-    ("gru_1", {"dropout_1": False}, "should be a number from 0.0 to 0.4, not False"),
+    ("gru_1", {"units_1": True}, "gru_1's units_1 should be a whole number from 1 to 4096, not True"),
+    ("gru_1", {"units_1": "64"}, "should be a whole number from 1 to 4096, not '64'"),
+    ("gru_1", {"units_1": 64.0}, "should be a whole number from 1 to 4096, not 64.0"),
+    ("gru_1", {"units_1": 0}, "from 1 to 4096, not 0"),
+    ("gru_1", {"units_1": 5000}, "from 1 to 4096, not 5000"),
+    ("gru_1", {"dropout_1": 1.0}, "should be a number from 0.0 to 0.99, not 1.0"),
+    ("gru_1", {"dropout_1": -0.1}, "from 0.0 to 0.99, not -0.1"),
+    ("gru_1", {"dropout_1": False}, "should be a number from 0.0 to 0.99, not False"),
+    ("gru_1", {"learning_rate": 0}, "should be a number from 1e-08 to 1.0, not 0"),
     ("gru_1", {"learning_rate": float("nan")}, "not nan"),
     ("gru_1", {"learning_rate": None}, "not None"),
     ("gru_1", {"units_1": [64]}, r"not \[64\]"),

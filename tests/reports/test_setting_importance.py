@@ -36,6 +36,18 @@ def test_text_and_truth_values_count_as_numbers_do() -> None:
     assert shares(table.with_columns(pl.col("matters") > 2))["matters"] > 0.8
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_that_a_setting_is_absent_is_the_effect_of_the_one_on_which_it_depends(seed: int) -> None:
+    """More layers are better; a third layer's units, a range, do nothing."""
+    random, records = np.random.default_rng(seed), []
+    for trial in range(1, 61):
+        layers = int(random.integers(1, 4))
+        units = {"units_3": float(random.uniform(8, 512))} if layers == 3 else {}
+        score = layers + 0.1 * random.normal()
+        records.append(record(trial, "gru_1", "complete", score, {"layers": layers, **units}))
+    assert shares(trial_table(records))["layers"] > 0.95
+
+
 def test_pruned_trials_count() -> None:
     table = random_search(40, noise=0.2).with_columns(
         objective=pl.lit(0.5),

@@ -19,6 +19,7 @@ from mlflow.entities import Run
 
 from starcast.cli.errors import UserError
 from starcast.cli.processes import PROCESS, shown, this_process
+from starcast.models.space import Choices, Range, Value
 from starcast.reports import files
 from starcast.search.loop import Done, Epoch, Failed, Result
 from starcast.search.trials import Outcome, Proposal, Trial
@@ -48,11 +49,18 @@ def one_store(
     mlflow.set_tracking_uri(None)
 
 
+def _values(values: Choices | Range) -> st.SearchStrategy[Value]:
+    if not isinstance(values, Range):
+        return st.sampled_from(values)
+    numbers = st.integers(int(values.low), int(values.high))
+    return numbers if values.whole else st.floats(values.low, values.high)
+
+
 @st.composite
 def proposals(draw: st.DrawFn, asked: TuneParameters, number: int) -> Proposal:
     spaces = asked.spaces()
     family = draw(st.sampled_from(sorted(spaces)))
-    chosen = {name: draw(st.sampled_from(values)) for name, values in spaces[family].items()}
+    chosen = {name: draw(_values(values)) for name, values in spaces[family].items()}
     epochs = (
         draw(st.integers(1, asked.max_epochs - 1)) if asked.chosen_engine().algorithm == "hyperband" else None
     )
@@ -109,12 +117,17 @@ def log_trials(log: TrialLog, made: list[Trial], asked: TuneParameters) -> None:
         log.end(trial, event_of(trial, asked))
 
 
+OWN = (
+    '{"gru_1": {"learning_rate": {"low": 1e-7, "high": 0.3, "log": true}, "units_1": {"low": 3, "high": 99}, '
+    '"dropout_1": {"low": 0, "high": 0.9}, "dropout_2": 0.15}}'
+)
 ASKED_FOR = st.sampled_from(
     [
         {"objective": "val_auc"},
         {"objective": "val_loss"},
         {"objective": "val_mae", "sampling": "none", "batch_size": "32"},
         {"engine": "keras-tuner", "algorithm": "hyperband", "max_epochs": 9},
+        {"space": OWN},
     ]
 )
 
@@ -131,7 +144,9 @@ def test_a_search_read_back_is_the_one_that_was_logged(
         log = begin_log(parent, asked)
         log_trials(log, made, asked)
         log.flush()
-        read = read_search(mlflow.get_run(parent.info.run_id), asked.spaces(), asked.goal())
+        read = read_search(
+            mlflow.get_run(parent.info.run_id), asked.spaces(), asked.conditions(), asked.goal()
+        )
     for trial in read.trials:
         assert 0 <= trial.seconds <= trial.ended + 0.1 <= read.age + 0.2
     assert [replace(trial, seconds=0, ended=0) for trial in read.trials] == made
@@ -153,7 +168,9 @@ def test_times_are_those_of_the_trials(store: mlflow.MlflowClient) -> None:
             store.log_param(run, name, value)
         store.log_metric(run, "val_auc", 0.5, step=1)
         store.set_terminated(run, "KILLED", start + 9_500)
-        [trial] = read_search(mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.goal()).trials
+        [trial] = read_search(
+            mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.conditions(), ASKED.goal()
+        ).trials
     assert (trial.seconds, trial.ended) == (7.5, 9.5)
     assert trial.proposal == gru()
 
@@ -172,7 +189,9 @@ def test_what_was_under_way_is_closed_and_its_number_not_used_again(store: mlflo
         store.set_tag(log.run_ids[3], "outcome", "complete")
         with runs.child_run("preprocess made up", {}, {}) as other:
             store.set_terminated(other, "RUNNING")
-            read = read_search(mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.goal())
+            read = read_search(
+                mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.conditions(), ASKED.goal()
+            )
             assert store.get_run(other).info.status == "FAILED"
         assert [trial.proposal.number for trial in read.trials] == [1]
         assert read.next_number == 4
@@ -185,7 +204,9 @@ def test_what_was_under_way_is_closed_and_its_number_not_used_again(store: mlflo
             "2": ("FAILED", "interrupted"),
             "3": ("FAILED", "interrupted"),
         }
-        again = read_search(mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.goal())
+        again = read_search(
+            mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.conditions(), ASKED.goal()
+        )
         assert ([trial.proposal.number for trial in again.trials], again.next_number) == ([1], 4)
 
 
@@ -195,7 +216,9 @@ def test_interrupted_trials_are_not_ended_ones(store: mlflow.MlflowClient) -> No
         log.begin(gru(1))
         log.epoch(Epoch(1, 1, {"val_auc": 0.5}, waits=True))
         log.interrupt()
-        read = read_search(mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.goal())
+        read = read_search(
+            mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.conditions(), ASKED.goal()
+        )
     assert (read.trials, read.run_ids, read.next_number) == ([], {}, 2)
     assert [run.info.status for run in children(store, parent)] == ["KILLED"]
 
@@ -208,7 +231,9 @@ def test_candidates_and_trials_of_other_searches_are_no_trials(store: mlflow.Mlf
     with search_run(ASKED) as parent:
         with runs.child_run("candidate gru_1", {"family": "gru_1"}, {"family": "gru_1"}):
             pass
-        read = read_search(mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.goal())
+        read = read_search(
+            mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.conditions(), ASKED.goal()
+        )
     assert (read.trials, read.next_number) == ([], 1)
     assert [run.info.status for run in children(store, other)] == ["RUNNING"]
 
@@ -232,7 +257,9 @@ def test_foreign_and_damaged_trials_are_left_out_by_name(
             if tags["outcome"] == "pruned":
                 store.log_metric(run, "val_auc", 0.5, step=1)
             store.set_terminated(run)
-        read = read_search(mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.goal())
+        read = read_search(
+            mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.conditions(), ASKED.goal()
+        )
     assert [trial.proposal.number for trial in read.trials] == list(read.run_ids) == [5]
     assert read.next_number == 6
     said = capsys.readouterr().out
@@ -248,7 +275,9 @@ def test_more_trials_than_a_page_holds(store: mlflow.MlflowClient, monkeypatch: 
             log.epoch(Epoch(number, 1, {"val_auc": 0.5}, waits=True))
             log.end(Trial(gru(number), "pruned", 0.5, (0.5,)), Done(number, {}, result=None))
         log.flush()
-        read = read_search(mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.goal())
+        read = read_search(
+            mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.conditions(), ASKED.goal()
+        )
     assert [trial.proposal.number for trial in read.trials] == list(range(1, 12))
 
 
@@ -445,5 +474,5 @@ def test_a_search_of_this_process_that_ended_can_be_gone_on_with(store: mlflow.M
 
 def test_nothing_is_a_search_without_trials(store: mlflow.MlflowClient) -> None:
     with search_run(ASKED) as parent:
-        read = read_search(parent, ASKED.spaces(), ASKED.goal())
+        read = read_search(parent, ASKED.spaces(), ASKED.conditions(), ASKED.goal())
     assert replace(read, age=0.0) == resumption.NOTHING

@@ -11,6 +11,7 @@ from starcast.cli.parameters import parse, resumed
 from starcast.evaluation.names import LOWER_IS_BETTER, SCORES
 from starcast.evaluation.scale import STARS
 from starcast.models.catalogue import FAMILIES, family_named
+from starcast.models.space import Range
 from starcast.search.trial_worker import TrialOptions
 from starcast.search.trials import Proposal, Trial
 from starcast.workflow.search import _sampling_notes, still_to_try
@@ -227,6 +228,62 @@ def test_known_points_are_points_of_the_spaces() -> None:
         parameters = made(f"sampling={sampling}", "families=" + ",".join(FAMILIES))
         for family, settings in parameters.first_points():
             assert all(value in parameters.spaces()[family][name] for name, value in settings.items())
+
+
+OWN = (
+    '{"gru_1": {"learning_rate": {"low": 1e-4, "high": 5e-3, "log": true}, "units_1": [64, 600]}, '
+    '"lstm_2": {"dropout_1": 0.2}}'
+)
+
+
+def test_a_space_of_one_s_own_stands_in_for_the_family_s_setting_by_setting() -> None:
+    parameters = made(f"space={OWN}", "sampling=none,smote", "batch_size=32,64")
+    spaces, plain = parameters.spaces(), made("sampling=none,smote", "batch_size=32,64").spaces()
+    rate = Range(1e-4, 5e-3, log=True)
+    assert spaces["gru_1"] == {**plain["gru_1"], "learning_rate": rate, "units_1": (64, 600)}
+    assert spaces["lstm_2"] == {**plain["lstm_2"], "dropout_1": (0.2,)}
+    assert spaces["logistic_regression"] == plain["logistic_regression"]
+
+
+def test_known_settings_outside_of_one_s_own_space_are_changed_or_drawn_and_told() -> None:
+    parameters = made(f"space={OWN}", "sampling=none")
+    points, plain = dict(parameters.first_points()), dict(made("sampling=none").first_points())
+    assert points["logistic_regression"] == plain["logistic_regression"]
+    assert points["lstm_2"] == {**plain["lstm_2"], "dropout_1": 0.2}
+    assert points["gru_1"] == {"learning_rate": 5e-3, "dropout_1": 0.3, "dropout_2": 0.0}
+    assert parameters.start_notes() == [
+        "known settings of gru_1 outside of its space: units_1 256: drawn instead, "
+        "learning_rate 0.01: 0.005 instead",
+        "known settings of lstm_2 outside of its space: dropout_1 0.1: 0.2 instead",
+    ]
+    assert made(f"space={OWN}", "start=random").start_notes() == made().start_notes() == []
+
+
+@pytest.mark.parametrize(
+    ("space", "says"),
+    [
+        ("{", 'parameter space: should be JSON such as {"gru_1": {"units_1": [64, 128], '),
+        ("[]", "parameter space: should be a JSON object such as"),
+        (
+            '{"gru1": {}}',
+            "'gru1' is not among the searched families, logistic_regression, gru_1, lstm_2; did",
+        ),
+        ('{"bert": {}}', "lstm_2; add it to families or leave it out"),
+        ('{"lstm_2": {"units": 3}}', "parameter space: lstm_2 has no 'units'; did you mean units_"),
+        ('{"lstm_2": {"units_1": []}}', "parameter space: lstm_2's units_1 has an empty list"),
+    ],
+)
+def test_a_mistake_in_one_s_own_space_is_refused_in_one_line(space: str, says: str) -> None:
+    line = refusal(f"space={space}")
+    assert line.startswith("parameter space: ")
+    assert says in line
+
+
+def test_a_resumed_search_keeps_its_space_and_takes_no_other() -> None:
+    stored = made(f"space={OWN}").as_text()
+    assert resumed(made("resume=x"), stored, FREE).spaces() == made(f"space={OWN}").spaces()
+    with pytest.raises(UserError, match=r"parameter resume: .*space is"):
+        resumed(made("resume=x", 'space={"gru_1": {"units_1": 64}}'), stored, FREE)
 
 
 def test_with_one_sampling_each_family_is_known_once() -> None:

@@ -1,0 +1,112 @@
+"""The space that a user wants: it narrows, widens or fixes settings of a family."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starcast.cli.errors import UserError
+from starcast.cli.parameters import did_you_mean
+from starcast.models.family import Family
+from starcast.models.space import Choices, Conditions, Range, Settings, Space, Value, existing
+
+PARTS = ("low", "high", "log", "whole")  # of a range
+EXAMPLE = '{"low": 1e-4, "high": 1e-2, "log": true}'
+
+
+def user_space(family: Family, given: object) -> Space:
+    """Return a family's space with the user's values in place of its own, setting by setting.
+
+    Args:
+        given: by setting a value, a list of values, or a range such as `EXAMPLE`, as read from JSON.
+
+    Raises:
+        UserError: an unknown setting, or values that the family cannot have.
+    """
+    if not isinstance(given, Mapping):
+        example = f'{{"{next(iter(family.space))}": ...}}'
+        raise UserError(f"parameter space: {family.name} should have an object such as {example}")
+    for name in given:
+        if name in ("sampling", "batch_size"):
+            raise UserError(f"parameter space: {name} is searched by the parameter {name}, a comma list")
+        if name not in family.space:
+            near = did_you_mean(name, family.space) or f"; it has {', '.join(family.space)}"
+            raise UserError(f"parameter space: {family.name} has no {name!r}{near}")
+    return {
+        name: _values(family, name, given[name]) if name in given else values
+        for name, values in family.space.items()
+    }
+
+
+def _values(family: Family, name: str, given: object) -> Choices | Range:
+    if isinstance(given, Mapping):
+        return _range(family, name, given)
+    if given == []:
+        what = f"{family.name}'s {name} has an empty list; give values or leave it out"
+        raise UserError(f"parameter space: {what}")
+    values = given if isinstance(given, list) else [given]
+    return tuple(dict.fromkeys(_checked(family, name, value) for value in values))
+
+
+def _checked(family: Family, name: str, value: Any) -> Value:
+    """Return a value of the setting's type: JSON writes 1.0 as 1; lists and null are text in a space."""
+    choices = family.space[name]
+    if not isinstance(choices, Range) and isinstance(choices[0], str) and not isinstance(value, str):
+        value = json.dumps(value)
+    if why := family.refusal(name, value):
+        raise UserError(f"parameter space: {why}")
+    allowed = family.allowed(name)
+    return float(value) if isinstance(allowed, Range) and not allowed.whole else value
+
+
+def _range(family: Family, name: str, given: Mapping[str, Any]) -> Choices | Range:
+    """Return the range, or all of its numbers where other settings depend on which it is."""
+
+    def refused(why: str) -> UserError:
+        """Return the error of this range."""
+        return UserError(f"parameter space: {family.name}'s {name} {why}")
+
+    allowed = family.allowed(name)
+    if not isinstance(allowed, Range):
+        raise refused(f"is one of {', '.join(map(str, allowed))}: give one or a list, not a range")
+    for part in given:
+        if part not in PARTS:
+            raise refused(f"has {part!r}; a range has {', '.join(PARTS)}, as in {EXAMPLE}")
+    if not {"low", "high"} <= given.keys():
+        raise refused(f"should have low and high, as in {EXAMPLE}")
+    log, whole = given.get("log", False), given.get("whole", allowed.whole)
+    if not (isinstance(log, bool) and isinstance(whole, bool)):
+        raise refused(f"should have true or false for log and whole, as in {EXAMPLE}")
+    if allowed.whole and not whole:
+        raise refused('has whole numbers only; leave out "whole": false')
+    ends: list[Any] = [_checked(family, name, given[end]) for end in ("low", "high")]
+    low, high = ends
+    if whole and (low % 1 or high % 1):
+        raise refused(f"has low {low} and high {high}; both should be whole numbers")
+    if low > high:
+        raise refused(f"has low {low} above high {high}; exchange them")
+    if log and low <= 0:
+        raise refused(f"has log and low {low}; a logarithm needs a low above 0")
+    if low == high:
+        return (low,)
+    if name not in {other for other, _ in family.conditions.values()}:
+        return Range(low, high, log, whole)
+    if not whole:
+        raise refused("decides which other settings exist: give a list, not a range")
+    return tuple(range(int(low), int(high) + 1))
+
+
+def known_in(space: Space, conditions: Conditions, known: Settings) -> Settings:
+    """Return known settings as far as a space has them: a number outside of a range becomes its nearest end.
+
+    Without those that are to be drawn: one that is not among several values, and those that depend on it.
+    """
+    fitted = Settings()
+    for name, value in known.items():
+        values = space.get(name, ())
+        if value in values:
+            fitted[name] = value
+        elif isinstance(values, Range):
+            fitted[name] = values.nearest(float(value))
+        elif len(values) == 1:
+            fitted[name] = values[0]
+    return existing(fitted, conditions)
