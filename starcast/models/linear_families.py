@@ -48,10 +48,12 @@ class LogisticFamily(Family):
 class LinearFamily(LogisticFamily):
     """Logistic regression whose penalty says which features, and which contrasts of ratings, matter.
 
-    Settings beside the baseline's: `nb`, how far naive Bayes' log-count ratios decide how much a feature is
-    held back; in `ordinal` also `order`, how much more it is held back where it departs from the order of the
-    ratings.
+    Settings beside the baseline's: `characters` (n-grams of up to this many inside words, as many as of words;
+    0: none); `nb`, how far naive Bayes' log-count ratios decide how much a feature is held back; in `ordinal`
+    also `order`, how much more it is held back where it departs from the order of the ratings.
     """
+
+    reads: ClassVar = "cleaned"
 
     def start(self, schedule: Schedule) -> Settings:
         """Return the best settings on study A's validation split."""
@@ -92,17 +94,18 @@ _FEATURES: Space = {
     "features": (20_000, 50_000, 100_000, 200_000),
     "sublinear": (False, True),
     "nb": (0.0, 0.25, 0.5, 0.75),
+    "characters": (0, 4, 5),
 }
 LINEAR = LinearFamily(
     "linear",
-    {"ngrams": 2, "features": 50_000, "sublinear": True, "nb": 0.5, "c": 2.0},
+    {"ngrams": 2, "features": 50_000, "sublinear": True, "nb": 0.5, "characters": 4, "c": 2.0},
     {**_FEATURES, "c": (0.3, 1.0, 2.0, 4.0, 8.0)},
     "none",
     limits=_LIMITS,
 )
 ORDINAL = LinearFamily(
     "ordinal",
-    {"ngrams": 2, "features": 50_000, "sublinear": True, "nb": 0.5, "order": 3.0, "c": 4.0},
+    {"ngrams": 2, "features": 50_000, "sublinear": True, "nb": 0.5, "characters": 0, "order": 3.0, "c": 4.0},
     {**_FEATURES, "order": (1.5, 2.0, 3.0, 5.0), "c": (0.3, 1.0, 2.0, 4.0, 8.0)},
     "none",
     limits=_LIMITS,

@@ -17,10 +17,11 @@ from sklearn.linear_model import LogisticRegression
 
 from starcast.evaluation.scale import STARS
 from starcast.models import multinomial, texts
-from starcast.models.corpus import Corpus
+from starcast.models.characters import inside_encoded, inside_texts, inside_words, most_frequent_inside
+from starcast.models.corpus import Corpus, answers_of
 from starcast.models.encoding import Encoding
 from starcast.models.family import Fit, ModelSpec, Recorder
-from starcast.models.ngrams import Ngrams, are_whole, most_frequent
+from starcast.models.ngrams import Ngrams, Words, are_whole, most_frequent
 from starcast.models.priors import Prior
 from starcast.models.sampling import resample
 from starcast.models.texts import Sequences, WorkProgress, mapped, silent
@@ -33,13 +34,20 @@ PIECE = 5_000  # reviews that a core predicts at once
 class NgramVectorizer:
     """Turns texts into rows of TF-IDF (smooth idf, unit length) over the most frequent n-grams of words.
 
-    With `sublinear`, the term frequency of an n-gram is 1 + log of its occurrences in a review.
+    With `sublinear`, the term frequency of an n-gram is 1 + log of its occurrences in a review. With `inside`
+    follow columns of as many n-grams of up to so many characters inside words, of unit length themselves.
     """
 
-    def __init__(self, longest: int, size: int, sublinear: bool) -> None:
-        self.longest, self.size = longest, size
+    def __init__(self, longest: int, size: int, sublinear: bool, inside: int = 0) -> None:
+        self.longest, self.size, self.inside = longest, size, inside
         self.ngrams: Ngrams
-        self._tfidf = TfidfTransformer(sublinear_tf=sublinear)
+        self.characters: Ngrams | None = None
+        self._tfidf = TfidfTransformer(sublinear_tf=sublinear, norm=None if inside else "l2")
+
+    @property
+    def columns(self) -> int:
+        """Return the number of columns of the rows."""
+        return len(self.ngrams.names) + (len(self.characters.names) if self.characters else 0)
 
     def fit_transform(self, encoding: Encoding, show: WorkProgress = silent) -> sparse.csr_matrix:
         """Choose the n-grams of an encoded training split and learn their weights.
@@ -48,14 +56,16 @@ class NgramVectorizer:
             The split's rows, float32 (reviews, n-grams), on the disk.
         """
         self.ngrams = most_frequent(encoding, self.longest, self.size, show)
-        columns, what = len(self.ngrams.names), "counting the n-grams that are kept"
-        words = self.ngrams.read_encoded(encoding.words, encoding.train, what, show)
-        rows, rows_with = _stored(map_ahead(self.ngrams.count, words), columns)
+        if self.inside:
+            self.characters = most_frequent_inside(encoding, self.inside, self.size)
+        columns, what = self.columns, "counting the n-grams that are kept"
+        rows, rows_with = _stored(self._count_encoded(encoding, encoding.train, what, show), columns)
         # scikit-learn's smooth idf: ln((1 + rows) / (1 + rows with the column)) + 1
         shares = np.float32(1 + rows.shape[0]) / (1 + rows_with).astype(np.float32)
         self._tfidf.idf_ = np.log(shares) + np.float32(1)
-        for begin in range(0, rows.shape[0], texts.CHUNK):
-            within = rows.indptr[begin : begin + texts.CHUNK + 1]
+        at_once = PIECE if self.inside else texts.CHUNK
+        for begin in range(0, rows.shape[0], at_once):
+            within = rows.indptr[begin : begin + at_once + 1]
             part = slice(within[0], within[-1])
             counts = rows.data[part], rows.indices[part], within - within[0]
             rows.data[part] = self._weigh(sparse.csr_matrix(counts, (len(within) - 1, columns))).data
@@ -63,41 +73,82 @@ class NgramVectorizer:
 
     def transform(self, texts: pl.Series) -> sparse.csr_matrix:
         """Return rows of cleaned texts, float32 (reviews, n-grams); all zeros without a known word."""
-        return self._weigh(self.ngrams.count(self.ngrams.read(texts)))
+        counts = self.ngrams.count(self.ngrams.read(texts))
+        if self.characters:
+            counts = sparse.hstack([counts, inside_texts(self.characters, texts)], format="csr")
+        return self._weigh(counts)
 
     def transform_encoded(self, encoding: Encoding, texts: Sequences) -> Iterator[sparse.csr_matrix]:
         """Yield the same of encoded texts, some rows at a time."""
-        words = self.ngrams.read_encoded(encoding.words, texts)
-        return map_ahead(lambda some: self._weigh(self.ngrams.count(some)), words)
+        return map(self._weigh, self._count_encoded(encoding, texts))
+
+    def _count_encoded(
+        self, encoding: Encoding, texts: Sequences, what: str = "", show: WorkProgress = silent
+    ) -> Iterator[sparse.csr_matrix]:
+        characters = self.characters
+        if characters is None:
+            return map_ahead(self.ngrams.count, self.ngrams.read_encoded(encoding.words, texts, what, show))
+        words = self.ngrams.read_encoded(encoding.words, texts, what, show, PIECE)
+        of_words = inside_words(characters, encoding.words)
+
+        def count(part: tuple[Words, Sequences]) -> sparse.csr_matrix:
+            """Count both in some texts."""
+            parts = self.ngrams.count(part[0]), inside_encoded(of_words, part[1])
+            return sparse.hstack(parts, format="csr")
+
+        return map_ahead(count, zip(words, texts.chunks(PIECE), strict=True))
 
     def _weigh(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
-        return self._tfidf.transform(counts, copy=False)
+        rows = self._tfidf.transform(counts, copy=False)
+        if self.characters:
+            _give_unit_length(rows, len(self.ngrams.names))
+        return rows
 
     def save(self, path: Path) -> None:
         """Write the n-grams and their weights as JSON."""
         ngrams, idf = self.ngrams.names.to_list(), self._tfidf.idf_.tolist()
         values = {"sublinear": self._tfidf.sublinear_tf, "ngrams": ngrams, "idf": idf}
+        if self.characters:
+            values["characters"] = self.characters.names.to_list()
         path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> "NgramVectorizer":
         """Read what `save` wrote; raise a ValueError if these are no n-grams in order, with their weights."""
         values = json.loads(path.read_text(encoding="utf-8"))
-        names, idf = pl.Series(values["ngrams"], dtype=pl.String), np.array(values["idf"], dtype=np.float32)
-        if names.is_empty() or names.has_nulls() or names.n_unique() < len(names):
-            raise ValueError(f"{path.name}: its n-grams are not different n-grams")
-        if not are_whole(names):
-            raise ValueError(f"{path.name}: the beginning or a word of an n-gram is missing")
-        ngrams = Ngrams.of(names)
-        if not ngrams.names.equals(names):
-            raise ValueError(f"{path.name}: its n-grams are out of order")
-        if idf.shape != (len(names),) or not np.isfinite(idf).all() or idf.min() <= 0:
-            raise ValueError(f"{path.name}: there are no {len(names):,} positive weights of its n-grams")
+        ngrams = _checked(values["ngrams"], " ", path.name)
+        characters = _checked(values["characters"], "", path.name) if "characters" in values else None
         if not isinstance(values["sublinear"], bool):
             raise ValueError(f"{path.name}: `sublinear` is neither true nor false")
-        vectorizer = cls(ngrams.longest, len(names), values["sublinear"])
-        vectorizer.ngrams, vectorizer._tfidf.idf_ = ngrams, idf
+        inside = characters.longest if characters else 0
+        vectorizer = cls(ngrams.longest, len(ngrams.names), values["sublinear"], inside)
+        vectorizer.ngrams, vectorizer.characters = ngrams, characters
+        idf, columns = np.array(values["idf"], dtype=np.float32), vectorizer.columns
+        if idf.shape != (columns,) or not np.isfinite(idf).all() or idf.min() <= 0:
+            raise ValueError(f"{path.name}: there are no {columns:,} positive weights of its n-grams")
+        vectorizer._tfidf.idf_ = idf
         return vectorizer
+
+
+def _checked(listed: list[str], joiner: str, file: str) -> Ngrams:
+    """Return n-grams that a file lists; raise a ValueError if these are no n-grams in order."""
+    names = pl.Series(listed, dtype=pl.String)
+    if names.is_empty() or names.has_nulls() or names.n_unique() < len(names):
+        raise ValueError(f"{file}: its n-grams are not different n-grams")
+    if not are_whole(names, joiner):
+        raise ValueError(f"{file}: the beginning or a word of an n-gram is missing")
+    ngrams = Ngrams.of(names, joiner)
+    if not ngrams.names.equals(names):
+        raise ValueError(f"{file}: its n-grams are out of order")
+    return ngrams
+
+
+def _give_unit_length(rows: sparse.csr_matrix, first: int) -> None:
+    """Divide each row's values in the columns before `first`, and those from there on, by their length."""
+    parts = 2 * np.repeat(np.arange(rows.shape[0], dtype=np.int32), np.diff(rows.indptr))
+    parts += rows.indices >= first
+    lengths = np.sqrt(np.bincount(parts, rows.data**2, minlength=2 * rows.shape[0]))
+    rows.data /= lengths.astype(rows.dtype)[parts]
 
 
 def _stored(counts: Iterable[sparse.csr_matrix], columns: int) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -175,7 +226,7 @@ class FittedLogistic:
                 f"{CLASSIFIER}: its classes {classes!s:.80} are no ratings from 0 to {labels - 1}"
             )
         rows = 1 if len(classes) == 2 else len(classes)  # scikit-learn has one for both
-        if weights.shape != (rows, len(vectorizer.ngrams.names)) or intercepts.shape != (rows,):
+        if weights.shape != (rows, vectorizer.columns) or intercepts.shape != (rows,):
             raise ValueError(f"{CLASSIFIER}: its weights do not fit {NGRAMS}")
         if not np.isfinite(weights).all() or not np.isfinite(intercepts).all():
             raise ValueError(f"{CLASSIFIER}: a weight is not finite")
@@ -185,7 +236,12 @@ class FittedLogistic:
 def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder, prior: Prior | None = None) -> Fit:
     """Fit the vectoriser and the classifier on the training split, after sampling."""
     given = spec.settings
-    vectorizer = NgramVectorizer(int(given["ngrams"]), int(given["features"]), bool(given["sublinear"]))
+    vectorizer = NgramVectorizer(
+        int(given["ngrams"]),
+        int(given["features"]),
+        bool(given["sublinear"]),
+        int(given.get("characters", 0)),
+    )
     rows, ratings = vectorizer.fit_transform(corpus.encoding, corpus.show), corpus.train.ratings
     resampled = resample(corpus, spec.options)
     if resampled:
@@ -193,6 +249,9 @@ def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder, prior: Pri
     balanced = spec.options.sampling == "class_weight"
     classifier = multinomial.fit(rows, ratings, float(given["c"]), balanced, corpus.show, prior)
     model = FittedLogistic(vectorizer, classifier, len(corpus.scale))
-    probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
+    if vectorizer.inside:  # of words that the training split does not have, too
+        probabilities = answers_of(model, corpus.texts_of("validation", "cleaned"))
+    else:
+        probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
     recorder.epoch(1, {}, probabilities)
     return Fit(model, probabilities, epochs=1, best_epoch=1, trained_on=ratings)

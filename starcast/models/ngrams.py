@@ -21,7 +21,7 @@ def numbers_of(words: pl.Series, known: pl.Series) -> np.ndarray:
     if len(words) > len(known):  # a lookup table is then soon made, and twice as fast
         places = pl.int_range(len(known), dtype=pl.Int32, eager=True)
         return words.replace_strict(known, places, default=-1).to_numpy()
-    nearest = known.search_sorted(words).clip(upper_bound=len(known) - 1)
+    nearest = known.search_sorted(words).clip(upper_bound=max(len(known) - 1, 0))
     return np.where(known.gather(nearest) == words, nearest, -1).astype(np.int32)
 
 
@@ -38,6 +38,7 @@ class Words:
 class Ngrams:
     """Numbered n-grams: shorter ones first, those of one length in alphabetical order.
 
+    They consist of words, joined by a space, or of characters, joined by nothing, which are its words then.
     An n-gram of several words is found by its key: the number of the n-gram before its last word, times the
     number of n-grams, plus the number of its last word. `keys` ascend; `numbers` are those of their n-grams.
     """
@@ -47,36 +48,44 @@ class Ngrams:
     longest: int
     keys: np.ndarray
     numbers: np.ndarray
+    joiner: str = " "
 
     @classmethod
-    def of(cls, names: pl.Series) -> "Ngrams":
+    def of(cls, names: pl.Series, joiner: str = " ") -> "Ngrams":
         """Number distinct n-grams, which include each one's words and the n-gram before its last word."""
         name, length = pl.col("name"), pl.col("length")
-        table = names.to_frame("name").with_columns(length=name.str.count_matches(" ", literal=True) + 1)
+        words_of = name.str.count_matches(" ", literal=True) + 1 if joiner else name.str.len_chars()
+        table = names.to_frame("name").with_columns(length=words_of)
         table = table.sort("length", "name").with_row_index("number")
         words = table.filter(length == 1)["name"]
-        longer = table.filter(length > 1).with_columns(parts=name.str.split(" "))
-        longer = longer.with_columns(before=pl.col("parts").list.head(length - 1).list.join(" "))
+        longer = table.filter(length > 1).with_columns(parts=name.str.split(joiner))
+        longer = longer.with_columns(before=pl.col("parts").list.head(length - 1).list.join(joiner))
         before = longer.join(table, left_on="before", right_on="name", maintain_order="left")["number_right"]
         last = words.search_sorted(longer["parts"].list.last()).to_numpy()
         keys = before.to_numpy().astype(np.int64) * len(table) + last
         order = np.argsort(keys)
         numbers = longer["number"].to_numpy()
-        return cls(table["name"], words, int(table["length"][-1]), keys[order], numbers[order])
+        longest = int(table["length"][-1])
+        return cls(table["name"], words, longest, keys[order], numbers[order], joiner)
 
     def read(self, texts: pl.Series) -> Words:
-        """Return the words of cleaned texts."""
+        """Return the words of cleaned texts, or the characters of anything."""
         rows = pl.int_range(len(texts), dtype=pl.Int32, eager=True)
-        table = pl.DataFrame({"row": rows, "word": texts.str.split(" ")}).explode("word")
+        table = pl.DataFrame({"row": rows, "word": texts.str.split(self.joiner)}).explode("word")
         table = table.filter(pl.col("word") != "")
         return Words(numbers_of(table["word"], self.words), table["row"].to_numpy(), len(texts))
 
     def read_encoded(
-        self, names: pl.Series, texts: Sequences, what: str = "", show: WorkProgress = silent
+        self,
+        names: pl.Series,
+        texts: Sequences,
+        what: str = "",
+        show: WorkProgress = silent,
+        at_once: int | None = None,
     ) -> Iterator[Words]:
         """Yield the words of encoded texts, some texts at a time; `names`: what their numbers stand for."""
         places = np.append(numbers_of(names, self.words), np.int32(-1))  # the last: words without a number
-        for chunk in watched(texts.chunks(), len(texts), what, show):
+        for chunk in watched(texts.chunks(at_once), len(texts), what, show):
             rows = np.repeat(np.arange(len(chunk), dtype=np.int32), chunk.lengths)
             yield Words(places[chunk.tokens], rows, len(chunk))
 
@@ -113,10 +122,12 @@ class Ngrams:
         return sparse.csr_matrix((counts.astype(np.float32), columns.astype(np.int32), ends), shape)
 
 
-def are_whole(names: pl.Series) -> bool:
+def are_whole(names: pl.Series, joiner: str = " ") -> bool:
     """Return whether n-grams include each one's last word, and the n-gram before it."""
-    longer = names.filter(names.str.contains(" ", literal=True))
-    before, last = longer.str.replace(" [^ ]*$", ""), longer.str.split(" ").list.last()
+    parts = pl.col("parts")
+    longer = names.str.split(joiner).to_frame("parts").filter(parts.list.len() > 1)
+    before = longer.select(parts.list.head(parts.list.len() - 1).list.join(joiner)).to_series()
+    last = longer["parts"].list.last()
     return bool(before.is_in(names.implode()).all() and last.is_in(names.implode()).all())
 
 

@@ -93,10 +93,11 @@ class Sequences:
         """Return the number of words per review."""
         return np.diff(self.offsets)
 
-    def chunks(self) -> Iterator["Sequences"]:
-        """Yield the rows in order, at most `CHUNK` at once."""
-        for begin in range(0, len(self), CHUNK):
-            ends = self.offsets[begin : begin + CHUNK + 1]
+    def chunks(self, at_once: int | None = None) -> Iterator["Sequences"]:
+        """Yield the rows in order, at most `CHUNK` or so many at once."""
+        size = at_once or CHUNK
+        for begin in range(0, len(self), size):
+            ends = self.offsets[begin : begin + size + 1]
             yield Sequences(self.tokens[ends[0] : ends[-1]], ends - ends[0])
 
     def padded(self, rows: np.ndarray, width: int | None = None) -> np.ndarray:
