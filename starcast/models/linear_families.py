@@ -48,7 +48,7 @@ class LogisticFamily(Family):
 class LinearFamily(LogisticFamily):
     """Logistic regression whose penalty says which features, and which contrasts of ratings, matter.
 
-    Settings beside the baseline's: `characters` (n-grams of up to this many inside words, as many as of words;
+    Settings beside the baseline's: `characters` (up to so long n-grams inside words, as many as of words;
     0: none); `nb`, how far naive Bayes' log-count ratios decide how much a feature is held back; in `ordinal`
     also `order`, how much more it is held back where it departs from the order of the ratings.
     """
