@@ -109,6 +109,11 @@ class TuneParameters(FitParameters, Executor):
     def _check_families(self) -> Self:
         for family in self.families:
             self.samplings_of(family)
+        for name in json.loads(self.space):
+            if name not in self.families:
+                what = f"parameter space: {name!r} is not among the searched families"
+                near = did_you_mean(name, self.families) or "; add it to families or leave it out"
+                raise UserError(f"{what}, {', '.join(self.families)}{near}")
         self.spaces()
         return self
 
@@ -133,14 +138,9 @@ class TuneParameters(FitParameters, Executor):
         """Return each family's space or the user's, with samplings and batch sizes where these are searched.
 
         Raises:
-            UserError: the user's space names a family that is not searched, or what a family does not have.
+            UserError: the user's space has what a family does not have.
         """
         own = json.loads(self.space)
-        for name in own:
-            if name not in self.families:
-                what = f"parameter space: {name!r} is not among the searched families"
-                near = did_you_mean(name, self.families) or "; add it to families or leave it out"
-                raise UserError(f"{what}, {', '.join(self.families)}{near}")
         batches: Space = {"batch_size": self.batch_size} if len(self.batch_size) > 1 else {}
         families = {name: family_named(name) for name in self.families}
         return {

@@ -46,11 +46,9 @@ def made(
 def check(proposal: Proposal) -> None:
     """Hold a proposal against its family's space and conditions, types included."""
     space, conditions = SPACES[proposal.family], ALL_CONDITIONS[proposal.family]
-    met = {name for name in space if exists(name, proposal.settings, conditions)}
-    assert proposal.settings.keys() == met
+    assert is_point(proposal.settings, space, conditions), proposal
     for name, value in proposal.settings.items():
         values = space[name]
-        assert value in values, (name, value)
         kind = (int if values.whole else float) if isinstance(values, Range) else type(values[0])
         assert type(value) is kind, (name, value)
 
@@ -150,8 +148,7 @@ def spaces(draw: st.DrawFn) -> tuple[Space, Conditions]:
 @settings(max_examples=12, deadline=None)
 @given(made_of=spaces(), algorithm=st.sampled_from(["tpe", "random", "anneal"]), seed=st.integers(0, 99))
 def test_hyperopt_stays_in_any_space(made_of: tuple[Space, Conditions], algorithm: str, seed: int) -> None:
-    space, conditions = made_of
-    stays("hyperopt", algorithm, space, conditions, seed)
+    assert all(is_point(settings, *made_of) for settings in asked_of("hyperopt", algorithm, *made_of, seed))
 
 
 @pytest.mark.parametrize("end_of_ranges", [0.0, 1.0])
@@ -172,21 +169,28 @@ def test_bayesian_stays_in_a_space_at_the_ends_of_its_ranges(
 @settings(max_examples=10, deadline=None)
 @given(made_of=spaces(), seed=st.integers(0, 99))
 def test_keras_tuner_stays_in_any_space(made_of: tuple[Space, Conditions], seed: int) -> None:
-    space, conditions = made_of
-    stays("keras-tuner", "random", space, conditions, seed)
+    assert all(is_point(settings, *made_of) for settings in asked_of("keras-tuner", "random", *made_of, seed))
 
 
-def stays(engine: EngineName, algorithm: str, space: Space, conditions: Conditions, seed: int) -> None:
-    """Ask for some points, two beyond the trials from which the algorithm models, and check them."""
+def asked_of(
+    engine: EngineName, algorithm: str, space: Space, conditions: Conditions, seed: int
+) -> list[Settings]:
+    """The first points of a search, two beyond the trials from which the algorithm models."""
     plan = SearchPlan({"f": space}, 6, 9, (seed,), [("f", {})], {"f": conditions})
     proposals = Engine.choose(engine, algorithm, "auto").proposals(plan)  # type: ignore[arg-type]
+    points = []
     for number in range(1, 8):
         proposal = proposals.ask(number)
         assert proposal
-        point = proposal.settings
-        assert point.keys() == {name for name in space if exists(name, point, conditions)}
-        assert all(value in space[name] for name, value in point.items())
+        points.append(proposal.settings)
         proposals.tell(complete(proposal, number / 10))
+    return points
+
+
+def is_point(settings: Settings, space: Space, conditions: Conditions) -> bool:
+    """Whether these settings are those that exist, with values of the space."""
+    met = {name for name in space if exists(name, settings, conditions)}
+    return settings.keys() == met and all(value in space[name] for name, value in settings.items())
 
 
 def test_tpe_finds_what_is_best_sooner_than_chance() -> None:
