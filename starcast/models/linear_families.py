@@ -74,6 +74,7 @@ _LIMITS = {
     "ngrams": Range(1, 10, whole=True),
     "features": Range(1, 10_000_000, whole=True),
     "c": Range(1e-6, 1e6),
+    "characters": Range(0, 10, whole=True),
     "nb": Range(0.0, 1.0),
     "order": Range(1.0, 100.0),
 }
@@ -93,20 +94,20 @@ _FEATURES: Space = {
     "ngrams": (1, 2, 3),
     "features": (20_000, 50_000, 100_000, 200_000),
     "sublinear": (False, True),
-    "nb": (0.0, 0.25, 0.5, 0.75),
+    "nb": Range(0.0, 0.9),
     "characters": (0, 4, 5),
 }
 LINEAR = LinearFamily(
     "linear",
     {"ngrams": 2, "features": 50_000, "sublinear": True, "nb": 0.5, "characters": 4, "c": 2.0},
-    {**_FEATURES, "c": (0.3, 1.0, 2.0, 4.0, 8.0)},
+    {**_FEATURES, "c": Range(0.3, 20.0, log=True)},
     "none",
     limits=_LIMITS,
 )
 ORDINAL = LinearFamily(
     "ordinal",
     {"ngrams": 2, "features": 50_000, "sublinear": True, "nb": 0.5, "characters": 0, "order": 3.0, "c": 4.0},
-    {**_FEATURES, "order": (1.5, 2.0, 3.0, 5.0), "c": (0.3, 1.0, 2.0, 4.0, 8.0)},
+    {**_FEATURES, "order": Range(1.2, 10.0, log=True), "c": Range(0.3, 20.0, log=True)},
     "none",
     limits=_LIMITS,
 )

@@ -9,7 +9,7 @@ from starcast.cli.errors import UserError
 from starcast.models.catalogue import FAMILIES, family_named
 from starcast.models.family import Schedule
 from starcast.models.recurrent_families import NetworkFamily
-from starcast.models.space import Value
+from starcast.models.space import Range, Value
 
 STUDIED = ("lstm_2", "gru_1", "gru_2", "gru_4", "lstm_1", "logistic_regression")
 NAMES = (*STUDIED, "linear", "ordinal")
@@ -41,8 +41,9 @@ def test_the_published_point_lies_in_the_space(name: str) -> None:
     family = family_named(name)
     assert family.published.keys() == family.space.keys()
     for setting, value in family.published.items():
-        assert value in family.space[setting]
-        assert type(value) is type(family.space[setting][0])
+        values = family.space[setting]
+        assert value in values
+        assert type(value) is (float if isinstance(values, Range) else type(values[0]))
 
 
 @pytest.mark.parametrize(("name", "published"), [
