@@ -123,17 +123,18 @@ def test_a_resumed_search_knows_the_points_of_the_earlier_one(engine: EngineName
     if algorithm == "hyperband":
         return
     again = [resumed.ask(number) for number in range(5, 9)]
-    assert not set(map(point, asked)) & {point(p) for p in again if p}
+    assert not {point(p) for p in asked if p} & {point(p) for p in again if p}
 
 
 @st.composite
 def spaces(draw: st.DrawFn) -> tuple[Space, Conditions]:
     """A space whose settings may each depend on one of the choices before it."""
     space: dict[str, Range | tuple] = {"s0": Range(0.0, 1.0)}  # it has points enough
-    conditions, choices = dict[str, Condition](), dict[str, tuple]()
+    conditions, choices = dict[str, Condition](), dict[str, tuple[int, ...]]()
     for number in range(1, draw(st.integers(1, 5))):
         name = f"s{number}"
-        if choices and draw(st.booleans()):
+        depends: bool = draw(st.booleans())
+        if choices and depends:
             other = draw(st.sampled_from(sorted(choices)))
             conditions[name] = other, tuple(draw(st.sets(st.sampled_from(choices[other]), min_size=1)))
         if draw(st.booleans()):
