@@ -129,7 +129,7 @@ def test_bad_rows_can_be_dropped_and_are_listed(store: mlflow.MlflowClient, tmp_
         ("train", {"settings": "{c: 1"}, "should be JSON such as"),
         ("train", {"settings": "[1]"}, "should be a JSON object such as"),
         ("train", {"settings": '{"depth": 3}'}, "logistic_regression has no 'depth'"),
-        ("train", {"settings": '{"c": -1}'}, "c should be a number from 0.03 to 10.0, not -1"),
+        ("train", {"settings": '{"c": -1}'}, "c should be a number from 1e-06 to 1000000.0, not -1"),
         ("train", {"model": "a/b"}, "model:"),
         ("predict", {"output": "scores.xlsx"}, "should end in .csv"),
         ("preprocess", {"seed": -1}, "seed: should be greater than or equal to 0"),
