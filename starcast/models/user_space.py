@@ -23,7 +23,7 @@ def user_space(family: Family, given: object) -> Space:
         UserError: an unknown setting, or values that the family cannot have.
     """
     if not isinstance(given, Mapping):
-        example = f'{{"{next(iter(family.space))}": ...}}'
+        example = f'{{"{next(iter(family.space), "name")}": ...}}'
         raise UserError(f"parameter space: {family.name} should have an object such as {example}")
     for name in given:
         if name in ("sampling", "batch_size"):
@@ -31,10 +31,24 @@ def user_space(family: Family, given: object) -> Space:
         if name not in family.space:
             near = did_you_mean(name, family.space) or f"; it has {', '.join(family.space)}"
             raise UserError(f"parameter space: {family.name} has no {name!r}{near}")
-    return {
+    space = {
         name: _values(family, name, given[name]) if name in given else values
         for name, values in family.space.items()
     }
+    decisive = {name for name, _ in family.conditions.values()}
+    return {
+        name: _listed(family, name, values) if name in decisive else values for name, values in space.items()
+    }
+
+
+def _listed(family: Family, name: str, values: Choices | Range) -> Choices:
+    """Return all values of a setting that decides which others exist."""
+    if not isinstance(values, Range):
+        return values
+    if values.whole:
+        return tuple(range(int(values.low), int(values.high) + 1))
+    what = f"{family.name}'s {name} decides which other settings exist"
+    raise UserError(f"parameter space: {what}: it needs a value or a list, not a range")
 
 
 def _values(family: Family, name: str, given: object) -> Choices | Range:
@@ -59,7 +73,7 @@ def _checked(family: Family, name: str, value: Any) -> Value:
 
 
 def _range(family: Family, name: str, given: Mapping[str, Any]) -> Choices | Range:
-    """Return the range, or all of its numbers where other settings depend on which it is."""
+    """Return the range or, where it has a single number, that."""
 
     def refused(why: str) -> UserError:
         """Return the error of this range."""
@@ -86,13 +100,7 @@ def _range(family: Family, name: str, given: Mapping[str, Any]) -> Choices | Ran
         raise refused(f"has low {low} above high {high}; exchange them")
     if log and low <= 0:
         raise refused(f"has log and low {low}; a logarithm needs a low above 0")
-    if low == high:
-        return (low,)
-    if name not in {other for other, _ in family.conditions.values()}:
-        return Range(low, high, log, whole)
-    if not whole:
-        raise refused("decides which other settings exist: give a list, not a range")
-    return tuple(range(int(low), int(high) + 1))
+    return Range(low, high, log, whole) if low < high else (low,)
 
 
 def known_in(space: Space, conditions: Conditions, known: Settings) -> Settings:

@@ -1,6 +1,7 @@
 """The space that a user wants: what narrows, widens and fixes settings, and each mistake in one line."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +83,15 @@ def test_a_mistake_is_one_line(family: Family, given: Any, says: str) -> None:
     [line] = str(refused.value).splitlines()
     assert line.startswith("parameter space: ")
     assert says in line
+
+
+def test_a_range_that_decides_which_settings_exist_is_a_list_of_its_numbers() -> None:
+    """Also one of the family's own: engines nest other settings below each of its values."""
+    whole = replace(LAYERED, space={**LAYERED.space, "layers": Range(1, 3, whole=True)})
+    assert user_space(whole, {}) == LAYERED.space
+    share = replace(LAYERED, conditions={"units_3": ("share", (0.1,))})
+    with pytest.raises(UserError, match="layered's share decides which other settings exist"):
+        user_space(share, {"share": {"low": 0.1, "high": 0.5}})
 
 
 @pytest.mark.parametrize(("given", "fitted"), [
