@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from starcast.cli.errors import OwnCodeError, UserError
+from starcast.cli.parameters import did_you_mean
 from starcast.evaluation.scale import STARS
 from starcast.models.corpus import Corpus
 from starcast.models.family import Checkpoints, Family, Fit, ModelSpec, Recorder
 from starcast.models.fitted_own import FittedOwn
 from starcast.models.own_family import HANDLED, OwnFamily
-from starcast.models.own_space import encoded, space_of, start_of
+from starcast.models.own_settings import encoded, space_of, start_of
 from starcast.models.sampling import resample, review_weights
-from starcast.models.space import Settings, Space
+from starcast.models.space import Choices, Range, Settings, Space, Value, span
 from starcast.models.texts import Texts, chunks_of
 
 READS = ("cleaned", "raw")
@@ -31,7 +32,7 @@ class AdaptedFamily(Family):
 
     requirements: ClassVar = ()  # what its code imports is found when a model is packaged
     own: type[OwnFamily] = field(kw_only=True)
-    also: Collection[str] = field(kw_only=True)  # settings that are not searched, but may be given
+    others: Mapping[str, Value] = field(kw_only=True)  # further settings of an estimator, as they are in it
 
     @classmethod
     def of(cls, name: str, own: type[OwnFamily]) -> Family:
@@ -44,24 +45,40 @@ class AdaptedFamily(Family):
         kind = type(cls.__name__, (cls,), {**facts, "iterative": inspect.isgeneratorfunction(own.fit)})
         space = space_of(name, own.space)
         start = start_of(space, own.start)
-        also = getattr(own, "parameter_names", ())
+        others = encoded(dict(getattr(own, "parameters_now", {})), {})
         _check(name, own, space)
-        family: Family = kind(name, start, space, "none", conditions=own.conditions, own=own, also=also)
+        family: Family = kind(name, start, space, "none", conditions=own.conditions, own=own, others=others)
         family.check(start)
         return family
 
     def check(self, given: Settings) -> Settings:
         """Complete settings, which may be lists or null, and parameters that are not in the space."""
-        given = encoded(given, self.space)
-        also = {name: value for name, value in given.items() if name not in self.space}
-        for name in also:
-            if name not in self.also:
-                known = (*self.space, *self.also)
-                near = get_close_matches(name, known, n=1)
-                has = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'no settings'}"
-                raise UserError(f"settings: {self.name} has no {name!r}; {has}")
-        searched = {name: value for name, value in given.items() if name in self.space}
-        return {**super().check(searched), **also}
+        family = self.with_settings(given)
+        known = {**self.space, **self.others}
+        for name in given:
+            if name not in known:
+                near = did_you_mean(name, known) or f"; it has {', '.join(known) or 'no settings'}"
+                raise UserError(f"settings: {self.name} has no {name!r}{near}")
+        return Family.check(family, encoded(given, family.space))
+
+    def with_settings(self, names: Iterable[str]) -> Family:
+        """Return the family with further parameters of its estimator in the space, as they are now."""
+        further = {name: self.others[name] for name in names if name in {*self.others} - {*self.space}}
+        space = {**self.space, **{name: (value,) for name, value in further.items()}}
+        return replace(self, space=space) if further else self
+
+    def allowed(self, name: str) -> Choices | Range:
+        """Return what a setting may be: any number where the space has numbers."""
+        numbers = span(self.space[name])
+        return Range(-math.inf, math.inf, whole=numbers.whole) if numbers else self.space[name]
+
+    def refusal(self, name: str, value: object) -> str:
+        """Return why a setting may not have a value; an estimator itself knows which texts it takes."""
+        allowed = self.allowed(name)
+        if isinstance(allowed, Range) and value not in allowed:
+            return f"{self.name}'s {name} should be a {'whole ' * allowed.whole}number, not {value!r:.80}"
+        takes_text = isinstance(allowed, tuple) and isinstance(allowed[0], str)
+        return "" if self.others and takes_text and isinstance(value, str) else super().refusal(name, value)
 
     def fit(
         self, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None = None

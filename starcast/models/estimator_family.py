@@ -5,7 +5,9 @@ and when it is saved and loaded.
 """
 
 import inspect
+import json
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +17,7 @@ import numpy as np
 from starcast.cli.errors import OwnCodeError
 from starcast.models.fitted_own import told
 from starcast.models.own_family import HANDLED, OwnFamily
-from starcast.models.own_space import encoded, space_of
+from starcast.models.own_settings import encoded, space_of
 from starcast.models.space import Range
 
 LEARNED, WEIGHT, SEED = "estimator.skops", "sample_weight", "random_state"
@@ -28,7 +30,7 @@ class EstimatorFamily(OwnFamily):
     name: ClassVar[str]
     make: ClassVar[Callable[[], Any]]
     trusted: ClassVar[Collection[str]]  # packages whose types may be in its file
-    parameter_names: ClassVar[Collection[str]]  # all that `settings` may change
+    parameters_now: ClassVar[Mapping[str, Any]]  # all parameters, as the estimator has them
 
     def fit(self, texts: list[str], ratings: np.ndarray, weights: np.ndarray | None) -> None:
         """Fit an estimator with these settings; one whose random state is not given takes the seed."""
@@ -106,7 +108,7 @@ def estimator_family(
         raise OwnCodeError(f"family {name}: {what}; write a function of its own in the module")
     start = {n: parameters[n] for n, values in searched.items() if _fits(parameters[n], values)}
     samplings = HANDLED if weight_of(estimator) else tuple(s for s in HANDLED if s != "class_weight")
-    facts: dict[str, Any] = {"parameter_names": tuple(parameters), "samplings": samplings}
+    facts: dict[str, Any] = {"parameters_now": _plain(parameters), "samplings": samplings}
     facts |= {"name": name, "make": staticmethod(make), "trusted": trusted, "space": space, "start": start}
     return type("EstimatorFamily", (EstimatorFamily,), facts)
 
@@ -124,6 +126,16 @@ def weight_of(estimator: Any) -> str | None:
 def last_step(estimator: Any) -> Any:
     """Return the last step of a pipeline, or an estimator that is none."""
     return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+
+
+def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that can be written in JSON, without functions and estimators."""
+    found = {}
+    for name, value in parameters.items():
+        with suppress(TypeError):
+            json.dumps(value)
+            found[name] = value
+    return found
 
 
 def _last(parameter: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args
@@ -193,6 +193,10 @@ class Family(ABC):
             others = ", ".join(self.samplings)
             raise UserError(f"sampling {chosen}: not for {self.name}, which takes {others}")
         return chosen
+
+    def with_settings(self, names: Iterable[str]) -> Family:
+        """Return the family with further settings in its space, as far as it has these."""
+        return self
 
     def allowed(self, name: str) -> Choices | Range:
         """Return what a setting may be, in the family's space or beyond it."""

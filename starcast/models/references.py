@@ -42,13 +42,15 @@ class FamilySource:
     Attributes:
         reference: `module:name`.
         distribution: the package from an index that the module belongs to; empty if its code only is here.
-        code: the files that it needs of the folder that it is in, by name, as they were when it was looked
-            up; none of a distribution.
+        folder: from which it is imported, if that is not where packages are installed.
+        code: the files that it needs of its folder, by name, as they were when it was looked up; none of a
+            distribution.
     """
 
     reference: str
     module: ModuleType
     distribution: str
+    folder: Path | None
     code: Mapping[str, bytes]
 
     @classmethod
@@ -59,10 +61,10 @@ class FamilySource:
         installed = root.is_relative_to(sysconfig.get_path("purelib"))
         distribution = _from_index(parts[0]) if installed else ""
         if distribution:
-            return cls(reference, module, distribution, {})
+            return cls(reference, module, distribution, None, {})
         files = import_closure(module.__name__, root=root, package=parts[0] if installed else "")
         code = {found.relative_to(root).as_posix(): found.read_bytes() for found in files}
-        return cls(reference, module, "", code)
+        return cls(reference, module, "", None if installed else root, code)
 
     def requirements(self) -> set[str]:
         """Return the installed packages that it needs, as pip calls them."""

@@ -25,6 +25,7 @@ def user_space(family: Family, given: object) -> Space:
     if not isinstance(given, Mapping):
         example = f'{{"{next(iter(family.space), "name")}": ...}}'
         raise UserError(f"parameter space: {family.name} should have an object such as {example}")
+    family = family.with_settings(given)
     for name in given:
         if name in ("sampling", "batch_size"):
             raise UserError(f"parameter space: {name} is searched by the parameter {name}, a comma list")

@@ -22,20 +22,22 @@ from mlflow.utils.mlflow_tags import (
 
 from starcast.cli.masking import without_secrets
 from starcast.cli.parameters import LAUNCHER
+from starcast.models.references import sources
 from starcast.reviews.sources import PROJECT
 from starcast.tracking import store
 
+FITTING = ("main", "tune", "train", "sampling", "learning-curve", "reproduce")  # entry points
 BY_URL = "mlflow run "  # how the launcher begins in a run by an address
 
 
 def command_line(entry_point: str, /, **parameters: object) -> str:
     """Return the text of the shell command that starts an entry point with these parameters."""
     given = [(name, quote(str(value))) for name, value in parameters.items()]
-    launcher = os.environ.get(LAUNCHER)
+    before, launcher = [*_store(), *(_own_code() if entry_point in FITTING else [])], os.environ.get(LAUNCHER)
     if launcher:
-        return " ".join([*_store(), launcher, entry_point, *(f"-P {name}={value}" for name, value in given)])
+        return " ".join([*before, launcher, entry_point, *(f"-P {name}={value}" for name, value in given)])
     module = f"{quote(sys.executable)} -m steps.{entry_point.replace('-', '_')}"
-    started = " ".join([*_store(), module, *(f"--{name}={value}" for name, value in given)])
+    started = " ".join([*before, module, *(f"--{name}={value}" for name, value in given)])
     return f"cd {quote(str(PROJECT))} && {started}"
 
 
@@ -81,6 +83,13 @@ def where_to_look(run_id: str) -> list[str]:
     light = f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false {quote(sys.executable)} -m mlflow ui --workers 1"
     shown = quote(uri) if without_secrets(uri) == uri else '"$MLFLOW_TRACKING_URI"'
     return [f"open the UI: {light} --backend-store-uri {shown}", *lines]
+
+
+def _own_code() -> list[str]:
+    """Return the setting by which families of the user's own are found from any folder, if there are any."""
+    folders = {str(source.folder) for source in sources() if source.folder} - {str(PROJECT)}
+    more = [':"$PYTHONPATH"'] if os.environ.get("PYTHONPATH") else []
+    return ["".join([f"PYTHONPATH={quote(os.pathsep.join(sorted(folders)))}", *more])] if folders else []
 
 
 def _store(always: bool = False) -> list[str]:

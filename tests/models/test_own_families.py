@@ -18,9 +18,10 @@ from starcast.models.catalogue import FAMILIES, family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Family, Fit, FitOptions, ModelSpec
 from starcast.models.own_family import OwnFamily
-from starcast.models.own_space import decoded, encoded, space_of
+from starcast.models.own_settings import decoded, encoded, space_of
 from starcast.models.references import source_of
 from starcast.models.space import Range
+from starcast.models.user_space import user_space
 from tests.conftest import make_reviews
 from tests.own_families import NAIVE_BAYES, PIECES, users_folder, write_templates
 
@@ -119,8 +120,18 @@ def test_settings_reach_the_estimator_as_it_names_them(folder: Path, corpus: Cor
     assert (got["tfidf__ngram_range"], got["linear__tol"], got["linear__random_state"]) == ((3, 5), 0.01, 1)
     with pytest.raises(UserError, match=r"my_pipeline:pieces has no 'linear__c'; did you mean linear__C\?"):
         family.check({"linear__c": 1.0})
-    with pytest.raises(UserError, match=r"linear__C should be a number from 0.1 to 30, not 100"):
-        family.check({"linear__C": 100})
+    with pytest.raises(UserError, match=r"linear__C should be a number, not 'high'"):
+        family.check({"linear__C": "high"})
+    space: dict[str, Any] = {"linear__C": {"low": 1, "high": 99}, "tfidf__max_features": [1000, None]}
+    wanted = user_space(family, {**space, "tfidf__ngram_range": [[1, 1], [1, 2]], "tfidf__norm": "l1"})
+    assert wanted == {
+        **{"linear__C": Range(1, 99), "tfidf__ngram_range": ("[1, 1]", "[1, 2]"), "tfidf__min_df": (1, 2, 5)},
+        **{"tfidf__max_features": ("1000", "null"), "tfidf__norm": ("l1",)},
+    }
+    model = fitted(family, corpus, settings=family.check({"tfidf__max_features": 1000}))[0].model
+    assert model.model._estimator.get_params()["tfidf__max_features"] == 1000
+    with pytest.raises(UserError, match=r"my_pipeline:pieces has no 'tfidf__tokens'"):
+        user_space(family, {"tfidf__tokens": 1})
 
 
 def test_an_estimator_that_takes_no_weights_has_no_class_weights(folder: Path, corpus: Corpus) -> None:

@@ -6,7 +6,6 @@ own code gets it: `(1, 2)` is `[1, 2]` and `None` is `null` in tables and on the
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +17,6 @@ RESERVED = (
     *("family", "sampling", "batch_size", "schedule", "epochs", "neighbours", "precision", "executions"),
     *("seed", "labels"),
 )
-LIST = re.compile(r"\[|null$")  # begins JSON of a list or None, of a setting that is not in the space
 
 
 def space_of(name: str, given: Mapping[str, Any]) -> Space:
@@ -46,7 +44,12 @@ def space_of(name: str, given: Mapping[str, Any]) -> Space:
 
 def start_of(space: Space, given: Mapping[str, Any]) -> Settings:
     """Return where a search of a space begins: what is given, else first choices and middles of ranges."""
-    return {name: _middle(values) for name, values in space.items()} | encoded(given, space)
+    start = {name: _middle(values) for name, values in space.items()} | encoded(given, space)
+    reals = {name for name, values in space.items() if isinstance(values, Range) and not values.whole}
+    return {
+        name: float(value) if name in reals and value in space[name] else value
+        for name, value in start.items()
+    }
 
 
 def encoded(settings: Mapping[str, Any], space: Space) -> Settings:
@@ -88,7 +91,7 @@ def _encoded(value: Any, values: object) -> Value:
 
 
 def _decoded(value: Value, values: object) -> Any:
-    if not isinstance(value, str) or not (_needs_text(values) or (values is None and LIST.match(value))):
+    if not isinstance(value, str) or not _needs_text(values):
         return value
     try:
         return _as_tuple(json.loads(value))
