@@ -154,7 +154,7 @@ def _order(origin: Origin, parameters: Parameters) -> list[Factor]:
         reasons.append("was interrupted and resumed")
     if parameters.workers != 1:
         reasons.append(f"workers={parameters.workers}, trials at the same time")
-    if isinstance(parameters, TuneParameters) and parameters.timeout_minutes:
+    if isinstance(parameters, TuneParameters) and (parameters.timeout_minutes or parameters.minutes):
         reasons.append("had a time limit")
     if not reasons:
         return [Factor("order of trials", "order", "one after the other", "one after the other", True)]

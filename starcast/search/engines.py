@@ -1,9 +1,12 @@
 """Search engines, their algorithms and pruners: which can be combined, and what `auto` means."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from starcast.search.family_choice import FamilyChoice
 from starcast.search.pruning import PrunerName
+from starcast.search.time_budget import TimeBudget
 from starcast.search.trials import Proposals, SearchPlan
 
 EngineName = Literal["hyperopt", "keras-tuner"]
@@ -51,3 +54,8 @@ class Engine:
         from starcast.search.keras_tuner_proposals import KerasTunerProposals
 
         return KerasTunerProposals(self.algorithm, plan)
+
+    def by_family(self, plan: SearchPlan, budget: TimeBudget, say: Callable[[str], None]) -> Proposals:
+        """Return a source that gives each trial to the family where an improvement costs the least time."""
+        engines = {family: self.proposals(plan.of(family)) for family in plan.spaces}
+        return FamilyChoice(engines, budget, plan.seed, say)

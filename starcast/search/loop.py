@@ -9,6 +9,7 @@ import numpy as np
 
 from starcast.cli.refusals import RefusedError
 from starcast.search.pruning import Pruner
+from starcast.search.time_budget import TimeBudget
 from starcast.search.trials import Objective, Outcome, Proposal, Proposals, Trial
 
 LOOK_EVERY = 1.0  # seconds between looks at the tracking server while every worker trains
@@ -104,7 +105,8 @@ class _Running:
 class Search:
     """One search: `proposals` chooses settings, `pool` trains them, `pruner` stops trials, `watcher` records.
 
-    `age`: seconds since the search began in another process.
+    `age`: seconds since the search began in another process. `budget`: when its time is up, running trials
+    are stopped; after an epoch also one that has become too long for its final fit.
     """
 
     proposals: Proposals
@@ -113,6 +115,7 @@ class Search:
     watcher: Watcher
     objective: Objective
     age: float = 0
+    budget: TimeBudget = field(default_factory=TimeBudget)
     _running: dict[int, _Running] = field(default_factory=dict)
     _start: float = field(default_factory=lambda: time.monotonic())  # a lambda, as tests replace the clock
 
@@ -138,6 +141,8 @@ class Search:
                 self.watcher.begin(proposal)
                 self.pool.begin(proposal)
                 number += 1
+            if self.budget.is_up():
+                yield from map(self._stop, list(self._running))
             if not self._running:
                 return
             event = self.pool.wait(LOOK_EVERY)
@@ -150,10 +155,19 @@ class Search:
         running = self._running[event.number]
         score = self.objective.score(event.metrics[self.objective.name])
         running.curve.append(score)
-        goes_on = self.pruner.goes_on(event.number, running.proposal.family, event.epoch, score)
+        family, seconds = running.proposal.family, time.monotonic() - running.began
+        goes_on = self.pruner.goes_on(event.number, family, event.epoch, score)
+        goes_on = goes_on and not self.budget.is_up(family, seconds)
         if event.waits:
             self.pool.answer(event.number, goes_on)
         self.watcher.epoch(event)
+
+    def _stop(self, number: int) -> Trial:
+        """End a running trial: as pruned after its last epoch or, before its first, as failed."""
+        curve, name = self._running[number].curve, self.objective.name
+        if curve:
+            return self._end(Done(number, {name: self.objective.score(curve[-1])}, None))
+        return self._end(Failed(number, "stopped: the time of the search is up", ""))
 
     def _end(self, event: Done | Failed) -> Trial:
         if isinstance(event, Failed) and event.ends_search:

@@ -1,10 +1,12 @@
 """Print the progress of a search as plain lines."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
 from starcast.cli.progress import Progress, clock
 from starcast.models.family import settings_text
+from starcast.search.time_budget import TimeBudget
 from starcast.search.trials import Objective, Trial, best_of
 
 
@@ -16,8 +18,15 @@ def say(text: str) -> None:
 class TrialLines:
     """Prints a line per trial with the counts by outcome, the best so far and the time left."""
 
-    def __init__(self, objective: Objective, max_trials: int, finished: Sequence[Trial] = ()) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        max_trials: int,
+        finished: Sequence[Trial] = (),
+        budget: TimeBudget | None = None,
+    ) -> None:
         self._objective, self._max_trials, self._progress = objective, max_trials, Progress()
+        self._budget = budget or TimeBudget()
         self._trials, self._earlier = list(finished), len(finished)
 
     def show(self, trial: Trial) -> None:
@@ -28,6 +37,8 @@ class TrialLines:
         best, ended = best_of(self._trials), len(self._trials)
         known = f", best {self._value(best)}" if best else ""
         left = self._progress.left((ended - self._earlier) / (self._max_trials - self._earlier))
+        if math.isfinite(self._budget.ends):
+            left = f", {clock(max(0.0, self._budget.left()))} left for trials"
         result = f"{self._objective.name} {self._value(trial)}"
         if trial.outcome != "complete":
             failed = trial.score is None

@@ -1,7 +1,7 @@
 """The vocabulary of a search: objective, proposal, trial."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from starcast.models.space import Conditions, Settings, Space
@@ -44,6 +44,11 @@ class SearchPlan:
         With hyperopt's default of 20, a short search would be random to its end.
         """
         return min(20, max(5, self.max_trials // 3))
+
+    def of(self, family: str) -> "SearchPlan":
+        """Return the plan of one family, with its equal share of the trials."""
+        trials, first = -(-self.max_trials // len(self.spaces)), [p for p in self.first if p[0] == family]
+        return replace(self, spaces={family: self.spaces[family]}, max_trials=trials, first=first)
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,14 @@ def ranked(trials: list[Trial]) -> list[tuple[float, Trial]]:
 def best_of(trials: list[Trial]) -> Trial | None:
     """Return the best complete trial, or None."""
     return next((trial for _, trial in ranked(trials)), None)
+
+
+def best_of_families(trials: list[Trial]) -> list[Trial]:
+    """Return the best complete trial of each family that has one, the best of all first."""
+    found = dict[str, Trial]()
+    for _, trial in ranked(trials):
+        found.setdefault(trial.proposal.family, trial)
+    return [*found.values()]
 
 
 def from_worst_to_best(trials: list[Trial]) -> list[Trial]:

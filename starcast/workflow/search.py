@@ -15,7 +15,6 @@ from starcast.cli.processes import scratch_folder
 from starcast.evaluation.scale import Scale
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus
-from starcast.models.family import ModelSpec, split_choices
 from starcast.models.references import sources
 from starcast.models.sampling import count_ratings, sampling_note
 from starcast.models.space import Settings
@@ -23,17 +22,18 @@ from starcast.reviews.split import LEARNED_FROM
 from starcast.search.loop import Search
 from starcast.search.progress import TrialLines, say
 from starcast.search.pruning import PRUNERS
+from starcast.search.time_budget import TimeBudget
 from starcast.search.trial_worker import OWN_CODE, TrialOptions, work_on_spark
-from starcast.search.trials import Proposal, SearchPlan, Trial, best_of
+from starcast.search.trials import SearchPlan, Trial, best_of
 from starcast.search.workers import WorkerPool, carried_workers
 from starcast.spark.session import spark_session
 from starcast.spark.trial_pool import SparkPool
-from starcast.tracking import history, runs
+from starcast.tracking import runs
 from starcast.tracking.patience import Patience, quick_failures
 from starcast.tracking.resumption import Finished
 from starcast.tracking.trial_log import TrialLog
-from starcast.workflow.candidate import Candidate, candidate_of, fit_candidate
 from starcast.workflow.prepare import Prepared
+from starcast.workflow.presets import EPOCH_SECONDS
 from starcast.workflow.search_parameters import TuneParameters
 
 WORKER = "starcast.search.trial_worker"
@@ -43,7 +43,9 @@ WORKER = "starcast.search.trial_worker"
 Searched = tuple[list[Trial], dict[int, str]]
 
 
-def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finished: Finished) -> Searched:
+def search(
+    parameters: TuneParameters, prepared: Prepared, parent_id: str, finished: Finished, budget: TimeBudget
+) -> Searched:
     """Run the trials that are still missing, below the active run, which is the parent."""
     missing = parameters.max_trials - len(finished.trials)
     if missing <= 0:
@@ -70,6 +72,7 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
         folder.mkdir()
         corpus.save(folder, {family_named(family).reads for family in parameters.families})
         options, executions = parameters.trial_options(), parameters.executions_per_trial
+        budget.expected = expected_seconds(parameters, len(corpus.train.ratings))
         trials = TrialOptions(folder, parameters.goal(), options, executions, engine.pruner != "none")
         patience = Patience(parameters.server_patience_minutes * 60, say)
         ratings, earlier = corpus.validation.ratings, finished.run_ids
@@ -77,12 +80,23 @@ def search(parameters: TuneParameters, prepared: Prepared, parent_id: str, finis
             parent_id, parameters.engine, trials.parameters, ratings, patience, earlier, corpus.scale
         )
         if not session:
-            return _run(parameters, log, finished, WorkerPool(WORKER, trials, workers))
+            return _run(parameters, log, finished, budget, WorkerPool(WORKER, trials, workers))
         for source in sources():
             source.copy_code(folder / OWN_CODE)
         # The folder itself is in the archive: Spark refuses one whose first entry is `./`.
         archive = Path(shutil.make_archive(str(folder), "tar", scratch, folder.name))
-        return _run(parameters, log, finished, SparkPool(session, work_on_spark, trials, archive, workers))
+        pool = SparkPool(session, work_on_spark, trials, archive, workers)
+        return _run(parameters, log, finished, budget, pool)
+
+
+def expected_seconds(parameters: TuneParameters, reviews: int) -> dict[str, float]:
+    """Return what a trial of each family took on another machine, in seconds, for so many reviews."""
+    epochs = {
+        name: parameters.max_epochs if family_named(name).iterative else 1 for name in parameters.families
+    }
+    return {
+        name: EPOCH_SECONDS[name] * reviews / 1_000 * epochs[name] for name in epochs if name in EPOCH_SECONDS
+    }
 
 
 def _session(parameters: TuneParameters) -> AbstractContextManager[Any]:
@@ -111,7 +125,11 @@ def _sampling_notes(parameters: TuneParameters, ratings: np.ndarray, scale: Scal
 
 
 def _run(
-    parameters: TuneParameters, log: TrialLog, finished: Finished, where: WorkerPool | SparkPool
+    parameters: TuneParameters,
+    log: TrialLog,
+    finished: Finished,
+    budget: TimeBudget,
+    where: WorkerPool | SparkPool,
 ) -> Searched:
     start, goal, engine = time.monotonic(), parameters.goal(), parameters.chosen_engine()
     # The same seed would repeat the draws of an earlier process.
@@ -119,16 +137,17 @@ def _run(
     first = still_to_try(parameters.first_points(), finished.trials)
     spaces, conditions = parameters.spaces(), parameters.conditions()
     plan = SearchPlan(spaces, parameters.max_trials, parameters.max_epochs, seed, first, conditions)
-    proposals = engine.proposals(plan)
+    together = parameters.families_together
+    proposals = engine.proposals(plan) if together else engine.by_family(plan, budget, say)
     pruner = PRUNERS[engine.pruner]()
     for trial in finished.trials:
         proposals.tell(trial)
         pruner.learn(trial)
-    trials, lines = list(finished.trials), TrialLines(goal, parameters.max_trials, finished.trials)
+    trials, lines = list(finished.trials), TrialLines(goal, parameters.max_trials, finished.trials, budget)
     missing, timeout = parameters.max_trials - len(trials), parameters.timeout_minutes * 60
     try:
         with quick_failures(), where as pool:
-            turned = Search(proposals, pool, pruner, log, goal, finished.age)
+            turned = Search(proposals, pool, pruner, log, goal, finished.age, budget)
             for trial in turned.run(missing, finished.next_number, timeout):
                 lines.show(trial)
                 trials.append(trial)
@@ -152,8 +171,8 @@ def still_to_try(first: Sequence[tuple[str, Settings]], done: Sequence[Trial]) -
     return left
 
 
-def check_best(trials: list[Trial]) -> Trial:
-    """Return the best complete trial.
+def check_best(trials: list[Trial], minutes: float = 0) -> Trial:
+    """Return the best complete trial; `minutes`: the time that the search had (0: no limit).
 
     Raises:
         UserError: no trial is complete.
@@ -162,24 +181,9 @@ def check_best(trials: list[Trial]) -> Trial:
     if best:
         return best
     failed = [trial for trial in trials if trial.outcome == "failed"]
+    if minutes:
+        raise UserError(f"none of {len(trials)} trials is complete: raise minutes, here {minutes:g}")
     if failed:
         what = f"all {len(failed)} trials failed" if len(failed) == len(trials) else "no trial is complete"
         raise UserError(f"{what}; the last failure: {failed[-1].reason} (see its traceback.txt)")
     raise UserError(f"none of {len(trials)} trials is complete: raise max_trials or use pruner=none")
-
-
-def fit_best(parameters: TuneParameters, prepared: Prepared, best: Proposal, trial_id: str) -> Candidate:
-    """Fit a search's best settings again, on a child run of the active run, as the candidate.
-
-    Args:
-        trial_id: run of the best trial; its candidate is kept if an earlier process has fitted it.
-    """
-    if kept := candidate_of(trial_id):
-        say(f"the best trial is still trial {best.number}: its candidate stays")
-        return kept
-    settings, options = split_choices(best.settings, parameters.trial_options())
-    options = replace(options, epochs=best.epochs or options.epochs)
-    plan = parameters.plan(ModelSpec(best.family, settings, options))
-    tags = {"family": best.family, history.FITTED_FROM: trial_id}
-    with runs.child_run(f"candidate {best.family}", tags, plan.spec.logged()) as run_id:
-        return fit_candidate(run_id, prepared, plan)

@@ -23,6 +23,7 @@ from starcast.workflow.fit_parameters import (
     FitParameters,
     json_object,
 )
+from starcast.workflow.presets import PRESETS, PresetName
 
 SEARCHED = ("none", "class_weight")  # a trial with class weights costs no more than one without
 # What may change when a search is resumed; everything else stays as it was.
@@ -33,6 +34,7 @@ FREE = (
     "executor",
     "spark_master",
     "timeout_minutes",
+    "minutes",
     "server_patience_minutes",
 )
 
@@ -58,7 +60,14 @@ class TuneParameters(FitParameters, Executor):
     """Search one or more families, fit the best settings again, and register the model as challenger."""
 
     group: ClassVar = "Search"
-    common: ClassVar[tuple[str, ...]] = ("data", "families", "max_trials", "max_epochs", "resume", "seed")
+    common: ClassVar[tuple[str, ...]] = (
+        *("data", "preset", "minutes", "families", "max_trials", "max_epochs", "resume", "seed"),
+    )
+    preset: PresetName = "none"
+    """quick (linear models, 2 minutes), good (from nothing, 30 minutes), best (also a pretrained encoder);
+    sets families, max_trials, minutes and sampling where they are not given"""
+    minutes: float = Field(0, ge=0)
+    """time of the search with its final fits; families that do not fit into it are left out; 0: no limit"""
     sampling: Samplings = ("search",)
     """how to balance the ratings of the training set: search (tries none and class_weight), default (as the
     family's study did), or a comma list to search"""
@@ -106,6 +115,14 @@ class TuneParameters(FitParameters, Executor):
         return value
 
     @model_validator(mode="after")
+    def _take_preset(self) -> Self:
+        """Take from the preset what was not given: as in a resumed search, a default counts as not given."""
+        for name, value in PRESETS.get(self.preset, {}).items():
+            if getattr(self, name) == type(self).model_fields[name].default:
+                object.__setattr__(self, name, value)  # nobody has seen these parameters yet
+        return self
+
+    @model_validator(mode="after")
     def _check_families(self) -> Self:
         for family in self.families:
             self.samplings_of(family)
@@ -129,6 +146,11 @@ class TuneParameters(FitParameters, Executor):
         """Return how trials are fitted unless their settings say otherwise."""
         sampling, batch_size = self.sampling[0], self.batch_size[0]
         return self.fit_options(sampling=sampling, epochs=self.max_epochs, batch_size=batch_size)
+
+    @property
+    def families_together(self) -> bool:
+        """Return whether one engine chooses the family of a trial as it does any other setting."""
+        return self.preset == "none" and not self.minutes
 
     def goal(self) -> Objective:
         """Return the objective with its direction."""

@@ -1,14 +1,19 @@
 """Search families and settings, then fit the best again, evaluate and register it."""
 
+import math
+import time
+
 from starcast.cli.refusals import RefusedError
 from starcast.reviews.remote import name_of
 from starcast.search.progress import say
+from starcast.search.time_budget import TimeBudget
 from starcast.spark.session import check_spark
 from starcast.tracking import access, commands, resumption, runs, store
 from starcast.tracking.resumption import Finished
 from starcast.workflow.candidate import Candidate
+from starcast.workflow.finals import fit_finals
 from starcast.workflow.prepare import prepare_once
-from starcast.workflow.search import check_best, fit_best, search
+from starcast.workflow.search import check_best, search
 from starcast.workflow.search_parameters import FREE, TuneParameters
 from starcast.workflow.search_summary import describe_search, log_search
 
@@ -48,15 +53,17 @@ def _name(parameters: TuneParameters) -> str:
 
 
 def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished) -> Candidate:
-    goal = parameters.goal()
+    goal, began = parameters.goal(), time.monotonic()
+    ends = began + parameters.minutes * 60 if parameters.minutes else math.inf
+    budget = TimeBudget(ends)
     runs.describe("The search is under way.")
     try:
         with access.told_in_a_line():
             prepared = prepare_once(parameters.data_parameters())
-            trials, run_ids = search(parameters, prepared, run_id, finished)
-            best = check_best(trials)
+            trials, run_ids = search(parameters, prepared, run_id, finished, budget)
+            best = check_best(trials, parameters.minutes)
             log_search(goal, best, trials, run_ids)
-            fitted = fit_best(parameters, prepared, best.proposal, run_ids[best.proposal.number])
+            fitted = fit_finals(parameters, prepared, trials, run_ids, budget)
     except (KeyboardInterrupt, RefusedError) as error:
         why, go_on = str(error) or "Interrupted", commands.command_line("tune", resume=run_id)
         runs.leave_word(f"**{why}.** To continue this search: `{go_on}`")

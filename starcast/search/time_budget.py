@@ -1,0 +1,78 @@
+"""The time of a search: what a trial of a family takes, what the final fits need, and what is left."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+from starcast.search.trials import Trial, best_of, ranked
+
+FINAL_SECONDS = 25.0  # to score, draw, package and log a candidate, whatever its family
+FINAL_SHARE = 1.25  # of a trial's seconds: a final fit also answers the training and the test split
+
+
+@dataclass
+class TimeBudget:
+    """The time until `ends` (of `time.monotonic`; infinity: no limit), shared by trials and final fits.
+
+    Attributes:
+        expected: seconds of a trial by family, as measured on another machine.
+        fits_each: whether the best trial of every family is fitted once more, not only the best of all.
+    """
+
+    ends: float = math.inf
+    expected: Mapping[str, float] = field(default_factory=dict)
+    fits_each: bool = False
+    _seconds: dict[str, list[float]] = field(default_factory=dict)  # of trials that were not stopped early
+    _best: dict[str, Trial] = field(default_factory=dict)
+
+    def tell(self, trial: Trial) -> None:
+        """Learn from a finished trial how long its family takes."""
+        family = trial.proposal.family
+        if trial.outcome == "complete":
+            self._seconds.setdefault(family, []).append(trial.seconds)
+            self._best[family] = ranked([trial, *([self._best[family]] if family in self._best else [])])[0][
+                1
+            ]
+
+    def trial_seconds(self, family: str) -> float:
+        """Return what a trial of a family takes at most: its longest so far, else as measured elsewhere.
+
+        What was measured elsewhere is corrected by how much longer other families took here. 0: not known.
+        """
+        if family in self._seconds:
+            return max(self._seconds[family])
+        known = [
+            median(seconds) / self.expected[other]
+            for other, seconds in self._seconds.items()
+            if self.expected.get(other)
+        ]
+        return self.expected.get(family, 0.0) * (median(known) if known else 1.0)
+
+    def final_seconds(self, family: str = "", seconds: float = 0.0) -> float:
+        """Return what the final fits take; with a family, if a trial of so many seconds were its best."""
+        fits = {name: trial.seconds for name, trial in self._best.items()}
+        if not self.fits_each and (best := best_of([*self._best.values()])):
+            fits = {best.proposal.family: best.seconds}
+        if family:
+            fits[family] = max(seconds, fits.get(family, 0.0))
+        needed = sum(fits.values()) if self.fits_each else max(fits.values(), default=0.0)
+        return FINAL_SECONDS + FINAL_SHARE * needed
+
+    def left(self, family: str = "", seconds: float = 0.0) -> float:
+        """Return the seconds left for trials, once what the final fits need is set aside."""
+        return self.ends - time.monotonic() - self.final_seconds(family, seconds)
+
+    def has_time_for(self, family: str) -> bool:
+        """Return whether a trial of a family, and its final fit, would end in time."""
+        seconds = self.trial_seconds(family)
+        return self.left(family, seconds) > seconds
+
+    def has_time_for_final(self, trial: Trial) -> bool:
+        """Return whether a trial can be fitted once more, and the candidate finished, in time."""
+        return self.ends - time.monotonic() >= FINAL_SECONDS + FINAL_SHARE * trial.seconds
+
+    def is_up(self, family: str = "", seconds: float = 0.0) -> bool:
+        """Return whether the final fits must begin now; with a family, if its best took so many seconds."""
+        return self.left(family, seconds) <= 0

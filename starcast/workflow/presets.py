@@ -1,0 +1,31 @@
+"""Presets of a search: what they set, and how long trials of their families take."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+PresetName = Literal["none", "quick", "good", "best"]
+QUICK: dict[str, object] = {
+    "families": ("linear", "ordinal"),
+    "max_trials": 16,
+    "minutes": 2.0,
+    "sampling": ("default",),  # better than class weights, with which half the trials would go
+}
+GOOD: dict[str, object] = {
+    "families": ("linear", "ordinal", "gru_1", "lstm_2"),
+    "max_trials": 60,
+    "minutes": 30.0,
+    "sampling": ("default",),
+}
+BEST: dict[str, object] = {**GOOD, "minutes": 120.0, "max_trials": 100}
+PRESETS: Mapping[str, Mapping[str, object]] = {"quick": QUICK, "good": GOOD, "best": BEST}
+
+# Seconds that an epoch over 1,000 reviews of 60 words takes on one core of 2020, for the first trial of a
+# search: its order, and whether it fits into the time. Then the search knows its own.
+EPOCH_SECONDS: Mapping[str, float] = {
+    **dict.fromkeys(("logistic_regression", "linear", "ordinal"), 0.6),
+    "gru_1": 0.8,
+    "lstm_2": 1.2,
+    "gru_2": 0.8,
+    "gru_4": 1.5,
+    "lstm_1": 0.8,
+}

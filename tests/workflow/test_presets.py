@@ -1,0 +1,59 @@
+"""Presets: what they set, and what the user has given."""
+
+import pytest
+
+from starcast.cli.parameters import parse, resumed
+from starcast.models.catalogue import FAMILIES
+from starcast.workflow.presets import EPOCH_SECONDS, PRESETS
+from starcast.workflow.search_parameters import FREE, MainParameters, TuneParameters
+
+
+def made(*given: str) -> TuneParameters:
+    return parse(TuneParameters, [f"--{argument}" for argument in given], step="tune")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_sets_what_is_not_given(name: str) -> None:
+    preset, parameters = PRESETS[name], made(f"preset={name}")
+    assert {setting: getattr(parameters, setting) for setting in preset} == dict(preset)
+    others = {"preset", *preset}
+    assert parameters.model_dump(exclude=others) == TuneParameters().model_dump(exclude=others)
+    assert TuneParameters.model_validate(parameters.model_dump(by_alias=True)) == parameters
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_is_given_wins(name: str) -> None:
+    given = {"families": "gru_1", "max_trials": "7", "minutes": "1.5", "objective": "val_mae"}
+    parameters = made(f"preset={name}", *(f"{setting}={value}" for setting, value in given.items()))
+    assert {setting: parameters.as_text()[setting] for setting in given} == given
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_defaults_that_mlproject_passes_count_as_not_given(name: str) -> None:
+    passed = [f"{setting}={TuneParameters().as_text()[setting]}" for setting in TuneParameters.common]
+    assert made(*passed, f"preset={name}") == made(f"preset={name}")
+
+
+def test_without_a_preset_all_is_as_it_was() -> None:
+    parameters = made()
+    assert parameters.families == ("logistic_regression", "gru_1", "lstm_2")
+    assert (parameters.max_trials, parameters.objective) == (12, "val_auc")
+    assert parameters.families_together
+    assert MainParameters().families_together
+    assert not made("preset=quick").families_together
+    assert not made("minutes=5").families_together
+
+
+def test_presets_grow() -> None:
+    quick, good, best = (made(f"preset={name}") for name in ("quick", "good", "best"))
+    assert quick.minutes < good.minutes < best.minutes
+    assert {*quick.families} < {*good.families} <= {*best.families} <= {*FAMILIES}
+    assert not any(FAMILIES[family].iterative for family in quick.families)
+    assert {*best.families} <= {*EPOCH_SECONDS}
+
+
+def test_a_resumed_search_has_its_preset_and_the_time_that_is_given_now() -> None:
+    stored = made("preset=good", "minutes=7")
+    found = resumed(made("resume=x"), stored.as_text(), FREE)
+    assert (found.families, found.minutes) == (stored.families, 30)
+    assert resumed(made("resume=x", "minutes=3"), stored.as_text(), FREE).minutes == 3
