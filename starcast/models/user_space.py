@@ -1,6 +1,7 @@
 """The space that a user wants: it narrows, widens or fixes settings of a family."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,7 +68,10 @@ def _checked(family: Family, name: str, value: Any) -> Value:
     choices = family.space[name]
     if not isinstance(choices, Range) and isinstance(choices[0], str) and not isinstance(value, str):
         value = json.dumps(value)
-    if why := family.refusal(name, value):
+    why = family.refusal(name, value)
+    if isinstance(value, float) and math.isinf(value):  # as JSON's 1e999 is; some families set no limits
+        why = f"{family.name}'s {name} should be a finite number, not {value}"
+    if why:
         raise UserError(f"parameter space: {why}")
     allowed = family.allowed(name)
     return float(value) if isinstance(allowed, Range) and not allowed.whole else value
