@@ -62,7 +62,7 @@ def test_a_setting_gets_the_user_s_values_and_the_others_stay(
     (LSTM, {"units_1": 64.5}, "units_1 should be a whole number from 1 to 4096, not 64.5"),
     (LSTM, {"units_1": 0}, "units_1 should be a whole number from 1 to 4096, not 0"),
     (LSTM, {"units_1": None}, "not None"),
-    (LSTM, {"learning_rate": {"low": 1e-4, "high": math.inf}}, "learning_rate should be a finite number, not inf"),
+    (LSTM, {"learning_rate": {"low": 1e-4, "high": math.inf}}, "should be a finite number, not inf"),
     (LSTM, {"learning_rate": math.nan}, "learning_rate should be a number from 1e-08 to 1.0, not nan"),
     (LSTM, {"dropout_1": 1}, "dropout_1 should be a number from 0.0 to 0.99, not 1"),
     (LSTM, {"learning_rate": {"low": 0, "high": 1}}, "should be a number from 1e-08 to 1.0, not 0"),
