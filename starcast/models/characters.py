@@ -47,7 +47,9 @@ def _padded(words: pl.Series) -> pl.Series:
 
 def inside_words(ngrams: Ngrams, words: pl.Series) -> sparse.csr_matrix:
     """Return how often each n-gram of characters occurs in each word, float32 (words, n-grams)."""
-    return ngrams.count(ngrams.read(_padded(words)))
+    begins = range(0, max(len(words), 1), WORDS_AT_ONCE)
+    parts = (words.slice(begin, WORDS_AT_ONCE) for begin in begins)
+    return sparse.vstack([ngrams.count(ngrams.read(_padded(part))) for part in parts], format="csr")
 
 
 def inside_encoded(of_words: sparse.csr_matrix, texts: Sequences) -> sparse.csr_matrix:

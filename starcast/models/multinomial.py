@@ -176,7 +176,7 @@ def fit(
         blocks = _blocks(rows, numbers, weights, basis.astype(rows.dtype))
         relative = np.ones((rows.shape[1], len(classes)))
         if prior:
-            counts = np.add.reduce(list(pool.map(RowBlock.occurrences, blocks)))
+            counts = reduce(np.add, pool.map(RowBlock.occurrences, blocks))
             relative = prior.penalties(counts, np.bincount(numbers))
         loss = PenalisedLoss(blocks, penalty * relative, pool, show)
         options = {"initial_trust_radius": RADIUS, "max_trust_radius": 100 * RADIUS, "maxiter": MOST_STEPS}

@@ -62,6 +62,7 @@ def test_rows_are_those_of_scikit_learns_union(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(logistic, "PIECE", piece)
+        patch.setattr(characters_module, "WORDS_AT_ONCE", piece)
         vectorizer = NgramVectorizer(2, 25, sublinear, longest)
         rows = vectorizer.fit_transform(encoded(train))
     assert vectorizer.characters
