@@ -5,9 +5,10 @@ TF-IDF is a sparse matrix on the disk, made some rows at a time and mapped into 
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -59,7 +60,8 @@ class NgramVectorizer:
         if self.inside:
             self.characters = most_frequent_inside(encoding, self.inside, self.size)
         columns, what = self.columns, "counting the n-grams that are kept"
-        rows, rows_with = _stored(self._count_encoded(encoding, encoding.train, what, show), columns)
+        count, parts = self._counting(encoding, encoding.train, what, show)
+        rows, rows_with = _stored(map_ahead(count, parts), columns)
         # scikit-learn's smooth idf: ln((1 + rows) / (1 + rows with the column)) + 1
         shares = np.float32(1 + rows.shape[0]) / (1 + rows_with).astype(np.float32)
         self._tfidf.idf_ = np.log(shares) + np.float32(1)
@@ -80,23 +82,25 @@ class NgramVectorizer:
 
     def transform_encoded(self, encoding: Encoding, texts: Sequences) -> Iterator[sparse.csr_matrix]:
         """Yield the same of encoded texts, some rows at a time."""
-        return map(self._weigh, self._count_encoded(encoding, texts))
+        count, parts = self._counting(encoding, texts)
+        return map_ahead(lambda part: self._weigh(count(part)), parts)
 
-    def _count_encoded(
+    def _counting(
         self, encoding: Encoding, texts: Sequences, what: str = "", show: WorkProgress = silent
-    ) -> Iterator[sparse.csr_matrix]:
+    ) -> tuple[Callable[[Any], sparse.csr_matrix], Iterator[Any]]:
+        """Return what counts all n-grams in a part of encoded texts, and the parts, one after the other."""
         characters = self.characters
         if characters is None:
-            return map_ahead(self.ngrams.count, self.ngrams.read_encoded(encoding.words, texts, what, show))
-        words = self.ngrams.read_encoded(encoding.words, texts, what, show, PIECE)
+            return self.ngrams.count, self.ngrams.read_encoded(encoding.words, texts, what, show)
         of_words = inside_words(characters, encoding.words)
 
         def count(part: tuple[Words, Sequences]) -> sparse.csr_matrix:
-            """Count both in some texts."""
-            parts = self.ngrams.count(part[0]), inside_encoded(of_words, part[1])
-            return sparse.hstack(parts, format="csr")
+            """Count n-grams of words, and beside them those inside words."""
+            counts = self.ngrams.count(part[0]), inside_encoded(of_words, part[1])
+            return sparse.hstack(counts, format="csr")
 
-        return map_ahead(count, zip(words, texts.chunks(PIECE), strict=True))
+        words = self.ngrams.read_encoded(encoding.words, texts, what, show, PIECE)
+        return count, zip(words, texts.chunks(PIECE), strict=True)
 
     def _weigh(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
         rows = self._tfidf.transform(counts, copy=False)
