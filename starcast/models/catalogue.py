@@ -2,10 +2,10 @@
 
 from starcast.models.family import Family
 from starcast.models.linear_families import LINEAR, LOGISTIC_REGRESSION, ORDINAL
-from starcast.models.recurrent_families import GRU_1, GRU_2, GRU_4, LSTM_1, LSTM_2
+from starcast.models.recurrent_families import BIGRU, BILSTM, GRU_1, GRU_2, GRU_4, LSTM_1, LSTM_2
 from starcast.models.references import own_family, registered
 
-ALL = (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION, LINEAR, ORDINAL)
+ALL = (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION, LINEAR, ORDINAL, BILSTM, BIGRU)
 FAMILIES: dict[str, Family] = {family.name: family for family in ALL}
 
 

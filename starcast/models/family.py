@@ -139,6 +139,7 @@ class Family(ABC):
         conditions: of settings that exist only where another one has certain values.
         limits: how far a user may go beyond `space` with a number; without, as far as the space goes.
         reads: the form of the texts.
+        optional: settings that a search leaves out unless it is told to try some; if absent, without effect.
         requirements: packages that a saved model needs for prediction.
         iterative: whether it is fitted in epochs, over batches.
     """
@@ -151,6 +152,7 @@ class Family(ABC):
     limits: Mapping[str, Range] = field(default_factory=dict)
     reads: ClassVar[Reads] = "words"
     samplings: ClassVar[tuple[Sampling, ...]] = SAMPLINGS
+    optional: ClassVar[Space] = {}
     requirements: ClassVar[tuple[str, ...]]
     iterative: ClassVar[bool] = True
 
@@ -198,9 +200,17 @@ class Family(ABC):
         """Return the family with further settings in its space, as far as it has these."""
         return self
 
+    @property
+    def known(self) -> Space:
+        """Return every setting that may be given: those of the space, then the optional ones."""
+        return {
+            **self.space,
+            **{name: each for name, each in self.optional.items() if name not in self.space},
+        }
+
     def allowed(self, name: str) -> Choices | Range:
         """Return what a setting may be, in the family's space or beyond it."""
-        values = self.space[name]
+        values = self.known[name]
         return self.limits.get(name) or span(values) or values
 
     def refusal(self, name: str, value: object) -> str:
@@ -221,8 +231,8 @@ class Family(ABC):
             UserError: an unknown name, a value of the wrong type or out of range, or one without effect.
         """
         for name, value in given.items():
-            if name not in self.space:
-                raise UserError(f"settings: {self.name} has no {name!r}; it has {', '.join(self.space)}")
+            if name not in self.known:
+                raise UserError(f"settings: {self.name} has no {name!r}; it has {', '.join(self.known)}")
             if why := self.refusal(name, value):
                 raise UserError(f"settings: {why}")
         whole = existing({**self.published, **given}, self.conditions)

@@ -8,9 +8,13 @@ import polars as pl
 
 from starcast.models.backend import keras
 from starcast.models.encoding import Vocabulary
+from starcast.models.heads import ConditionalProbabilities
+from starcast.models.pooling import Pooling
 from starcast.models.texts import UNKNOWN, Sequences
+from starcast.models.word_vectors import read_vectors
 
 NETWORK, VOCABULARY = "network.keras", "vocabulary.json"
+OWN_LAYERS = {f"starcast>{layer.__name__}": layer for layer in (Pooling, ConditionalProbabilities)}
 PREDICTION_BATCH = 512
 
 
@@ -23,6 +27,19 @@ def predict(network: keras.Model, sequences: Sequences) -> np.ndarray:
         rows = order[max(start, 0) : start + PREDICTION_BATCH]
         probabilities[rows] = network.predict_on_batch(sequences.padded(rows))
     return probabilities
+
+
+def begin_with(network: keras.Model, vectors: Path, vocabulary: Vocabulary) -> None:
+    """Give the embedding of a network the pretrained vectors of the words that a file has.
+
+    Raises:
+        UserError: it is no file of word vectors, or has none of these words.
+    """
+    embedding = network.layers[0]
+    places, found = read_vectors(vectors, vocabulary.words)
+    table = embedding.get_weights()[0]
+    table[places + UNKNOWN + 1] = found
+    embedding.set_weights([table])
 
 
 @dataclass(frozen=True)
@@ -53,7 +70,7 @@ class FittedNetwork:
             ValueError: it is no network of these words and so many labels, or a weight is not finite.
         """
         vocabulary = Vocabulary.load(folder / VOCABULARY)
-        network = keras.saving.load_model(folder / NETWORK, compile=False, safe_mode=True)
+        network = keras.saving.load_model(folder / NETWORK, OWN_LAYERS, compile=False, safe_mode=True)
         first, words = network.layers[0], len(vocabulary.words) + UNKNOWN + 1
         if not isinstance(first, keras.layers.Embedding) or first.input_dim < words:
             raise ValueError(

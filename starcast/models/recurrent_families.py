@@ -1,4 +1,4 @@
-"""Recurrent networks: those of the two studies.
+"""Recurrent networks: those of the two studies, and networks of two directions that pool all words.
 
 Code that fits and predicts is imported where it is called, so that parameters are checked without it.
 """
@@ -10,6 +10,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from starcast.cli.errors import UserError
 from starcast.evaluation.scale import STARS
 from starcast.models.family import SAMPLINGS, Family
 from starcast.models.space import Choices, Range, Settings
@@ -26,26 +27,36 @@ DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
 LEARNING_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 UNITS_LIMIT, DROPOUT_LIMIT = Range(1, 4_096, whole=True), Range(0.0, 0.99)
 RATE_LIMIT = Range(1e-8, 1.0)
+HEADS = ("softmax", "corn", "emd")  # `heads.py` says what they are
+POOLINGS = ("max_mean", "attention")
+LABEL_SMOOTHING, WEIGHT_DECAY = Range(0.0, 0.3), Range(0.0, 1.0)
 
 
 class NetworkFamily(Family):
-    """Recurrent Keras networks over word indices.
+    """Recurrent Keras networks over word indices; unless given, head and loss are those of the studies.
 
     Padding is masked, so that a review's prediction does not depend on the length of others in its batch.
     """
 
     requirements: ClassVar = ("keras", "tensorflow")
     samplings: ClassVar = (*SAMPLINGS, "adasyn_token_ids")
+    optional: ClassVar = {
+        "head": HEADS,
+        "label_smoothing": LABEL_SMOOTHING,
+        "weight_decay": WEIGHT_DECAY,
+    }
 
     @abstractmethod
-    def stack(self, layers: Any, settings: Settings, labels: int) -> list[keras.Layer]:
-        """Return the layers from word indices to so many probabilities, made of Keras' `layers`."""
+    def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
+        """Return the layers from word indices to what the head gets, made of Keras' `layers`."""
 
     def build(self, settings: Settings, labels: int = len(STARS)) -> keras.Model:
         """Return the untrained network, which gives a probability to each label of the ratings."""
         from starcast.models.backend import keras
+        from starcast.models.heads import head_layers
 
-        stack = self.stack(keras.layers, settings, labels)
+        stack = self.stack(keras.layers, settings)
+        stack += head_layers(settings.get("head", "softmax"), labels)
         return keras.Sequential([keras.Input((None,), dtype="int32"), *stack], name=self.name)
 
     def published_under(self, schedule: Schedule) -> Settings:
@@ -75,28 +86,67 @@ class NetworkFamily(Family):
 class StudyANetwork(NetworkFamily):
     """Study A's networks, named after their layers: `lstm_2` has two; settings `units_1..`, `dropout_1..`."""
 
-    def stack(self, layers: Any, settings: Settings, labels: int) -> list[keras.Layer]:
-        """Return an embedding, dropout and recurrent layers in turn, a last dropout, the probabilities."""
+    def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
+        """Return an embedding, dropout and recurrent layers in turn, a last dropout."""
         kind, depth = self.name.split("_")
         recurrent = layers.LSTM if kind == "lstm" else layers.GRU
         stack: list[keras.Layer] = [layers.Embedding(VOCABULARY_SIZE, STUDY_A_EMBEDDING, mask_zero=True)]
         for i in range(1, int(depth) + 1):
             stack.append(layers.Dropout(settings[f"dropout_{i}"]))
             stack.append(recurrent(settings[f"units_{i}"], return_sequences=i < int(depth)))
-        stack.append(layers.Dropout(settings[f"dropout_{int(depth) + 1}"]))
-        return [*stack, layers.Dense(labels, activation="softmax")]
+        return [*stack, layers.Dropout(settings[f"dropout_{int(depth) + 1}"])]
 
 
 class StudyBNetwork(NetworkFamily):
     """Study B's LSTM."""
 
-    def stack(self, layers: Any, settings: Settings, labels: int) -> list[keras.Layer]:
-        """Return an embedding, spatial dropout, an LSTM, the probabilities."""
+    def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
+        """Return an embedding, spatial dropout, an LSTM."""
         return [
             layers.Embedding(VOCABULARY_SIZE, STUDY_B_EMBEDDING, mask_zero=True),
             layers.SpatialDropout1D(settings["spatial_dropout"]),
             layers.LSTM(settings["units"]),
-            layers.Dense(labels, activation="softmax"),
+        ]
+
+
+class BidirectionalNetwork(NetworkFamily):
+    """A layer that reads a review in both directions, `bilstm` or `bigru`, and a pooling of all its words.
+
+    The setting `vectors` names a file of pretrained word vectors, with which the embedding begins.
+    """
+
+    optional: ClassVar = {**NetworkFamily.optional, "vectors": ("",)}
+
+    def refusal(self, name: str, value: object) -> str:
+        """Return why a setting may not have a value; of `vectors`, why it is no file of word vectors."""
+        if name != "vectors" or value == "":
+            return super().refusal(name, value)
+        from starcast.models.word_vectors import width_of
+
+        try:
+            width_of(Path(str(value)))
+        except UserError as error:
+            return str(error)
+        return ""
+
+    def published_under(self, schedule: Schedule) -> Settings:
+        """Return the settings that did well under either schedule."""
+        return self.published
+
+    def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
+        """Return an embedding, dropout, the layer of two directions, the pooling, dropout."""
+        from starcast.models.pooling import Pooling
+        from starcast.models.word_vectors import width_of
+
+        recurrent = layers.LSTM if self.name == "bilstm" else layers.GRU
+        vectors = settings.get("vectors")
+        features = width_of(Path(str(vectors))) if vectors else STUDY_A_EMBEDDING
+        return [
+            layers.Embedding(VOCABULARY_SIZE, features, mask_zero=True),
+            layers.Dropout(settings["dropout_1"]),
+            layers.Bidirectional(recurrent(settings["units"], return_sequences=True)),
+            Pooling(str(settings["pooling"])),
+            layers.Dropout(settings["dropout_2"]),
         ]
 
 
@@ -125,3 +175,24 @@ LSTM_1 = StudyBNetwork(
     "class_weight",
     limits={"units": UNITS_LIMIT, "spatial_dropout": DROPOUT_LIMIT, "learning_rate": RATE_LIMIT},
 )
+
+
+def _bidirectional(name: str) -> BidirectionalNetwork:
+    published: Settings = {"units": 64, "pooling": "max_mean", "dropout_1": 0.3, "dropout_2": 0.3}
+    published |= {"head": "softmax", "label_smoothing": 0.0, "weight_decay": 0.0, "learning_rate": 5e-3}
+    space: dict[str, Choices | Range] = {
+        "units": (32, 64, 128),  # a search keeps a compiled network of each
+        "pooling": POOLINGS,
+        "dropout_1": Range(0.0, 0.6),
+        "dropout_2": Range(0.0, 0.6),
+        "head": HEADS,
+        "label_smoothing": Range(0.0, 0.15),
+        "weight_decay": WEIGHT_DECAY,
+        "learning_rate": Range(1e-3, 2e-2, log=True),
+    }
+    limits = {"units": UNITS_LIMIT, "learning_rate": RATE_LIMIT, "label_smoothing": LABEL_SMOOTHING}
+    limits |= dict.fromkeys(("dropout_1", "dropout_2"), DROPOUT_LIMIT)
+    return BidirectionalNetwork(name, published, space, "none", limits=limits)
+
+
+BILSTM, BIGRU = _bidirectional("bilstm"), _bidirectional("bigru")

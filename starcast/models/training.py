@@ -16,7 +16,8 @@ from starcast.models.batches import TrainingBatches
 from starcast.models.compiled import compiled_like, copy_weights
 from starcast.models.corpus import Corpus
 from starcast.models.family import Checkpoints, Fit, ModelSpec, Recorder
-from starcast.models.networks import FittedNetwork, predict
+from starcast.models.heads import TrainingLoss
+from starcast.models.networks import FittedNetwork, begin_with, predict
 from starcast.models.sampling import review_weights, training_rows
 
 STATE, NETWORK, BEST = "state.json", "network.npz", "best.npz"
@@ -124,15 +125,18 @@ class Validation(keras.callbacks.Callback):
 def fit_network(
     network: keras.Model, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None
 ) -> Fit:
-    """Train with Adam and cross-entropy; the network gets the weights of its best epoch by validation loss.
+    """Train with Adam for the settings' loss; keep the weights of the best epoch by validation loss.
 
     One weight per class enters as a weight per review; sparse labels give the loss of study A's one-hot ones.
     With `checkpoints`, every epoch is saved, and an interrupted fit gives the same result when resumed.
     """
     options, learning_rate = spec.options, float(spec.settings["learning_rate"])
+    if vectors := spec.settings.get("vectors"):
+        begin_with(network, Path(str(vectors)), corpus.vocabulary)
     rows = training_rows(corpus, options)
     mixes = rows.resampled is not None and rows.resampled.mixes
-    compiled = compiled_like(network, learning_rate, mixes, options.precision)
+    loss = TrainingLoss.of(spec.settings)
+    compiled = compiled_like(network, learning_rate, mixes, options.precision, loss)
     # Validation uses the same network as the saved model: single reviews, in 32 bits.
     unlike = mixes or options.precision != "float32"
     answering = compiled_like(network, learning_rate) if unlike else compiled

@@ -30,12 +30,13 @@ def user_space(family: Family, given: object) -> Space:
     for name in given:
         if name in ("sampling", "batch_size"):
             raise UserError(f"parameter space: {name} is searched by the parameter {name}, a comma list")
-        if name not in family.space:
-            near = did_you_mean(name, family.space) or f"; it has {', '.join(family.space)}"
+        if name not in family.known:
+            near = did_you_mean(name, family.known) or f"; it has {', '.join(family.known)}"
             raise UserError(f"parameter space: {family.name} has no {name!r}{near}")
     space = {
         name: _values(family, name, given[name]) if name in given else values
-        for name, values in family.space.items()
+        for name, values in family.known.items()
+        if name in family.space or name in given
     }
     decisive = {name for name, _ in family.conditions.values()}
     return {
@@ -65,7 +66,7 @@ def _values(family: Family, name: str, given: object) -> Choices | Range:
 
 def _checked(family: Family, name: str, value: Any) -> Value:
     """Return a value of the setting's type: JSON writes 1.0 as 1; lists and null are text in a space."""
-    choices = family.space[name]
+    choices = family.known[name]
     if not isinstance(choices, Range) and isinstance(choices[0], str) and not isinstance(value, str):
         value = json.dumps(value)
     why = family.refusal(name, value)
