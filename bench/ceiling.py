@@ -198,9 +198,7 @@ def read_answers(files: list[Path]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     joined = tables[0].rename({"predicted": "0"})
     for place, table in enumerate(tables[1:], start=1):
         joined = joined.join(table.select("review_id", pl.col("predicted").alias(str(place))), on="review_id")
-    answers = {
-        file.parent.name or str(place): joined[str(place)].to_numpy() - 1 for place, file in enumerate(files)
-    }
+    answers = {str(file): joined[str(place)].to_numpy() - 1 for place, file in enumerate(files)}
     return joined["rating"].to_numpy() - 1, answers
 
 
