@@ -8,7 +8,7 @@ import numpy as np
 
 from starcast.comparison.systems import System
 from starcast.evaluation.intervals import auc_interval, bootstrap_intervals
-from starcast.evaluation.names import LOWER_IS_BETTER
+from starcast.evaluation.names import LOWER_IS_BETTER, PROBABILITY_SCORES
 from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
 from starcast.evaluation.scale import Scale
 
@@ -22,7 +22,7 @@ class RankedSystem:
 
     system: System
     value: float  # its score
-    interval: Interval | None  # None for a loss, and for an AUC whose probabilities were not kept
+    interval: Interval | None  # None for a score of probabilities that were not kept
     lead: Difference | None  # how much better the best is; None for the best and for unpaired systems
 
     @property
@@ -73,7 +73,7 @@ def rank(systems: Sequence[System], metric: str, split: str, by: str) -> Compari
     """Return the comparison of at least one system by a score."""
     sign = -1 if metric in LOWER_IS_BETTER else 1
     ranked = sorted(systems, key=lambda system: -sign * system.score(metric))
-    draws = _draws(ranked)
+    draws = _draws(ranked, metric in PROBABILITY_SCORES)
     leads = _leads(ranked, draws, metric, sign)
     placed = []
     for system in ranked:
@@ -82,7 +82,7 @@ def rank(systems: Sequence[System], metric: str, split: str, by: str) -> Compari
     return Comparison(tuple(placed), metric, split, by)
 
 
-def _draws(systems: Sequence[System]) -> dict[str, Draws]:
+def _draws(systems: Sequence[System], of_probabilities: bool) -> dict[str, Draws]:
     """Return resampled scores by system's name; systems scored on the same reviews are resampled together."""
     pools: dict[str, list[System]] = defaultdict(list)
     for system in systems:
@@ -91,8 +91,14 @@ def _draws(systems: Sequence[System]) -> dict[str, Draws]:
     drawn: dict[str, Draws] = {}
     for pool in pools.values():
         fits = [np.stack([each.predicted for each in system.answers]) for system in pool]
-        bootstrap = PairedBootstrap(pool[0].answers[0].ratings, SEED, scale=pool[0].scale)
-        drawn |= {system.name: draws for system, draws in zip(pool, bootstrap.draws(fits), strict=True)}
+        bootstrap, probabilities = (
+            PairedBootstrap(pool[0].answers[0].ratings, SEED, scale=pool[0].scale),
+            None,
+        )
+        if of_probabilities:
+            probabilities = [np.stack([each.probabilities for each in system.answers]) for system in pool]
+        found = bootstrap.draws(fits, probabilities)
+        drawn |= {system.name: draws for system, draws in zip(pool, found, strict=True)}
     return drawn
 
 

@@ -1,12 +1,12 @@
-"""Compute bootstrap confidence intervals of scores of the confusion matrix, and of AUC."""
+"""Compute bootstrap confidence intervals of scores of the confusion matrix, of AUC and of probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from starcast.evaluation.paired import LEVEL, Estimate
+from starcast.evaluation.paired import LEVEL, Estimate, resampled_sums
 from starcast.evaluation.scale import STARS, Scale
-from starcast.evaluation.scores import matrix_scores, occurring
+from starcast.evaluation.scores import matrix_scores, occurring, probability_scores, probability_terms
 
 AUC_RESAMPLES = 1_000
 Intervals = dict[str, tuple[float, float]]  # score name -> (low, high)
@@ -22,7 +22,23 @@ def bootstrap_intervals(
     """
     counts = matrix.ravel()
     draws = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=resamples)
-    scores = matrix_scores(draws.reshape(resamples, *matrix.shape), scale, occurring(matrix))
+    return _ends(matrix_scores(draws.reshape(resamples, *matrix.shape), scale, occurring(matrix)))
+
+
+def probability_intervals(
+    ratings: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, seed: int, resamples: int = 1_000
+) -> Intervals:
+    """Return the same of log loss, Brier score and calibration error.
+
+    Args:
+        ratings, predicted: as index from 0, shape (reviews,).
+        probabilities: shape (reviews, labels).
+    """
+    terms = probability_terms(ratings, predicted, probabilities)
+    return _ends(probability_scores(resampled_sums(terms, seed, resamples) / len(ratings)))
+
+
+def _ends(scores: Mapping[str, np.ndarray]) -> Intervals:
     tail = (1 - LEVEL) / 2
     return {name: tuple(np.quantile(values, [tail, 1 - tail]).tolist()) for name, values in scores.items()}
 

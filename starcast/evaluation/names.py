@@ -7,7 +7,9 @@ from starcast.evaluation.scale import STARS, Scale
 
 # Scores of a label of another scale than stars, whose labels are known only when the file is read.
 PER_LABEL = re.compile(r"(?:val_)?(?:precision|recall|f1)_((?!macro|weighted).+)")
-LOWER_IS_BETTER = ("loss", "mae")
+PROPER_SCORES = "loss", "brier"  # best for the true probabilities (Gneiting and Raftery, 2007)
+PROBABILITY_SCORES = (*PROPER_SCORES, "ece")
+LOWER_IS_BETTER = (*PROBABILITY_SCORES, "mae")
 COMMON = (
     *LOWER_IS_BETTER,
     *("auc", "accuracy", "f1_weighted", "f1_macro", "precision_weighted", "recall_weighted"),
@@ -22,8 +24,8 @@ def score_names(scale: Scale) -> tuple[str, ...]:
 
 
 SCORES = score_names(STARS)
-# AUC and loss are scores of probabilities; the others follow from the predicted ratings.
-RATING_SCORES = tuple(name for name in SCORES if name not in ("auc", "loss"))
+# These need probabilities; the others follow from the predicted ratings.
+RATING_SCORES = tuple(name for name in SCORES if name not in ("auc", *PROBABILITY_SCORES))
 
 DecisionName = Literal["tuned", "argmax", "expected", "prior_corrected"]
 DECISIONS: tuple[DecisionName, ...] = get_args(DecisionName)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from starcast.evaluation.scale import STARS, Scale
-from starcast.evaluation.scores import count_matrix, matrix_scores
+from starcast.evaluation.scores import count_matrix, matrix_scores, probability_scores, probability_terms
 
 DRAWN = 10_000_000  # reviews drawn at a time, to limit memory
 LEVEL = 0.95
@@ -74,19 +74,20 @@ class PairedBootstrap:
     def __init__(self, ratings: np.ndarray, seed: int, resamples: int = 1_000, scale: Scale = STARS) -> None:
         self._ratings, self._seed, self._resamples, self._scale = ratings, seed, resamples, scale
 
-    def draws(self, systems: Sequence[np.ndarray]) -> list[Draws]:
+    def draws(
+        self, systems: Sequence[np.ndarray], probabilities: Sequence[np.ndarray] | None = None
+    ) -> list[Draws]:
         """Return every system's scores.
 
         Args:
             systems: what the fits of each system predicted, as index from 0, shape (fits, reviews).
+            probabilities: of each system, shape (fits, reviews, labels), to score these as well.
         """
         systems = [np.atleast_2d(system) for system in systems]
         fits = np.concatenate(systems)
-        scale, labels = self._scale, len(self._scale)
-        present = np.bincount(self._ratings, minlength=labels) > 0
-        resampled = matrix_scores(self._matrices(fits), scale, present)
-        matrices = np.stack([count_matrix(self._ratings, predicted, labels) for predicted in fits])
-        observed = matrix_scores(matrices, scale, present)
+        observed, resampled = self._scores(
+            fits, None if probabilities is None else np.concatenate(probabilities)
+        )
         found, end = [], 0
         for system in systems:
             start, end = end, end + len(system)
@@ -98,20 +99,48 @@ class PairedBootstrap:
             found.append(Draws(values, drawn))
         return found
 
-    def _matrices(self, fits: np.ndarray) -> np.ndarray:
-        """Return the confusion matrix of every fit on every resample, (fits, resamples, labels, labels)."""
-        random, reviews = np.random.default_rng(self._seed), len(self._ratings)
-        labels = len(self._scale)
+    def _scores(
+        self, fits: np.ndarray, probabilities: np.ndarray | None
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Return the scores of every fit, shape (fits,), and on every resample, shape (fits, resamples)."""
+        reviews, labels = len(self._ratings), len(self._scale)
         every = labels**2 * len(fits)  # cells of all matrices
         cells = (self._ratings * labels + fits + labels**2 * np.arange(len(fits))[:, None]).ravel()
         places = cells, np.tile(np.arange(reviews), len(fits))
         member = sparse.csr_array((np.ones(cells.size, np.float32), places), (every, reviews))
-        counts, chunk = np.empty((every, self._resamples)), max(1, DRAWN // reviews)
-        for start in range(0, self._resamples, chunk):
-            drawn = random.integers(reviews, size=(min(chunk, self._resamples - start), reviews))
-            times = [np.bincount(row, minlength=reviews).astype(np.float32) for row in drawn]
-            counts[:, start : start + chunk] = member @ np.stack(times, axis=1)
-        return counts.reshape(len(fits), labels, labels, -1).transpose(0, 3, 1, 2)
+        terms = []
+        if probabilities is not None:
+            both = zip(fits, probabilities, strict=True)
+            terms = [probability_terms(self._ratings, *each) for each in both]
+        sums = resampled_sums(sparse.vstack([member, *terms]), self._seed, self._resamples)
+        counts = sums[:every].reshape(len(fits), labels, labels, -1).transpose(0, 3, 1, 2)
+        present = np.bincount(self._ratings, minlength=labels) > 0
+        resampled = matrix_scores(counts, self._scale, present)
+        matrices = np.stack([count_matrix(self._ratings, predicted, labels) for predicted in fits])
+        observed = matrix_scores(matrices, self._scale, present)
+        if terms:
+            means = sums[every:].reshape(len(fits), -1, self._resamples).swapaxes(0, 1) / reviews
+            resampled |= probability_scores(means)
+            observed |= probability_scores(np.stack([each.mean(axis=1) for each in terms], axis=1))
+        return observed, resampled
+
+
+def resampled_sums(rows: sparse.csr_array, seed: int, resamples: int) -> np.ndarray:
+    """Return the sum of each row over the reviews of each resample; reviews are drawn with replacement.
+
+    Args:
+        rows: a value for each review, shape (n, reviews).
+
+    Returns:
+        Sums of shape (n, resamples), on the same resamples for the same seed.
+    """
+    random, reviews = np.random.default_rng(seed), rows.shape[1]
+    sums, chunk = np.empty((rows.shape[0], resamples)), max(1, DRAWN // reviews)
+    for start in range(0, resamples, chunk):
+        drawn = random.integers(reviews, size=(min(chunk, resamples - start), reviews))
+        times = [np.bincount(row, minlength=reviews).astype(np.float32) for row in drawn]
+        sums[:, start : start + chunk] = rows @ np.stack(times, axis=1)
+    return sums
 
 
 def differences(baseline: Draws, others: Sequence[Draws], score: str) -> list[Difference]:

@@ -1,9 +1,11 @@
-"""Compute scores. All but AUC and loss follow from confusion matrices, of which many are scored at once."""
+"""Compute scores: of confusion matrices, of which many are scored at once, and of probabilities."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import sparse
 
+from starcast.evaluation.confidence import BINS, bin_of, confidence_of
 from starcast.evaluation.scale import STARS, Scale
 
 
@@ -84,13 +86,51 @@ def score(
         probabilities: shape (reviews, labels).
         predicted: chosen ratings as index from 0; the most probable ones unless given.
     """
-    from sklearn.metrics import log_loss
-
     chosen = probabilities.argmax(axis=1) if predicted is None else predicted
     matrix = count_matrix(ratings, chosen, len(scale))
     scores = {name: float(value) for name, value in matrix_scores(matrix, scale).items()}
-    loss = float(log_loss(ratings, probabilities, labels=range(len(scale))))
-    return {"loss": loss, "auc": multilabel_auc(ratings, probabilities), **scores}
+    scores["auc"] = multilabel_auc(ratings, probabilities)
+    return scores | probability_means(ratings, chosen, probabilities)
+
+
+def probability_means(
+    ratings: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray
+) -> dict[str, float]:
+    """Return log loss, Brier score and calibration error by name; see `probability_scores`."""
+    means = probability_terms(ratings, predicted, probabilities).mean(axis=1)
+    return {name: float(value) for name, value in probability_scores(means).items()}
+
+
+def probability_terms(
+    ratings: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray
+) -> sparse.csr_array:
+    """Return what each review adds to the scores of probabilities, shape (2 + `BINS`, reviews).
+
+    The rows are the log loss, the Brier score, and for each bin of confidence how much higher it is than the
+    share of reviews that are right. Their means over reviews, or over a resample, give the scores.
+    """
+    reviews, every = len(ratings), np.arange(len(ratings))
+    smallest = np.finfo(probabilities.dtype).eps  # of what is 0 the logarithm is not finite
+    true, confidences = (
+        confidence_of(probabilities, each).astype(np.float64) for each in (ratings, predicted)
+    )
+    loss = -np.log(np.clip(true, smallest, 1 - smallest))
+    brier = np.einsum("ij,ij->i", probabilities, probabilities, dtype=np.float64) - 2 * true + 1
+    values = np.concatenate([loss, brier, confidences - (predicted == ratings)])
+    rows = np.concatenate([np.repeat([0, 1], reviews), 2 + bin_of(confidences)])
+    return sparse.csr_array((values, (rows, np.tile(every, 3))), (2 + BINS, reviews))
+
+
+def probability_scores(means: np.ndarray) -> dict[str, np.ndarray]:
+    """Return log loss, Brier score and calibration error of the means of `probability_terms`, (17, ...).
+
+    `brier`, over all ratings, is from 0 to 2 (Brier, Verification of forecasts expressed in terms of
+    probability, 1950). `ece`, the expected calibration error (Naeini et al., Obtaining well calibrated
+    probabilities using Bayesian binning, AAAI 2015), is that of the chosen rating: the mean distance between
+    its probability and how often it is right, over `BINS` bins of equal width. Chance keeps it above 0 even
+    where a model is calibrated: the fewer reviews, the more.
+    """
+    return {"loss": means[0], "brier": means[1], "ece": np.abs(means[2:]).sum(axis=0)}
 
 
 def multilabel_auc(ratings: np.ndarray, probabilities: np.ndarray) -> float:

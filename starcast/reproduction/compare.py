@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from starcast.evaluation.intervals import Intervals, auc_interval, bootstrap_intervals
+from starcast.evaluation.intervals import Intervals, auc_interval, bootstrap_intervals, probability_intervals
 from starcast.evaluation.names import SCORES
 from starcast.evaluation.paired import Difference, PairedBootstrap, differences
 from starcast.evaluation.scale import Scale
@@ -246,9 +246,5 @@ def _intervals(matrix: np.ndarray | None, answers: Predictions | None, scale: Sc
     if answers is None:
         return found
     auc = auc_interval(answers.ratings, [answers.probabilities], SEED)
-    # The loss is a mean over reviews: 1.96 standard errors on either side.
-    chosen = np.take_along_axis(answers.probabilities, answers.ratings[:, None].astype(np.int64), axis=1)
-    losses = -np.log(np.clip(chosen, np.finfo(np.float32).eps, 1.0))
-    error = 1.96 * losses.std() / math.sqrt(len(losses))
-    loss = float(losses.mean() - error), float(losses.mean() + error)
-    return {**found, "auc": (auc.low, auc.high), "loss": loss}
+    given = answers.ratings, answers.predicted, answers.probabilities
+    return {**found, "auc": (auc.low, auc.high), **probability_intervals(*given, SEED)}

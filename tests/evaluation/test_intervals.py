@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from starcast.evaluation.intervals import auc_interval, bootstrap_intervals
-from starcast.evaluation.scores import count_matrix, matrix_scores, multilabel_auc
+from starcast.evaluation.intervals import auc_interval, bootstrap_intervals, probability_intervals
+from starcast.evaluation.scores import count_matrix, matrix_scores, multilabel_auc, probability_means
 
 
 def answers(reviews: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -108,3 +108,16 @@ def test_a_rating_that_is_missing_has_no_part_in_an_auc_interval() -> None:
     kept = ratings != 1
     ours = auc_interval(ratings[kept], [probabilities[kept]], 0)
     assert ours.value == pytest.approx(multilabel_auc(ratings[kept], probabilities[kept]))
+
+
+def test_intervals_of_probabilities_hold_their_scores_and_shrink_with_the_reviews() -> None:
+    widths = []
+    for reviews in (600, 2_400):
+        ratings, probabilities = ranked(4, reviews)
+        predicted = probabilities.argmax(axis=1)
+        ends = probability_intervals(ratings, predicted, probabilities, 1)
+        for name, value in probability_means(ratings, predicted, probabilities).items():
+            low, high = ends[name]
+            assert low < value < high
+        widths.append(ends["loss"][1] - ends["loss"][0])
+    assert widths[1] == pytest.approx(widths[0] / 2, rel=0.2)

@@ -9,7 +9,7 @@ from scipy.stats import false_discovery_control
 
 from starcast.evaluation import paired
 from starcast.evaluation.paired import Draws, PairedBootstrap, differences
-from starcast.evaluation.scores import count_matrix, matrix_scores
+from starcast.evaluation.scores import count_matrix, matrix_scores, probability_means
 
 SHARES = (0.1, 0.1, 0.15, 0.2, 0.45)
 
@@ -45,6 +45,23 @@ def test_values_and_resamples_are_those_of_a_plain_loop() -> None:
             } == pytest.approx(expected)
     for system, draws in zip(systems, found, strict=True):
         assert draws.values == pytest.approx(scores_of(ratings, system))
+
+
+def test_scores_of_probabilities_are_drawn_on_the_same_resamples() -> None:
+    ratings, systems = drawn(0, 0.8, 0.5, reviews=40)
+    random = np.random.default_rng(1)
+    probabilities = [random.dirichlet(np.ones(5), size=(1, 40)) for _ in systems]
+    bootstrap = PairedBootstrap(ratings, seed=3, resamples=6)
+    found, without = bootstrap.draws(systems, probabilities), bootstrap.draws(systems)
+    random = np.random.default_rng(3)
+    drawn_rows = [random.integers(40, size=40) for _ in range(6)]
+    for system, [given], draws, plain in zip(systems, probabilities, found, without, strict=True):
+        assert {"loss", "brier", "ece"} == draws.values.keys() - plain.values.keys()
+        np.testing.assert_array_equal(draws.resampled["f1_macro"], plain.resampled["f1_macro"])
+        for name, value in probability_means(ratings, system, given).items():
+            assert draws.values[name] == pytest.approx(value)
+            naive = [probability_means(ratings[r], system[r], given[r])[name] for r in drawn_rows]
+            assert draws.resampled[name] == pytest.approx(naive)
 
 
 def test_resamples_do_not_depend_on_how_many_are_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from sklearn.metrics import (
     accuracy_score,
     cohen_kappa_score,
     f1_score,
+    log_loss,
     mean_absolute_error,
     precision_recall_fscore_support,
     roc_auc_score,
@@ -24,6 +25,7 @@ from starcast.evaluation.scores import (
     left_out,
     matrix_scores,
     multilabel_auc,
+    probability_means,
     score,
 )
 
@@ -146,8 +148,8 @@ def test_auc_of_perfect_answers_is_1_and_of_equal_answers_one_half() -> None:
 def test_score_has_exactly_the_names_of_the_design() -> None:
     scores = score(*random_answers(50, seed=1))
     assert scores.keys() == set(SCORES)
-    assert len(SCORES) == len(set(SCORES)) == 11 + 15
-    assert set(LOWER_IS_BETTER) == {"loss", "mae"}
+    assert len(SCORES) == len(set(SCORES)) == 13 + 15
+    assert set(LOWER_IS_BETTER) == {"loss", "brier", "ece", "mae"}
     assert all(type(value) is float for value in scores.values())
 
 
@@ -155,6 +157,23 @@ def test_loss_is_the_mean_surprise_at_the_true_rating() -> None:
     ratings, probabilities = random_answers(50, seed=2)
     expected = -np.log(probabilities[np.arange(50), ratings]).mean()
     assert score(ratings, probabilities)["loss"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_scores_of_probabilities_are_those_of_scikit_learn_and_of_a_plain_loop(kind: type) -> None:
+    ratings, probabilities = random_answers(300, seed=3)
+    probabilities[:5] = np.eye(5)[4]  # a true rating that is given 0 has a finite loss
+    probabilities, predicted = probabilities.astype(kind), np.arange(300) // 2 % 5
+    means = probability_means(ratings, predicted, probabilities)
+    assert means["loss"] == pytest.approx(log_loss(ratings, probabilities, labels=range(5)), rel=1e-5)
+    assert means["brier"] == pytest.approx(((probabilities - np.eye(5)[ratings]) ** 2).sum(axis=1).mean())
+    confidences, gaps = probabilities[np.arange(300), predicted], 0.0
+    for low in range(15):
+        inside = (confidences * 15 >= low) & ((confidences * 15 < low + 1) | (low == 14))
+        if inside.any():
+            right = (predicted == ratings)[inside].mean()
+            gaps += inside.mean() * abs(confidences[inside].mean() - right)
+    assert means["ece"] == pytest.approx(gaps, rel=1e-5)
 
 
 def test_score_takes_the_most_probable_rating() -> None:

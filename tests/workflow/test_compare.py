@@ -182,7 +182,7 @@ def test_progress_is_told_when_reading_takes_long(
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"metric": "f2"}, "parameter metric: should be one of loss, mae, auc"),
+        ({"metric": "f2"}, "parameter metric: should be one of loss, brier, ece"),
         ({"split": "train"}, "parameter split: should be one of test, val"),
         ({"max_runs": 0}, "parameter max_runs: should be greater than or equal to 1"),
         ({"runs": "a"}, "unknown parameter 'runs'"),
