@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
@@ -116,6 +116,14 @@ class FittedModel(Protocol):
 
     def parameters(self) -> int:
         """Return the number of fitted parameters."""
+
+
+@runtime_checkable
+class KnowsWords(Protocol):
+    """A fitted model that answers unknown words otherwise than an empty text, but tells them apart."""
+
+    def knows(self, texts: pl.Series) -> np.ndarray:
+        """Return which texts have a word that the model knows, shape (reviews,)."""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,12 @@ class FittedNetwork:
         """Return probabilities of the ratings for cleaned texts, shape (reviews, labels)."""
         return predict(self.network, self.vocabulary.encode(texts))
 
+    def knows(self, texts: pl.Series) -> np.ndarray:
+        """Return which cleaned texts have a word of the vocabulary, shape (reviews,)."""
+        read = self.vocabulary.encode(texts)
+        known = np.append(0, (read.tokens > UNKNOWN).cumsum())[read.offsets]
+        return np.asarray(known[1:] > known[:-1])
+
     def parameters(self) -> int:
         """Return the number of weights of the network."""
         return int(self.network.count_params())

@@ -2,23 +2,26 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from starcast.evaluation.calibration import Calibration
+from starcast.evaluation.confidence import COLUMNS, Threshold, confidence_of
 from starcast.evaluation.decision import Decision
 from starcast.evaluation.scale import STARS, Scale
 from starcast.models.catalogue import family_named
-from starcast.models.family import FittedModel
+from starcast.models.family import FittedModel, KnowsWords
 from starcast.models.references import own_code, reference_of, source_of
 from starcast.models.texts import in_form
 from starcast.reviews.clean import Cleaner, copy_wordnet, join_title, use_wordnet_from
 from starcast.reviews.layouts import Layout
 
 DESCRIPTION = "predictor.json"
-SCHEMA = 1  # of a saved predictor; 0 were those without digests and answers
+SCHEMA = 2  # of a saved predictor; 0 were those without digests and answers, 1 without calibration
 # Each of these is cleaned differently, so that code with other predictions is detected.
 PROBES = (
     *("Lovely dress, fits perfectly and feels soft.", "Not as pictured: thin fabric, I returned it."),
@@ -28,6 +31,7 @@ PROBES = (
     "good " * 300,
 )
 TOLERANCE = 0.01  # of a probability: packages and processors round differently
+ALIKE = 1e-6  # probabilities that differ less answer the same words, read in different batches
 
 
 class OtherAnswersError(ValueError):
@@ -36,9 +40,10 @@ class OtherAnswersError(ValueError):
 
 @dataclass(frozen=True)
 class Predictor:
-    """Cleans raw reviews as the training split was cleaned, predicts, and applies the decision.
+    """Cleans raw reviews as the training split was cleaned, predicts, calibrates, and applies the decision.
 
-    `columns` are those of the file that it was trained on; models of earlier versions do not know them.
+    `columns` are those of the file that it was trained on; models of earlier versions do not know them, nor
+    have they a calibration and a threshold.
     """
 
     family: str
@@ -48,6 +53,8 @@ class Predictor:
     decision: Decision = field(default_factory=Decision)
     columns: Layout | None = None
     scale: Scale = STARS
+    calibration: Calibration | None = None
+    threshold: Threshold | None = None
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -58,22 +65,43 @@ class Predictor:
         """Score reviews with the columns `text` and, if trained with it, `title`; null counts as empty text.
 
         Returns:
-            `rating` (a label of the scale, as the decision says), `probability_<label>` for each, and
-            `expected_rating` (by the numbers or, of words, their ranks from 1), in the same order.
+            `rating` (a label of the scale, as the decision says), `probability_<label>` for each,
+            `expected_rating` (by the numbers or, of words, their ranks from 1) and, with a threshold,
+            `confidence` (the probability that `rating` is right) and `needs_review`, in the same order.
         """
-        probabilities = self._probabilities(reviews)
-        columns: dict[str, np.ndarray] = {"rating": self.scale.label_of(self.decision.choose(probabilities))}
+        read = reviews if self.uses_title else reviews.select("text")
+        texts = self._texts(read)
+        uncalibrated = self.model.probabilities(texts)
+        probabilities = self._calibrated(uncalibrated)
+        chosen = self.decision.choose(probabilities)
+        columns: dict[str, np.ndarray] = {"rating": self.scale.label_of(chosen)}
         columns |= {name: probabilities[:, i] for i, name in enumerate(self.scale.probabilities)}
-        return pl.DataFrame({**columns, "expected_rating": probabilities @ self.scale.values})
+        columns["expected_rating"] = probabilities @ self.scale.values
+        if self.threshold:
+            confidences = confidence_of(probabilities, chosen)
+            unsure = self.threshold.below(confidences)
+            unsure |= (join_title(read).cast(pl.String).fill_null("").str.strip_chars() == "").to_numpy()
+            # All words of a text are unknown if the model answers it as one without words, or says so.
+            unsure |= (np.abs(uncalibrated - self._without_words) <= ALIKE).all(axis=1)
+            if isinstance(self.model, KnowsWords):
+                unsure[~unsure] = ~self.model.knows(texts.filter(~unsure))
+            columns |= zip(COLUMNS, (confidences, unsure), strict=True)
+        return pl.DataFrame(columns)
 
-    def _probabilities(self, reviews: pl.DataFrame) -> np.ndarray:
-        wanted, reads = (
-            reviews if self.uses_title else reviews.select("text"),
-            family_named(self.family).reads,
-        )
+    def _texts(self, read: pl.DataFrame) -> pl.Series:
+        """Return texts, with the titles that stand in front of them, in the form that the family reads."""
+        reads = family_named(self.family).reads
         if reads != "raw":
-            wanted = wanted.with_columns(self.cleaner.clean(join_title(wanted)).alias("cleaned"))
-        return self.model.probabilities(in_form(reads, wanted)).astype(np.float64)
+            read = read.with_columns(self.cleaner.clean(join_title(read)).alias("cleaned"))
+        return in_form(reads, read)
+
+    def _calibrated(self, probabilities: np.ndarray) -> np.ndarray:
+        calibrated = self.calibration.apply(probabilities) if self.calibration else probabilities
+        return calibrated.astype(np.float64)
+
+    @cached_property
+    def _without_words(self) -> np.ndarray:
+        return self.model.probabilities(self._texts(pl.DataFrame({"text": [""]})))
 
     def save(self, folder: Path) -> None:
         """Write everything the model needs for prediction into `folder`."""
@@ -83,8 +111,9 @@ class Predictor:
             description["own_families"] = own
         description |= {"decision": asdict(self.decision), "cleaning": self.cleaner.to_dict()}
         description |= {"labels": self.scale.labels, "schema": SCHEMA, "answers": self._answers()}
-        if self.columns:
-            description["columns"] = asdict(self.columns)
+        for name in ("columns", "calibration", "threshold"):
+            if (kept := getattr(self, name)) is not None:
+                description[name] = asdict(kept)
         text = json.dumps(description, indent=2, ensure_ascii=False)
         (folder / DESCRIPTION).write_text(text, encoding="utf-8")
         self.model.save(folder)
@@ -119,10 +148,17 @@ class Predictor:
         uses_title = description["uses_title"]
         if not isinstance(uses_title, bool):
             raise ValueError(f"{DESCRIPTION}: `uses_title` is neither true nor false")
-        loaded = cls(family.name, cleaner, model, uses_title, decision, columns, scale)
+        kept = description.get("calibration"), description.get("threshold")  # absent before version 0.9
+        calibration = Calibration.from_dict(kept[0], len(scale)) if kept[0] else None
+        threshold = Threshold.from_dict(kept[1]) if kept[1] else None
+        answering = decision, columns, scale, calibration, threshold
+        loaded = cls(family.name, cleaner, model, uses_title, *answering)
         if schema:
             loaded._check(description["answers"])
         return loaded
+
+    def _probabilities(self, read: pl.DataFrame) -> np.ndarray:
+        return self._calibrated(self.model.probabilities(self._texts(read)))
 
     def _answers(self) -> dict[str, Any]:
         """Return a few texts as columns, their probabilities, and the ratings that are decided by these."""

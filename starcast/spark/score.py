@@ -7,7 +7,7 @@ from shutil import make_archive
 
 from starcast.cli.errors import UserError
 from starcast.cli.processes import scratch_folder
-from starcast.models.scored_table import ScoringSummary
+from starcast.models.scored_table import ScoringSummary, Totals
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import Reading
 from starcast.reviews.write import open_folder
@@ -53,12 +53,13 @@ def score_on_spark(
             texts = struct(*(column.cast("string").alias(asked) for asked, column in found.items()))
             answers = answer_column(session, loaded, scratch)(texts)
             table = table.withColumn("answer", answers).select(*table.columns, "answer.*")
-        write = partial(write_part, parts, output.suffix.lower(), columns, named, loaded.scale, answer)
+        form = loaded.scale, loaded.trained.reviewed
+        write = partial(write_part, parts, output.suffix.lower(), columns, named, form, answer)
         written = run_jobs(session.sparkContext, table.mapInArrow(write, WRITTEN).collect)
         for row in written:
             part = parts / row["part"]
             if not part.is_file() or part.stat().st_size != row["bytes"]:
                 remedy = "name a folder that all machines share"
                 raise UserError(f"output {output}: the executors' files are not here; {remedy}")
-    rows, stars = (sum(row[name] for row in written) for name in ("rows", "stars"))
-    return ScoringSummary(rows, stars / rows, rows / (time.monotonic() - start))
+    totals = Totals(*(sum(row[name] for row in written) for name in Totals._fields))
+    return ScoringSummary(totals, totals.rows / (time.monotonic() - start))

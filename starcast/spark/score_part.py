@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from starcast.evaluation.scale import Scale
-from starcast.models.scored_table import add_answers, expected_stars
+from starcast.models.scored_table import Totals, add_answers
 from starcast.reviews.parquet import to_table
 from starcast.reviews.write import open_file, part_name
 from starcast.spark.reviews import partition_number
@@ -21,7 +21,7 @@ from starcast.tracking.stored_code import answering
 
 Answer = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 STORED = "stored_model.zip"  # among the files of a Spark session
-WRITTEN = "part string, bytes long, rows long, stars double"
+WRITTEN = "part string, bytes long, rows long, stars double, to_review long, overruled long"
 
 
 def stored_answers(
@@ -48,13 +48,14 @@ def write_part(
     suffix: str,
     columns: list[str],
     model: Mapping[str, str],
-    scale: Scale,
+    form: tuple[Scale, bool],
     answer: Answer | None,
     batches: Iterable[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
-    """Write a partition to a file in an executor; yield its name, bytes, rows and the sum of its stars.
+    """Write a partition to a file in an executor; yield its name, bytes and `Totals`.
 
     Args:
+        form: the ratings of the model, and whether it says which of its answers need review.
         answer: puts answers behind the columns of reviews, if they are not there.
     """
     filled = (batch for batch in batches if batch.num_rows)
@@ -62,13 +63,12 @@ def write_part(
     if first is None:
         return
     found = chain([first], filled)
-    rows, stars, part = 0, 0.0, folder / part_name(partition_number(), suffix)
+    totals, part = Totals(), folder / part_name(partition_number(), suffix)
     with open_file(part) as writer:
         for table in map(to_table, answer(found) if answer else found):
             reviews, answers = table[:, : len(columns)], table[:, len(columns) :]
             reviews.columns = columns
-            scored = add_answers(reviews, answers, model, scale)
-            writer.write(scored)
-            rows, stars = rows + scored.height, stars + expected_stars(scored)
-    told = {"part": part.name, "bytes": part.stat().st_size, "rows": rows, "stars": stars}
+            writer.write(add_answers(reviews, answers, model, *form))
+            totals = totals.plus(Totals.of(answers, *form))
+    told = {"part": part.name, "bytes": part.stat().st_size, **totals._asdict()}
     yield pa.RecordBatch.from_pylist([told])

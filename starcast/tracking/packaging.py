@@ -16,6 +16,7 @@ from mlflow.types.schema import ColSpec, Schema, TensorSpec
 
 import starcast
 from starcast.cli.errors import UserError
+from starcast.evaluation.confidence import COLUMNS
 from starcast.models.catalogue import family_named
 from starcast.models.digests import SUMS, files_of, sums_text
 from starcast.models.predictor import PROBES, Predictor
@@ -66,6 +67,8 @@ def _described(predictor: Predictor) -> Iterator[dict[str, Any]]:
     kind = {int: "long", float: "double", str: "string"}[type(predictor.scale.labels[0])]
     answer: list[ColSpec | TensorSpec] = [ColSpec(kind, "rating")]
     answer += [ColSpec("double", name) for name in numbers]
+    if predictor.threshold:
+        answer += [ColSpec(kind, name) for kind, name in zip(("double", "boolean"), COLUMNS, strict=True)]
     package, own = Path(starcast.__file__).parent, list(filter(None, map(source_of, predictor.families)))
     needed = {name for family in predictor.families for name in family_named(family).requirements}
     packages = sorted({*ALWAYS_NEEDED, *needed, *(name for each in own for name in each.requirements())})

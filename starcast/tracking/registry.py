@@ -26,8 +26,8 @@ PURPOSE = (
     "Predicts a review's rating from its text. Aliases: `challenger` is the newest candidate, `champion` "
     "the one in service, `previous_champion` the one to roll back to. Each version's page says what it "
     "scored, the verdict on it, and the command that repeats it. Send a DataFrame with the column `text`; "
-    "the answer holds `rating`, the probability of each (`probability_1` to `probability_5` of stars) and "
-    "`expected_rating`."
+    "the answer holds `rating`, the probability of each (`probability_1` to `probability_5` of stars), "
+    "`expected_rating`, `confidence` and `needs_review`."
 )
 
 

@@ -51,7 +51,9 @@ class ReviewModel(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Return `rating`, `probability_<label>`, `expected_rating` per review; null counts as empty text.
+        """Return `rating`, `probability_<label>`, `expected_rating`, `confidence`, `needs_review` per review.
+
+        Null counts as empty text.
 
         Raises:
             MlflowException: a value is neither text nor null; over HTTP this is status 400.

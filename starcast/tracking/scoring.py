@@ -16,11 +16,12 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from starcast.cli.errors import UserError, first_line
 from starcast.cli.progress import Progress
+from starcast.evaluation.confidence import COLUMNS
 from starcast.evaluation.scale import STARS, Scale
 from starcast.models.catalogue import FAMILIES
 from starcast.models.digests import answering_code, files_of, shown
 from starcast.models.predictor import DESCRIPTION, OtherAnswersError, Predictor, trained_columns
-from starcast.models.scored_table import ScoringSummary, add_answers, expected_stars
+from starcast.models.scored_table import ScoringSummary, Totals, add_answers
 from starcast.reviews import write
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parsing import Chunk
@@ -36,11 +37,15 @@ SPARK_TYPES = {int: "long", float: "double", str: "string"}
 
 @dataclass(frozen=True)
 class Trained:
-    """What a model was trained on, as far as it says so: with titles or not, columns, ratings."""
+    """What a model was trained on, as far as it says so: with titles or not, columns, ratings.
+
+    `reviewed`: whether it says how sure it is of a rating, and which ratings need review.
+    """
 
     uses_title: bool | None = None
     columns: Layout | None = None
     scale: Scale = STARS
+    reviewed: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class LoadedModel:
 
     Attributes:
         predict: answers reviews (`text` and, if trained with it, `title`) with `rating`, a `probability_` of
-            each label and `expected_rating`, in the same order.
+            each label, `expected_rating` and, if `reviewed`, `confidence` and `needs_review`, in their order.
         megabytes: size on disk.
         predictor: the model, if starcast logged it and it answers in this process.
         notes: what is to be said about the code that answers.
@@ -87,7 +92,8 @@ def _trained(version: Version, description: bytes) -> Trained:
     with explained(f"model {version.uri}: {DESCRIPTION} is damaged ({{reason}}); {RESTORE}", Exception):
         described: dict[str, Any] = json.loads(description)
         scale = Scale.of(described.get("labels", STARS.labels))
-        return Trained(described["uses_title"], trained_columns(described), scale)
+        reviewed = described.get("threshold") is not None
+        return Trained(described["uses_title"], trained_columns(described), scale, reviewed)
 
 
 def _own_family(version: Version, description: bytes) -> str:
@@ -218,36 +224,38 @@ def answer_column(session: Any, loaded: LoadedModel, folder: Path) -> Callable[[
             if loaded.predictor:
                 uri = str(folder / "model")
                 packaging.save_model(loaded.predictor, Path(uri))
-            answer = _spark_answer(loaded.scale)
+            answer = _spark_answer(loaded.trained)
             return mlflow.pyfunc.spark_udf(session, uri, result_type=answer, env_manager="local")
     finally:
         tempfile.tempdir = before
 
 
-def _spark_answer(scale: Scale) -> str:
+def _spark_answer(trained: Trained) -> str:
     """Return the schema of answers in Spark's words."""
-    numbers = ", ".join(f"`{name}` double" for name in (*scale.probabilities, "expected_rating"))
-    return f"rating {SPARK_TYPES[type(scale.labels[0])]}, {numbers}"
+    numbers = ", ".join(f"`{name}` double" for name in (*trained.scale.probabilities, "expected_rating"))
+    review = f", {COLUMNS[0]} double, {COLUMNS[1]} boolean" if trained.reviewed else ""
+    return f"rating {SPARK_TYPES[type(trained.scale.labels[0])]}, {numbers}{review}"
 
 
 def score_all(chunks: Iterator[Chunk], layout: Layout, loaded: LoadedModel, output: Path) -> ScoringSummary:
     """Score and write chunk by chunk."""
-    progress, stars = Progress("reviews"), 0.0
+    progress, totals = Progress("reviews"), Totals()
     with write.open_file(output) as writer:
         for chunk in chunks:
-            scored = score(chunk.table, layout, loaded)
+            scored, counted = score(chunk.table, layout, loaded)
             writer.write(scored)
-            stars += expected_stars(scored)
+            totals = totals.plus(counted)
             progress.show("scoring the input", chunk.share, scored.height)
-    return ScoringSummary(progress.count, stars / progress.count, progress.per_second())
+    return ScoringSummary(totals, progress.per_second())
 
 
-def score(table: pl.DataFrame, layout: Layout, loaded: LoadedModel) -> pl.DataFrame:
-    """Return all columns of a table followed by those of the answers.
+def score(table: pl.DataFrame, layout: Layout, loaded: LoadedModel) -> tuple[pl.DataFrame, Totals]:
+    """Return all columns of a table followed by those of the answers, and the sums over these.
 
     Raises:
         UserError: the model is from another project, and its predictions have another form than ours.
     """
     wanted = {"text": layout.text, "title": layout.title}
     columns = [pl.col(column).cast(pl.String).alias(name) for name, column in wanted.items() if column]
-    return add_answers(table, loaded.predict(table.select(columns)), loaded.version.named, loaded.scale)
+    answers, form = loaded.predict(table.select(columns)), (loaded.scale, loaded.trained.reviewed)
+    return add_answers(table, answers, loaded.version.named, *form), Totals.of(answers, *form)

@@ -1,12 +1,14 @@
 """Score a file of reviews with a registered model, chunk by chunk: the file may be larger than memory."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import polars as pl
 
-from starcast.models.scored_table import PREDICTED, added
+from starcast.evaluation.confidence import COLUMNS
+from starcast.models.scored_table import PREDICTED, Totals, added
 from starcast.reviews import layouts, sources
 from starcast.reviews.json_lines import WRITTEN
 from starcast.reviews.remote import name_of
@@ -40,7 +42,7 @@ def predict(parameters: PredictParameters) -> Path:
         named, trained = (parameters.text_column, parameters.title_column), scoring.trained_on(version)
         layout, columns_read = choose_columns(list(schema), trained, *named)
         layouts.check_values(schema, layout)
-        names = added(trained.scale, schema)
+        names = added(trained.scale, schema, trained.reviewed)
         renamed = [f"{name} as {called}" for name, called in names.items() if name != called]
         if on_spark:
             check_replaceable(output)
@@ -58,18 +60,33 @@ def predict(parameters: PredictParameters) -> Path:
             else:
                 done = scoring.score_all(chain([first], chunks), layout, loaded, output)
         # Read again for its digest, at 1 GB per second: compressed files and Parquet are not read in order.
-        lineage.log_dataset(schema, done.reviews, file.name, file_digest(file), str(file), "input")
-        runs.log_metrics({"reviews": done.reviews, "mean_expected_rating": done.mean_stars})
-        said = f"{done.reviews:,} reviews scored by {version.name} version {version.version}"
-        runs.describe("\n\n".join([f"{said} into {output}", *lines, *loaded.notes]))
+        lineage.log_dataset(schema, done.totals.rows, file.name, file_digest(file), str(file), "input")
+        runs.log_metrics({"reviews": done.totals.rows, "mean_expected_rating": done.mean_stars})
+        said, counted = f"{done.totals.rows:,} reviews scored by {version.name} version {version.version}", []
+        if trained.reviewed:
+            runs.log_metrics({"needs_review": done.totals.to_review, "overruled": done.totals.overruled})
+            counted = _counted(done.totals, names)
+        runs.describe("\n\n".join([f"{said} into {output}", *lines, *loaded.notes, *counted]))
     lowest, *_, highest = (names[name] for name in trained.scale.probabilities)
     where = f"{trained.scale.noun} in {names[PREDICTED]}, probabilities in {lowest} to {highest}"
     _say(
         f"{said}, {done.per_second:,.0f} a second; their mean expected rating is {done.mean_stars:.2f}",
+        *counted,
         f"output: {output}; {where}",
         *commands.where_to_look(run_id),
     )
     return output
+
+
+def _counted(totals: Totals, names: Mapping[str, str]) -> list[str]:
+    """Return lines on how many ratings need review, and how many are not the most probable ones."""
+    confidence, review = (names[name] for name in COLUMNS)
+    lines = [f"{totals.to_review:,} ({totals.to_review / totals.rows:.0%}) need review: {review} is true"]
+    if totals.overruled:
+        share = f"{totals.overruled:,} ({totals.overruled / totals.rows:.0%})"
+        why = f"the model's decision weighs more than {confidence} (docs/probabilities.md)"
+        lines.append(f"{share} got a rating that is not the most probable one: {why}")
+    return lines
 
 
 def _say(*lines: str) -> None:

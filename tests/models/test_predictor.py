@@ -1,6 +1,7 @@
 """A model as it is served: raw reviews in, stars out, saved without pickle."""
 
 import io
+import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from starcast.evaluation.calibration import Calibration
+from starcast.evaluation.confidence import Threshold
 from starcast.evaluation.decision import Decision, prior_correction
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
-from starcast.models.predictor import Predictor, join_title
+from starcast.models.predictor import DESCRIPTION, Predictor, join_title
 from starcast.reviews.clean import Cleaner
 
 RAW = {
@@ -138,6 +141,63 @@ def test_the_decision_changes_the_rating_and_not_the_probabilities(served: dict[
     assert len({tuple(answer["rating"]) for answer in answers.values()}) == len(DECISIONS)
     mean = answers["expected"]["expected_rating"].to_numpy()
     assert answers["expected"]["rating"].to_list() == np.floor(mean + 0.5).astype(int).tolist()
+
+
+CALIBRATION = Calibration((2.0, 1.0, 0.5, 1.0, 1.5), (0.5, 0.5, 1.0, 1.0, 2.0))
+
+
+@pytest.mark.parametrize("family", ["logistic_regression", "gru_1"])
+def test_calibration_and_threshold_travel_with_the_model(
+    served: dict[str, Predictor], family: str, tmp_path: Path
+) -> None:
+    plain, decision = served[family], Decision((0.2, 3.0, 1.0, 0.3, 0.5))
+    saved = replace(plain, calibration=CALIBRATION, threshold=Threshold(0.8, 0.3), decision=decision)
+    saved.save(tmp_path)
+    loaded = Predictor.load(tmp_path)
+    assert (loaded.calibration, loaded.threshold) == (CALIBRATION, Threshold(0.8, 0.3))
+    reviews = pl.DataFrame({"text": [*RAW.values(), "dress awful", "gorgeous poor"]})
+    answers = loaded.predict(reviews)
+    assert answers.columns == [*COLUMNS, "confidence", "needs_review"]
+    assert_frame_equal(answers, saved.predict(reviews), abs_tol=1e-6)
+    uncalibrated = plain.predict(reviews).select(COLUMNS[1:6]).to_numpy()
+    probabilities = answers.select(COLUMNS[1:6]).to_numpy()
+    assert probabilities == pytest.approx(CALIBRATION.apply(uncalibrated), abs=1e-5)
+    chosen = answers["rating"].to_numpy() - 1
+    assert chosen.tolist() == decision.choose(probabilities).tolist()
+    assert answers["confidence"].to_list() == pytest.approx(probabilities[np.arange(len(chosen)), chosen])
+    assert answers["needs_review"].to_list() == (answers["confidence"] < 0.3).to_list()
+
+
+@pytest.mark.parametrize("family", ["logistic_regression", "gru_1"])
+def test_texts_of_which_the_model_knows_no_word_always_need_review(
+    served: dict[str, Predictor], family: str
+) -> None:
+    sure = replace(served[family], threshold=Threshold(0.8, 0.0))
+    nothing = [None, "", "  ", "?", "🙂", "xyzzy", "xyzzy qwrtz plugh " * 9, "素晴らしいドレス"]
+    answers = sure.predict(pl.DataFrame({"text": [*nothing, *RAW.values(), "xyzzy gorgeous"]}))
+    assert answers["needs_review"].to_list() == [True] * len(nothing) + [False] * 6
+    assert sure.predict(pl.DataFrame({"text": [None]}))["needs_review"].to_list() == [True]
+    everything = replace(sure, threshold=Threshold(0.99, None)).predict(pl.DataFrame({"text": [RAW[5]]}))
+    assert everything["needs_review"].to_list() == [True]
+
+
+def test_a_title_that_is_read_is_enough_and_one_that_is_not_read_is_none() -> None:
+    reviews = pl.DataFrame({"title": [RAW[5], RAW[5]], "text": ["", RAW[1]]})
+    for uses_title, expected in ((True, [False, False]), (False, [True, False])):
+        plain = predictor("logistic_regression", Cleaner.create("light"), uses_title)
+        answers = replace(plain, threshold=Threshold(0.8, 0.0)).predict(reviews)
+        assert answers["needs_review"].to_list() == expected
+
+
+def test_a_model_of_the_schema_before_answers_as_before(served: dict[str, Predictor], tmp_path: Path) -> None:
+    served["logistic_regression"].save(tmp_path)
+    description = json.loads((tmp_path / DESCRIPTION).read_text())
+    assert not {"calibration", "threshold"} & description.keys()
+    (tmp_path / DESCRIPTION).write_text(json.dumps({**description, "schema": 1}))
+    reviews = pl.DataFrame({"text": [*RAW.values()]})
+    answers = Predictor.load(tmp_path).predict(reviews)
+    assert_frame_equal(answers, served["logistic_regression"].predict(reviews))
+    assert answers.columns == COLUMNS
 
 
 def contents(path: Path) -> dict[str, bytes]:

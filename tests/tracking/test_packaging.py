@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,8 @@ from mlflow.exceptions import MlflowException
 import starcast
 from starcast.cli.code import ROOT
 from starcast.cli.errors import UserError
+from starcast.evaluation.calibration import Calibration
+from starcast.evaluation.confidence import Threshold
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.digests import SUMS, answering_code, digest, read_sums, sums_text
@@ -57,7 +60,9 @@ def predictor() -> Predictor:
     )
     recorder = SimpleNamespace(epoch=lambda *_: None)
     fitted = family.fit(Corpus(part, part), ModelSpec(family.name, family.published, options), recorder)
-    return Predictor(family.name, cleaner, fitted.model, uses_title=False)
+    calibration, threshold = Calibration((1.5,) * 5, (1.0,) * 5), Threshold(0.8, 0.3)
+    plain = Predictor(family.name, cleaner, fitted.model, uses_title=False)
+    return replace(plain, calibration=calibration, threshold=threshold)
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +117,23 @@ def test_within_the_project_its_own_code_is_accepted_and_other_code_refused(
     assert len(mlflow.pyfunc.load_model(str(saved[0])).predict(table)) == len(TEXTS)
     with pytest.raises(MlflowException, match="other code of starcast"):
         mlflow.pyfunc.load_model(str(saved[1]))
+
+
+def test_served_answers_say_how_sure_they_are_and_which_need_review(
+    saved: tuple[Path, Path], predictor: Predictor
+) -> None:
+    model = mlflow.pyfunc.load_model(str(saved[0]))
+    answers = model.predict(pd.DataFrame({"text": TEXTS}))
+    assert [column.name for column in model.metadata.signature.outputs] == list(answers.columns)
+    assert list(answers.columns)[-2:] == ["confidence", "needs_review"]
+    assert answers["needs_review"].dtype == bool
+    assert answers["needs_review"][2]
+    asked = pl.DataFrame({"text": TEXTS})
+    for folder in saved:
+        with scoring.opened(version(folder)) as loaded:  # with the code here, and with its own
+            assert loaded.trained.reviewed
+            assert loaded.predict(asked).columns == list(answers.columns)
+    assert predictor.predict(asked)["needs_review"].to_list() == answers["needs_review"].tolist()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -24,6 +25,9 @@ from polars.testing import assert_frame_equal
 
 from starcast.cli import progress
 from starcast.cli.errors import UserError
+from starcast.evaluation.calibration import Calibration
+from starcast.evaluation.confidence import Threshold
+from starcast.evaluation.decision import Decision
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
@@ -71,7 +75,10 @@ def predictor() -> Predictor:
         ),
         Silent(),
     )
-    return Predictor(family.name, cleaner, fitted.model, uses_title=False)
+    calibration, threshold = Calibration((1.5,) * 5, (0.5, 1.0, 1.0, 1.0, 1.5)), Threshold(0.8, 0.6)
+    rule = Decision((1.0, 1.0, 3.0, 1.0, 1.0))
+    plain = Predictor(family.name, cleaner, fitted.model, uses_title=False)
+    return replace(plain, calibration=calibration, threshold=threshold, decision=rule)
 
 
 @pytest.fixture
@@ -106,7 +113,7 @@ def test_chunk_by_chunk_gives_what_all_at_once_gives(
     monkeypatch.setattr(stream, "ROWS", 7)
     monkeypatch.setattr(blocks, "BLOCK", 300)
     in_chunks = scored(tmp_path / "in.csv", tmp_path / f"chunks.{ending}")
-    numbers = [*PROBABILITIES, "expected_rating"]
+    numbers = [*PROBABILITIES, "expected_rating", "confidence"]
     kept = [name for name in at_once.columns if name not in numbers]
     assert_frame_equal(in_chunks.select(kept), at_once.select(kept))
     assert_frame_equal(
@@ -127,8 +134,8 @@ def test_any_texts_in_chunks_of_any_size_are_scored_as_at_once(
         table = pl.DataFrame(
             {"text": texts, "n": range(len(texts))}, schema={"text": pl.String, "n": pl.Int64}
         )
-        parts = pl.concat([score(part, layout, loaded) for part in table.iter_slices(size)])
-        assert_frame_equal(parts, score(table, layout, loaded), abs_tol=1e-6)
+        parts = pl.concat([score(part, layout, loaded)[0] for part in table.iter_slices(size)])
+        assert_frame_equal(parts, score(table, layout, loaded)[0], abs_tol=1e-6)
         assert_frame_equal(parts.select("text", "n"), table)
 
     with scoring.opened(registry.find(MODEL)) as loaded:
@@ -168,6 +175,28 @@ def test_the_run_says_what_was_read(
     assert f"predict: output: {tmp_path / 'out.csv'}" in said
 
 
+def test_it_says_once_how_many_need_review_and_how_many_are_not_the_most_probable(
+    model: mlflow.MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reviews = make_reviews(120).select("text").vstack(pl.DataFrame({"text": ["", "xyzzy"]}))
+    reviews.write_parquet(tmp_path / "in.parquet")
+    table = scored(tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert table.columns[-5:] == ["confidence", "needs_review", "model", "model_version", "model_run"]
+    assert table["needs_review"][-2:].to_list() == [True, True]
+    assert (table["confidence"] < 0.6).to_list()[:-2] == table["needs_review"].to_list()[:-2]
+    probabilities = table.select(PROBABILITIES).to_numpy()
+    chosen = probabilities[np.arange(122), table["predicted_rating"].to_numpy() - 1]
+    assert table["confidence"].to_list() == chosen.tolist()
+    review, overruled = int(table["needs_review"].sum()), int((chosen < probabilities.max(axis=1)).sum())
+    assert 2 < review < 122
+    assert 0 < overruled < 122
+    said = capsys.readouterr().out
+    assert said.count(f"predict: {review} ({review / 122:.0%}) need review: needs_review is true\n") == 1
+    assert said.count(f"predict: {overruled} ({overruled / 122:.0%}) got a rating that is not the most") == 1
+    [run] = model.search_runs([model.get_experiment_by_name("tests").experiment_id], "tags.step = 'predict'")
+    assert (run.data.metrics["needs_review"], run.data.metrics["overruled"]) == (review, overruled)
+
+
 def test_progress_says_how_many_how_fast_and_how_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,7 +209,9 @@ def test_progress_says_how_many_how_fast_and_how_long(
     assert capsys.readouterr().out == told
 
 
-@pytest.mark.parametrize("column", ["predicted_rating", "probability_3", "model", "expected_rating"])
+@pytest.mark.parametrize(
+    "column", ["predicted_rating", "probability_3", "model", "confidence", "needs_review"]
+)
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_a_column_of_the_files_own_keeps_its_name_and_predicts_gets_another(
     model: mlflow.MlflowClient, tmp_path: Path, column: str, ending: str, capsys: pytest.CaptureFixture[str]

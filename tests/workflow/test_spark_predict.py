@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 pytestmark = needs_spark
-NUMBERS = [*(f"probability_{rating}" for rating in range(1, 6)), "expected_rating"]
+NUMBERS = [*(f"probability_{rating}" for rating in range(1, 6)), "expected_rating", "confidence"]
 AWKWARD = [
     'say "no"',
     "two\nlines",
@@ -209,6 +209,7 @@ def as_told(client: mlflow.MlflowClient) -> list[tuple[object, ...]]:
             datasets,
             run.data.metrics["reviews"],
             round(run.data.metrics["mean_expected_rating"], 6),
+            [run.data.metrics.get(name) for name in ("needs_review", "overruled")],
             run.info.status,
         )
 
