@@ -98,6 +98,41 @@ class Panel:
         if top < self.box[3]:
             self.pen.rectangle((left, top, max(left, right), self.box[3] - 1), fill=colour)
 
+    def line(self, points: Sequence[tuple[float, float]], colour: str, dashes: tuple[int, ...] = ()) -> None:
+        """Draw a line through points; dashes, if any, are those of a straight line."""
+        places = [(self.x(x), self.y(y)) for x, y in points]
+        if not dashes:
+            self.pen.line(places, fill=colour, width=2)
+            return
+        (left, top), (right, bottom) = places
+        length = math.hypot(right - left, bottom - top)
+        for ends in dash_ends(0, round(length), dashes):
+            along = [(left + (right - left) * at / length, top + (bottom - top) * at / length) for at in ends]
+            self.pen.line(along, fill=colour)
+
+    def marks(self, points: Iterable[tuple[float, float]], series: int) -> None:
+        """Mark points with the colour and the shape of a series, counted from 0."""
+        for x, y in points:
+            self.mark(self.x(x), self.y(y), series)
+
+    def mark(self, x: float, y: float, series: int) -> None:
+        """Draw the mark of a series, counted from 0, at a pixel: a circle, a square, a diamond in turn."""
+        if series % 3 == 0:
+            self.pen.ellipse((x - 5, y - 5, x + 5, y + 5), fill=COLOURS[series], outline=PAPER)
+        elif series % 3 == 1:
+            self.pen.rectangle((x - 4, y - 4, x + 4, y + 4), fill=COLOURS[series], outline=PAPER)
+        else:
+            self.pen.polygon(((x, y - 6), (x + 6, y), (x, y + 6), (x - 6, y)), COLOURS[series], PAPER)
+
+    def legend(self, names: Sequence[str], top: int) -> None:
+        """Write the names of series with their marks, one below the other, from a pixel row on."""
+        left = (self.box[0] + self.box[2] - max(map(font(12).getlength, names)) - 34) / 2
+        for i, name in enumerate(names):
+            y = top + 18 * i
+            self.pen.line((left, y, left + 26, y), fill=COLOURS[i], width=2)
+            self.mark(left + 13, y, i)
+            self.text(left + 34, y, name, 12, "lm")
+
     def reference_lines(self, lines: Sequence[Line]) -> None:
         """Draw vertical lines and, in the upper right corner, what they mean."""
         _, top, right, bottom = self.box

@@ -12,7 +12,8 @@ import polars as pl
 from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
 from starcast.evaluation import intervals, scores
-from starcast.evaluation.decision import Decision, decide, decision_text
+from starcast.evaluation.answer_rule import Answers, FittedRule, fit_rule
+from starcast.evaluation.decision import decision_text
 from starcast.evaluation.scale import Scale
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
@@ -26,22 +27,18 @@ from starcast.tracking import artifacts, commands, history, packaging, registry,
 from starcast.tracking.access import DAMAGED, explained
 from starcast.tracking.scored_runs import read_matrix
 from starcast.workflow.fit_parameters import CandidatePlan
+from starcast.workflow.log_probabilities import log_probabilities
 from starcast.workflow.prepare import Prepared
 
 HEADLINE = ("f1_weighted", "f1_macro", "harmonic_recall", "mae")
 
 
-class SplitAnswers(NamedTuple):
-    """True and predicted ratings of a split (from 0), and a model's probabilities, (reviews, labels)."""
+class CandidateAnswers(NamedTuple):
+    """The rule fitted on validation, answers to every split by it, and to the test split without it."""
 
-    ratings: np.ndarray
-    predicted: np.ndarray
-    probabilities: np.ndarray
-
-    @property
-    def matrix(self) -> np.ndarray:
-        """Return the confusion matrix, counts, shape (labels, labels)."""
-        return scores.count_matrix(self.ratings, self.predicted, self.probabilities.shape[1])
+    rule: FittedRule
+    splits: dict[str, Answers]
+    uncalibrated: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -116,21 +113,26 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candi
     scale = prepared.scale
     prepared.check_score("decision_metric", plan.decision_metric)
     fitted = _fit(run_id, plan, splits, checkpoints, scale)
-    decision, answers = _answer(plan, splits, fitted, scale)
+    answered = _answer(plan, splits, fitted, scale)
+    answers = answered.splits
     # The scores of the model as kept (that of the best epoch, with its decision) come after the last epoch's.
     scored = _log_scores(answers, fitted.epochs + 1, scale)
     test = answers["test"]
     auc = intervals.auc_interval(test.ratings, [test.probabilities], seed)
     ends = {**intervals.bootstrap_intervals(test.matrix, seed, scale=scale), "auc": (auc.low, auc.high)}
+    ends |= intervals.probability_intervals(*test, seed)
     _log_files(plan, answers, ends, stored, fitted.trained_on, scale)
+    told = log_probabilities(answered.rule, test, answered.uncalibrated)
+    print(*told, sep="\n", flush=True)
     uses_title = "title" in schema_of(stored["train"])
-    serving = uses_title, decision, prepared.columns, scale
+    rule = answered.rule.rule
+    serving = uses_title, rule.decision, prepared.columns, scale, rule.calibration, rule.threshold
     predictor = Predictor(family, prepared.cleaner, fitted.model, *serving)
     uri = packaging.log_model(predictor)
     checkpoints.remove()
     absent = scores.left_out(test.matrix.sum(axis=1), scale)
     candidate = Candidate(run_id, family, len(test.ratings), scored["test"], ends, left_out=absent)
-    return _describe_and_register(candidate, prepared, plan, uri)
+    return _describe_and_register(candidate, prepared, plan, uri, told)
 
 
 def _fit(
@@ -155,21 +157,23 @@ def _fit(
 
 def _answer(
     plan: CandidatePlan, splits: dict[str, CorpusSplit], fitted: Fit, scale: Scale
-) -> tuple[Decision, dict[str, SplitAnswers]]:
-    """Fit the decision on the validation set, and predict all splits with it."""
+) -> CandidateAnswers:
+    """Fit calibration, decision and threshold on the validation set, and predict all splits with them."""
     true_shares = effective_shares(splits["train"].ratings, "none", len(scale))
     trained_shares = effective_shares(fitted.trained_on, plan.spec.options.sampling, len(scale))
     known, show, answers = fitted.validation_probabilities, Progress().show, {}
     validation, shares = (splits["val"].ratings, known), (true_shares, trained_shares)
+    decided, seed = (plan.decision, plan.decision_metric), plan.spec.options.seed
+    fitted_rule = fit_rule(validation, shares, decided, plan.review_accuracy, seed, scale)
     reads = family_named(plan.spec.family).reads
-    decision = decide(plan.decision, plan.decision_metric, validation, shares, scale)
     for name, split in splits.items():
         values = known if name == "val" else answers_of(fitted.model, split.texts_read(reads), show)
-        answers[name] = SplitAnswers(split.ratings, decision.choose(values), values)
-    return decision, answers
+        calibrated = fitted_rule.rule.calibration.apply(values)
+        answers[name] = Answers(split.ratings, fitted_rule.rule.decision.choose(calibrated), calibrated)
+    return CandidateAnswers(fitted_rule, answers, values)  # the test split is the last
 
 
-def _log_scores(answers: dict[str, SplitAnswers], step: int, scale: Scale) -> dict[str, dict[str, float]]:
+def _log_scores(answers: dict[str, Answers], step: int, scale: Scale) -> dict[str, dict[str, float]]:
     scored = {}
     for split, answer in answers.items():
         scored[split] = scores.score(answer.ratings, answer.probabilities, answer.predicted, scale)
@@ -181,7 +185,7 @@ def _log_scores(answers: dict[str, SplitAnswers], step: int, scale: Scale) -> di
 
 def _log_files(
     plan: CandidatePlan,
-    answers: dict[str, SplitAnswers],
+    answers: dict[str, Answers],
     ends: intervals.Intervals,
     stored: dict[str, Path],
     trained_on: np.ndarray,
@@ -206,7 +210,7 @@ def _log_files(
 
 
 def _describe_and_register(
-    candidate: Candidate, prepared: Prepared, plan: CandidatePlan, uri: str
+    candidate: Candidate, prepared: Prepared, plan: CandidatePlan, uri: str, told: list[str]
 ) -> Candidate:
     matrix = store.page_within(candidate.run_id, "confusion_matrix_test.png")
     facts = {
@@ -216,6 +220,7 @@ def _describe_and_register(
         "settings": settings_text(plan.spec.settings),
         "sampling": plan.spec.options.sampling,
         "decision": decision_text(plan.decision, plan.decision_metric),
+        "probabilities": "; ".join(told),
     }
     lines = [f"{candidate.summary()}.\n", *(f"- {name}: {fact}" for name, fact in facts.items())]
     description, kind = "\n".join(lines), {"family": plan.spec.family, "sampling": plan.spec.options.sampling}

@@ -50,12 +50,16 @@ def _check_json(text: str) -> str:
 
 @dataclass(frozen=True)
 class CandidatePlan:
-    """What to fit, how to decide (tuned for which score), and the name to register it under (empty: none)."""
+    """What to fit, how to decide (tuned for which score), and the name to register it under (empty: none).
+
+    `review_accuracy`: how often ratings are to be right that need no review.
+    """
 
     spec: ModelSpec
     decision: DecisionName
     decision_metric: str
     register_as: str
+    review_accuracy: float
 
 
 class RegistryParameters(DataParameters):
@@ -75,9 +79,11 @@ class FitParameters(RegistryParameters):
     group: ClassVar = "Fit"
     decision: DecisionName = "tuned"
     """how probabilities become a rating: argmax, tuned (argmax after weights fitted on the validation set),
-    expected (rounded mean), prior_corrected (argmax, the sampling's shift undone)"""
+    expected (rounded mean), prior_corrected (as argmax, because served probabilities are calibrated)"""
     decision_metric: Measure = "f1_macro"
     """score that decision=tuned maximises"""
+    review_accuracy: float = Field(0.8, gt=0, lt=1)
+    """how often the served ratings that need no review should be right; surer ones are fewer"""
     schedule: Schedule = "linear"
     """learning rate of networks: linear (falls to zero over the epochs) or constant (study A)"""
     precision: Precision = "float32"
@@ -100,7 +106,8 @@ class FitParameters(RegistryParameters):
         sampling = family_named(spec.family).check_sampling(spec.options.sampling)
         options = replace(spec.options, sampling=sampling, epochs=epochs, seed=self.seed, patience=PATIENCE)
         name = self.model if self.register_model else ""
-        return CandidatePlan(replace(spec, options=options), self.decision, self.decision_metric, name)
+        decided = self.decision, self.decision_metric, name, self.review_accuracy
+        return CandidatePlan(replace(spec, options=options), *decided)
 
 
 class TrainParameters(FitParameters):

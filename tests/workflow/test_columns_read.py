@@ -159,7 +159,7 @@ def test_a_model_reads_in_a_file_what_it_read_when_it_was_trained(
     train(TrainParameters.model_validate(given))
     capsys.readouterr()
     assert scoring.trained_on(registry.find("models:/review-rating")) == Trained(
-        uses_title=True, columns=Layout("columns as told", "comment", "stars", "head")
+        uses_title=True, columns=Layout("columns as told", "comment", "stars", "head"), reviewed=True
     )
     by_default, said = predicted(file), capsys.readouterr().out
     first = "predict: model review-rating version 1, alias challenger, as there is no champion yet\n"

@@ -10,9 +10,12 @@ import pandas as pd
 import polars as pl
 import pytest
 from mlflow.entities import Run
+from PIL import Image
 from sklearn.metrics import f1_score
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.names import SCORES
+from starcast.evaluation.scores import probability_means
 from starcast.models.family import EpochLines
 from starcast.reviews.parameters import DataParameters
 from starcast.search.workers import WorkerPool
@@ -60,7 +63,7 @@ def scores_of(run: Run) -> dict[str, float]:
     return {
         name.removeprefix("test_"): value
         for name, value in run.data.metrics.items()
-        if name.startswith("test_") and not name.startswith("test_argmax_")
+        if name.startswith("test_") and name.removeprefix("test_") in SCORES
     }
 
 
@@ -142,6 +145,25 @@ def test_served_model_answers_as_in_training(
     probabilities = [f"probability_{rating}" for rating in range(1, 6)]
     np.testing.assert_allclose(served[probabilities], in_training.select(probabilities), atol=1e-6)
     np.testing.assert_allclose(served["expected_rating"], served[probabilities] @ np.arange(1, 6))
+    chosen = served[probabilities].to_numpy()[np.arange(len(served)), served["rating"] - 1]
+    assert served["confidence"].tolist() == chosen.tolist()
+    covered = fitted_store.get_run(run_id).data.metrics["test_coverage"]
+    assert served["needs_review"].mean() == pytest.approx(1 - covered)
+
+
+def test_a_candidate_shows_what_its_probabilities_are_worth(fitted_store: mlflow.MlflowClient) -> None:
+    run = fit_of(fitted_store, "logistic_regression")
+    metrics, ends = run.data.metrics, read_json(run.info.run_id, "intervals_test.json")
+    answers = pl.read_parquet(fetch(run.info.run_id, "predictions_test.parquet"))
+    probabilities = answers.select(f"probability_{rating}" for rating in range(1, 6)).to_numpy()
+    given = answers["rating"].to_numpy() - 1, answers["predicted"].to_numpy() - 1, probabilities
+    for name, value in probability_means(*given).items():
+        assert metrics[f"test_{name}"] == pytest.approx(value, rel=1e-4)
+        assert ends[name][0] < value < ends[name][1]
+        assert {f"test_uncalibrated_{name}", f"val_crossfit_{name}"} <= metrics.keys()
+    assert 0 <= metrics["val_crossfit_coverage"] <= 1
+    for picture in ("reliability_test.png", "risk_coverage.png"):
+        assert Image.open(fetch(run.info.run_id, picture)).width > 500
 
 
 def test_model_answers_any_text_and_holds_no_pickle(fitted_store: mlflow.MlflowClient) -> None:
