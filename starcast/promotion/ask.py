@@ -28,12 +28,16 @@ def ask(loaded: LoadedModel, label: str, reviews: pl.DataFrame) -> Contender:
         missing = f"{label} was trained with titles, the test reviews have none"
         raise UserError(f"{missing}: train the challenger with title_column")
     asked = reviews.select(name for name in ("text", "title") if name in reviews.columns)
-    answers, progress = [], Progress("reviews")
+    answers, probabilities, progress = [], list[np.ndarray | None](), Progress("reviews")
     for part in asked.iter_slices(CHUNK):
-        answers.append(_ratings(loaded.predict(part)["rating"], loaded, label))
+        answered = loaded.predict(part)
+        answers.append(_ratings(answered["rating"], loaded, label))
+        probabilities.append(_probabilities(answered, loaded))
         share = (progress.count + part.height) / asked.height
         progress.show("predicting the test reviews", share, part.height)
-    return Contender(label, np.concatenate(answers), _latency(loaded, asked), loaded.megabytes)
+    known = [each for each in probabilities if each is not None]
+    told = np.concatenate(known) if len(known) == len(probabilities) else None
+    return Contender(label, np.concatenate(answers), _latency(loaded, asked), loaded.megabytes, told)
 
 
 def _ratings(answered: pl.Series, loaded: LoadedModel, label: str) -> np.ndarray:
@@ -42,6 +46,14 @@ def _ratings(answered: pl.Series, loaded: LoadedModel, label: str) -> np.ndarray
         return loaded.scale.index_of(answered.to_numpy())
     except KeyError as other:
         raise UserError(f"{label} answers {other}, which is not one of {loaded.scale}") from None
+
+
+def _probabilities(answered: pl.DataFrame, loaded: LoadedModel) -> np.ndarray | None:
+    """Return the probabilities of answers, shape (reviews, labels); None if they hold none."""
+    if not set(loaded.scale.probabilities) <= set(answered.columns):
+        return None
+    found = answered.select(loaded.scale.probabilities).cast(pl.Float64).to_numpy()
+    return found if np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1 else None
 
 
 def _latency(loaded: LoadedModel, reviews: pl.DataFrame) -> np.ndarray:

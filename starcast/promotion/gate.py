@@ -19,6 +19,7 @@ class Limits:
     metric: str  # the deciding score
     margin: float  # the whole 95% confidence interval of its improvement must lie above this
     recall_drop: float  # how much recall any one rating may lose
+    ece_rise: float  # how much the calibration error may grow
     latency_ms: float  # median milliseconds for one review; 0: no limit
     megabytes: float  # size on disk; 0: no limit
     thresholds: Mapping[str, float]  # minimum scores of a first model (maximum, where lower is better)
@@ -26,12 +27,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Contender:
-    """A model with its predictions for the test reviews."""
+    """A model with its predictions for the test reviews; only one of another project has no probabilities."""
 
     label: str  # a readable name, e.g. `version 3 (gru_1)`
     predicted: np.ndarray  # ratings as index from 0, shape (reviews,)
     latency_ms: np.ndarray  # milliseconds for single reviews, one after the other, shape (calls,)
     megabytes: float  # size on disk
+    probabilities: np.ndarray | None = None  # shape (reviews, labels)
 
     def latency(self, percent: float) -> float:
         """Return a percentile of the milliseconds for one review."""
@@ -94,12 +96,13 @@ def judge_contenders(
         ratings: true ratings as index from 0, shape (reviews,), in the order of both contenders' predictions.
 
     Raises:
-        UserError: a score is asked for of a rating that no review has.
+        UserError: a score is asked for of a rating that no review has, or of probabilities that one of them
+            does not answer with.
     """
     baseline, first = champion or majority(ratings, scale), champion is None
-    bootstrap = PairedBootstrap(ratings, seed, scale=scale)
-    theirs, ours = bootstrap.draws([baseline.predicted, challenger.predicted])
-    # AUC and loss do not depend on the predicted ratings, which are what is served.
+    bootstrap, both = PairedBootstrap(ratings, seed, scale=scale), (baseline, challenger)
+    known = [each.probabilities[None] for each in both if each.probabilities is not None]
+    theirs, ours = bootstrap.draws([each.predicted for each in both], known if len(known) == 2 else None)
     names = [name for name in score_names(scale) if name in ours.values]
     for name in (limits.metric, *limits.thresholds):
         if name not in names:
@@ -109,15 +112,18 @@ def judge_contenders(
     better, asked = f"{limits.metric} better than {baseline.label}", f"whole interval above {margin:g}"
     checks = [GateCheck(better, signed(gain), asked, gain.low > margin)]
     checks += _thresholds(ours, limits) if first else [_recalls(gains, limits.recall_drop, scale)]
+    checks += [] if first else _calibration(gains, limits.ece_rise)
     checks += _costs(challenger, limits)
     return Verdict(limits, ratings, challenger, baseline, first, ours, theirs, gains, tuple(checks), scale)
 
 
 def majority(ratings: np.ndarray, scale: Scale = STARS) -> Contender:
-    """Return a contender that gives every review the most frequent rating."""
+    """Return a contender that gives every review the most frequent rating, and the ratings their shares."""
     most = int(np.bincount(ratings, minlength=len(scale)).argmax())
     always = f"always {scale.names[most]}{' stars' if scale == STARS else ''}"
-    return Contender(always, np.full(len(ratings), most), np.zeros(1), 0.0)
+    shares = np.bincount(ratings, minlength=len(scale)) / len(ratings)
+    probabilities = np.broadcast_to(shares, (len(ratings), len(scale)))
+    return Contender(always, np.full(len(ratings), most), np.zeros(1), 0.0, probabilities)
 
 
 def improvement(metric: str, gain: Estimate) -> Estimate:
@@ -150,6 +156,16 @@ def _recalls(gains: Mapping[str, Difference], allowed: float, scale: Scale) -> G
     of = f"{scale.names[worst]} stars" if scale == STARS else scale.said(worst)
     found = f"{of} {signed(gains[recalls[worst]].estimate)}"
     return GateCheck("recall of every rating, the worst", found, f"not below -{allowed:g}", drop >= -allowed)
+
+
+def _calibration(gains: Mapping[str, Difference], allowed: float) -> list[GateCheck]:
+    """Return the check of the calibration error, if both models answer with probabilities."""
+    if "ece" not in gains:
+        return []
+    rise = gains["ece"].estimate
+    return [
+        GateCheck("calibration error (ece)", signed(rise), f"not above +{allowed:g}", rise.value <= allowed)
+    ]
 
 
 def _costs(challenger: Contender, limits: Limits) -> list[GateCheck]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from starcast.cli.parameters import ModelName, Parameters, Seed, one_of
-from starcast.evaluation.names import PER_LABEL, RATING_SCORES
+from starcast.evaluation.names import PER_LABEL, PROBABILITY_SCORES, PROPER_SCORES, RATING_SCORES
 
 if TYPE_CHECKING:
     from starcast.promotion.gate import Limits
@@ -31,8 +31,10 @@ def _check_version(version: str) -> str:
     return version
 
 
-Metric = Annotated[str, one_of(RATING_SCORES, PER_LABEL)]
-Thresholds = Annotated[dict[Metric, float], BeforeValidator(_read_json)]
+# A model that knows nothing but the shares of the ratings has no calibration error: that is for limits alone.
+Metric = Annotated[str, one_of((*PROPER_SCORES, *RATING_SCORES), PER_LABEL)]
+Limited = Annotated[str, one_of((*PROBABILITY_SCORES, *RATING_SCORES), PER_LABEL)]
+Thresholds = Annotated[dict[Limited, float], BeforeValidator(_read_json)]
 
 
 class PromoteParameters(Parameters):
@@ -53,12 +55,14 @@ class PromoteParameters(Parameters):
     accepted loss"""
     recall_drop: float = Field(0.05, ge=0, le=1)
     """largest accepted drop of the recall of any rating"""
+    ece_rise: float = Field(0.05, ge=0, le=1)
+    """largest accepted rise of the calibration error; 1: no limit"""
     max_latency_ms: float = Field(100.0, ge=0)
     """largest accepted median milliseconds per review; 0: no limit"""
     max_megabytes: float = Field(500.0, ge=0)
     """largest accepted size on disk; 0: no limit"""
     thresholds: Thresholds = Field({"f1_macro": 0.3, "within_one": 0.8})
-    """scores that a first model must reach, as JSON"""
+    """scores that a first model must reach, as JSON; of loss, brier, ece and mae, not exceed"""
     allow_seen: bool = False
     """compare on all test reviews, even those that the champion was trained on"""
     allow_sample: bool = False
@@ -77,4 +81,5 @@ class PromoteParameters(Parameters):
         from starcast.promotion.gate import Limits  # with NumPy: a mistyped parameter need not wait for it
 
         costs = self.max_latency_ms, self.max_megabytes
-        return Limits(self.metric, self.margin, self.recall_drop, *costs, self.thresholds)
+        losses = self.recall_drop, self.ece_rise
+        return Limits(self.metric, self.margin, *losses, *costs, self.thresholds)

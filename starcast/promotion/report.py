@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
+from starcast.evaluation.names import LOWER_IS_BETTER, PROBABILITY_SCORES
 from starcast.evaluation.scores import count_matrix
 from starcast.promotion.gate import Verdict, gain_text, improvement, signed
 from starcast.reports.page import Content, Matrices, Picture, Report, Section
@@ -15,7 +16,10 @@ from starcast.reports.table import Table
 
 PANELS = {"recall": "recall", "precision": "precision", "f1": "F1"}
 BETTER, WORSE, NEITHER = "#0072b2", "#d55e00", "#7f7f7f"  # Okabe and Ito, readable for colour-blind people
-SHOWN = ("f1_macro", "f1_weighted", "harmonic_recall", "accuracy", "mae", "quadratic_kappa", "within_one")
+SHOWN = (
+    *("f1_macro", "f1_weighted", "harmonic_recall", "accuracy", "mae", "quadratic_kappa", "within_one"),
+    *PROBABILITY_SCORES,
+)
 EXAMPLES, LETTERS = 20, 120  # reviews in the report, characters of each
 
 
@@ -31,7 +35,8 @@ class VerdictNotes:
 def verdict_report(verdict: Verdict, facts: VerdictNotes, changed: pl.DataFrame) -> Report:
     """Return the whole report; `changed` is the table of `changed_reviews`."""
     rival = "a model that gives every review the most frequent rating" if verdict.first else "the champion"
-    how = f"Challenger and {rival} are scored on the same resampled reviews; for mae lower is better."
+    lower = ", ".join(name for name in SHOWN if name in LOWER_IS_BETTER and name in verdict.gains)
+    how = f"Challenger and {rival} are scored on the same resampled reviews; for {lower} lower is better."
     cells = "Each cell: share of the reviews with that true rating, and their number."
     sections = [
         Section("Checks", (check_table(verdict),)),
@@ -69,7 +74,7 @@ def check_table(verdict: Verdict) -> Table:
 def score_table(verdict: Verdict) -> Table:
     """Return the main scores of both with confidence intervals, and the paired differences."""
     rows = []
-    for name in dict.fromkeys((verdict.limits.metric, *SHOWN)):
+    for name in filter(verdict.gains.__contains__, dict.fromkeys((verdict.limits.metric, *SHOWN))):
         both = (str(each.estimate(name)) for each in (verdict.baseline_draws, verdict.challenger_draws))
         gain = verdict.gains[name]
         significant = "yes" if gain.significant else "no"

@@ -129,6 +129,10 @@ def judge_versions(
             times = f"one review {asked.latency(50):.1f} ms (p99 {asked.latency(99):.1f} ms)"
             compared[label] = f"run `{version.run_id}`, {times}, {asked.megabytes:.1f} MB"
             contenders.append(asked)
+    if mute := [each.label for each in contenders if each.probabilities is None]:
+        unjudged = f"{' and '.join(mute)}: no probabilities, so that ece_rise is not judged"
+        print(f"promote: {unjudged}", flush=True)
+        cautions = (*cautions, f"{unjudged}.")
     ratings, rival = reviews["rating"].to_numpy().astype(np.int64) - 1, contenders[1] if champion else None
     verdict = judge_contenders(ratings, contenders[0], rival, parameters.limits(), parameters.seed, scale)
     lineage.log_dataset(reviews.schema, reviews.height, "test reviews", digest, test.source, "test")

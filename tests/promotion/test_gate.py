@@ -1,5 +1,6 @@
 """The gate: what passes, what does not, and that the numbers are those of the reviews."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from starcast.evaluation.names import RATING_SCORES
+from starcast.cli.errors import UserError
+from starcast.evaluation.names import PROBABILITY_SCORES, RATING_SCORES
 from starcast.promotion import report
 from starcast.promotion.gate import Contender, Limits, Verdict, judge_contenders
 from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
 
 RATINGS = np.repeat(np.arange(5), [40, 40, 60, 120, 340])
-LIMITS = Limits("f1_macro", 0.0, 0.05, 50.0, 100.0, {"f1_macro": 0.3, "mae": 0.9})
+LIMITS = Limits("f1_macro", 0.0, 0.05, 0.05, 50.0, 100.0, {"f1_macro": 0.3, "mae": 0.9})
 FACTS = VerdictNotes("Version 2 of m would become champion.", {"test reviews": "600"}, ("A caution.",))
 
 
@@ -27,6 +29,12 @@ def contender(
     guessed = random.integers(5, size=len(RATINGS))
     predicted = np.where(random.random(len(RATINGS)) < right, RATINGS, guessed)
     return Contender(label, predicted, np.full(20, milliseconds), megabytes)
+
+
+def sure(answered: Contender, confidence: float) -> Contender:
+    """The same contender, which gives its ratings this probability."""
+    rest = (1 - confidence) / 4
+    return replace(answered, probabilities=rest + (confidence - rest) * np.eye(5)[answered.predicted])
 
 
 def failed(verdict: Verdict) -> list[str]:
@@ -55,14 +63,14 @@ def test_the_margin_moves_the_bar_both_ways() -> None:
     champion, challenger = contender("a", 0.6), contender("b", 0.7, 1)
     gain = judge_contenders(RATINGS, challenger, champion, LIMITS, 1).gains["f1_macro"].estimate
     for margin, passes in ((gain.low - 0.001, True), (gain.low + 0.001, False)):
-        limits = Limits("f1_macro", margin, 1.0, 0, 0, {})
+        limits = Limits("f1_macro", margin, 1.0, 1.0, 0, 0, {})
         assert judge_contenders(RATINGS, challenger, champion, limits, 1).passed is passes
-    no_worse = Limits("f1_macro", -0.2, 1.0, 0, 0, {})
+    no_worse = Limits("f1_macro", -0.2, 1.0, 1.0, 0, 0, {})
     assert judge_contenders(RATINGS, champion, champion, no_worse, 1).passed
 
 
 def test_where_lower_is_better_a_lower_score_is_the_improvement() -> None:
-    limits = Limits("mae", 0.0, 1.0, 0, 0, {})
+    limits = Limits("mae", 0.0, 1.0, 1.0, 0, 0, {})
     better, worse = contender("a", 0.8), contender("b", 0.5, 1)
     assert judge_contenders(RATINGS, better, worse, limits, 1).passed
     assert not judge_contenders(RATINGS, worse, better, limits, 1).passed
@@ -85,7 +93,7 @@ def test_time_and_size_are_limits(slow: float, large: float, expected: list[str]
     challenger = contender("b", 0.8, milliseconds=slow, megabytes=large)
     found = failed(judge_contenders(RATINGS, challenger, contender("a", 0.5, 1), LIMITS, 1))
     assert (found if isinstance(expected, list) else len(found)) == expected
-    free = Limits("f1_macro", 0.0, 0.05, 0, 0, {})
+    free = Limits("f1_macro", 0.0, 0.05, 0.05, 0, 0, {})
     assert judge_contenders(RATINGS, challenger, contender("a", 0.5, 1), free, 1).passed
 
 
@@ -103,8 +111,46 @@ def test_the_first_model_must_beat_the_majority_and_reach_the_thresholds() -> No
         "f1_macro better than always 5 stars",
         "f1_macro",
     ]
-    high = Limits("f1_macro", 0.0, 0.05, 0, 0, {"f1_macro": 0.99, "mae": 0.01})
+    high = Limits("f1_macro", 0.0, 0.05, 0.05, 0, 0, {"f1_macro": 0.99, "mae": 0.01})
     assert failed(judge_contenders(RATINGS, contender("a", 0.8), None, high, 1)) == ["f1_macro", "mae"]
+
+
+def test_a_challenger_whose_probabilities_mean_less_is_stopped() -> None:
+    champion, challenger = sure(contender("a", 0.5, 1), 0.6), contender("b", 0.8)  # right in 0.84
+    for confidence, expected in ((0.8, []), (0.99, ["calibration error (ece)"])):
+        verdict = judge_contenders(RATINGS, sure(challenger, confidence), champion, LIMITS, 1)
+        assert failed(verdict) == expected
+        assert verdict.gains["ece"].estimate.value == pytest.approx(
+            abs(confidence - (challenger.predicted == RATINGS).mean())
+            - abs(0.6 - (champion.predicted == RATINGS).mean())
+        )
+    assert judge_contenders(
+        RATINGS, sure(challenger, 0.99), champion, replace(LIMITS, ece_rise=1.0), 1
+    ).passed
+
+
+def test_a_champion_without_probabilities_is_judged_by_its_ratings() -> None:
+    verdict = judge_contenders(RATINGS, sure(contender("b", 0.8), 0.99), contender("a", 0.5, 1), LIMITS, 1)
+    assert verdict.passed
+    assert not verdict.gains.keys() & set(PROBABILITY_SCORES)
+    brier = replace(LIMITS, metric="brier")
+    with pytest.raises(UserError, match="no score brier"):
+        judge_contenders(RATINGS, sure(contender("b", 0.8), 0.9), contender("a", 0.5, 1), brier, 1)
+
+
+def test_a_proper_score_can_decide_and_a_first_model_must_beat_the_shares_of_the_ratings() -> None:
+    brier = replace(LIMITS, metric="brier", thresholds={"ece": 0.05})
+    good, better = sure(contender("a", 0.5, 1), 0.6), sure(contender("b", 0.8), 0.84)
+    assert judge_contenders(RATINGS, better, good, brier, 1).passed
+    assert "brier better than b" in failed(judge_contenders(RATINGS, good, better, brier, 1))
+    first = judge_contenders(RATINGS, better, None, brier, 1)
+    assert first.passed
+    shares = np.bincount(RATINGS) / len(RATINGS)
+    assert first.baseline_draws.values["brier"] == pytest.approx(1 - (shares**2).sum())
+    assert failed(judge_contenders(RATINGS, sure(good, 0.99), None, brier, 1)) == [
+        "brier better than always 5 stars",
+        "ece",
+    ]
 
 
 @settings(max_examples=20)

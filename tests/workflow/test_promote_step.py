@@ -51,7 +51,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def promoted(version: int | str = "", **given: object) -> PromotionOutcome:
     # Version 1 gives nearly every review 5 stars: whatever is better loses recall there.
-    asked = {"version": version, "mode": "enabled", "recall_drop": 1, "max_latency_ms": 0}
+    asked = {"version": version, "mode": "enabled", "recall_drop": 1, "ece_rise": 1, "max_latency_ms": 0}
     named = {**asked, **given}
     return promote(parse(PromoteParameters, [f"--{name}={value}" for name, value in named.items()]))
 
@@ -345,7 +345,7 @@ def test_damaged_files_are_one_line(store: mlflow.MlflowClient, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"metric": "auc"}, "parameter metric: should be one of mae, accuracy"),
+        ({"metric": "auc"}, "parameter metric: should be one of loss, brier, mae, accuracy"),
         ({"margin": "wide"}, "parameter margin: should be a number"),
         ({"thresholds": "{f1: 1"}, "parameter thresholds: should be JSON such as"),
         ({"thresholds": '{"f1": 1}'}, "parameter thresholds: should be one of"),
@@ -371,7 +371,15 @@ def test_what_is_not_registered_is_said(store: mlflow.MlflowClient) -> None:
 def test_two_promotions_at_once_end_with_one_champion(store: mlflow.MlflowClient, tmp_path: Path) -> None:
     promoted(1, **EASY)
     uri = mlflow.get_tracking_uri()
-    given = [sys.executable, "-m", "steps.promote", "--mode=enabled", "--recall_drop=1", "--max_latency_ms=0"]
+    given = [
+        sys.executable,
+        "-m",
+        "steps.promote",
+        "--mode=enabled",
+        "--recall_drop=1",
+        "--ece_rise=1",
+        "--max_latency_ms=0",
+    ]
     with (
         Watched([*given, "--version=2"], tmp_path, uri) as one,
         Watched([*given, "--version=3"], tmp_path, uri) as other,
