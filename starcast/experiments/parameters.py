@@ -121,7 +121,7 @@ class SamplingParameters(ExperimentParameters):
     """comma list of ways to make probabilities a rating; the first is reported in most detail"""
 
     def samplings_of(self, family: str) -> Sequence[str]:
-        """Return the variants; with several families, without those that this one does not support."""
-        if len(self.families) == 1:
+        """Return the variants; where more is asked for than of one family, those that this one supports."""
+        if len(self.families) == 1 and self.variants != SAMPLINGS:
             return self.variants
         return [variant for variant in self.variants if variant in family_named(family).samplings]

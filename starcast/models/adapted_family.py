@@ -47,7 +47,11 @@ class AdaptedFamily(Family):
         start = start_of(space, own.start)
         others = encoded(dict(getattr(own, "parameters_now", {})), {})
         _check(name, own, space)
-        family: Family = kind(name, start, space, "none", conditions=own.conditions, own=own, others=others)
+        conditions = {
+            setting: (on, tuple(encoded({on: value}, space)[on] for value in values))
+            for setting, (on, values) in own.conditions.items()
+        }
+        family: Family = kind(name, start, space, "none", conditions=conditions, own=own, others=others)
         family.check(start)
         return family
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starcast.cli.errors import UserError
+from starcast.experiments.parameters import SamplingParameters
 from starcast.models.catalogue import FAMILIES, family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Family, Fit, FitOptions, ModelSpec
@@ -176,6 +177,25 @@ def test_raw_texts_are_read_as_written(folder: Path, tmp_path: Path) -> None:
             )
         )
         assert fitted(family_named(f"reads_{reads}:Mine"), corpus)[0].epochs == 1
+
+
+def test_a_setting_exists_only_where_another_has_a_value(folder: Path, corpus: Corpus) -> None:
+    space = "space = {'kind': (None, 'deep'), 'units': (8, 16)}; conditions = {'units': ('kind', (None,))}"
+    family = mine(folder, attributes=space, fit="self.settings['units']")
+    assert family.published == {"kind": "null", "units": 8}
+    assert family.check({"kind": "deep"}) == {"kind": "deep"}
+    assert fitted(family, corpus)[0].epochs == 1
+    with pytest.raises(UserError, match=r"its fit fails \(KeyError: units"):
+        fitted(family, corpus, settings=family.check({"kind": "deep"}))
+    (folder / "other.py").write_text(SHORTEST.format(attributes="reads = 'both'", fit="pass", answer=EQUAL))
+    assert "its reads name 'both', which is none of cleaned, raw" in refusal("other:Mine")
+
+
+def test_sampling_tries_all_that_a_family_takes_unless_variants_are_named(folder: Path) -> None:
+    parameters = SamplingParameters(families=(NAIVE_BAYES,))
+    assert parameters.samplings_of(NAIVE_BAYES) == ["none", "class_weight", "random_under", "random_over"]
+    with pytest.raises(UserError, match=f"sampling smote: not for {NAIVE_BAYES}, which takes none"):
+        SamplingParameters(families=(NAIVE_BAYES,), variants=("none", "smote"))
 
 
 BROKEN = {  # what is wrong, and what is said
