@@ -85,7 +85,7 @@ def fit_rule(
         return calibration, decide(*decision, calibrated, true, scale)
 
     ratings, probabilities = validation
-    folds = _folds(ratings, seed)
+    folds = folds_of(ratings, seed)
     predicted, calibrated = np.empty(len(ratings), dtype=np.int64), np.empty_like(probabilities)
     for fold in range(FOLDS):
         inside = folds == fold
@@ -102,7 +102,7 @@ def fit_rule(
     return FittedRule(AnswerRule(*whole, Threshold.fit(confidences, right, accuracy)), held_out, review)
 
 
-def _folds(ratings: np.ndarray, seed: int) -> np.ndarray:
+def folds_of(ratings: np.ndarray, seed: int) -> np.ndarray:
     """Return a fold for each review, every one with the same shares of the ratings, as far as that goes."""
     order = np.lexsort((np.random.default_rng(seed).random(len(ratings)), ratings))
     folds = np.empty(len(ratings), dtype=np.int64)

@@ -1,5 +1,6 @@
 """Every family by its name. To add one, write its class in the file of its kind and list it here."""
 
+from starcast.models.ensemble_family import ENSEMBLE
 from starcast.models.family import Family
 from starcast.models.linear_families import LINEAR, LOGISTIC_REGRESSION, ORDINAL
 from starcast.models.recurrent_families import BIGRU, BILSTM, GRU_1, GRU_2, GRU_4, LSTM_1, LSTM_2
@@ -20,4 +21,6 @@ def family_named(name: str) -> Family:
     Raises:
         UserError: there is none of this name.
     """
+    if name == ENSEMBLE.name:  # made of the others, so that no search is of it
+        return ENSEMBLE
     return FAMILIES[name] if name in FAMILIES else own_family(name)

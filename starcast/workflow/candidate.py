@@ -17,7 +17,8 @@ from starcast.evaluation.decision import decision_text
 from starcast.evaluation.scale import Scale
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
-from starcast.models.family import EpochLines, Fit, settings_text
+from starcast.models.ensemble import FittedEnsemble
+from starcast.models.family import EpochLines, Fit, FittedModel, settings_text
 from starcast.models.predictor import Predictor
 from starcast.models.sampling import count_ratings, effective_shares, sampling_note
 from starcast.reports import figures, files
@@ -104,15 +105,20 @@ def candidate_of(trial_id: str) -> Candidate | None:
     return replace(known, registered=registry.version_of(run_id))
 
 
-def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candidate:
-    """Fit a candidate on the active run, log everything about it, and register it if the plan says so."""
+def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan, done: Fit | None = None) -> Candidate:
+    """Fit a candidate on the active run, log everything about it, and register it if the plan says so.
+
+    Args:
+        done: the fit, where it is made already.
+    """
     prepared.log_inputs(SPLITS)
     stored = dict(zip(("train", "val", "test"), map(prepared.split, SPLITS), strict=True))
     splits = {name: CorpusSplit.stored(file) for name, file in stored.items()}
     checkpoints, family, seed = artifacts.RunCheckpoints(run_id), plan.spec.family, plan.spec.options.seed
     scale = prepared.scale
     prepared.check_score("decision_metric", plan.decision_metric)
-    fitted = _fit(run_id, plan, splits, checkpoints, scale)
+    fitted = done or _fit(run_id, plan, splits, checkpoints, scale)
+    runs.log_metrics({"best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()})
     answered = _answer(plan, splits, fitted, scale)
     answers = answered.splits
     # The scores of the model as kept (that of the best epoch, with its decision) come after the last epoch's.
@@ -122,7 +128,7 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candi
     ends = {**intervals.bootstrap_intervals(test.matrix, seed, scale=scale), "auc": (auc.low, auc.high)}
     ends |= intervals.probability_intervals(*test, seed)
     _log_files(plan, answers, ends, stored, fitted.trained_on, scale)
-    told = log_probabilities(answered.rule, test, answered.uncalibrated)
+    told = [*_log_shares(fitted.model), *log_probabilities(answered.rule, test, answered.uncalibrated)]
     print(*told, sep="\n", flush=True)
     uses_title = "title" in schema_of(stored["train"])
     rule = answered.rule.rule
@@ -133,6 +139,16 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan) -> Candi
     absent = scores.left_out(test.matrix.sum(axis=1), scale)
     candidate = Candidate(run_id, family, len(test.ratings), scored["test"], ends, left_out=absent)
     return _describe_and_register(candidate, prepared, plan, uri, told)
+
+
+def _log_shares(model: FittedModel) -> list[str]:
+    """Log the shares of an ensemble's members and return them as a line; none for any other model."""
+    if not isinstance(model, FittedEnsemble):
+        return []
+    with runs.artifacts_of_run() as folder:
+        files.write_json(folder / "ensemble.json", {"shares": model.shares()})
+    text = ", ".join(f"{name} {share:.0%}" for name, share in model.shares().items())
+    return [f"the ensemble's members: {text}"]
 
 
 def _fit(
@@ -150,8 +166,7 @@ def _fit(
     recorder = EpochLines(artifacts.RunRecorder(run_id, validation.ratings, scale), options.epochs)
     corpus = Corpus(train, validation, show=Progress().show, scale=scale)
     fitted = family_named(spec.family).fit(corpus, spec, recorder, checkpoints)
-    facts = {"best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()}
-    runs.log_metrics({"fit_seconds": time.monotonic() - start, **facts})
+    runs.log_metrics({"fit_seconds": time.monotonic() - start})
     return fitted
 
 

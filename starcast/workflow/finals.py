@@ -1,16 +1,66 @@
-"""Fit what a search has found once more: its best settings, as the candidate."""
+"""Fit what a search has found once more: its best settings, or the best of each family and their blend."""
 
-from dataclasses import replace
+import time
+from dataclasses import asdict, dataclass, field, replace
+from typing import NamedTuple
 
-from starcast.cli.progress import clock
-from starcast.models.family import ModelSpec, split_choices
+import numpy as np
+
+from starcast.cli.progress import Progress, clock
+from starcast.evaluation.answer_rule import Answers, fit_rule
+from starcast.evaluation.decision import Arrays
+from starcast.evaluation.paired import Difference, PairedBootstrap, differences
+from starcast.models.corpus import Corpus, CorpusSplit
+from starcast.models.ensemble import blend_fits, fit_member, shares_of
+from starcast.models.ensemble_family import NAME, ensemble_of
+from starcast.models.family import Fit, ModelSpec, split_choices
+from starcast.reports import files
+from starcast.reviews.split import LEARNED_FROM
 from starcast.search.progress import say
 from starcast.search.time_budget import TimeBudget
-from starcast.search.trials import Proposal, Trial, ranked
+from starcast.search.trials import Proposal, Trial, best_of_families, ranked
 from starcast.tracking import history, runs
+from starcast.tracking.artifacts import RunRecorder
 from starcast.workflow.candidate import Candidate, candidate_of, fit_candidate
 from starcast.workflow.prepare import Prepared
 from starcast.workflow.search_parameters import TuneParameters
+
+
+@dataclass
+class KeptEpochs:
+    """A recorder that keeps the epochs of a fit until it is known to which run they belong."""
+
+    epochs: list[tuple[int, dict[str, float], np.ndarray]] = field(default_factory=list)
+
+    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+        """Keep an epoch."""
+        self.epochs.append((epoch, metrics, validation_probabilities))
+
+
+class FinalFit(NamedTuple):
+    """A model fitted with settings of a trial: its specification, the fit, its epochs, seconds."""
+
+    spec: ModelSpec
+    fit: Fit
+    epochs: KeptEpochs
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a blend differs from its best member: in log loss, and in the score that decisions maximise."""
+
+    loss: Difference
+    score: Difference
+
+    @property
+    def better(self) -> bool:
+        """Return whether the blend has the lower log loss, and its ratings are not shown to be worse."""
+        return self.loss.estimate.high < 0 <= self.score.estimate.high
+
+    def told(self, metric: str) -> str:
+        """Return both differences with their intervals."""
+        return f"log loss {self.loss.estimate}, {metric} {self.score.estimate}"
 
 
 def fit_finals(
@@ -20,16 +70,43 @@ def fit_finals(
     run_ids: dict[int, str],
     budget: TimeBudget,
 ) -> Candidate:
-    """Fit the candidate of a search on a child run of the active run; an earlier process's may be kept."""
-    best = _in_time(trials, budget)[0].proposal
-    trial_id = run_ids[best.number]
-    if kept := candidate_of(trial_id):
-        say(f"the best trial is still trial {best.number}: its candidate stays")
+    """Fit the candidate of a search on a child run of the active run; an earlier process's may be kept.
+
+    With `ensemble`, it is the blend of the best trials of the families where that is better than the best of
+    them, or wanted; else that best one.
+    """
+    tried = best_of_families(_in_time(trials, budget))
+    if parameters.ensemble == "never" or len(tried) == 1:
+        if parameters.ensemble != "never":
+            say(f"no ensemble: {tried[0].proposal.family} alone has a complete trial")
+        tried = tried[:1]
+    key = ",".join(run_ids[trial.proposal.number] for trial in tried)
+    if kept := candidate_of(key):
+        which = f"the best trial is still trial {tried[0].proposal.number}: its candidate stays"
+        say(
+            which
+            if len(tried) == 1
+            else "the best trial of each family is still the same: the candidate stays"
+        )
         return kept
-    plan = parameters.plan(_final_spec(parameters, best))
-    tags = {"family": best.family, history.FITTED_FROM: trial_id}
-    with runs.child_run(f"candidate {best.family}", tags, plan.spec.logged()) as run_id:
-        return fit_candidate(run_id, prepared, plan)
+    if len(tried) == 1:
+        return _candidate(parameters, prepared, final_spec(parameters, tried[0].proposal), key)
+    train, validation = map(CorpusSplit.stored, map(prepared.split, LEARNED_FROM))
+    corpus = Corpus(train, validation, show=Progress().show, scale=prepared.scale)
+    done = _fit_each(parameters, corpus, tried, budget)
+    if len(done) == 1:
+        return _candidate(parameters, prepared, done[0].spec, key, done[0])
+    specs, fits = [each.spec for each in done], [each.fit for each in done]
+    blended = blend_fits(corpus, specs, fits)
+    verdict = judge(parameters, corpus, done[0], blended)
+    wanted = parameters.ensemble == "always"
+    chosen = wanted or verdict.better
+    _tell(parameters, done, verdict, chosen)
+    if not chosen:
+        return _candidate(parameters, prepared, done[0].spec, key, done[0])
+    seconds = sum(each.seconds for each in done)
+    whole = FinalFit(ensemble_of(specs), blended, KeptEpochs(), seconds)
+    return _candidate(parameters, prepared, whole.spec, key, whole)
 
 
 def _in_time(trials: list[Trial], budget: TimeBudget) -> list[Trial]:
@@ -43,7 +120,84 @@ def _in_time(trials: list[Trial], budget: TimeBudget) -> list[Trial]:
     return possible or [min(complete, key=lambda trial: trial.seconds)]
 
 
-def _final_spec(parameters: TuneParameters, proposal: Proposal) -> ModelSpec:
+def final_spec(parameters: TuneParameters, proposal: Proposal) -> ModelSpec:
+    """Return the model of a trial as it is fitted once more."""
     settings, options = split_choices(proposal.settings, parameters.trial_options())
     options = replace(options, epochs=proposal.epochs or options.epochs)
-    return ModelSpec(proposal.family, settings, options)
+    return parameters.plan(ModelSpec(proposal.family, settings, options)).spec
+
+
+def _fit_each(
+    parameters: TuneParameters, corpus: Corpus, tried: list[Trial], budget: TimeBudget
+) -> list[FinalFit]:
+    """Fit the best trial of each family, the best of all first, as far as the time allows."""
+    done = list[FinalFit]()
+    for trial in tried:
+        family = trial.proposal.family
+        if done and not budget.has_time_for_final(trial):
+            say(f"{family} is left out of the ensemble: its fit takes about {clock(trial.seconds)}")
+            continue
+        spec, epochs, began = final_spec(parameters, trial.proposal), KeptEpochs(), time.monotonic()
+        say(f"fitting {family} for the ensemble, as trial {trial.proposal.number}")
+        fit = fit_member(corpus, spec, epochs)
+        done.append(FinalFit(spec, fit, epochs, time.monotonic() - began))
+    return done
+
+
+def judge(parameters: TuneParameters, corpus: Corpus, best: FinalFit, blended: Fit) -> Verdict:
+    """Compare a blend with its best member on validation reviews that neither was adjusted to."""
+    ratings, shares = corpus.validation.ratings, shares_of(corpus, best.spec, best.fit)
+    true = shares[0], shares[0]  # a blend is of calibrated probabilities
+    systems = [
+        _held_out(parameters, corpus, best.fit, shares),
+        _held_out(parameters, corpus, blended, true),
+    ]
+    draws = PairedBootstrap(ratings, parameters.seed, scale=corpus.scale).draws(
+        [each.predicted[None] for each in systems], [each.probabilities[None] for each in systems]
+    )
+    [loss] = differences(draws[0], draws[1:], "loss")
+    [score] = differences(draws[0], draws[1:], parameters.decision_metric)
+    return Verdict(loss, score)
+
+
+def _held_out(parameters: TuneParameters, corpus: Corpus, fit: Fit, shares: Arrays) -> Answers:
+    validation = corpus.validation.ratings, fit.validation_probabilities
+    decision = parameters.decision, parameters.decision_metric
+    accuracy, seed = parameters.review_accuracy, parameters.seed
+    return fit_rule(validation, shares, decision, accuracy, seed, corpus.scale).held_out
+
+
+def _tell(parameters: TuneParameters, done: list[FinalFit], verdict: Verdict, chosen: bool) -> None:
+    """Say whether the ensemble is the candidate and why, and log it on the search's run."""
+    best, metric = done[0].spec.family, parameters.decision_metric
+    against = f"than {best} on validation, {verdict.told(metric)}"
+    if chosen:
+        how = "is better" if verdict.better else "is wanted, though not shown to be better"
+        say(f"the candidate is the ensemble, which {how} {against}")
+    else:
+        say(f"the candidate is {best}: the ensemble is not shown to be better {against}")
+    told = {
+        "members": [each.spec.family for each in done],
+        "best_member": best,
+        "chosen": NAME if chosen else best,
+        "differences": {"val_loss": asdict(verdict.loss), f"val_{metric}": asdict(verdict.score)},
+    }
+    with runs.artifacts_of_run() as folder:
+        files.write_json(folder / "ensemble_verdict.json", told)
+
+
+def _candidate(
+    parameters: TuneParameters, prepared: Prepared, spec: ModelSpec, key: str, done: FinalFit | None = None
+) -> Candidate:
+    """Make a candidate on a child run of the active run, of what has been fitted or, if nothing, now."""
+    plan = parameters.plan(spec)
+    tags = {"family": spec.family, history.FITTED_FROM: key}
+    with runs.child_run(f"candidate {spec.family}", tags, plan.spec.logged()) as run_id:
+        if done is None:
+            return fit_candidate(run_id, prepared, plan)
+        ratings = CorpusSplit.stored(prepared.split("validation")).ratings
+        recorder = RunRecorder(run_id, ratings, prepared.scale)
+        for epoch in done.epochs.epochs:
+            recorder.epoch(*epoch)
+        runs.log_metrics({"fit_seconds": done.seconds})
+        return fit_candidate(run_id, prepared, plan, done.fit)

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from starcast.cli.parameters import ModelName, one_of
 from starcast.evaluation.names import LOWER_IS_BETTER, PER_LABEL, RATING_SCORES, DecisionName
 from starcast.models.catalogue import FAMILIES, family_named, is_named
+from starcast.models.ensemble_family import ENSEMBLE
 from starcast.models.family import PATIENCE, FitOptions, ModelSpec, Precision, Sampling, Schedule
 from starcast.models.references import registered
 from starcast.reviews.parameters import DataParameters
@@ -25,6 +26,10 @@ def _check_family(name: str) -> str:
         raise PydanticCustomError("one_of", "should be one of the names", {"choices": choices})
     family_named(name)
     return name
+
+
+def _check_kind(name: str) -> str:
+    return name if name == ENSEMBLE.name else _check_family(name)
 
 
 BatchSize = Annotated[int, Field(ge=1, le=65_536)]
@@ -119,7 +124,9 @@ class TrainParameters(FitParameters):
     """how to balance the ratings of the training set; default: as the family's study did"""
     batch_size: BatchSize = 256
     """reviews per batch; study A used 32"""
-    family: FamilyName = Field("logistic_regression", description=f"kind of model: {FAMILY_NAMES}")
+    family: Annotated[str, AfterValidator(_check_kind)] = Field(
+        "logistic_regression", description=f"kind of model: {FAMILY_NAMES}, {ENSEMBLE.name}"
+    )
     settings: Annotated[str, AfterValidator(_check_json)] = "{}"
     """settings as JSON, e.g. {"units_1": 32}; others are the study's, with learning rate 0.01 under the
     linear schedule"""

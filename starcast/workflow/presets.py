@@ -11,10 +11,11 @@ QUICK: dict[str, object] = {
     "sampling": ("default",),  # better than class weights, with which half the trials would go
 }
 GOOD: dict[str, object] = {
-    "families": ("linear", "ordinal", "gru_1", "lstm_2"),
+    "families": ("linear", "ordinal", "bigru", "bilstm"),
     "max_trials": 60,
     "minutes": 30.0,
     "sampling": ("default",),
+    "ensemble": "auto",
 }
 BEST: dict[str, object] = {**GOOD, "minutes": 120.0, "max_trials": 100}
 PRESETS: Mapping[str, Mapping[str, object]] = {"quick": QUICK, "good": GOOD, "best": BEST}
@@ -28,4 +29,6 @@ EPOCH_SECONDS: Mapping[str, float] = {
     "gru_2": 0.8,
     "gru_4": 1.5,
     "lstm_1": 0.8,
+    "bigru": 1.2,
+    "bilstm": 1.6,
 }

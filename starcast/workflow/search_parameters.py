@@ -65,9 +65,11 @@ class TuneParameters(FitParameters, Executor):
     )
     preset: PresetName = "none"
     """quick (linear models, 2 minutes), good (from nothing, 30 minutes), best (also a pretrained encoder);
-    sets families, max_trials, minutes and sampling where they are not given"""
+    sets families, max_trials, minutes, sampling and ensemble where they are not given"""
     minutes: float = Field(0, ge=0)
     """time of the search with its final fits; families that do not fit into it are left out; 0: no limit"""
+    ensemble: Literal["never", "auto", "always"] = "never"
+    """blend the best models of the families: auto (if the blend is better on validation), always, never"""
     sampling: Samplings = ("search",)
     """how to balance the ratings of the training set: search (tries none and class_weight), default (as the
     family's study did), or a comma list to search"""

@@ -6,6 +6,7 @@ from typing import get_args
 
 import polars as pl
 
+from starcast.models.ensemble_family import ENSEMBLE
 from starcast.models.family import settings_text
 from starcast.reports import files
 from starcast.reports.page import drawn
@@ -70,9 +71,11 @@ def describe_search(
     table, run_id = table_of(objective, trials, run_ids), run_ids[best.proposal.number]
     # The UI shows only the first lines of a description until a click: links come first.
     trial, candidate = store.page_within(run_id), store.page_within(fitted.run_id)
+    blended = "the best of each family, fitted once more and blended"
+    what = blended if fitted.family == ENSEMBLE.name else "its settings fitted once more"
     parts = [
-        f"**Best: [trial {best.proposal.number}]({trial})**, {score}, of {outcome_text(table)}; its settings "
-        f"fitted once more: the [candidate]({candidate}). [All trials, best first]({page}).",
+        f"**Best: [trial {best.proposal.number}]({trial})**, {score}, of {outcome_text(table)}; "
+        f"{what}: the [candidate]({candidate}). [All trials, best first]({page}).",
         f"Candidate: {fitted.summary()}.",
         f"Next: `{fitted.next_command()}`",
         f"The best trial's settings once more: `{commands.command_line('train', from_run=run_id)}`",

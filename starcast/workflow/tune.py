@@ -55,7 +55,7 @@ def _name(parameters: TuneParameters) -> str:
 def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished) -> Candidate:
     goal, began = parameters.goal(), time.monotonic()
     ends = began + parameters.minutes * 60 if parameters.minutes else math.inf
-    budget = TimeBudget(ends)
+    budget = TimeBudget(ends, fits_each=parameters.ensemble != "never")
     runs.describe("The search is under way.")
     try:
         with access.told_in_a_line():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from starcast.cli.errors import UserError
 from starcast.cli.parameters import parse, resumed
 from starcast.models.catalogue import FAMILIES
 from starcast.workflow.presets import EPOCH_SECONDS, PRESETS
@@ -17,7 +18,7 @@ def test_a_preset_sets_what_is_not_given(name: str) -> None:
     preset, parameters = PRESETS[name], made(f"preset={name}")
     assert {setting: getattr(parameters, setting) for setting in preset} == dict(preset)
     others = {"preset", *preset}
-    assert parameters.model_dump(exclude=others) == TuneParameters().model_dump(exclude=others)
+    assert parameters.model_dump(exclude=others) == made().model_dump(exclude=others)
     assert TuneParameters.model_validate(parameters.model_dump(by_alias=True)) == parameters
 
 
@@ -30,16 +31,16 @@ def test_what_is_given_wins(name: str) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_defaults_that_mlproject_passes_count_as_not_given(name: str) -> None:
-    passed = [f"{setting}={TuneParameters().as_text()[setting]}" for setting in TuneParameters.common]
+    passed = [f"{setting}={made().as_text()[setting]}" for setting in TuneParameters.common]
     assert made(*passed, f"preset={name}") == made(f"preset={name}")
 
 
 def test_without_a_preset_all_is_as_it_was() -> None:
     parameters = made()
     assert parameters.families == ("logistic_regression", "gru_1", "lstm_2")
-    assert (parameters.max_trials, parameters.objective) == (12, "val_auc")
+    assert (parameters.max_trials, parameters.objective, parameters.ensemble) == (12, "val_auc", "never")
     assert parameters.families_together
-    assert MainParameters().families_together
+    assert MainParameters.model_validate({}).families_together
     assert not made("preset=quick").families_together
     assert not made("minutes=5").families_together
 
@@ -57,3 +58,8 @@ def test_a_resumed_search_has_its_preset_and_the_time_that_is_given_now() -> Non
     found = resumed(made("resume=x"), stored.as_text(), FREE)
     assert (found.families, found.minutes) == (stored.families, 30)
     assert resumed(made("resume=x", "minutes=3"), stored.as_text(), FREE).minutes == 3
+
+
+def test_an_ensemble_is_not_searched_as_a_family() -> None:
+    with pytest.raises(UserError, match=r"families: should be one of .*, not .*ensemble"):
+        made("families=linear,ensemble")
