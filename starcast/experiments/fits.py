@@ -12,6 +12,7 @@ from starcast.evaluation import scores
 from starcast.evaluation.decision import Decision, decide
 from starcast.evaluation.names import DecisionName
 from starcast.evaluation.scale import STARS, Scale
+from starcast.models.catalogue import logged
 from starcast.models.sampling import count_ratings, sampling_note
 from starcast.reports import files
 from starcast.reviews.split import SPLITS
@@ -90,7 +91,7 @@ def _sampled(job: FitJob) -> str:
 
 def _fit(job: FitJob, ground: ExperimentData, name: str) -> ScoredFit:
     tags = {"family": job.spec.family, "sampling": job.spec.options.sampling, "role": "fit"}
-    asked = {**job.spec.logged(), "seed": job.spec.options.seed}
+    asked = {**logged(job.spec), "seed": job.spec.options.seed}
     if job.rows is not None:
         asked["train_reviews"] = len(job.rows)
     with runs.child_run(name, tags, asked) as run_id:

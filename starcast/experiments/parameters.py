@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from starcast.cli.parameters import COMMA_LIST, distinct
 from starcast.evaluation.names import DecisionName
 from starcast.models.catalogue import family_named, is_named
-from starcast.models.family import SAMPLINGS, FitOptions, ModelSpec, Sampling, Schedule
+from starcast.models.family import SAMPLINGS, FitOptions, ModelSpec, Sampling, Schedule, split_choices
 from starcast.reviews.parameters import DataParameters
 from starcast.workflow.fit_parameters import FAMILY_NAMES, TRIAL_EPOCHS, BatchSize, Measure, json_object
 from starcast.workflow.search_parameters import Families
@@ -76,7 +76,9 @@ class ExperimentParameters(DataParameters):
             schedule=self.schedule,
             neighbours=self.neighbours,
         )
-        return ModelSpec(family, kind.check({**kind.published_under(self.schedule), **given}), options)
+        settings = kind.check({**kind.published_under(self.schedule), **given})
+        kind.check_ready({name: (value,) for name, value in settings.items()})
+        return ModelSpec(family, *split_choices(settings, options))
 
 
 def _ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,12 +1,14 @@
 """Every family by its name. To add one, write its class in the file of its kind and list it here."""
 
 from starcast.models.ensemble_family import ENSEMBLE
-from starcast.models.family import Family
+from starcast.models.family import Family, ModelSpec
 from starcast.models.linear_families import LINEAR, LOGISTIC_REGRESSION, ORDINAL
 from starcast.models.recurrent_families import BIGRU, BILSTM, GRU_1, GRU_2, GRU_4, LSTM_1, LSTM_2
 from starcast.models.references import own_family, registered
+from starcast.models.space import Settings
+from starcast.models.transformer_family import TRANSFORMER
 
-ALL = (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION, LINEAR, ORDINAL, BILSTM, BIGRU)
+ALL = (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION, LINEAR, ORDINAL, BILSTM, BIGRU, TRANSFORMER)
 FAMILIES: dict[str, Family] = {family.name: family for family in ALL}
 
 
@@ -24,3 +26,8 @@ def family_named(name: str) -> Family:
     if name == ENSEMBLE.name:  # made of the others, so that no search is of it
         return ENSEMBLE
     return FAMILIES[name] if name in FAMILIES else own_family(name)
+
+
+def logged(spec: ModelSpec) -> Settings:
+    """Return everything that is logged as a parameter of a run."""
+    return {**spec.logged(), **family_named(spec.family).facts(spec.settings)}

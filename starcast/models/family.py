@@ -29,28 +29,48 @@ Schedule = Literal["linear", "constant"]
 # of structs with the fields `raw` and `cleaned`. Its models answer cleaned texts in the first two cases.
 Reads = Literal["words", "cleaned", "raw", "both"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]  # Keras' names; weights stay in 32 bits
+CHOICES = ("sampling", "batch_size", "epochs")  # options that a search, or a family's space, may vary
 PATIENCE = 5  # epochs, of study A's final fits
 
 
 class Recorder(Protocol):
     """Receives the progress of a fit; picklable, so that it works in another process."""
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        """Receive the metrics of an epoch (from 1) and the validation probabilities, (reviews, labels)."""
+    def epoch(
+        self,
+        epoch: int,
+        metrics: dict[str, float],
+        validation_probabilities: np.ndarray,
+        some: np.ndarray | None = None,
+    ) -> None:
+        """Receive the metrics of an epoch (from 1) and the validation probabilities, (reviews, labels).
+
+        A family that reports several times an epoch counts its reports instead. `some`: the places of the
+        validation reviews that the probabilities are of, if not all.
+        """
 
 
 class EpochLines:
     """A recorder that prints a line per epoch and passes everything on."""
 
-    def __init__(self, recorder: Recorder, epochs: int) -> None:
+    def __init__(self, recorder: Recorder, epochs: int, reports: int = 1) -> None:
         self._recorder, self._epochs, self._progress = recorder, epochs, Progress()
+        self._reports = reports  # per epoch
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+    def epoch(
+        self,
+        epoch: int,
+        metrics: dict[str, float],
+        validation_probabilities: np.ndarray,
+        some: np.ndarray | None = None,
+    ) -> None:
         """Pass the epoch on, then print it with the longest time that the remaining epochs may take."""
-        self._recorder.epoch(epoch, metrics, validation_probabilities)
+        of = () if some is None else (some,)
+        self._recorder.epoch(epoch, metrics, validation_probabilities, *of)
         seen = "".join(f", {name} {value:.4f}" for name, value in metrics.items())
-        left = self._progress.left(epoch / self._epochs, "at most") if metrics else ""
-        print(f"  epoch {epoch}/{self._epochs if metrics else 1}{seen}{left}", flush=True)
+        done = epoch / self._reports
+        left = self._progress.left(done / self._epochs, "at most") if metrics else ""
+        print(f"  epoch {done:g}/{self._epochs if metrics else 1}{seen}{left}", flush=True)
 
 
 class Checkpoints(Protocol):
@@ -150,6 +170,7 @@ class Family(ABC):
         optional: settings that a search leaves out unless it is told to try some; if absent, without effect.
         requirements: packages that a saved model needs for prediction.
         iterative: whether it is fitted in epochs, over batches.
+        reports: how often a fit reports in each epoch.
     """
 
     name: str
@@ -163,6 +184,7 @@ class Family(ABC):
     optional: ClassVar[Space] = {}
     requirements: ClassVar[tuple[str, ...]]
     iterative: ClassVar[bool] = True
+    reports: ClassVar[int] = 1
 
     @abstractmethod
     def fit(
@@ -179,6 +201,22 @@ class Family(ABC):
     @abstractmethod
     def load(self, folder: Path, labels: int = len(STARS)) -> FittedModel:
         """Read what `FittedModel.save` wrote of so many ratings, without running code from the files."""
+
+    def check_ready(self, space: Space) -> None:
+        """Raise a UserError if something that these settings name, or a package, is missing here."""
+        return
+
+    def facts(self, settings: Settings) -> Settings:
+        """Return what runs log beside the settings: what these name but do not hold, such as a digest.
+
+        Raises:
+            UserError: what they name, or a package, is missing on this machine.
+        """
+        return {}
+
+    def prepare(self, corpus: Corpus, folder: Path, space: Space) -> None:
+        """Write what a search's fits share, beyond the corpus, into the corpus's folder."""
+        return
 
     def published_under(self, schedule: Schedule) -> Settings:
         """Return the published settings, changed where they do not suit this schedule."""
@@ -253,12 +291,12 @@ class Family(ABC):
 
 
 def without_choices(settings: Settings) -> Settings:
-    """Return settings without the sampling and batch size that a search may add to them."""
-    return {name: value for name, value in settings.items() if name not in ("sampling", "batch_size")}
+    """Return settings without those that are options: sampling, batch size, epochs."""
+    return {name: value for name, value in settings.items() if name not in CHOICES}
 
 
 def split_choices(settings: Settings, options: FitOptions) -> tuple[Settings, FitOptions]:
-    """Return settings without the sampling and batch size that a search added, and options with these."""
+    """Return settings without those that are options (see `CHOICES`), and the options with these."""
     rest = without_choices(settings)
     added = {name: value for name, value in settings.items() if name not in rest}
     return rest, replace(options, **added)  # type: ignore[arg-type]

@@ -18,14 +18,23 @@ OWN_LAYERS = {f"starcast>{layer.__name__}": layer for layer in (Pooling, Conditi
 PREDICTION_BATCH = 512
 
 
-def predict(network: keras.Model, sequences: Sequences) -> np.ndarray:
-    """Return probabilities of the ratings in the order of the sequences, shape (reviews, labels), float32."""
-    order = np.argsort(sequences.lengths, kind="stable")
+def predict(
+    network: keras.Model,
+    sequences: Sequences,
+    batch: int = PREDICTION_BATCH,
+    some: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return probabilities of the ratings in the order of the sequences, shape (reviews, labels), float32.
+
+    `some`: the sequences to answer, if not all.
+    """
+    asked = np.arange(len(sequences)) if some is None else some
+    order = np.argsort(sequences.lengths[asked], kind="stable")
     probabilities = np.empty((len(order), network.output_shape[-1]), dtype=np.float32)
     # The small batch comes first: if the first two differ in both dimensions, TensorFlow traces only twice.
-    for start in range(-(-len(order) % PREDICTION_BATCH), len(order), PREDICTION_BATCH):
-        rows = order[max(start, 0) : start + PREDICTION_BATCH]
-        probabilities[rows] = network.predict_on_batch(sequences.padded(rows))
+    for start in range(-(-len(order) % batch), len(order), batch):
+        rows = order[max(start, 0) : start + batch]
+        probabilities[rows] = network.predict_on_batch(sequences.padded(asked[rows]))
     return probabilities
 
 

@@ -16,7 +16,7 @@ import psutil
 from starcast.cli.interrupts import catch_interrupts
 from starcast.cli.refusals import refusal
 from starcast.evaluation.scores import multilabel_auc, val_scores
-from starcast.models.catalogue import family_named
+from starcast.models.catalogue import family_named, logged
 from starcast.models.corpus import Corpus
 from starcast.models.family import Fit, FitOptions, ModelSpec, split_choices
 from starcast.models.sampling import count_ratings
@@ -59,7 +59,7 @@ class TrialOptions:
 
     def parameters(self, proposal: Proposal) -> dict[str, Value]:
         """Return what a trial's run shows as its parameters."""
-        return {**self.spec(proposal).logged(), "executions": self.executions}
+        return {**logged(self.spec(proposal)), "executions": self.executions}
 
 
 class Reporter:
@@ -72,14 +72,21 @@ class Reporter:
         self.scores: dict[str, float] = {}
         self.further_curves: list[tuple[int, dict[str, float]]] = []
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+    def epoch(
+        self,
+        epoch: int,
+        metrics: dict[str, float],
+        validation_probabilities: np.ndarray,
+        some: np.ndarray | None = None,
+    ) -> None:
         """Score an epoch.
 
         Raises:
             ArithmeticError: the objective is not a number, for instance an AUC of one class.
             PrunedError: the search says stop.
         """
-        self.scores = {**metrics, **val_scores(self._ratings, validation_probabilities, self._scale)}
+        ratings = self._ratings if some is None else self._ratings[some]
+        self.scores = {**metrics, **val_scores(ratings, validation_probabilities, self._scale)}
         if not math.isfinite(self.scores[self._objective]):
             raise ArithmeticError(f"{self._objective} is not a number on this validation split")
         if self.execution:
@@ -100,8 +107,9 @@ def train_trial(trials: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: 
     try:
         for execution in range(trials.executions):
             spec = trials.spec(proposal, execution)
-            reporter.execution, reporter.last_epoch = execution, spec.options.epochs
-            fits.append(family_named(spec.family).fit(corpus, spec, reporter))
+            family = family_named(spec.family)
+            reporter.execution, reporter.last_epoch = execution, spec.options.epochs * family.reports
+            fits.append(family.fit(corpus, spec, reporter))
     except PrunedError:
         return Done(proposal.number, reporter.scores, result=None)
     except Exception as error:  # anything a model library raises: the trial failed, the search continues

@@ -62,11 +62,18 @@ class RunRecorder:
     scale: Scale = STARS
     tracking_uri: str = field(default_factory=mlflow.get_tracking_uri)
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+    def epoch(
+        self,
+        epoch: int,
+        metrics: dict[str, float],
+        validation_probabilities: np.ndarray,
+        some: np.ndarray | None = None,
+    ) -> None:
         """Log an epoch's metrics and every `val_` score of its probabilities, in one request."""
         check_own(self.run_id)
         now = int(time.time() * 1000)
-        scored = val_scores(self.validation_ratings, validation_probabilities, self.scale)
+        ratings = self.validation_ratings if some is None else self.validation_ratings[some]
+        scored = val_scores(ratings, validation_probabilities, self.scale)
         values = {**metrics, **scored}
         batch = [Metric(name, value, now, epoch) for name, value in values.items()]
         mlflow.MlflowClient(self.tracking_uri).log_batch(self.run_id, metrics=batch)

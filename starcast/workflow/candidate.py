@@ -117,12 +117,14 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan, done: Fi
     checkpoints, family, seed = artifacts.RunCheckpoints(run_id), plan.spec.family, plan.spec.options.seed
     scale = prepared.scale
     prepared.check_score("decision_metric", plan.decision_metric)
+    facts = family_named(family).facts(plan.spec.settings)
+    runs.log_parameters({name: str(value) for name, value in facts.items()})
     fitted = done or _fit(run_id, plan, splits, checkpoints, scale)
     runs.log_metrics({"best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()})
     answered = _answer(plan, splits, fitted, scale)
     answers = answered.splits
     # The scores of the model as kept (that of the best epoch, with its decision) come after the last epoch's.
-    scored = _log_scores(answers, fitted.epochs + 1, scale)
+    scored = _log_scores(answers, fitted.epochs * family_named(family).reports + 1, scale)
     test = answers["test"]
     auc = intervals.auc_interval(test.ratings, [test.probabilities], seed)
     ends = {**intervals.bootstrap_intervals(test.matrix, seed, scale=scale), "auc": (auc.low, auc.high)}
@@ -163,9 +165,10 @@ def _fit(
     what = f"{spec.family} on {len(train.ratings):,} reviews, sampling {options.sampling}{note}"
     print(f"fitting the candidate: {what}", flush=True)
     start = time.monotonic()
-    recorder = EpochLines(artifacts.RunRecorder(run_id, validation.ratings, scale), options.epochs)
+    family, logs = family_named(spec.family), artifacts.RunRecorder(run_id, validation.ratings, scale)
+    recorder = EpochLines(logs, options.epochs, family.reports)
     corpus = Corpus(train, validation, show=Progress().show, scale=scale)
-    fitted = family_named(spec.family).fit(corpus, spec, recorder, checkpoints)
+    fitted = family.fit(corpus, spec, recorder, checkpoints)
     runs.log_metrics({"fit_seconds": time.monotonic() - start})
     return fitted
 

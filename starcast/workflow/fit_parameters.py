@@ -11,12 +11,21 @@ from starcast.cli.parameters import ModelName, one_of
 from starcast.evaluation.names import LOWER_IS_BETTER, PER_LABEL, RATING_SCORES, DecisionName
 from starcast.models.catalogue import FAMILIES, family_named, is_named
 from starcast.models.ensemble_family import ENSEMBLE
-from starcast.models.family import PATIENCE, FitOptions, ModelSpec, Precision, Sampling, Schedule
+from starcast.models.family import (
+    PATIENCE,
+    FitOptions,
+    ModelSpec,
+    Precision,
+    Sampling,
+    Schedule,
+    split_choices,
+)
 from starcast.models.references import registered
 from starcast.reviews.parameters import DataParameters
 
 LONGEST = 15  # epochs of study A's final fits
 TRIAL_EPOCHS = 3  # study A's
+BATCH_SIZE = 256
 FAMILY_NAMES = f"{', '.join(FAMILIES)}, or module:name for one of your own"
 
 
@@ -122,8 +131,8 @@ class TrainParameters(FitParameters):
     common: ClassVar = ("data", "family", "settings", "from_run", "resume")
     sampling: Literal["default", Sampling] = "default"
     """how to balance the ratings of the training set; default: as the family's study did"""
-    batch_size: BatchSize = 256
-    """reviews per batch; study A used 32"""
+    batch_size: BatchSize = BATCH_SIZE
+    """reviews per batch; study A used 32; 256: a transformer's own"""
     family: Annotated[str, AfterValidator(_check_kind)] = Field(
         "logistic_regression", description=f"kind of model: {FAMILY_NAMES}, {ENSEMBLE.name}"
     )
@@ -144,10 +153,16 @@ class TrainParameters(FitParameters):
             UserError: the family does not support the sampling or the settings.
         """
         family = family_named(self.family)
-        settings = family.check({**family.published_under(self.schedule), **json.loads(self.settings)})
+        given, published = json.loads(self.settings), family.published_under(self.schedule)
+        if "batch_size" in published and self.batch_size != BATCH_SIZE:
+            given = {"batch_size": self.batch_size, **given}
+        if "epochs" in published and self.epochs:
+            given = {"epochs": self.epochs, **given}
+        settings = family.check({**published, **given})
+        family.check_ready({name: (value,) for name, value in settings.items()})
         sampling, epochs = family.check_sampling(self.sampling), self.epochs or TRIAL_EPOCHS
         options = self.fit_options(sampling=sampling, epochs=epochs, batch_size=self.batch_size)
-        return ModelSpec(self.family, settings, options)
+        return ModelSpec(self.family, *split_choices(settings, options))
 
     @model_validator(mode="after")
     def _check_settings(self) -> Self:

@@ -71,8 +71,15 @@ class _Curve:
     scale: Scale
     epochs: list[dict[str, float]] = field(default_factory=list)
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        self.epochs.append({**metrics, **val_scores(self.ratings, validation_probabilities, self.scale)})
+    def epoch(
+        self,
+        epoch: int,
+        metrics: dict[str, float],
+        validation_probabilities: np.ndarray,
+        some: np.ndarray | None = None,
+    ) -> None:
+        ratings = self.ratings if some is None else self.ratings[some]
+        self.epochs.append({**metrics, **val_scores(ratings, validation_probabilities, self.scale)})
 
 
 def fit_alone(job: FitJob) -> FitResult:
@@ -117,7 +124,7 @@ def fit(job: FitJob) -> FitResult:
     corpus = Corpus(*splits, show=show, scale=job.scale)
     curve, start = _Curve(corpus.validation.ratings, job.scale), time.monotonic()
     family = family_named(job.spec.family)
-    recorder = EpochLines(curve, job.spec.options.epochs) if family.iterative else curve
+    recorder = EpochLines(curve, job.spec.options.epochs, family.reports) if family.iterative else curve
     fitted = family.fit(corpus, job.spec, recorder)
     seconds = time.monotonic() - start
     answered = answers_of(fitted.model, StoredTexts(test, reads=family.reads), show)

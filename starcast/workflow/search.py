@@ -71,6 +71,8 @@ def search(
         folder = scratch / "corpus"
         folder.mkdir()
         corpus.save(folder, {family_named(family).reads for family in parameters.families})
+        for family, space in parameters.spaces().items():
+            family_named(family).prepare(corpus, folder, space)
         options, executions = parameters.trial_options(), parameters.executions_per_trial
         budget.expected = expected_seconds(parameters, len(corpus.train.ratings))
         trials = TrialOptions(folder, parameters.goal(), options, executions, engine.pruner != "none")

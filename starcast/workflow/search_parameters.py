@@ -1,7 +1,7 @@
 """The parameters of a search, and what follows from them: spaces, first points, the objective."""
 
 import json
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -9,13 +9,14 @@ from starcast.cli.errors import UserError
 from starcast.cli.parameters import COMMA_LIST, did_you_mean, one_of
 from starcast.evaluation.names import LOWER_IS_BETTER, PER_LABEL, SCORES
 from starcast.models.catalogue import family_named
-from starcast.models.family import FitOptions, Sampling
+from starcast.models.family import Family, FitOptions, Sampling
 from starcast.models.space import Conditions, Settings, Space
 from starcast.models.user_space import EXAMPLE, known_in, user_space
 from starcast.search.engines import AlgorithmName, Engine, EngineName, PrunerChoice
 from starcast.search.trials import Objective
 from starcast.spark.parameters import Executor, PreprocessParameters
 from starcast.workflow.fit_parameters import (
+    BATCH_SIZE,
     FAMILY_NAMES,
     TRIAL_EPOCHS,
     BatchSize,
@@ -73,8 +74,8 @@ class TuneParameters(FitParameters, Executor):
     sampling: Samplings = ("search",)
     """how to balance the ratings of the training set: search (tries none and class_weight), default (as the
     family's study did), or a comma list to search"""
-    batch_size: BatchSizes = (256,)
-    """reviews per batch; a comma list is searched; study A used 32"""
+    batch_size: BatchSizes = (BATCH_SIZE,)
+    """reviews per batch; a comma list is searched; study A used 32; 256: a transformer's own"""
     families: Families = Field(
         ("logistic_regression", "gru_1", "lstm_2"), description=f"comma list of families: {FAMILY_NAMES}"
     )
@@ -133,7 +134,8 @@ class TuneParameters(FitParameters, Executor):
                 what = f"parameter space: {name!r} is not among the searched families"
                 near = did_you_mean(name, self.families) or "; add it to families or leave it out"
                 raise UserError(f"{what}, {', '.join(self.families)}{near}")
-        self.spaces()
+        for name, space in self.spaces().items():
+            family_named(name).check_ready(space)
         return self
 
     def data_parameters(self) -> PreprocessParameters:
@@ -165,16 +167,24 @@ class TuneParameters(FitParameters, Executor):
             UserError: the user's space has what a family does not have.
         """
         own = json.loads(self.space)
-        batches: Space = {"batch_size": self.batch_size} if len(self.batch_size) > 1 else {}
         families = {name: family_named(name) for name in self.families}
         return {
             name: {
-                **user_space(family, own.get(name, {})),
+                **self._space_of(family, own.get(name, {})),
                 **({"sampling": searched} if (searched := self.searched_samplings(name)) else {}),
-                **(batches if family.iterative else {}),
             }
             for name, family in families.items()
         }
+
+    def _space_of(self, family: Family, own: dict[str, Any]) -> Space:
+        """Return a family's space or the user's, with epochs up to the most, and the batch sizes given."""
+        space = dict(user_space(family, own))
+        if isinstance(epochs := space.get("epochs"), tuple) and "epochs" not in own:
+            space["epochs"] = tuple(each for each in epochs if int(each) <= self.max_epochs)
+        given = self.batch_size != (BATCH_SIZE,)
+        if ("batch_size" in space and given) or (len(self.batch_size) > 1 and family.iterative):
+            space["batch_size"] = self.batch_size
+        return space
 
     def conditions(self) -> dict[str, Conditions]:
         """Return the conditions of each family's settings."""

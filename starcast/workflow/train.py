@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from starcast.cli.refusals import RefusedError
 from starcast.models.catalogue import family_named
+from starcast.models.family import without_choices
 from starcast.tracking import access, commands, history, resumption, runs
 from starcast.workflow.candidate import Candidate, fit_candidate
 from starcast.workflow.fit_parameters import TRIAL_EPOCHS, TrainParameters
@@ -28,7 +29,8 @@ def _fit(parameters: TrainParameters, run_id: str) -> Candidate:
     spec = history.spec_of(parameters.from_run, parameters.seed) if parameters.from_run else parameters.spec()
     if not spec.options.epochs:  # the earlier run used the default
         spec = replace(spec, options=replace(spec.options, epochs=TRIAL_EPOCHS))
-    plan = parameters.plan(replace(spec, settings=family_named(spec.family).check(spec.settings)))
+    settings = without_choices(family_named(spec.family).check(spec.settings))
+    plan = parameters.plan(replace(spec, settings=settings))
     try:
         with access.told_in_a_line():
             prepared = prepare_once(parameters.data_parameters())

