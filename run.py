@@ -64,8 +64,8 @@ def main(arguments: list[str]) -> None:
     name, rest = (arguments[0].replace("_", "-"), arguments[1:]) if named else ("main", arguments)
     # Each entry point and the comment above it.
     declared = re.findall(r"(?:^  # (.+)\n)?^  ([\w-]+):$", (PROJECT / "MLproject").read_text("utf-8"), re.M)
-    known = {**{name: comment for comment, name in declared}, "ui": "MLflow's pages on the tracking store"}
-    known["install"] = "what the family `transformer` needs: install transformer"
+    known = {name: comment for comment, name in declared}
+    known |= {"ui": "MLflow's pages on the tracking store", "install": "more packages: install transformer"}
     wants_help = bool({"-h", "--help"} & set(rest))
     if wants_help and not named:
         lines = [f"  {name:15} {comment}" for name, comment in known.items()]

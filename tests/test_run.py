@@ -200,7 +200,7 @@ def test_help_lists_every_entry_point_and_builds_nothing(tmp_path: Path) -> None
     [
         (["man"], "unknown entry point 'man': did you mean main?"),
         (["wait_her"], "unknown entry point 'wait-her': did you mean wait-here?"),
-        (["zzz"], "unknown entry point 'zzz': choose from main, wait-here, ui"),
+        (["zzz"], "unknown entry point 'zzz': choose from main, wait-here, ui, install"),
         (["data=3"], "unknown entry point 'data=3': write -P data=3"),
         (["main", "data=a b"], "main: cannot read 'data=a b'; write -P 'data=a b' (python3"),
         (["main", "--data=a=b"], "main: cannot read '--data=a=b'; write -P data=a=b (python3"),
