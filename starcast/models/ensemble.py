@@ -130,13 +130,19 @@ def fit_ensemble(corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoint
 def fit_member(corpus: Corpus, spec: ModelSpec, recorder: Recorder | None = None) -> Fit:
     """Fit one member, with a line per epoch."""
     family = family_named(spec.family)
-    return family.fit(corpus, spec, EpochLines(recorder or _Silent(), spec.options.epochs))
+    return family.fit(corpus, spec, EpochLines(recorder or _Silent(), spec.options.epochs, family.reports))
 
 
 class _Silent:
     """A recorder that keeps nothing: an ensemble's run has the scores of the blend."""
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+    def epoch(
+        self,
+        epoch: int,
+        metrics: dict[str, float],
+        validation_probabilities: np.ndarray,
+        some: np.ndarray | None = None,
+    ) -> None:
         pass
 
 

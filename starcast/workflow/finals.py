@@ -30,11 +30,17 @@ from starcast.workflow.search_parameters import TuneParameters
 class KeptEpochs:
     """A recorder that keeps the epochs of a fit until it is known to which run they belong."""
 
-    epochs: list[tuple[int, dict[str, float], np.ndarray]] = field(default_factory=list)
+    epochs: list[tuple[int, dict[str, float], np.ndarray, np.ndarray | None]] = field(default_factory=list)
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+    def epoch(
+        self,
+        epoch: int,
+        metrics: dict[str, float],
+        validation_probabilities: np.ndarray,
+        some: np.ndarray | None = None,
+    ) -> None:
         """Keep an epoch."""
-        self.epochs.append((epoch, metrics, validation_probabilities))
+        self.epochs.append((epoch, metrics, validation_probabilities, some))
 
 
 class FinalFit(NamedTuple):
