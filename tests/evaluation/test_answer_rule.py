@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starcast.evaluation import answer_rule
-from starcast.evaluation.answer_rule import FOLDS, FittedRule, _folds, fit_rule
+from starcast.evaluation.answer_rule import FOLDS, FittedRule, fit_rule, folds_of
 from starcast.evaluation.decision import Arrays
 from starcast.evaluation.names import DECISIONS, DecisionName
 from starcast.evaluation.scale import Scale
@@ -54,7 +54,7 @@ def test_no_held_out_answer_is_by_a_rule_that_saw_its_review(
 ) -> None:
     ratings, probabilities = answered(3, 400)
     folds = np.arange(400) % FOLDS
-    monkeypatch.setattr(answer_rule, "_folds", lambda *_: folds)
+    monkeypatch.setattr(answer_rule, "folds_of", lambda *_: folds)
     inside, others = folds == fold, np.where(folds == fold, 4 - ratings, ratings)
     before, after = fitted((ratings, probabilities)), fitted((others, probabilities))
     np.testing.assert_array_equal(after.held_out.predicted[inside], before.held_out.predicted[inside])
@@ -75,9 +75,9 @@ def test_ratings_that_need_no_review_are_right_as_often_as_asked_on_new_reviews(
 
 def test_folds_have_the_same_shares_of_ratings() -> None:
     ratings = np.repeat(np.arange(5), [5, 10, 40, 100, 300])
-    folds = _folds(ratings, 1)
+    folds = folds_of(ratings, 1)
     for rating in range(5):
         counts = np.bincount(folds[ratings == rating], minlength=FOLDS)
         assert counts.max() - counts.min() <= 1
-    assert (folds == _folds(ratings, 1)).all()
-    assert (folds != _folds(ratings, 2)).any()
+    assert (folds == folds_of(ratings, 1)).all()
+    assert (folds != folds_of(ratings, 2)).any()
