@@ -24,7 +24,7 @@ from starcast.workflow.fit_parameters import (
     FitParameters,
     json_object,
 )
-from starcast.workflow.presets import PRESETS, PresetName
+from starcast.workflow.presets import PRESETS, PresetName, families_of
 
 SEARCHED = ("none", "class_weight")  # a trial with class weights costs no more than one without
 # What may change when a search is resumed; everything else stays as it was.
@@ -55,6 +55,15 @@ Families = Annotated[tuple[FamilyName, ...], COMMA_LIST, Field(min_length=1)]
 SamplingNames = tuple[Literal["search", "default", Sampling], ...]
 Samplings = Annotated[SamplingNames, COMMA_LIST, Field(min_length=1), AfterValidator(_check_alone)]
 BatchSizes = Annotated[tuple[BatchSize, ...], COMMA_LIST, Field(min_length=1)]
+
+
+def _missing(family: str) -> str:
+    """Return what a family lacks on this machine, and how to get it; empty if it lacks nothing."""
+    try:
+        family_named(family).check_ready(family_named(family).space)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 class TuneParameters(FitParameters, Executor):
@@ -122,8 +131,13 @@ class TuneParameters(FitParameters, Executor):
         """Take from the preset what was not given: as in a resumed search, a default counts as not given."""
         for name, value in PRESETS.get(self.preset, {}).items():
             if getattr(self, name) == type(self).model_fields[name].default:
-                object.__setattr__(self, name, value)  # nobody has seen these parameters yet
+                taken = self._ready() if name == "families" else value
+                object.__setattr__(self, name, taken)  # nobody has seen these parameters yet
         return self
+
+    def _ready(self) -> tuple[str, ...]:
+        """Return the preset's families that this machine can train."""
+        return tuple(name for name in families_of(self.preset) if not _missing(name))
 
     @model_validator(mode="after")
     def _check_families(self) -> Self:
@@ -214,10 +228,18 @@ class TuneParameters(FitParameters, Executor):
         }
 
     def start_notes(self) -> list[str]:
-        """Return a line for each family whose known good settings are not all in the user's space."""
+        """Return a line for each family of the preset that this machine cannot train.
+
+        And for each family whose known good settings are not all in the user's space.
+        """
+        notes = list[str]()
+        if self.preset != "none" and self.families == self._ready():
+            notes += [
+                f"without {name}: {why}" for name in families_of(self.preset) if (why := _missing(name))
+            ]
         if self.start == "random":
-            return []
-        spaces, notes = self.spaces(), list[str]()
+            return notes
+        spaces = self.spaces()
         for name, fitted in self._known().items():
             known = family_named(name).start(self.schedule)
             outside = [key for key, value in known.items() if value not in spaces[name][key]]

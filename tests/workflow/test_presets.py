@@ -5,7 +5,7 @@ import pytest
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import parse, resumed
 from starcast.models.catalogue import FAMILIES
-from starcast.workflow.presets import EPOCH_SECONDS, PRESETS
+from starcast.workflow.presets import EPOCH_SECONDS, PRESETS, families_of
 from starcast.workflow.search_parameters import FREE, MainParameters, TuneParameters
 
 
@@ -15,7 +15,8 @@ def made(*given: str) -> TuneParameters:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_sets_what_is_not_given(name: str) -> None:
-    preset, parameters = PRESETS[name], made(f"preset={name}")
+    preset, parameters = dict(PRESETS[name]), made(f"preset={name}")
+    preset["families"] = tuple(family for family in families_of(name) if family in parameters.families)
     assert {setting: getattr(parameters, setting) for setting in preset} == dict(preset)
     others = {"preset", *preset}
     assert parameters.model_dump(exclude=others) == made().model_dump(exclude=others)
@@ -49,8 +50,22 @@ def test_presets_grow() -> None:
     quick, good, best = (made(f"preset={name}") for name in ("quick", "good", "best"))
     assert quick.minutes < good.minutes < best.minutes
     assert {*quick.families} < {*good.families} <= {*best.families} <= {*FAMILIES}
+    assert {*good.families} < {*families_of("best")}
     assert not any(FAMILIES[family].iterative for family in quick.families)
-    assert {*best.families} <= {*EPOCH_SECONDS}
+    assert {*families_of("best")} <= {*EPOCH_SECONDS}
+
+
+def test_a_preset_leaves_out_a_family_that_this_machine_cannot_train_and_says_why(monkeypatch) -> None:
+    def missing(self: object, space: object) -> None:
+        raise UserError("family transformer needs weights: run x")
+
+    monkeypatch.setattr(type(FAMILIES["transformer"]), "check_ready", missing)
+    parameters = made("preset=best")
+    assert parameters.families == families_of("good")
+    assert parameters.start_notes() == ["without transformer: family transformer needs weights: run x"]
+    assert made("preset=best", "families=ordinal").start_notes() == []
+    with pytest.raises(UserError, match="needs weights"):
+        made("families=transformer")
 
 
 def test_a_resumed_search_has_its_preset_and_the_time_that_is_given_now() -> None:
