@@ -29,6 +29,7 @@ from starcast.models.recurrent_families import LSTM_2
 from starcast.models.space import Settings
 
 EPOCHS, BATCH = 3, 32
+CHOICES = {name: values for name, values in LSTM_2.space.items() if isinstance(values, tuple)}
 UNLIMITED = 100_000
 
 
@@ -73,7 +74,7 @@ class StudyA(keras_tuner.HyperModel):
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Return the network of the chosen settings."""
-        return build({name: hp.Choice(name, list(values)) for name, values in LSTM_2.space.items()})
+        return build({name: hp.Choice(name, list(values)) for name, values in CHOICES.items()})
 
     def fit(
         self,
@@ -121,7 +122,7 @@ def optuna_tpe(search: PeerSearch) -> None:
                 raise optuna.TrialPruned
 
         settings: dict[str, Any] = {
-            name: trial.suggest_categorical(name, list(values)) for name, values in LSTM_2.space.items()
+            name: trial.suggest_categorical(name, list(values)) for name, values in CHOICES.items()
         }
         return search.train(settings, report)
 
@@ -136,7 +137,7 @@ def hyperopt_tpe(search: PeerSearch) -> None:
     """TPE, one full trial after the other."""
     hyperopt.fmin(
         lambda settings: -search.train(settings),
-        {name: hp.choice(name, list(values)) for name, values in LSTM_2.space.items()},
+        {name: hp.choice(name, list(values)) for name, values in CHOICES.items()},
         algo=hyperopt.tpe.suggest,
         max_evals=search.max_trials,
         rstate=np.random.default_rng(search.seed),

@@ -53,7 +53,7 @@ class FinalFit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class BlendVerdict:
     """How a blend differs from its best member: in log loss, and in the score that decisions maximise."""
 
     loss: Difference
@@ -150,7 +150,7 @@ def _fit_each(
     return done
 
 
-def judge(parameters: TuneParameters, corpus: Corpus, best: FinalFit, blended: Fit) -> Verdict:
+def judge(parameters: TuneParameters, corpus: Corpus, best: FinalFit, blended: Fit) -> BlendVerdict:
     """Compare a blend with its best member on validation reviews that neither was adjusted to."""
     ratings, shares = corpus.validation.ratings, shares_of(corpus, best.spec, best.fit)
     true = shares[0], shares[0]  # a blend is of calibrated probabilities
@@ -163,7 +163,7 @@ def judge(parameters: TuneParameters, corpus: Corpus, best: FinalFit, blended: F
     )
     [loss] = differences(draws[0], draws[1:], "loss")
     [score] = differences(draws[0], draws[1:], parameters.decision_metric)
-    return Verdict(loss, score)
+    return BlendVerdict(loss, score)
 
 
 def _held_out(parameters: TuneParameters, corpus: Corpus, fit: Fit, shares: Arrays) -> Answers:
@@ -173,7 +173,7 @@ def _held_out(parameters: TuneParameters, corpus: Corpus, fit: Fit, shares: Arra
     return fit_rule(validation, shares, decision, accuracy, seed, corpus.scale).held_out
 
 
-def _tell(parameters: TuneParameters, done: list[FinalFit], verdict: Verdict, chosen: bool) -> None:
+def _tell(parameters: TuneParameters, done: list[FinalFit], verdict: BlendVerdict, chosen: bool) -> None:
     """Say whether the ensemble is the candidate and why, and log it on the search's run."""
     best, metric = done[0].spec.family, parameters.decision_metric
     against = f"than {best} on validation, {verdict.told(metric)}"
