@@ -87,7 +87,8 @@ def _range(family: Family, name: str, given: Mapping[str, Any]) -> Choices | Ran
 
     allowed = family.allowed(name)
     if not isinstance(allowed, Range):
-        raise refused(f"is one of {', '.join(map(str, allowed))}: give one or a list, not a range")
+        names = ", ".join(filter(None, map(str, allowed)))
+        raise refused(f"is {f'one of {names}' if names else 'a text'}: give one or a list, not a range")
     for part in given:
         if part not in PARTS:
             raise refused(f"has {part!r}; a range has {', '.join(PARTS)}, as in {EXAMPLE}")

@@ -130,7 +130,7 @@ def judge_versions(
             compared[label] = f"run `{version.run_id}`, {times}, {asked.megabytes:.1f} MB"
             contenders.append(asked)
     if mute := [each.label for each in contenders if each.probabilities is None]:
-        unjudged = f"{' and '.join(mute)}: no probabilities, so that ece_rise is not judged"
+        unjudged = f"No probabilities from {' and '.join(mute)}: ece_rise is not judged"
         print(f"promote: {unjudged}", flush=True)
         cautions = (*cautions, f"{unjudged}.")
     ratings, rival = reviews["rating"].to_numpy().astype(np.int64) - 1, contenders[1] if champion else None

@@ -130,7 +130,8 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan, done: Fi
     ends = {**intervals.bootstrap_intervals(test.matrix, seed, scale=scale), "auc": (auc.low, auc.high)}
     ends |= intervals.probability_intervals(*test, seed)
     _log_files(plan, answers, ends, stored, fitted.trained_on, scale)
-    told = [*_log_shares(fitted.model), *log_probabilities(answered.rule, test, answered.uncalibrated)]
+    told = _log_shares(fitted.model)
+    told += log_probabilities(answered.rule, test, answered.uncalibrated, scale)
     print(*told, sep="\n", flush=True)
     uses_title = "title" in schema_of(stored["train"])
     rule = answered.rule.rule

@@ -4,12 +4,15 @@ import numpy as np
 
 from starcast.evaluation.answer_rule import Answers, FittedRule
 from starcast.evaluation.confidence import Coverage, Reliability, Threshold
+from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import matrix_scores, probability_means
 from starcast.reports.probability_figures import coverage_picture, reliability_picture
 from starcast.tracking import runs
 
 
-def log_probabilities(fitted: FittedRule, test: Answers, uncalibrated: np.ndarray) -> list[str]:
+def log_probabilities(
+    fitted: FittedRule, test: Answers, uncalibrated: np.ndarray, scale: Scale = STARS
+) -> list[str]:
     """Log scores and pictures of a candidate's probabilities on the active run; return lines that tell them.
 
     Metrics `val_crossfit_...` are those of validation reviews that calibration, decision and threshold were
@@ -21,7 +24,7 @@ def log_probabilities(fitted: FittedRule, test: Answers, uncalibrated: np.ndarra
     before = test._replace(probabilities=uncalibrated)
     held_out, threshold = fitted.held_out, fitted.rule.threshold
     scored = {"test_uncalibrated": probability_means(*before), "val_crossfit": probability_means(*held_out)}
-    scored["val_crossfit"]["f1_macro"] = float(matrix_scores(held_out.matrix)["f1_macro"])
+    scored["val_crossfit"]["f1_macro"] = float(matrix_scores(held_out.matrix, scale)["f1_macro"])
     covered = {
         "val_crossfit": _covered(held_out, fitted.review),
         "test": _covered(test, threshold.below(test.confidences)),

@@ -73,8 +73,16 @@ def test_matrices_alone_give_intervals_and_no_differences_and_the_report_says_so
     assert "None: no other was scored on the same reviews" in comparison_report(compared, ()).markdown()
 
 
-def test_a_score_beyond_the_matrix_has_no_interval_and_the_report_says_so() -> None:
-    compared = rank(make_systems(RUNS, ""), "loss", "test", "")
+def test_a_score_of_probabilities_has_an_interval_and_a_paired_difference_where_these_were_kept() -> None:
+    compared = rank(make_systems([*RUNS, scored("bare", 0.5, predictions=False)], ""), "loss", "test", "")
+    placed = {each.system.name: each for each in compared.placed}
+    assert (placed.pop("bare").interval, placed.pop("strong").lead) == (None, None), "strong is the best"
+    assert all(each.interval and each.lead for each in placed.values())
+
+
+def test_without_probabilities_a_score_of_them_has_no_interval_and_the_report_says_so() -> None:
+    bare = [scored(f"bare {quality}", quality, predictions=False) for quality in (0.5, 0.7)]
+    compared = rank(make_systems(bare, ""), "loss", "test", "")
     assert {each.interval for each in compared.placed} == {None}
     assert answer(compared)[-1].startswith("loss does not follow from the confusion matrix: no intervals")
 

@@ -174,13 +174,13 @@ def test_what_cannot_be_fitted_is_said_before_any_fit(store: mlflow.MlflowClient
         ({"repeats": 0}, "parameter repeats: should be greater than or equal to 1, not '0'"),
         ({"sizes": "2k,4k"}, "parameter sizes: should be a whole number, not '2k'"),
         ({"sizes": "0,100"}, "parameter sizes: should be greater than or equal to 1, not '0'"),
-        ({"families": "linear"}, "parameter families: should be one of lstm_2, gru_1"),
+        ({"families": "lineal"}, "parameter families: should be one of lstm_2, gru_1"),
         ({"sampling": "undersample"}, "parameter sampling: should be one of default, none"),
         ({"decision": "best"}, "parameter decision: should be one of tuned, argmax"),
         ({"metric": "loss"}, "parameter metric: should be one of accuracy"),
         ({"size": "3"}, "unknown parameter 'size'; did you mean sizes?"),
         ({"sampling": "adasyn_token_ids"}, "sampling adasyn_token_ids: not for logistic_regression, which"),
-        ({"settings": '{"logistic_regression": {"c": 99}}'}, "settings: logistic_regression's c should be"),
+        ({"settings": '{"logistic_regression": {"c": 0}}'}, "settings: logistic_regression's c should be"),
     ],
 )
 def test_a_mistake_in_a_parameter_is_named(given: dict[str, object], message: str) -> None:

@@ -48,6 +48,7 @@ from tests.workflow.processes import PROJECT, Watched, free_port
 MODEL = "models:/review-rating@challenger"
 COMMAND = (sys.executable, "-m", "steps.predict")
 PROBABILITIES = [f"probability_{rating}" for rating in range(1, 6)]
+ANSWERED = ["rating", *PROBABILITIES, "expected_rating", "confidence", "needs_review"]
 TEXTS = st.lists(
     st.one_of(st.none(), st.text(st.sampled_from('lovely awful,"\n'), max_size=25)), min_size=1, max_size=25
 )
@@ -76,7 +77,7 @@ def predictor() -> Predictor:
         Silent(),
     )
     calibration, threshold = Calibration((1.5,) * 5, (0.5, 1.0, 1.0, 1.0, 1.5)), Threshold(0.8, 0.6)
-    rule = Decision((1.0, 1.0, 3.0, 1.0, 1.0))
+    rule = Decision((1.0, 1.0, 10.0, 1.0, 1.0))  # overrules some of the most probable
     plain = Predictor(family.name, cleaner, fitted.model, uses_title=False)
     return replace(plain, calibration=calibration, threshold=threshold, decision=rule)
 
@@ -258,7 +259,7 @@ def test_json_is_written_as_it_was_read(model: mlflow.MlflowClient, tmp_path: Pa
             added = [name for name in row if name not in given_row]
             assert {name: value for name, value in row.items() if name not in added} == given_row
             assert list(row)[: len(given_row)] == list(given_row)
-            assert len(added) == 10
+            assert len(added) == 12
 
     with scoring.opened(registry.find(MODEL)) as loaded:
         holds()
@@ -378,11 +379,11 @@ def test_signature_and_example_are_the_models(model: mlflow.MlflowClient) -> Non
     assert [(column.name, str(column.type)) for column in loaded.metadata.signature.inputs] == [
         ("text", "DataType.string")
     ]
-    assert loaded.metadata.signature.outputs.input_names() == ["rating", *PROBABILITIES, "expected_rating"]
+    assert loaded.metadata.signature.outputs.input_names() == ANSWERED
     example = loaded.input_example
     assert example.columns.tolist() == ["text"]
     answers = loaded.predict(example)
-    assert answers.columns.tolist() == ["rating", *PROBABILITIES, "expected_rating"]
+    assert answers.columns.tolist() == ANSWERED
     assert len(answers) == len(example)
 
 
@@ -453,7 +454,7 @@ def test_a_served_model_answers_and_says_what_is_wrong_with_a_request(
         )
         null, empty, lovely, number, awful = sent.json()["predictions"]
         assert null == empty != lovely
-        assert list(lovely) == ["rating", *PROBABILITIES, "expected_rating"]
+        assert list(lovely) == ANSWERED
         assert lovely["expected_rating"] > awful["expected_rating"]
         split = {"dataframe_split": {"columns": ["text"], "data": [["lovely"]]}}
         assert session.post(address, json=split, timeout=60).json()["predictions"] == [lovely]
