@@ -36,8 +36,8 @@ def test_every_locked_package_has_hashes_and_the_files_agree() -> None:
         assert named == [name for name, _ in pins(path)]
     assert set(pins(RUNNING)) < set(pins(TESTING))
     assert set(pins(RUNNING)) < set(pins(TRANSFORMER))
-    tested = dict(pins(TESTING))
-    assert all(tested.get(name, version) == version for name, version in pins(TRANSFORMER))
+    tested = set(pins(TESTING))  # of some packages, one version for each Python
+    assert {pin for pin in pins(TRANSFORMER) if pin[0] in dict(tested)} <= tested
     assert "torch" not in dict(pins(TRANSFORMER))
     assert ("mlflow-skinny", locked()) in pins(RUNNING)
 

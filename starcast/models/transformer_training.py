@@ -178,9 +178,10 @@ def fit_transformer(
         UserError: the weights are missing, or the sampling cannot be done with these reviews.
     """
     settings, options = spec.settings, spec.options
-    random.seed(options.seed)  # from here Keras draws its seeds, as for other networks
     pretrained, train, validation = pretrained_for(corpus, str(settings["weights"]))
     sizes = lowest(pretrained.architecture, settings)
+    # From here Keras draws its seeds, as for other networks; KerasHub, reading the weights, draws some, too.
+    random.seed(options.seed)
     network = build(sizes, len(corpus.scale), options.precision)
     pretrained.into(network)
     compile_for(network, settings)

@@ -15,7 +15,7 @@ from starcast.models.transformer_files import MINILM, folder_of  # noqa: E402
 from starcast.models.transformer_weights import Pretrained, number  # noqa: E402
 
 TRANSFORMER = family_named("transformer")
-TEXTS = ["I LOVE this dress!!! Très joli; fits 5'2\" :-)", "unbelievably itchy & see-through", "", "好 ☹"]
+TEXTS = ["I LOVE this dress!!! Tres joli; fits 5'2\" :-)", "unbelievably itchy & see-through", "", "好 ☹"]
 
 
 class Losses:
@@ -39,11 +39,15 @@ def test_minilm_is_read_split_as_kerashub_splits_and_learns() -> None:
     for row, text in enumerate(TEXTS):
         theirs = [start, *np.asarray(tokenizer(text)).tolist(), end]
         assert pieces.tokens[pieces.offsets[row] : pieces.offsets[row + 1]].tolist() == theirs
+    # Accents go, as in the encoder's training; KerasHub keeps them, and knows few words that have one.
+    with_accent = CorpusSplit(pl.Series([TEXTS[0].replace("Tres", "Très")]), np.zeros(1, dtype=np.int64))
+    again = number(Corpus(with_accent, with_accent), "train", pretrained)
+    assert again.tokens.tolist() == pieces.tokens[: pieces.offsets[1]].tolist()
 
     good, bad = "I love it, perfect fit and a great colour", "awful quality, it fell apart, returned"
     split = CorpusSplit(pl.Series([good, bad] * 16), np.array([4, 0] * 16))
     options = FitOptions(sampling="none", epochs=1, batch_size=256, seed=1, schedule="constant")
-    settings = TRANSFORMER.check({"layers": 3, "batch_size": 8, "epochs": 2, "warm_up": 0.0})
+    settings = TRANSFORMER.check({"layers": 3, "batch_size": 8, "epochs": 6, "learning_rate": 5e-4})
     losses = Losses()
     spec = ModelSpec("transformer", *split_choices(settings, options))
     fitted = TRANSFORMER.fit(Corpus(split, split), spec, losses)

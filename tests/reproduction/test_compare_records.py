@@ -202,7 +202,7 @@ def test_the_report_begins_with_the_verdict_and_the_likely_cause() -> None:
     found = compare_records(fit(answers(0.9)), fit(answers(0.1)))
     told = reproduction_report(found, CHECKS)
     assert told.answer[0].startswith("**Different**: fit, run `run-fit`; of 28 metrics and facts ")
-    assert re.fullmatch(r"These differ: (test_\w+, ){3}test_\w+ and 22 more\.", told.answer[1])
+    assert re.fullmatch(r"These differ: (test_\w+, ){3}test_\w+ and 23 more\.", told.answer[1])
     assert told.answer[2] == "**Likely cause: other versions** (numpy: 2.0, now 2.1)."
     assert "test reviews differently; f1_macro is -" in told.answer[3]
     assert told.answer[4] == "Next: install the original versions (numpy==2.0) and reproduce the run again."

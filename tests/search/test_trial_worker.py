@@ -15,10 +15,10 @@ import polars as pl
 import pytest
 
 from starcast.evaluation.scores import multilabel_auc, val_scores
+from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Fit, FitOptions, ModelSpec, Recorder
 from starcast.models.space import Settings
-from starcast.search import trial_worker
 from starcast.search.loop import Done, Epoch, Event, Failed
 from starcast.search.trial_worker import TrialOptions, train_trial, work
 from starcast.search.trials import Objective, Proposal
@@ -48,6 +48,7 @@ class FakeFamily:
     name: str = "fake"
     sampling: str = "class_weight"
     iterative: bool = True
+    reports: int = 1
     error: Exception | None = None
     raises_at: int = 0
     fitted: list[tuple[Settings, FitOptions]] = field(default_factory=list)
@@ -57,6 +58,9 @@ class FakeFamily:
 
     def check_sampling(self, sampling: str) -> str:
         return self.sampling if sampling == "default" else sampling
+
+    def facts(self, settings: Settings) -> Settings:
+        return {}
 
     def fit(self, corpus: Corpus, spec: ModelSpec, recorder: Recorder) -> Fit:
         options = spec.options
@@ -72,7 +76,7 @@ class FakeFamily:
 @pytest.fixture
 def family(monkeypatch: pytest.MonkeyPatch) -> FakeFamily:
     made = FakeFamily()
-    monkeypatch.setattr(trial_worker, "family_named", {"fake": made}.__getitem__)
+    monkeypatch.setitem(FAMILIES, "fake", made)
     return made
 
 
