@@ -27,7 +27,7 @@ from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.digests import SUMS, answering_code, digest, read_sums, sums_text
 from starcast.models.family import FitOptions, ModelSpec
-from starcast.models.predictor import DESCRIPTION, PROBES, Predictor
+from starcast.models.predictor import DESCRIPTION, PROBES, SCHEMA, Predictor
 from starcast.reviews.clean import Cleaner
 from starcast.tracking import packaging, registry, scoring
 from starcast.tracking.checked_copy import checked_copy
@@ -269,7 +269,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "decision": (lambda d: d["decision"].update(weights=[0, 1, 0, 0, 0]), "for the same probabilities"),
     "one weight": (lambda d: d["decision"].update(weights=[1.0]), "has no 5 weights"),
     "no answers": (lambda d: d.pop("answers"), "KeyError: 'answers'"),
-    "schema": (lambda d: d.update(schema=2), "its schema is 2, this code reads those up to 1"),
+    "schema": (lambda d: d.update(schema=SCHEMA + 1), f"this code reads those up to {SCHEMA}"),
 }
 
 
