@@ -36,7 +36,13 @@ SEEDS = (1, 2)
 class Silent:
     """A recorder that keeps nothing."""
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+    def epoch(
+        self,
+        epoch: int,
+        metrics: dict[str, float],
+        validation_probabilities: np.ndarray,
+        some: np.ndarray | None = None,
+    ) -> None:
         """Take no note."""
 
 

@@ -45,7 +45,13 @@ class Clock:
     predicting: float = 0.0
     scoring: float = 0.0
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+    def epoch(
+        self,
+        epoch: int,
+        metrics: dict[str, float],
+        validation_probabilities: np.ndarray,
+        some: np.ndarray | None = None,
+    ) -> None:
         """Score as a trial does."""
         start = time.process_time()
         val_scores(self.ratings, validation_probabilities)
