@@ -143,7 +143,7 @@ class _Silent:
         validation_probabilities: np.ndarray,
         some: np.ndarray | None = None,
     ) -> None:
-        pass
+        """Keep nothing."""
 
 
 def blend_fits(corpus: Corpus, specs: Sequence[ModelSpec], fits: Sequence[Fit]) -> Fit:

@@ -78,6 +78,7 @@ class _Curve:
         validation_probabilities: np.ndarray,
         some: np.ndarray | None = None,
     ) -> None:
+        """Keep an epoch's metrics and scores."""
         ratings = self.ratings if some is None else self.ratings[some]
         self.epochs.append({**metrics, **val_scores(ratings, validation_probabilities, self.scale)})
 
