@@ -16,16 +16,8 @@ from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus
 from starcast.models.ensemble_blend import Blend, fit_blend, held_out
 from starcast.models.ensemble_family import members_of
-from starcast.models.family import (
-    Checkpoints,
-    EpochLines,
-    Family,
-    Fit,
-    FittedModel,
-    KnowsWords,
-    ModelSpec,
-    Recorder,
-)
+from starcast.models.epoch_lines import EpochLines
+from starcast.models.family import Checkpoints, Family, Fit, FittedModel, KnowsWords, ModelSpec, Recorder
 from starcast.models.references import reference_of
 from starcast.models.sampling import effective_shares
 

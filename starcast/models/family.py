@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 from starcast.cli.errors import UserError
-from starcast.cli.progress import Progress
 from starcast.evaluation.scale import STARS
 from starcast.models.space import Choices, Conditions, Range, Settings, Space, Value, existing, span
 
@@ -48,29 +47,6 @@ class Recorder(Protocol):
         A family that reports several times an epoch counts its reports instead. `some`: the places of the
         validation reviews that the probabilities are of, if not all.
         """
-
-
-class EpochLines:
-    """A recorder that prints a line per epoch and passes everything on."""
-
-    def __init__(self, recorder: Recorder, epochs: int, reports: int = 1) -> None:
-        self._recorder, self._epochs, self._progress = recorder, epochs, Progress()
-        self._reports = reports  # per epoch
-
-    def epoch(
-        self,
-        epoch: int,
-        metrics: dict[str, float],
-        validation_probabilities: np.ndarray,
-        some: np.ndarray | None = None,
-    ) -> None:
-        """Pass the epoch on, then print it with the longest time that the remaining epochs may take."""
-        of = () if some is None else (some,)
-        self._recorder.epoch(epoch, metrics, validation_probabilities, *of)
-        seen = "".join(f", {name} {value:.4f}" for name, value in metrics.items())
-        done = epoch / self._reports
-        left = self._progress.left(done / self._epochs, "at most") if metrics else ""
-        print(f"  epoch {done:g}/{self._epochs if metrics else 1}{seen}{left}", flush=True)
 
 
 class Checkpoints(Protocol):

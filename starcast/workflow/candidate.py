@@ -18,7 +18,8 @@ from starcast.evaluation.scale import Scale
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
 from starcast.models.ensemble import FittedEnsemble
-from starcast.models.family import EpochLines, Fit, FittedModel, settings_text
+from starcast.models.epoch_lines import EpochLines
+from starcast.models.family import Fit, FittedModel, settings_text
 from starcast.models.predictor import Predictor
 from starcast.models.sampling import count_ratings, effective_shares, sampling_note
 from starcast.reports import figures, files

@@ -21,7 +21,8 @@ from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import val_scores
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
-from starcast.models.family import EpochLines, ModelSpec
+from starcast.models.epoch_lines import EpochLines
+from starcast.models.family import ModelSpec
 from starcast.models.sampling import count_ratings, effective_shares
 from starcast.models.texts import StoredTexts
 from starcast.reviews.split import SPLITS

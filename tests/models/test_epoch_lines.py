@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from starcast.models.family import EpochLines
+from starcast.models.epoch_lines import EpochLines
 
 
 class Epochs:

@@ -14,7 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 from starcast.cli.errors import UserError
 from starcast.experiments.parameters import SamplingParameters
 from starcast.experiments.sampling import run_sampling
-from starcast.models.family import EpochLines
+from starcast.models.epoch_lines import EpochLines
 from starcast.reproduction.compare import Reproduction
 from starcast.reproduction.parameters import ReproduceParameters
 from starcast.reproduction.reproduce import reproduce

@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 from starcast.cli.errors import UserError
 from starcast.evaluation.names import SCORES
 from starcast.evaluation.scores import probability_means
-from starcast.models.family import EpochLines
+from starcast.models.epoch_lines import EpochLines
 from starcast.reviews.parameters import DataParameters
 from starcast.search.workers import WorkerPool
 from starcast.tracking.artifacts import fetch
