@@ -20,6 +20,7 @@ from starcast.evaluation.scores import count_matrix, score
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.fit_report import FitReport
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.parameters import CleaningName
 from starcast.reviews.split import LEARNED_FROM, SPLITS, assign
@@ -36,13 +37,7 @@ SEEDS = (1, 2)
 class Silent:
     """A recorder that keeps nothing."""
 
-    def epoch(
-        self,
-        epoch: int,
-        metrics: dict[str, float],
-        validation_probabilities: np.ndarray,
-        some: np.ndarray | None = None,
-    ) -> None:
+    def report(self, report: FitReport) -> None:
         """Take no note."""
 
 

@@ -21,11 +21,11 @@ import numpy as np
 
 from bench.clothing import load_corpus
 from bench.speed import gflops
-from starcast.evaluation.scores import val_scores
 from starcast.models.backend import keras
 from starcast.models.batches import similar_length
 from starcast.models.corpus import Corpus
 from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.fit_report import FitReport
 from starcast.models.networks import predict
 from starcast.models.recurrent_families import LSTM_2, STUDY_A_EMBEDDING
 from starcast.models.space import Settings
@@ -45,16 +45,10 @@ class Clock:
     predicting: float = 0.0
     scoring: float = 0.0
 
-    def epoch(
-        self,
-        epoch: int,
-        metrics: dict[str, float],
-        validation_probabilities: np.ndarray,
-        some: np.ndarray | None = None,
-    ) -> None:
+    def report(self, report: FitReport) -> None:
         """Score as a trial does."""
         start = time.process_time()
-        val_scores(self.ratings, validation_probabilities)
+        report.scores(self.ratings)
         self.epochs.append(time.process_time())
         self.scoring += self.epochs[-1] - start
 

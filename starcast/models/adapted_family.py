@@ -16,6 +16,7 @@ from starcast.cli.parameters import did_you_mean
 from starcast.evaluation.scale import STARS
 from starcast.models.corpus import Corpus
 from starcast.models.family import Checkpoints, Family, Fit, ModelSpec, Recorder
+from starcast.models.fit_report import FitReport
 from starcast.models.fitted_own import FittedOwn
 from starcast.models.own_family import HANDLED, OwnFamily
 from starcast.models.own_settings import encoded, space_of, start_of
@@ -99,7 +100,7 @@ class AdaptedFamily(Family):
         validation, epochs = _listed(corpus.texts_of("validation", self.reads)), 0
         for metrics in model.learn(texts, ratings, weights):
             epochs, answers = epochs + 1, model.answers(validation)
-            recorder.epoch(epochs, metrics, answers)
+            recorder.report(FitReport(epochs, metrics, answers))
         if self.iterative:  # what follows the last `yield` may have changed it
             answers = model.answers(validation)
         return Fit(model, answers, epochs, epochs, ratings)

@@ -18,6 +18,7 @@ from starcast.models.ensemble_blend import Blend, fit_blend, held_out
 from starcast.models.ensemble_family import members_of
 from starcast.models.epoch_lines import EpochLines
 from starcast.models.family import Checkpoints, Family, Fit, FittedModel, KnowsWords, ModelSpec, Recorder
+from starcast.models.fit_report import FitReport
 from starcast.models.references import reference_of
 from starcast.models.sampling import effective_shares
 
@@ -115,7 +116,7 @@ def fit_ensemble(corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoint
                 _save_fit(fits[-1], place)
                 checkpoints.keep(Path(folder))
     blended = blend_fits(corpus, specs, fits)
-    recorder.epoch(1, {}, blended.validation_probabilities)
+    recorder.report(FitReport(1, {}, blended.validation_probabilities))
     return blended
 
 
@@ -128,13 +129,7 @@ def fit_member(corpus: Corpus, spec: ModelSpec, recorder: Recorder | None = None
 class _Silent:
     """A recorder that keeps nothing: an ensemble's run has the scores of the blend."""
 
-    def epoch(
-        self,
-        epoch: int,
-        metrics: dict[str, float],
-        validation_probabilities: np.ndarray,
-        some: np.ndarray | None = None,
-    ) -> None:
+    def report(self, report: FitReport) -> None:
         """Keep nothing."""
 
 

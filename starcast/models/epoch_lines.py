@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from starcast.cli.progress import Progress
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from starcast.models.family import Recorder
+    from starcast.models.fit_report import FitReport
 
 
 class EpochLines:
@@ -19,17 +18,10 @@ class EpochLines:
         self._recorder, self._epochs, self._progress = recorder, epochs, Progress()
         self._reports = reports  # per epoch
 
-    def epoch(
-        self,
-        epoch: int,
-        metrics: dict[str, float],
-        validation_probabilities: np.ndarray,
-        some: np.ndarray | None = None,
-    ) -> None:
-        """Pass the epoch on, then print it with the longest time that the remaining epochs may take."""
-        of = () if some is None else (some,)
-        self._recorder.epoch(epoch, metrics, validation_probabilities, *of)
-        seen = "".join(f", {name} {value:.4f}" for name, value in metrics.items())
-        done = epoch / self._reports
-        left = self._progress.left(done / self._epochs, "at most") if metrics else ""
-        print(f"  epoch {done:g}/{self._epochs if metrics else 1}{seen}{left}", flush=True)
+    def report(self, report: FitReport) -> None:
+        """Pass the report on, then print it with the longest time that the remaining epochs may take."""
+        self._recorder.report(report)
+        seen = "".join(f", {name} {value:.4f}" for name, value in report.metrics.items())
+        done = report.number / self._reports
+        left = self._progress.left(done / self._epochs, "at most") if seen else ""
+        print(f"  epoch {done:g}/{self._epochs if seen else 1}{seen}{left}", flush=True)

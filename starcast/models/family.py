@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # so that parameters are checked without importing these
     import polars as pl
 
     from starcast.models.corpus import Corpus
+    from starcast.models.fit_report import FitReport
 
 Sampling = Literal[
     "none", "class_weight", "random_under", "random_over", "smote", "adasyn", "nearmiss_2", "adasyn_token_ids"
@@ -35,18 +36,8 @@ PATIENCE = 5  # epochs, of study A's final fits
 class Recorder(Protocol):
     """Receives the progress of a fit; picklable, so that it works in another process."""
 
-    def epoch(
-        self,
-        epoch: int,
-        metrics: dict[str, float],
-        validation_probabilities: np.ndarray,
-        some: np.ndarray | None = None,
-    ) -> None:
-        """Receive the metrics of an epoch (from 1) and the validation probabilities, (reviews, labels).
-
-        A family that reports several times an epoch counts its reports instead. `some`: the places of the
-        validation reviews that the probabilities are of, if not all.
-        """
+    def report(self, report: FitReport) -> None:
+        """Receive what the fit has reached."""
 
 
 class Checkpoints(Protocol):

@@ -22,6 +22,7 @@ from starcast.models.characters import inside_encoded, inside_texts, inside_word
 from starcast.models.corpus import Corpus, answers_of
 from starcast.models.encoding import Encoding
 from starcast.models.family import Fit, ModelSpec, Recorder
+from starcast.models.fit_report import FitReport
 from starcast.models.ngrams import Ngrams, Words, are_whole, most_frequent
 from starcast.models.priors import Prior
 from starcast.models.sampling import resample
@@ -257,5 +258,5 @@ def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder, prior: Pri
         probabilities = answers_of(model, corpus.texts_of("validation", "cleaned"))
     else:
         probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
-    recorder.epoch(1, {}, probabilities)
+    recorder.report(FitReport(1, {}, probabilities))
     return Fit(model, probabilities, epochs=1, best_epoch=1, trained_on=ratings)

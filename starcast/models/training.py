@@ -16,6 +16,7 @@ from starcast.models.batches import TrainingBatches
 from starcast.models.compiled import compiled_like, copy_weights
 from starcast.models.corpus import Corpus
 from starcast.models.family import Checkpoints, Fit, ModelSpec, Recorder
+from starcast.models.fit_report import FitReport
 from starcast.models.heads import TrainingLoss
 from starcast.models.networks import FittedNetwork, begin_with, predict
 from starcast.models.sampling import review_weights, training_rows
@@ -114,7 +115,7 @@ class Validation(keras.callbacks.Callback):
             progress.best_loss, progress.best_epoch = loss, epoch
             progress.best_weights, progress.best_probabilities = self.model.get_weights(), probabilities
         metrics = {"train_loss": logs["loss"], "train_accuracy": logs["accuracy"], "val_loss": loss}
-        self.recorder.epoch(epoch, metrics, probabilities)
+        self.recorder.report(FitReport(epoch, metrics, probabilities))
         if self.checkpoints:
             with tempfile.TemporaryDirectory() as folder:
                 progress.save(Path(folder), self.model)

@@ -18,6 +18,7 @@ from starcast.models.backend import keras
 from starcast.models.batches import similar_length
 from starcast.models.corpus import Corpus
 from starcast.models.family import Checkpoints, Fit, FitOptions, ModelSpec, Recorder, Schedule
+from starcast.models.fit_report import FitReport
 from starcast.models.networks import predict
 from starcast.models.sampling import resample, review_weights
 from starcast.models.space import Settings
@@ -163,7 +164,8 @@ class Tuning:
             progress.best_weights = [np.array(each) for each in self.network.trainable_weights]
             progress.best_probabilities = probabilities
         progress.reports = report + 1
-        self.recorder.epoch(report + 1, {**learned, "val_loss": loss}, probabilities, None if ends else some)
+        metrics, places = {**learned, "val_loss": loss}, None if ends else some
+        self.recorder.report(FitReport(report + 1, metrics, probabilities, places))
 
 
 def fit_transformer(

@@ -19,6 +19,7 @@ from starcast.evaluation.scores import multilabel_auc, val_scores
 from starcast.models.catalogue import family_named, logged
 from starcast.models.corpus import Corpus
 from starcast.models.family import Fit, FitOptions, ModelSpec, split_choices
+from starcast.models.fit_report import FitReport
 from starcast.models.sampling import count_ratings
 from starcast.models.space import Value
 from starcast.search.loop import Done, Epoch, Event, Failed, Result
@@ -72,29 +73,22 @@ class Reporter:
         self.scores: dict[str, float] = {}
         self.further_curves: list[tuple[int, dict[str, float]]] = []
 
-    def epoch(
-        self,
-        epoch: int,
-        metrics: dict[str, float],
-        validation_probabilities: np.ndarray,
-        some: np.ndarray | None = None,
-    ) -> None:
-        """Score an epoch.
+    def report(self, report: FitReport) -> None:
+        """Score a report.
 
         Raises:
             ArithmeticError: the objective is not a number, for instance an AUC of one class.
             PrunedError: the search says stop.
         """
-        ratings = self._ratings if some is None else self._ratings[some]
-        self.scores = {**metrics, **val_scores(ratings, validation_probabilities, self._scale)}
+        self.scores, number = report.scores(self._ratings, self._scale), report.number
         if not math.isfinite(self.scores[self._objective]):
             raise ArithmeticError(f"{self._objective} is not a number on this validation split")
         if self.execution:
             prefix = f"execution_{self.execution + 1}/"
-            self.further_curves.append((epoch, {prefix + name: v for name, v in self.scores.items()}))
+            self.further_curves.append((number, {prefix + name: v for name, v in self.scores.items()}))
             return
-        waits = self.prunes and epoch < self.last_epoch
-        send(self._pipe, Epoch(self._number, epoch, self.scores, waits))
+        waits = self.prunes and number < self.last_epoch
+        send(self._pipe, Epoch(self._number, number, self.scores, waits))
         if waits and not self._pipe.recv():
             raise PrunedError
 

@@ -13,7 +13,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.scale import STARS, Scale
-from starcast.evaluation.scores import val_scores
+from starcast.models.fit_report import FitReport
 from starcast.tracking.access import explained, missing_allowed
 from starcast.tracking.liveness import check_own
 from starcast.tracking.store import active_run, place, shown_store
@@ -62,20 +62,12 @@ class RunRecorder:
     scale: Scale = STARS
     tracking_uri: str = field(default_factory=mlflow.get_tracking_uri)
 
-    def epoch(
-        self,
-        epoch: int,
-        metrics: dict[str, float],
-        validation_probabilities: np.ndarray,
-        some: np.ndarray | None = None,
-    ) -> None:
-        """Log an epoch's metrics and every `val_` score of its probabilities, in one request."""
+    def report(self, report: FitReport) -> None:
+        """Log the metrics and every `val_` score of the probabilities, in one request."""
         check_own(self.run_id)
         now = int(time.time() * 1000)
-        ratings = self.validation_ratings if some is None else self.validation_ratings[some]
-        scored = val_scores(ratings, validation_probabilities, self.scale)
-        values = {**metrics, **scored}
-        batch = [Metric(name, value, now, epoch) for name, value in values.items()]
+        values = report.scores(self.validation_ratings, self.scale)
+        batch = [Metric(name, value, now, report.number) for name, value in values.items()]
         mlflow.MlflowClient(self.tracking_uri).log_batch(self.run_id, metrics=batch)
 
 

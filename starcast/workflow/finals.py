@@ -4,8 +4,6 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple
 
-import numpy as np
-
 from starcast.cli.progress import Progress, clock
 from starcast.evaluation.answer_rule import Answers, fit_rule
 from starcast.evaluation.decision import Arrays
@@ -14,6 +12,7 @@ from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.ensemble import blend_fits, fit_member, shares_of
 from starcast.models.ensemble_family import NAME, ensemble_of
 from starcast.models.family import Fit, ModelSpec, split_choices
+from starcast.models.fit_report import FitReport
 from starcast.reports import files
 from starcast.reviews.split import LEARNED_FROM
 from starcast.search.progress import say
@@ -30,17 +29,11 @@ from starcast.workflow.search_parameters import TuneParameters
 class KeptEpochs:
     """A recorder that keeps the epochs of a fit until it is known to which run they belong."""
 
-    epochs: list[tuple[int, dict[str, float], np.ndarray, np.ndarray | None]] = field(default_factory=list)
+    reports: list[FitReport] = field(default_factory=list)
 
-    def epoch(
-        self,
-        epoch: int,
-        metrics: dict[str, float],
-        validation_probabilities: np.ndarray,
-        some: np.ndarray | None = None,
-    ) -> None:
-        """Keep an epoch."""
-        self.epochs.append((epoch, metrics, validation_probabilities, some))
+    def report(self, report: FitReport) -> None:
+        """Keep a report."""
+        self.reports.append(report)
 
 
 class FinalFit(NamedTuple):
@@ -203,7 +196,7 @@ def _candidate(
             return fit_candidate(run_id, prepared, plan)
         ratings = CorpusSplit.stored(prepared.split("validation")).ratings
         recorder = RunRecorder(run_id, ratings, prepared.scale)
-        for epoch in done.epochs.epochs:
-            recorder.epoch(*epoch)
+        for report in done.epochs.reports:
+            recorder.report(report)
         runs.log_metrics({"fit_seconds": done.seconds})
         return fit_candidate(run_id, prepared, plan, done.fit)

@@ -18,11 +18,11 @@ from starcast.cli.interrupts import catch_interrupts, withheld_from_children
 from starcast.cli.progress import Progress
 from starcast.cli.refusals import refusals_told
 from starcast.evaluation.scale import STARS, Scale
-from starcast.evaluation.scores import val_scores
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
 from starcast.models.epoch_lines import EpochLines
 from starcast.models.family import ModelSpec
+from starcast.models.fit_report import FitReport
 from starcast.models.sampling import count_ratings, effective_shares
 from starcast.models.texts import StoredTexts
 from starcast.reviews.split import SPLITS
@@ -72,16 +72,9 @@ class _Curve:
     scale: Scale
     epochs: list[dict[str, float]] = field(default_factory=list)
 
-    def epoch(
-        self,
-        epoch: int,
-        metrics: dict[str, float],
-        validation_probabilities: np.ndarray,
-        some: np.ndarray | None = None,
-    ) -> None:
-        """Keep an epoch's metrics and scores."""
-        ratings = self.ratings if some is None else self.ratings[some]
-        self.epochs.append({**metrics, **val_scores(ratings, validation_probabilities, self.scale)})
+    def report(self, report: FitReport) -> None:
+        """Keep the metrics and scores."""
+        self.epochs.append(report.scores(self.ratings, self.scale))
 
 
 def fit_alone(job: FitJob) -> FitResult:

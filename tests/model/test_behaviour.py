@@ -12,6 +12,7 @@ import pytest
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.fit_report import FitReport
 from starcast.models.predictor import Predictor
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.inspection import to_reviews
@@ -39,8 +40,8 @@ NEGATIONS = (
 class Silent:
     """A recorder that keeps nothing."""
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        """Take an epoch."""
+    def report(self, report: FitReport) -> None:
+        """Take a report."""
 
 
 @dataclass(frozen=True)

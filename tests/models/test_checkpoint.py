@@ -10,6 +10,7 @@ import pytest
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Fit, FitOptions, ModelSpec
+from starcast.models.fit_report import FitReport
 from starcast.models.space import Settings
 
 SETTINGS: Settings = {"units_1": 4, "dropout_1": 0.3, "dropout_2": 0.2, "learning_rate": 0.05}
@@ -26,10 +27,10 @@ class Epochs:
     def __init__(self, until: int = 0) -> None:
         self.until, self.seen = until, {}
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        if epoch == self.until:
+    def report(self, report: FitReport) -> None:
+        if report.number == self.until:
             raise CutOffError
-        self.seen[epoch] = metrics
+        self.seen[report.number] = report.metrics
 
 
 class Folder:

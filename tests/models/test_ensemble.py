@@ -17,6 +17,7 @@ from starcast.models.ensemble import FittedEnsemble
 from starcast.models.ensemble_blend import fit_blend, fit_weights, held_out
 from starcast.models.ensemble_family import ENSEMBLE, ensemble_of, members_of
 from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.fit_report import FitReport
 from starcast.models.predictor import Predictor
 from starcast.reviews.clean import Cleaner
 from tests.conftest import make_reviews
@@ -130,8 +131,8 @@ def test_a_saved_ensemble_answers_as_before_and_knows_its_members_words(tmp_path
     spec = ModelSpec("ensemble", ENSEMBLE.check({"members": listed}), OPTIONS)
 
     class Epochs:
-        def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-            assert validation_probabilities.shape == (len(corpus.validation.ratings), LABELS)
+        def report(self, report: FitReport) -> None:
+            assert report.probabilities.shape == (len(corpus.validation.ratings), LABELS)
 
     fit = ENSEMBLE.fit(corpus, spec, Epochs())
     assert isinstance(fit.model, FittedEnsemble)

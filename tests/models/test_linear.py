@@ -9,6 +9,7 @@ import pytest
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import SAMPLINGS, Fit, FitOptions, ModelSpec
+from starcast.models.fit_report import FitReport
 from starcast.models.linear_families import LINEAR, ORDINAL, LinearFamily
 from starcast.models.logistic import FittedLogistic
 from starcast.models.space import Settings
@@ -20,7 +21,7 @@ FAMILIES = {family.name: family for family in (LINEAR, ORDINAL)}
 class Silent:
     """Takes what a fit reports."""
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
+    def report(self, report: FitReport) -> None:
         pass
 
 

@@ -12,6 +12,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from starcast.models import logistic
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Fit, FitOptions, ModelSpec, Sampling
+from starcast.models.fit_report import FitReport
 from starcast.models.linear_families import LOGISTIC_REGRESSION
 from starcast.models.logistic import FittedLogistic
 from starcast.models.space import Value
@@ -27,10 +28,10 @@ class Epochs:
     """Keeps what a fit reports."""
 
     def __init__(self) -> None:
-        self.seen: list[tuple[int, dict[str, float], np.ndarray]] = []
+        self.seen: list[FitReport] = []
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        self.seen.append((epoch, metrics, validation_probabilities))
+    def report(self, report: FitReport) -> None:
+        self.seen.append(report)
 
 
 def part(ratings: list[int]) -> CorpusSplit:
@@ -92,9 +93,9 @@ def test_it_reports_one_epoch_with_the_validation_probabilities_it_keeps() -> No
         ),
         recorder,
     )
-    assert [(epoch, metrics) for epoch, metrics, _ in recorder.seen] == [(1, {})]
+    assert [(report.number, report.metrics) for report in recorder.seen] == [(1, {})]
     assert (fitted.epochs, fitted.best_epoch) == (1, 1)
-    assert recorder.seen[0][2].tolist() == fitted.validation_probabilities.tolist()
+    assert recorder.seen[0].probabilities.tolist() == fitted.validation_probabilities.tolist()
     assert (
         fitted.validation_probabilities.tolist()
         == fitted.model.probabilities(corpus.validation.texts).tolist()

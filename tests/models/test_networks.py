@@ -1,6 +1,7 @@
 """Recurrent networks, tiny and on a CPU: what a fit keeps, reports and saves."""
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from starcast.models.catalogue import FAMILIES, family_named
 from starcast.models.compiled import compiled_like
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Fit, FitOptions, ModelSpec, Sampling
+from starcast.models.fit_report import FitReport
 from starcast.models.networks import FittedNetwork
 from starcast.models.recurrent_families import NetworkFamily
 from starcast.models.sampling import count_ratings
@@ -34,13 +36,13 @@ class Epochs:
 
     def __init__(self) -> None:
         self.numbers: list[int] = []
-        self.metrics: list[dict[str, float]] = []
+        self.metrics: list[Mapping[str, float]] = []
         self.probabilities: list[np.ndarray] = []
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        self.numbers.append(epoch)
-        self.metrics.append(metrics)
-        self.probabilities.append(validation_probabilities)
+    def report(self, report: FitReport) -> None:
+        self.numbers.append(report.number)
+        self.metrics.append(report.metrics)
+        self.probabilities.append(report.probabilities)
 
 
 def part(reviews: int, seed: int, wrong: int = 0) -> CorpusSplit:

@@ -17,6 +17,7 @@ from starcast.evaluation.decision import Decision, prior_correction
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.fit_report import FitReport
 from starcast.models.predictor import DESCRIPTION, Predictor, join_title
 from starcast.reviews.clean import Cleaner
 
@@ -46,8 +47,8 @@ PICKLE = b"\x80"
 class Silent:
     """A recorder that keeps nothing."""
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        """Take an epoch."""
+    def report(self, report: FitReport) -> None:
+        """Take a report."""
 
 
 def predictor(family: str, cleaner: Cleaner, uses_title: bool = False) -> Predictor:

@@ -13,6 +13,7 @@ from starcast.cli.errors import UserError
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Fit, FitOptions, ModelSpec, split_choices
+from starcast.models.fit_report import FitReport
 from starcast.models.space import Settings, Value
 
 TRANSFORMER = family_named("transformer")
@@ -32,18 +33,12 @@ class Reports:
     def __init__(self, until: int = 0) -> None:
         self.until, self.seen, self.reviews = until, {}, []
 
-    def epoch(
-        self,
-        epoch: int,
-        metrics: dict[str, float],
-        validation_probabilities: np.ndarray,
-        some: np.ndarray | None = None,
-    ) -> None:
-        if epoch == self.until:
+    def report(self, report: FitReport) -> None:
+        if report.number == self.until:
             raise CutOffError
-        assert some is None or len(some) == len(validation_probabilities)
-        self.seen[epoch] = metrics
-        self.reviews.append(len(validation_probabilities))
+        assert report.places is None or len(report.places) == len(report.probabilities)
+        self.seen[report.number] = report.metrics
+        self.reviews.append(len(report.probabilities))
 
 
 class Folder:

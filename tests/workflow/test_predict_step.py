@@ -31,6 +31,7 @@ from starcast.evaluation.decision import Decision
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.fit_report import FitReport
 from starcast.models.predictor import Predictor
 from starcast.reviews import blocks, stream, write
 from starcast.reviews.clean import Cleaner
@@ -57,8 +58,8 @@ TEXTS = st.lists(
 class Silent:
     """A recorder that keeps nothing."""
 
-    def epoch(self, epoch: int, metrics: dict[str, float], validation_probabilities: np.ndarray) -> None:
-        """Take an epoch."""
+    def report(self, report: FitReport) -> None:
+        """Take a report."""
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,30 @@
+"""Say what a fit has reached at the end of an epoch, or within it."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from starcast.evaluation.scale import STARS, Scale
+from starcast.evaluation.scores import val_scores
+
+
+class FitReport(NamedTuple):
+    """Metrics of a fit, and its answers to validation reviews.
+
+    Attributes:
+        number: of the report, from 1; that of the epoch, unless the family reports within epochs.
+        metrics: what training tells: losses, accuracies.
+        probabilities: of the ratings, shape (reviews, labels).
+        places: of the validation reviews that the probabilities are of; None: all.
+    """
+
+    number: int
+    metrics: Mapping[str, float]
+    probabilities: np.ndarray
+    places: np.ndarray | None = None
+
+    def scores(self, ratings: np.ndarray, scale: Scale = STARS) -> dict[str, float]:
+        """Return the metrics with every `val_` score; `ratings` (from 0) are those of the whole split."""
+        scored = ratings if self.places is None else ratings[self.places]
+        return {**self.metrics, **val_scores(scored, self.probabilities, scale)}
