@@ -132,18 +132,20 @@ class Tuning:
         options, network, rows = self.spec.options, self.network, self.rows
         epoch, part = divmod(report, REPORTS)
         batches = rows.batches(epoch, options)
-        network.reset_metrics()
-        learned: dict[str, float] = {}
+        learned, weights = list[dict[str, float]](), list[float]()
         for number in np.array_split(np.arange(len(batches)), REPORTS)[part]:
             self.corpus.show(f"epoch {epoch + 1}", number / len(batches))
             done, total = epoch * len(batches) + number, options.epochs * len(batches)
             network.optimizer.learning_rate = rate(self.spec.settings, options.schedule, done, total)
             batch = batches[number]
-            pieces = rows.pieces.padded(rows.reviews[batch])
-            learned = network.train_on_batch(
-                pieces, rows.ratings[batch], rows.weights[batch], return_dict=True
-            )
-        return {f"train_{name}": float(value) for name, value in learned.items()}
+            example = rows.pieces.padded(rows.reviews[batch]), rows.ratings[batch], rows.weights[batch]
+            learned.append(network.train_on_batch(*example, return_dict=True))
+            weights.append(float(rows.weights[batch].sum()))
+        names = learned[0] if learned else ()
+        return {
+            f"train_{name}": float(np.average([each[name] for each in learned], weights=weights))
+            for name in names
+        }
 
     def report(self, report: int, learned: dict[str, float]) -> None:
         """Score the validation split at the end of an epoch, a sample of it before, and report that.

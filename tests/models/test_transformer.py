@@ -108,6 +108,29 @@ def test_each_epoch_reports_four_times_on_a_sample_and_at_its_end_on_all(
 
 
 @needs_extra
+def test_a_report_s_training_loss_is_the_mean_over_its_batches(
+    corpus: Corpus, weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras forgets the batches before."""
+    from starcast.models.backend import keras
+
+    train, seen = keras.Model.train_on_batch, []
+
+    def noted(network: keras.Model, *example: np.ndarray, return_dict: bool) -> dict[str, float]:
+        seen.append(train(network, *example, return_dict=return_dict))
+        return seen[-1]
+
+    monkeypatch.setattr(keras.Model, "train_on_batch", noted)
+    reports = Reports()
+    fit(corpus, spec(weights, epochs=1, batch_size=16), reports)  # 10 batches
+    assert len(seen) == 10
+    for number, batches in enumerate(np.array_split(np.arange(10), 4), start=1):
+        for name in ("loss", "accuracy"):
+            mean = np.mean([float(seen[batch][name]) for batch in batches])
+            assert reports.seen[number][f"train_{name}"] == pytest.approx(mean)
+
+
+@needs_extra
 def test_a_network_with_the_pretrained_weights_encodes_as_kerashub_does(weights: str) -> None:
     from keras_hub.models import BertBackbone
 
