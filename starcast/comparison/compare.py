@@ -33,7 +33,7 @@ def compare_runs(parameters: CompareParameters) -> Comparison:
         left_out[f"they have no {by}"] += [run.run_id for run in scored if run.run_id not in used]
         notes = _notes(left_out)
         with runs.artifacts_of_run() as folder:
-            report.comparison_report(compared, notes).save(folder)
+            report.comparison_report(compared, notes).save(folder, commands.origin_of_report())
             tables.number_table(compared).write_csv(folder / "comparison.csv")
         runs.describe(report.description(compared, notes))
     for line in (*report.answer(compared), *notes):

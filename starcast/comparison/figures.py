@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from starcast.comparison.ranking import Comparison, RankedSystem
 from starcast.comparison.systems import System
 from starcast.reports.style import COLOURS, MARKS, PALE, WIDTH, amount
-from starcast.reports.table import cut
+from starcast.reports.table import cut_apart
 
 CURVES = 6  # systems, as many as there are colours
 NAMED = 45  # characters of a name
@@ -24,7 +24,7 @@ def score_figure(comparison: Comparison) -> Figure:
     axes = figure.subplots()
     for i, each in enumerate(placed):
         axes.errorbar(each.value, i, xerr=_reach(each), capsize=2, **looks[each.system.get("family")])
-    axes.set_yticks(range(len(placed)), [cut(each.system.name, NAMED) for each in placed])
+    axes.set_yticks(range(len(placed)), cut_apart([each.system.name for each in placed], NAMED))
     axes.set(ylim=(len(placed) - 0.4, -0.6), xlabel=f"{comparison.split} {comparison.metric}")
     _finish(figure, axes, looks)
     return figure
@@ -63,10 +63,12 @@ def curves_figure(comparison: Comparison) -> Figure:
     """Plot the validation score after every epoch of the best systems with epochs, a line per fit."""
     figure = Figure(figsize=(WIDTH, 4), layout="constrained")
     axes = figure.subplots()
-    for system, colour, mark in zip(curve_systems(comparison), COLOURS, MARKS, strict=False):
+    systems = curve_systems(comparison)
+    names = cut_apart([system.name for system in systems], NAMED)
+    for system, name, colour, mark in zip(systems, names, COLOURS, MARKS, strict=False):
         curves = [run.curve for run in system.runs if run.curve]
         for i, curve in enumerate(curves):
-            label = "_" if i else cut(system.name, NAMED)
+            label = "_" if i else name
             axes.plot(list(curve), list(curve.values()), color=colour, marker=mark, markersize=5, label=label)
     axes.set(xlabel="epoch", ylabel=f"val {comparison.metric}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -64,7 +64,7 @@ def answer(comparison: Comparison) -> tuple[str, ...]:
     """Return which system is best, and how it compares with the second and with the smallest."""
     best, second, smallest = comparison.best, comparison.second, comparison.smallest
     fits = best.system.runs
-    which = f"mean of {len(fits)} fits" if len(fits) > 1 else f"run `{fits[0].run_id}`"
+    which = f"mean of {len(fits)} fits" if len(fits) > 1 else f"run {fits[0].link}"
     on = f"on {best.reviews:,} {SPLITS[comparison.split]} reviews"
     interval = ", 95% bootstrap interval" if best.interval else ""
     lines = [f"**Best: {best.system.name}**, {comparison.metric} {best.text} {on}{interval}, {which}."]

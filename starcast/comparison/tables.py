@@ -4,7 +4,7 @@ import math
 
 import polars as pl
 
-from starcast.comparison.ranking import Comparison, RankedSystem
+from starcast.comparison.ranking import Comparison
 from starcast.comparison.systems import differing_settings
 from starcast.evaluation.names import score_names
 from starcast.reports.table import Table
@@ -21,7 +21,8 @@ def score_table(comparison: Comparison) -> Table:
         scores = (_number(system.score(name), ".3f") for name in others)
         cost = _number(system.seconds, ",.1f"), _number(system.parameters, ",.0f"), f"{each.reviews:,}"
         what = system.name, system.get("family"), system.get("sampling"), each.text
-        rows.append((*what, *scores, *cost, _run(comparison, each)))
+        runs = f"{len(system.runs):,}" if comparison.by else system.runs[0].link
+        rows.append((*what, *scores, *cost, runs))
     head = ("name", "family", "sampling", f"{comparison.metric} (95% interval)", *others)
     last = "runs" if comparison.by else "run"
     return Table((*head, "fit seconds", "parameters", "reviews", last), tuple(rows))
@@ -29,10 +30,10 @@ def score_table(comparison: Comparison) -> Table:
 
 def terminal_table(comparison: Comparison, shown: int) -> Table:
     """Return the first systems with the columns that fit on a line."""
-    rows = [
-        (each.system.name, each.text, _number(each.system.seconds, ",.1f"), _run(comparison, each))
-        for each in comparison.placed[:shown]
-    ]
+    rows = []
+    for each in comparison.placed[:shown]:
+        runs = f"{len(each.system.runs):,}" if comparison.by else f"`{each.system.runs[0].run_id}`"
+        rows.append((each.system.name, each.text, _number(each.system.seconds, ",.1f"), runs))
     last = "runs" if comparison.by else "run"
     return Table(("name", f"{comparison.split} {comparison.metric}", "seconds", last), tuple(rows))
 
@@ -72,12 +73,6 @@ def number_table(comparison: Comparison) -> pl.DataFrame:
         row |= {"reviews_digest": system.reviews, **{f"setting_{name}": system.get(name) for name in names}}
         rows.append(row | {"run_ids": " ".join(run.run_id for run in system.runs)})
     return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def _run(comparison: Comparison, placed: RankedSystem) -> str:
-    """Return the run's id or, for a group, the number of its runs."""
-    runs = placed.system.runs
-    return f"{len(runs):,}" if comparison.by else f"`{runs[0].run_id}`"
 
 
 def _number(value: float | None, form: str) -> str:

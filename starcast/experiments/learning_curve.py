@@ -114,6 +114,6 @@ def _log(report: Report, found: LearningCurves) -> None:
             means, points[0].reviews
         )  # the size as the step, so that the UI draws the curves too
     with runs.artifacts_of_run() as folder:
-        report.save(folder)
+        report.save(folder, commands.origin_of_report())
         fit_rows(found).write_csv(folder / "learning_curve.csv")
     runs.describe(report.markdown(pictures=False), {"best_family": found.best.family})

@@ -58,7 +58,7 @@ def _log(report: Report, scored: SamplingScores, name: str) -> None:
     named = {f"test_{scored.metric}": value, f"best_test_{scored.metric}": value}
     runs.log_metrics({**named, "fits": len(scored.fittings)})
     with runs.artifacts_of_run() as folder:
-        report.save(folder)
+        report.save(folder, commands.origin_of_report())
         score_rows(scored).write_csv(folder / "scores.csv")
         files.write_json(folder / "answer.json", list(report.answer))
     tags = {"best_family": best.family, "best_sampling": best.sampling, "best_decision": best.decision}

@@ -127,7 +127,8 @@ def judge_versions(
                 asked = ask(loaded, label, reviews)
             cautions = (*cautions, *loaded.notes)
             times = f"one review {asked.latency(50):.1f} ms (p99 {asked.latency(99):.1f} ms)"
-            compared[label] = f"run `{version.run_id}`, {times}, {asked.megabytes:.1f} MB"
+            where = f"{version.link}, run `{version.run_id}`"
+            compared[label] = f"{where}, {times}, {asked.megabytes:.1f} MB"
             contenders.append(asked)
     if mute := [each.label for each in contenders if each.probabilities is None]:
         unjudged = f"No probabilities from {' and '.join(mute)}: ece_rise is not judged"
@@ -204,7 +205,7 @@ def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
     facts = VerdictNotes(outcome.sentence, judged.compared, judged.cautions)
     changed = report.changed_reviews(verdict, judged.reviews)
     with runs.artifacts_of_run() as folder:
-        verdict_report(verdict, facts, changed).save(folder)
+        verdict_report(verdict, facts, changed).save(folder, commands.origin_of_report())
         figures.confusion_picture(verdict.matrices, verdict.scale).save(folder / "confusion_matrices.png")
         files.write_json(folder / "verdict.json", verdict_json(verdict, facts))
         changed.write_parquet(folder / "changed_reviews.parquet")

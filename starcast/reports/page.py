@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,14 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from starcast.evaluation.scale import STARS, Scale
-from starcast.reports.table import Table, no_html
+from starcast.reports.origin import Origin
+from starcast.reports.table import LINK, Table, no_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 110
+LEGIBLE = 0.47  # of a picture's own width, below which its text becomes too small: then it scrolls
 STRONG, CODE = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"`(.+?)`")
 
 
@@ -40,16 +42,21 @@ def drawn(figure: "Figure", dpi: int = DPI) -> bytes:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, the stem of its file name, and a description of what it shows."""
+    """A figure or a PNG file of one, the stem of its file name, and a description of what it shows."""
 
     name: str
-    figure: "Figure"
+    figure: "Figure | bytes"
     alt: str
 
     @cached_property
     def png(self) -> bytes:
         """Return the figure as a PNG file."""
-        return drawn(self.figure)
+        return self.figure if isinstance(self.figure, bytes) else drawn(self.figure)
+
+    @property
+    def least(self) -> int:
+        """Return the width on a page in pixels at which the picture can still be read."""
+        return round(LEGIBLE * int.from_bytes(self.png[16:20], "big"))  # of the PNG file's first block
 
     @property
     def address(self) -> str:
@@ -87,7 +94,8 @@ class Matrices:
         return "\n\n".join(tables)
 
 
-Content = str | Table | Picture | Matrices  # text is one paragraph with **bold** and `code`
+# Text is one paragraph with **bold**, `code` and [links](#/...) to pages of the tracking server's UI.
+Content = str | Table | Picture | Matrices
 
 
 @dataclass(frozen=True)
@@ -106,17 +114,19 @@ class Report:
     answer: tuple[str, ...]
     sections: tuple[Section, ...]
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, origin: Origin) -> None:
         """Write `report.html`, which holds all figures, `report.md`, and the PNG file of each figure."""
-        (folder / "report.md").write_text(self.markdown(), encoding="utf-8")
+        about = f"{origin.date}, {', '.join(origin.links)}\n\nRepeat it: `{origin.command}`\n"
+        whole = LINK.sub(rf"[\1]({origin.address}/\2)", f"{self.markdown()}\n{about}")
+        (folder / "report.md").write_text(whole, encoding="utf-8")
         for section in self.sections:
             for block in section.blocks:
                 if isinstance(block, Picture):
                     (folder / f"{block.name}.png").write_bytes(block.png)
         here = FileSystemLoader(Path(__file__).parent)
         environment = Environment(loader=here, autoescape=True, trim_blocks=True)
-        environment.filters["marked"] = _marked
-        page = environment.get_template("page.html.j2").render(report=self)
+        environment.filters["marked"] = partial(_marked, address=origin.address)
+        page = environment.get_template("page.html.j2").render(report=self, origin=origin)
         (folder / "report.html").write_text(page, encoding="utf-8")
 
     def markdown(self, pictures: bool = True) -> str:
@@ -130,6 +140,9 @@ class Report:
         return "\n\n".join(parts) + "\n"
 
 
-def _marked(text: str) -> Markup:
-    """Return a paragraph with its bold and code as HTML and everything else escaped."""
-    return Markup(CODE.sub(r"<code>\1</code>", STRONG.sub(r"<strong>\1</strong>", str(escape(text)))))
+def _marked(text: str, address: str) -> Markup:
+    """Return a paragraph with its bold, code and links as HTML and everything else escaped."""
+    linked = LINK.sub(
+        rf'<a href="{escape(address)}/\2" target="_blank" rel="noopener">\1</a>', str(escape(text))
+    )
+    return Markup(CODE.sub(r"<code>\1</code>", STRONG.sub(r"<strong>\1</strong>", linked)))

@@ -1,13 +1,18 @@
 """A table for a terminal, for Markdown and, through the page's template, for HTML."""
 
 import re
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from unicodedata import category
 
 UNSEEN = {"Cc", "Zl", "Zp"}  # Unicode's categories of control characters and ends of lines
 WIDTH = 120  # width of a terminal in characters
+ROUNDS = 4  # of shortening names that look alike
 # A number, perhaps a percentage, perhaps followed by its interval; or nothing where other rows have a number.
 NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?%?( \(.+ to .+\))?|-|")
+
+LINK = re.compile(r"\[([^\[\]]+)\]\((#/[^\s()]+)\)")  # to a page of the tracking server's UI
 
 
 def one_line(name: str) -> str:
@@ -16,8 +21,8 @@ def one_line(name: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text without the Markdown for bold and code, for a terminal."""
-    return text.replace("**", "").replace("`", "")
+    """Return a text without the Markdown for bold, code and links, for a terminal."""
+    return LINK.sub(r"\1", text).replace("**", "").replace("`", "")
 
 
 def no_html(text: str) -> str:
@@ -28,6 +33,31 @@ def no_html(text: str) -> str:
 def cut(text: str, room: int) -> str:
     """Shorten a text to `room` characters; keep its end, which may tell similar names apart."""
     return text if len(text) <= room else f"{text[: room - 9]}...{text[-6:]}"
+
+
+def cut_apart(texts: Sequence[str], room: int) -> list[str]:
+    """Shorten texts to `room` characters so that different ones stay different; if that fails, to none."""
+    short = [cut(text, room) for text in texts]
+    for _ in range(ROUNDS):
+        alike = defaultdict[str, set[str]](set)
+        for text, shown in zip(texts, short, strict=True):
+            alike[shown].add(text)
+        # What texts that look alike have in common at their beginning is left out of them.
+        starts = {shown: _common_start(each) for shown, each in alike.items() if len(each) > 1}
+        if not starts:
+            return short
+        short = [
+            cut(f"...{text[starts[shown] :]}", room) if shown in starts else shown
+            for text, shown in zip(texts, short, strict=True)
+        ]
+    return list(texts)
+
+
+def _common_start(texts: set[str]) -> int:
+    """Return how many characters at their beginning all texts share."""
+    first, last = min(texts), max(texts)
+    pairs = enumerate(zip(first, last, strict=False))
+    return next((i for i, (ours, theirs) in pairs if ours != theirs), len(first))
 
 
 @dataclass(frozen=True)
@@ -63,7 +93,8 @@ class Table:
         """Return the table aligned for a terminal; the first column is shortened so that all fit."""
         rows = [[plain(cell) for cell in row] for row in (self.head, *self.rows)]
         room = max(WIDTH - sum(2 + max(map(len, column)) for column in list(zip(*rows, strict=True))[1:]), 16)
-        rows = [[cut(first, room), *rest] for first, *rest in rows]
+        firsts = cut_apart([first for first, *_ in rows], room)
+        rows = [[first, *rest] for first, (_, *rest) in zip(firsts, rows, strict=True)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         columns = list(zip(widths, self.numeric, strict=True))
         lines = []

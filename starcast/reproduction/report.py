@@ -59,7 +59,7 @@ def reproduction_report(found: Reproduction, checks: Sequence[Factor]) -> Report
 def answer(found: Reproduction, checks: Sequence[Factor]) -> tuple[str, ...]:
     """Return the verdict, its reason, and how many reviews the fits predict differently."""
     original, verdict = found.pairs[0].before, found.verdict
-    which = f"{original.name}, run `{original.run_id}`"
+    which = f"{original.name}, run {original.link}"
     lines = [f"**{verdict.capitalize()}**: {which}; {_counted(found)}."]
     deciding = [each for pair in found.pairs for each in deciding_scores(pair.compared)]
     moved = [each.name for each in deciding if each.verdict == "different"]
@@ -142,12 +142,12 @@ def _all_runs(found: Reproduction) -> tuple[Content, ...]:
     rows = []
     for pair in found.pairs[:LISTED]:
         odd = [each.name for each in pair.compared if each.verdict not in ("equal", None)]
-        ids = f"`{pair.before.run_id}`", f"`{pair.now.run_id}`"
-        rows.append((pair.before.name, *ids, pair.verdict, _some(odd)))
+        links = pair.before.link, pair.now.link
+        rows.append((pair.before.name, *links, pair.verdict, _some(odd)))
     blocks: list[Content] = [Table(("run", "then", "now", "verdict", "what is not equal"), tuple(rows))]
     for when, alone in (("then", found.only_before), ("now", found.only_now)):
         if alone:
-            names = ", ".join(f"{each.name} `{each.run_id}`" for each in alone[:LISTED])
+            names = ", ".join(f"{each.name} {each.link}" for each in alone[:LISTED])
             blocks.append(f"Without a counterpart, {when}: {names}.")
     return tuple(blocks)
 

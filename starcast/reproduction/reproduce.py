@@ -70,7 +70,7 @@ def _run_again(origin: Origin, run_id: str) -> list[Factor]:
 def _log(found: Reproduction, checks: Sequence[Factor], told: Report, run_id: str) -> None:
     original, outcome = found.pairs[0].before.run_id, found.verdict.replace(" ", "_")
     with runs.artifacts_of_run() as folder:
-        told.save(folder)
+        told.save(folder, commands.origin_of_report())
         write_json(folder / "reproduction.json", reproduction_json(found, checks))
     described = replace(told, sections=told.sections[:2]).markdown(pictures=False)
     runs.describe(described, stored.tags(original, outcome))

@@ -13,6 +13,7 @@ from pathlib import Path
 from shlex import quote
 
 import mlflow
+from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import (
     MLFLOW_GIT_COMMIT,
     MLFLOW_PROJECT_ENV,
@@ -23,8 +24,10 @@ from mlflow.utils.mlflow_tags import (
 from starcast.cli.masking import without_secrets
 from starcast.cli.parameters import LAUNCHER
 from starcast.models.references import sources
+from starcast.reports.origin import Origin
 from starcast.reviews.sources import PROJECT
 from starcast.tracking import store
+from starcast.tracking.succession import moment, now
 
 FITTING = ("main", "tune", "train", "sampling", "learning-curve", "reproduce")  # entry points
 BY_URL = "mlflow run "  # how the launcher begins in a run by an address
@@ -69,11 +72,10 @@ def serve_command(model_uri: str) -> str:
 
 def where_to_look(run_id: str) -> list[str]:
     """Return lines on how to see a run and all runs and, for a local store, how to open the UI first."""
-    uri, launcher = mlflow.get_tracking_uri(), os.environ.get(LAUNCHER)
-    table = f"#/experiments/{mlflow.get_run(run_id).info.experiment_id}/runs?{store.TRAINING}"
+    uri, launcher, run = mlflow.get_tracking_uri(), os.environ.get(LAUNCHER), mlflow.get_run(run_id)
     lines = [
-        f"look at the run: {store.address(store.page_within(run_id))}",
-        f"all runs of the experiment: {store.address(table)}",
+        f"look at the run: {store.address(store.page_of(run))}",
+        f"all runs of the experiment: {store.address(_table(run))}",
     ]
     if store.is_server(uri):
         return lines
@@ -83,6 +85,21 @@ def where_to_look(run_id: str) -> list[str]:
     light = f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false {quote(sys.executable)} -m mlflow ui --workers 1"
     shown = quote(uri) if without_secrets(uri) == uri else '"$MLFLOW_TRACKING_URI"'
     return [f"open the UI: {light} --backend-store-uri {shown}", *lines]
+
+
+def origin_of_report() -> Origin:
+    """Return where a report of the active run comes from."""
+    run = mlflow.get_run(store.active_run().info.run_id)
+    links = (
+        f"[run {run.info.run_name}]({store.page_of(run)})",
+        f"[all runs of the experiment]({_table(run)})",
+    )
+    return Origin(moment(now()), run.data.tags["command"], links, store.ui_address())
+
+
+def _table(run: Run) -> str:
+    """Return the page of the runs of a run's experiment."""
+    return f"#/experiments/{run.info.experiment_id}/runs?{store.TRAINING}"
 
 
 def _own_code() -> list[str]:

@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from urllib.parse import quote
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
@@ -18,6 +17,7 @@ from starcast.cli.errors import first_line
 from starcast.tracking.access import missing_allowed
 from starcast.tracking.limits import REGISTRY, fitting
 from starcast.tracking.registry import PURPOSE, Version, tag
+from starcast.tracking.store import version_page
 from starcast.tracking.succession import SHOWN, Standing, State, moment, recent_changes, standing
 
 VERDICT, CHAMPIONS = "## Verdict", "## Champions"
@@ -53,7 +53,7 @@ def _write_model(name: str, state: State) -> None:
     client = mlflow.MlflowClient()
     described = str(client.get_registered_model(name).description or PURPOSE)
     before = described.partition(CHAMPIONS)[0].rstrip()
-    page = f"#/models/{quote(name, '')}/versions/{state.champion}"
+    page = version_page(name, state.champion)
     champion = f"[version {state.champion}]({page})" if state.champion else "none"
     said = f"Champion now: **{champion}**; its page says why and how to repeat it."
     whole = f"{before}\n\n{CHAMPIONS}\n\n{said}\n\n"

@@ -15,7 +15,7 @@ from starcast.tracking.commands import command_line
 from starcast.tracking.limits import DESCRIPTION, REGISTRY, fitting
 from starcast.tracking.model_files import digest_tag
 from starcast.tracking.patience import again_if_overtaken
-from starcast.tracking.store import shown_store
+from starcast.tracking.store import shown_store, version_page
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous_champion"
 ADDRESS = re.compile(r"models:/([^/:@]+)(?:@([^/:@]+)|/([^/:@]+))?")
@@ -45,6 +45,11 @@ class Version:
     def uri(self) -> str:
         """Return the URI that MLflow loads this version by."""
         return f"models:/{self.name}/{self.version}"
+
+    @property
+    def link(self) -> str:
+        """Return a Markdown link to its page."""
+        return f"[{self.name} version {self.version}]({version_page(self.name, self.version)})"
 
     @property
     def named(self) -> dict[str, str]:

@@ -20,7 +20,7 @@ from starcast.tracking.access import explained
 from starcast.tracking.artifacts import artifacts_of, download
 from starcast.tracking.origin import ORIGINAL, REPRODUCES, SPLITS, STEPS, digests_of
 from starcast.tracking.scored_runs import Predictions, read_answers, read_matrix
-from starcast.tracking.store import children_of
+from starcast.tracking.store import children_of, link_to
 
 FACTS = (
     *("outcome", "family", "sampling"),
@@ -46,6 +46,7 @@ class RunRecord:
     answers: Mapping[str, Predictions] = field(default_factory=dict)  # by split
     below: Sequence["RunRecord"] = ()  # the runs below it that count
     scale: Scale = STARS  # of its matrices and answers
+    link: str = ""  # to its page, as Markdown
 
 
 def read(run_id: str) -> RunRecord:
@@ -85,7 +86,8 @@ def _read(run: Run) -> RunRecord:
         if ended and each.data.tags.get("step", "train") in FITTING:
             below.append(_read(each))
     name, metrics = one_line(run.info.run_name or "") or run.info.run_id, run.data.metrics
-    return RunRecord(run.info.run_id, name, key, metrics, facts, matrices, answers, tuple(below), scale)
+    kept = metrics, facts, matrices, answers, tuple(below), scale
+    return RunRecord(run.info.run_id, name, key, *kept, link_to(run))
 
 
 def _predictions(run: Run) -> tuple[dict[str, np.ndarray], dict[str, Predictions], Scale]:

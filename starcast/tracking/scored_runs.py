@@ -25,7 +25,7 @@ from starcast.reviews.parquet import read_row_groups
 from starcast.tracking.access import explained
 from starcast.tracking.artifacts import artifacts_of, download
 from starcast.tracking.commands import command_line
-from starcast.tracking.store import active_run, search, shown_store
+from starcast.tracking.store import active_run, link_to, search, shown_store
 
 READERS = 8  # threads: with a remote server, most of the time is spent waiting
 # A search logs its best trial's score, but only trials and candidates have a family. No score is below -1.
@@ -67,6 +67,7 @@ class ScoredRun:
     curve: Mapping[int, float]  # epoch to validation score, of a run with several epochs
     seconds: float  # of the fit
     parameters: float | None  # number of trained parameters, if known
+    link: str  # to its page, as Markdown
     scale: Scale = STARS
 
     def get(self, name: str) -> str:
@@ -170,6 +171,7 @@ def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
         curve=dict(epochs) if len(epochs) > 1 else {},
         seconds=data.metrics.get("fit_seconds", ((info.end_time or math.nan) - info.start_time) / 1000),
         parameters=data.metrics.get("parameters"),
+        link=link_to(run),
         scale=scale,
     )
 

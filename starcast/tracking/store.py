@@ -1,7 +1,7 @@
 """The tracking store in use: whether it answers, its address without secrets, its pages, its runs."""
 
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 import mlflow
@@ -53,14 +53,34 @@ def answers(uri: str) -> bool:
 
 def page_within(run_id: str, artifact: str = "") -> str:
     """Return the address of a run's or artifact's page, relative to any other page of the UI."""
+    return page_of(mlflow.get_run(run_id), artifact)
+
+
+def page_of(run: Run, artifact: str = "") -> str:
+    """Return what `page_within` does for a run that has been read."""
     shown = f"/artifacts/{artifact}" if artifact else ""
-    return f"#/experiments/{mlflow.get_run(run_id).info.experiment_id}/runs/{run_id}{shown}?{TRAINING}"
+    return f"#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}{shown}?{TRAINING}"
+
+
+def link_to(run: Run) -> str:
+    """Return a Markdown link to a run's page, with the beginning of its id."""
+    return f"[`{run.info.run_id[:8]}`]({page_of(run)})"
+
+
+def version_page(name: str, version: str) -> str:
+    """Return the address of a registered version's page, relative to any other page of the UI."""
+    return f"#/models/{quote(name, '')}/versions/{version}"
+
+
+def ui_address() -> str:
+    """Return the address of the UI; for a local store, as served by the command we print."""
+    uri = mlflow.get_tracking_uri()
+    return without_secrets(uri).rstrip("/") if is_server(uri) else LOCAL_PAGES
 
 
 def address(page: str) -> str:
-    """Return the full address of a page of the UI; for a local store, as served by the command we print."""
-    uri = mlflow.get_tracking_uri()
-    return f"{without_secrets(uri).rstrip('/') if is_server(uri) else LOCAL_PAGES}/{page}"
+    """Return the full address of a page of the UI."""
+    return f"{ui_address()}/{page}"
 
 
 def active_run() -> Run:

@@ -38,6 +38,9 @@ def scored(
     }
     kept = answered if predictions else None
     tags = {"family": family, "command": run_id, "mlflow.user": run_id}
-    return ScoredRun(
-        run_id, name or run_id, settings, tags, scores, matrix, kept, curve or {}, 10.0 * right, parameters
+    named, costs, link = (
+        (run_id, name or run_id),
+        (10.0 * right, parameters),
+        f"[`{run_id}`](#/runs/{run_id})",
     )
+    return ScoredRun(*named, settings, tags, scores, matrix, kept, curve or {}, *costs, link)

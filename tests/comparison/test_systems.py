@@ -172,7 +172,7 @@ def test_tables_have_a_row_per_system_and_every_number() -> None:
     )
     table = score_table(compared)
     assert [row[0] for row in table.rows] == ["strong", "middle", "weak", "elsewhere"]
-    assert table.rows[0][-1] == "`strong`"
+    assert table.rows[0][-1] == "[`strong`](#/runs/strong)"
     assert table.rows[3][table.head.index("parameters")] == "-"
     numbers = number_table(compared)
     assert numbers["rank"].to_list() == [1, 2, 3, 4]

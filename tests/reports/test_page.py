@@ -6,14 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from starcast.reports.origin import Origin
 from starcast.reports.page import Matrices, Picture, Report, Section
-from starcast.reports.table import WIDTH, Table
+from starcast.reports.table import WIDTH, Table, cut_apart, plain
 
 NASTY = '<script>alert("x")</script> & co'
 VOID = {"meta", "link", "img", "br"}
 MATRIX = np.array([[3, 1, 0, 0, 0], [0, 2, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 5, 5], [0, 0, 0, 0, 1200]])
+
+
+RUN = "#/experiments/0/runs/1f"
+ORIGIN = Origin("2026-01-31 12:00 UTC", "starcast <b> -P x=1", (f"[run x]({RUN})",), "http://127.0.0.1:5000")
 
 
 class Page(HTMLParser):
@@ -68,7 +75,7 @@ def report(text: str = NASTY) -> Report:
 
 @pytest.fixture
 def html(tmp_path: Path) -> str:
-    report().save(tmp_path)
+    report().save(tmp_path, ORIGIN)
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
@@ -90,20 +97,20 @@ def test_the_page_needs_nothing_outside_of_it(html: str, tmp_path: Path) -> None
         kind, data = source.split(",")
         assert kind == "data:image/png;base64"
         assert base64.b64decode(data) == (tmp_path / f"{name}.png").read_bytes()
-    assert not page.values("href")
+    assert set(page.values("href")) == {"http://127.0.0.1:5000/#/experiments/0/runs/1f"}, "a link to click on"
     assert "@import" not in html
     assert "url(" not in html
 
 
 def test_the_same_report_gives_the_same_page(tmp_path: Path, html: str) -> None:
-    report().save(tmp_path)
+    report().save(tmp_path, ORIGIN)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == html
 
 
 def test_markdown_refers_to_figures_that_are_there(tmp_path: Path) -> None:
-    report("x").save(tmp_path)
+    report("x").save(tmp_path, ORIGIN)
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert text == report("x").markdown()
+    assert text.startswith(report("x").markdown())
     assert "![the second](two.png)" in text
     assert (tmp_path / "one.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "two.png").exists()
@@ -164,3 +171,31 @@ def test_a_table_on_a_terminal_is_aligned_without_marks_and_fits() -> None:
     assert [line.rindex(end) + len(end) for line, end in zip(lines, ("seconds", ".5", "7"), strict=True)] == [
         WIDTH
     ] * 3
+
+
+def test_links_lead_to_the_server_from_a_page_and_are_plain_text_on_a_terminal(tmp_path: Path) -> None:
+    linked = f"[`1f`]({RUN}) is best, [not](javascript:alert) this"
+    Report("t", (linked,), ()).save(tmp_path, ORIGIN)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert set(page.values("href")) == {f"http://127.0.0.1:5000/{RUN}"}
+    assert f"[`1f`](http://127.0.0.1:5000/{RUN}) is best" in (tmp_path / "report.md").read_text()
+    assert plain(linked) == "1f is best, [not](javascript:alert) this"
+
+
+def test_a_page_says_when_it_was_made_and_how_to_repeat_it(html: str, tmp_path: Path) -> None:
+    for text in (Page(html).text, (tmp_path / "report.md").read_text(encoding="utf-8")):
+        assert ORIGIN.date in text
+        assert ORIGIN.command in text
+
+
+@given(st.lists(st.text("ab-", max_size=30), max_size=6))
+def test_cut_names_fit_and_differ_where_the_names_do(names: list[str]) -> None:
+    short = cut_apart(names, 14)
+    assert max(map(len, short), default=0) <= 14 or short == names
+    assert len(set(zip(names, short, strict=True))) == len(set(short)) == len(set(names))
+
+
+def test_a_name_is_cut_where_names_are_alike() -> None:
+    names = [f"{'the same beginning ' * 3}{middle}{' and the same end' * 3}" for middle in "ab"]
+    assert cut_apart(names, 20) == ["...a and th...me end", "...b and th...me end"]
+    assert cut_apart(["short", names[0]], 20) == ["short", "the same be...me end"]

@@ -46,7 +46,9 @@ def fit(given: Predictions | None = None, key: str = "fit", **metrics: float) ->
     scored = score(given.ratings, given.probabilities, given.predicted)
     named = {**{f"test_{name}": value for name, value in scored.items()}, **metrics}
     matrix = count_matrix(given.ratings, given.predicted)
-    return RunRecord(f"run-{key}", key, (key,), named, {}, {"test": matrix}, {"test": given})
+    return RunRecord(
+        f"run-{key}", key, (key,), named, {}, {"test": matrix}, {"test": given}, link=f"`run-{key}`"
+    )
 
 
 def of(found: Reproduction, name: str) -> ComparedValue:
