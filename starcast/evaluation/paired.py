@@ -148,14 +148,21 @@ def differences(baseline: Draws, others: Sequence[Draws], score: str) -> list[Di
 
     The two-sided bootstrap p-values are adjusted after Benjamini and Hochberg (1995) over all of the others.
     """
+    gaps = [
+        (other.values[score] - baseline.values[score], other.resampled[score] - baseline.resampled[score])
+        for other in others
+    ]
+    return adjusted(gaps)
+
+
+def adjusted(gaps: Sequence[tuple[float, np.ndarray]]) -> list[Difference]:
+    """Return differences, each observed and on the resamples, with p-values adjusted over all of them."""
     from scipy.stats import false_discovery_control
 
-    estimates, p_values = [], []
-    for other in others:
-        gap = other.resampled[score] - baseline.resampled[score]
-        estimates.append(Estimate.of(other.values[score] - baseline.values[score], gap))
+    p_values = []
+    for _, gap in gaps:
         # Add one, because the observed difference counts as a draw (Davison and Hinkley, 1997, chapter 4).
         sides = (gap <= 0).sum() + 1, (gap >= 0).sum() + 1
         p_values.append(min(1.0, 2 * min(sides) / (len(gap) + 1)))
-    adjusted = false_discovery_control(p_values) if p_values else []
-    return [Difference(estimate, float(p)) for estimate, p in zip(estimates, adjusted, strict=True)]
+    control = false_discovery_control(p_values) if p_values else []
+    return [Difference(Estimate.of(*gap), float(p)) for gap, p in zip(gaps, control, strict=True)]

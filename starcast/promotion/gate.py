@@ -1,15 +1,16 @@
 """Check a challenger against the champion on the same reviews, or a first model against thresholds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from starcast.cli.errors import UserError
-from starcast.evaluation.names import LOWER_IS_BETTER, score_names
+from starcast.evaluation.names import LOWER_IS_BETTER, PROPER_SCORES, score_names
 from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix
+from starcast.evaluation.slices import DECIDING, SliceDifference, Slicing, slice_differences
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Limits:
     latency_ms: float  # median milliseconds for one review; 0: no limit
     megabytes: float  # size on disk; 0: no limit
     thresholds: Mapping[str, float]  # minimum scores of a first model (maximum, where lower is better)
+    slice_drop: float  # how much any slice may lose, where it significantly loses
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,17 @@ class Verdict:
     gains: Mapping[str, Difference]  # for each score, challenger minus baseline
     checks: tuple[GateCheck, ...]
     scale: Scale = STARS
+    slices: Sequence[SliceDifference] = ()  # challenger minus champion, of `slice_score`
 
     @property
     def labels(self) -> list[int]:
         """Return the ratings that some true rating has, as index from 0."""
         return [i for i in range(len(self.scale)) if (self.ratings == i).any()]
+
+    @property
+    def slice_score(self) -> str:
+        """Return the score that is compared on slices."""
+        return score_on_slices(self.limits)
 
     @property
     def passed(self) -> bool:
@@ -89,11 +97,13 @@ def judge_contenders(
     limits: Limits,
     seed: int,
     scale: Scale = STARS,
+    slicings: Sequence[Slicing] = (),
 ) -> Verdict:
     """Judge a challenger against the champion; without one, against thresholds and the majority class.
 
     Args:
         ratings: true ratings as index from 0, shape (reviews,), in the order of both contenders' predictions.
+        slicings: of the same reviews, on each of which the challenger must not lose.
 
     Raises:
         UserError: a score is asked for of a rating that no review has, or of probabilities that one of them
@@ -113,8 +123,13 @@ def judge_contenders(
     checks = [GateCheck(better, signed(gain), asked, gain.low > margin)]
     checks += _thresholds(ours, limits) if first else [_recalls(gains, limits.recall_drop, scale)]
     checks += [] if first else _calibration(gains, limits.ece_rise)
+    pair = challenger.predicted, baseline.predicted
+    compared = () if first else slicings
+    slices = slice_differences(ratings, pair, compared, score_on_slices(limits), seed, scale)
+    checks += _slices(slices, limits)
     checks += _costs(challenger, limits)
-    return Verdict(limits, ratings, challenger, baseline, first, ours, theirs, gains, tuple(checks), scale)
+    scored = ours, theirs, gains, tuple(checks), scale, slices
+    return Verdict(limits, ratings, challenger, baseline, first, *scored)
 
 
 def majority(ratings: np.ndarray, scale: Scale = STARS) -> Contender:
@@ -166,6 +181,25 @@ def _calibration(gains: Mapping[str, Difference], allowed: float) -> list[GateCh
     return [
         GateCheck("calibration error (ece)", signed(rise), f"not above +{allowed:g}", rise.value <= allowed)
     ]
+
+
+def score_on_slices(limits: Limits) -> str:
+    """Return the score that is compared on slices: the deciding one, unless it is of probabilities."""
+    return DECIDING if limits.metric in PROPER_SCORES else limits.metric
+
+
+def _slices(slices: Sequence[SliceDifference], limits: Limits) -> list[GateCheck]:
+    """Return the check of the slice that loses most, of those that lose significantly if there are any."""
+    if not slices:
+        return []
+    score = score_on_slices(limits)
+    gains = {each: improvement(score, each.difference.estimate) for each in slices}
+    losing = [each for each in slices if each.difference.significant and gains[each].value < 0]
+    worst = min(losing or slices, key=lambda each: gains[each].value)
+    name = f"{score} on each of {len(slices)} slices, the worst"
+    found = f"{worst.slice} {worst.value} {signed(gains[worst])}"
+    asked = f"no significant loss of more than {limits.slice_drop:g}"
+    return [GateCheck(name, found, asked, not losing or gains[worst].value >= -limits.slice_drop)]
 
 
 def _costs(challenger: Contender, limits: Limits) -> list[GateCheck]:

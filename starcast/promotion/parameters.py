@@ -55,6 +55,9 @@ class PromoteParameters(Parameters):
     accepted loss"""
     recall_drop: float = Field(0.05, ge=0, le=1)
     """largest accepted drop of the recall of any rating"""
+    slice_drop: float = Field(0.05, ge=0, le=5)
+    """largest accepted drop of the deciding score on any slice of the test reviews (length, script, title,
+    slice_columns) where it drops significantly; 5: no limit"""
     ece_rise: float = Field(0.05, ge=0, le=1)
     """largest accepted rise of the calibration error; 1: no limit"""
     max_latency_ms: float = Field(100.0, ge=0)
@@ -82,4 +85,4 @@ class PromoteParameters(Parameters):
 
         costs = self.max_latency_ms, self.max_megabytes
         losses = self.recall_drop, self.ece_rise
-        return Limits(self.metric, self.margin, *losses, *costs, self.thresholds)
+        return Limits(self.metric, self.margin, *losses, *costs, self.thresholds, self.slice_drop)

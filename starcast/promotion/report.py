@@ -47,6 +47,7 @@ def verdict_report(verdict: Verdict, facts: VerdictNotes, changed: pl.DataFrame)
         alt = "recall, precision and F1 of each rating, challenger minus champion, with paired 95% intervals"
         picture = Picture("differences", difference_figure(verdict), alt)
         sections.append(Section("Differences per rating", (picture, difference_table(verdict))))
+        sections.append(Section("Slices", _slices(verdict)))
         sections.append(Section("Reviews that changed", _changed(verdict, changed)))
     sections.append(Section("What was compared", (Table(("", ""), tuple(facts.compared.items())),)))
     title = f"Verdict: {verdict.challenger.label} against {verdict.baseline.label}"
@@ -116,6 +117,25 @@ def difference_table(verdict: Verdict) -> Table:
     return Table((f"true {verdict.scale.noun}", "reviews", *PANELS.values()), tuple(rows))
 
 
+def _slices(verdict: Verdict) -> tuple[Content, ...]:
+    """Return what is said about slices, and a table with a row for each."""
+    score = verdict.slice_score
+    text = (
+        f"{score}, challenger minus champion, on each slice of the test reviews, with paired 95% intervals; "
+        f"p is adjusted for {len(verdict.slices)} slices. A significant loss of more than "
+        f"{verdict.limits.slice_drop:g} (`slice_drop`) fails the challenger."
+    )
+    rows = tuple(
+        (
+            *(each.slice, each.value, f"{each.reviews:,}", signed(each.difference.estimate)),
+            *(f"{each.difference.p:.3f}", "yes" if each.difference.significant else "no"),
+        )
+        for each in verdict.slices
+    )
+    head = ("slice", "value", "reviews", "difference (95% interval)", "p", "significant")
+    return (text, Table(head, rows)) if rows else ("No slice has reviews enough to be judged.",)
+
+
 def changed_reviews(verdict: Verdict, reviews: pl.DataFrame) -> pl.DataFrame:
     """Return the reviews whose ratings differ, the largest changes first.
 
@@ -157,6 +177,7 @@ def verdict_json(verdict: Verdict, facts: VerdictNotes) -> dict[str, object]:
         "cautions": list(facts.cautions),
         "compared": dict(facts.compared),
         "scores": scores,
+        "slices": [asdict(each) for each in verdict.slices],
         "confusion_matrices": {name: matrix.tolist() for name, matrix in verdict.matrices.items()},
     }
 

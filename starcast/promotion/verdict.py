@@ -17,6 +17,7 @@ from starcast.promotion.same_data import check_sample, other_data
 from starcast.reports import figures, files
 from starcast.reports.table import plain
 from starcast.reviews.hashing import digest_sum, digest_text
+from starcast.reviews.slices import slices_among
 from starcast.tracking import (
     champions,
     commands,
@@ -135,7 +136,8 @@ def judge_versions(
         print(f"promote: {unjudged}", flush=True)
         cautions = (*cautions, f"{unjudged}.")
     ratings, rival = reviews["rating"].to_numpy().astype(np.int64) - 1, contenders[1] if champion else None
-    verdict = judge_contenders(ratings, contenders[0], rival, parameters.limits(), parameters.seed, scale)
+    slicings, limits = slices_among(reviews), parameters.limits()
+    verdict = judge_contenders(ratings, contenders[0], rival, limits, parameters.seed, scale, slicings)
     lineage.log_dataset(reviews.schema, reviews.height, "test reviews", digest, test.source, "test")
     return Judgement(verdict, challenger, champion, reviews, compared, cautions)
 

@@ -4,6 +4,8 @@ import numpy as np
 import polars as pl
 import polars_hash as plh
 
+from starcast.reviews.parameters import SLICE
+
 
 def text_hashes(texts: pl.Series) -> np.ndarray:
     """Return 64 bits for each text (xxHash's XXH3), shape (texts,), uint64; null counts as empty."""
@@ -29,7 +31,9 @@ def digest_sum(table: pl.DataFrame) -> int:
     """Return the sum of the hashes of a table's rows, modulo 2^64; it depends on values and column names.
 
     Rows are identified by `review_id`, not by position: the sums of parts, in any order, add up to the whole.
+    Columns that only slice the reviews do not count: the reviews are the same with and without them.
     """
+    table = table.select(name for name in table.columns if not name.startswith(SLICE))
     rows = np.full(table.height, text_hashes(pl.Series([",".join(table.columns)]))[0])
     for column in table:
         if column.dtype == pl.String:  # null differs from the empty text

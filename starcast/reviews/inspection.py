@@ -10,6 +10,7 @@ from starcast.cli.errors import UserError
 from starcast.reviews.hashing import text_hashes
 from starcast.reviews.layouts import Layout, check_values
 from starcast.reviews.near_duplicates import signatures
+from starcast.reviews.parameters import SLICE
 from starcast.reviews.parsing import NOTHING_REJECTED, Rejected
 from starcast.reviews.scales import RecognisedScale
 from starcast.reviews.split_keys import SplitKeys
@@ -54,22 +55,27 @@ class ReadRows:
         return np.array([*ranks, UNREADABLE, NO_TEXT], dtype=np.int8)[self.codes]
 
 
-def to_reviews(table: pl.DataFrame, layout: Layout, before: int = 0) -> pl.DataFrame:
+def to_reviews(
+    table: pl.DataFrame, layout: Layout, before: int = 0, slices: Sequence[str] = ()
+) -> pl.DataFrame:
     """Return `review_id` (row number in the file), `text`, `rating` (as written) and `title` of a table.
 
     Args:
         before: number of rows of the file before those of the table.
+        slices: columns that slice the reviews; they follow as text, named `slice_...`, empty where missing.
 
     Raises:
         UserError: a column holds lists or structures.
     """
-    check_values(table.schema, layout)
+    check_values(table.schema, layout, slices)
     columns = {
         "text": pl.col(layout.text).cast(pl.String, strict=False),
         "rating": pl.col(layout.rating).cast(pl.String, strict=False).str.strip_chars(),
     }
     if layout.title:
         columns["title"] = pl.col(layout.title).cast(pl.String, strict=False).fill_null("")
+    for name in slices:
+        columns[SLICE + name] = pl.col(name).cast(pl.String, strict=False).str.strip_chars().fill_null("")
     return table.select(review_id=pl.int_range(before, before + pl.len(), dtype=pl.Int64), **columns)
 
 

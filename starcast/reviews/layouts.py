@@ -125,9 +125,9 @@ def listed(columns: Sequence[str]) -> str:
     return ", ".join(names) + more
 
 
-def check_values(schema: pl.Schema, layout: Layout) -> None:
+def check_values(schema: pl.Schema, layout: Layout, more: Sequence[str] = ()) -> None:
     """Raise a UserError if a column that is read holds neither text nor what can be written as text."""
-    for column in filter(None, (layout.text, layout.rating, layout.title)):
+    for column in filter(None, (layout.text, layout.rating, layout.title, *more)):
         kind = schema[column]
         if kind.is_nested() or kind in (pl.Binary, pl.Duration, pl.Object):
             what = f"column {column!r} holds {kind}, not plain values"

@@ -50,6 +50,9 @@ def open_files(parameters: DataParameters, files: Mapping[str, Path]) -> tuple[L
     layout = recognise(columns, *named)
     require(split.parameter, split.column if len(files) == 1 else "", columns)
     for parameter, file in zip(files, opened, strict=True):
+        for column in parameters.slice_columns:
+            where = "slice_columns" if len(files) == 1 else f"slice_columns of {parameter}"
+            require(where, column, file.first.table.columns)
         for column in (layout.text, layout.rating, layout.title):
             require(parameter, column, file.first.table.columns)
             if f"{column}_duplicated_0" in file.first.table.columns:  # as Polars calls the second

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from starcast.cli.errors import UserError
-from starcast.cli.parameters import Parameters, Seed
+from starcast.cli.parameters import COMMA_LIST, Parameters, Seed, distinct
 from starcast.reviews.scales import told_labels
 
 OnBadRows = Literal["refuse", "drop", "drop_any"]
@@ -21,6 +21,7 @@ SPLIT_PARAMETERS: dict[SplitRule, tuple[str, ...]] = {
     "group": ("group_column",),
     "time": ("time_column", "time_format"),
 }
+SLICE = "slice_"  # begins the names, in the splits, of the columns that slice the reviews
 WRITTEN = (".csv", ".jsonl", ".parquet")  # endings of the files that can be written
 
 
@@ -142,6 +143,8 @@ class DataParameters(ReadingParameters):
     """with split=time: column of dates, times or Unix times"""
     time_format: str = ""
     """with split=time: day_first, month_first or a format such as %d.%m.%Y; empty: recognised"""
+    slice_columns: Annotated[tuple[str, ...], COMMA_LIST, AfterValidator(distinct)] = ()
+    """columns such as product or country, by whose values a candidate's test scores are told apart"""
     sample_size: int = Field(0, ge=0)
     """size of a stratified sample to use; 0: all reviews"""
     seed: Seed = 42

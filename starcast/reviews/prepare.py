@@ -25,7 +25,7 @@ from starcast.reviews.hashing import digest_sum
 from starcast.reviews.inspection import BAD_KEY, BAD_RATING, ReadRows, inspect, to_reviews
 from starcast.reviews.layouts import Layout
 from starcast.reviews.opening import OpenFile, open_files, seen_in
-from starcast.reviews.parameters import DataParameters, SplitBy
+from starcast.reviews.parameters import SLICE, DataParameters, SplitBy
 from starcast.reviews.parquet import RowGroups, to_table
 from starcast.reviews.parsing import SHOWN, Chunk
 from starcast.reviews.scripts import letters_by_script
@@ -105,7 +105,7 @@ def prepare_here(
     with scratch_folder() as scratch, ExitStack() as stack:
         spool = scratch / "rows.arrow"
         layout, opened = open_files(parameters, files)
-        read, rows_of_files = _spool(opened, layout, cleaner, spool, parameters.near_duplicates != "off")
+        read, rows_of_files = _spool(opened, layout, cleaner, spool, parameters)
         places, checked = place(read, layout, parameters, seen_in(opened))
         show, found, done = Progress("reviews").counted("splitting the reviews"), [], 0
         writers = [stack.enter_context(RowGroups.to(folder / f"{name}.parquet")) for name in SPLITS]
@@ -136,7 +136,7 @@ def place(
 
 
 def _spool(
-    opened: Sequence[OpenFile], layout: Layout, cleaner: Cleaner, spool: Path, near: bool
+    opened: Sequence[OpenFile], layout: Layout, cleaner: Cleaner, spool: Path, parameters: DataParameters
 ) -> tuple[list[ReadRows], list[int]]:
     """Clean and inspect every row of the files, in order; keep the texts in record batches on the disk.
 
@@ -144,7 +144,7 @@ def _spool(
         What is known of the rows, and the number of rows of each file.
     """
     sizes = [split_address(file.path)[0].stat().st_size for file in opened]
-    rows_of_files = [0] * len(opened)
+    rows_of_files, near = [0] * len(opened), parameters.near_duplicates != "off"
 
     def numbered() -> Iterator[tuple[int, SplitBy, Chunk]]:
         """Yield every chunk with the number of rows before it; its share is that of all files read."""
@@ -157,7 +157,7 @@ def _spool(
     def read_rows(numbered: tuple[int, SplitBy, Chunk]) -> tuple[pa.Table, ReadRows, float]:
         """Return the texts of a chunk, what is known of its rows, and the share of the files read."""
         before, split, chunk = numbered
-        reviews = to_reviews(chunk.table, layout, before)
+        reviews = to_reviews(chunk.table, layout, before, parameters.slice_columns)
         cleaned = cleaner.clean(join_title(reviews)).alias("cleaned")
         rows = reviews.drop("rating").with_columns(cleaned).to_arrow(compat_level=pl.CompatLevel.oldest())
         keys = read_keys(chunk.table, split)
@@ -188,7 +188,8 @@ def split_batch(rows: pl.DataFrame, places: Places, labels: int) -> tuple[list[p
     """Return a table per split of the rows that are in one, and the facts about them.
 
     Args:
-        rows: `review_id` (row number in the file), `text`, if it is used `title`, and `cleaned`.
+        rows: `review_id` (row number in the file), `text`, if it is used `title`, `cleaned`, and what slices
+            the reviews.
         labels: number of labels of the scale.
     """
     (verdicts, assigned), numbers = places, rows["review_id"].to_numpy()
@@ -199,7 +200,9 @@ def split_batch(rows: pl.DataFrame, places: Places, labels: int) -> tuple[list[p
         (pl.col("review_id") + 1).alias("row"), beginning
     )
     title = ("title",) if "title" in rows.columns else ()
-    kept = rated.filter(split >= 0).select("split", "review_id", "text", "rating", *title, "cleaned")
+    slices = [name for name in rows.columns if name.startswith(SLICE)]
+    columns = "split", "review_id", "text", "rating", *title, "cleaned", *slices
+    kept = rated.filter(split >= 0).select(columns)
     tables = [kept.filter(pl.col("split") == index).drop("split") for index in range(len(SPLITS))]
     counts = np.array([np.bincount(table["rating"], minlength=labels + 1)[1:] for table in tables])
     lengths = {}

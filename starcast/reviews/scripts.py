@@ -1,4 +1,4 @@
-"""Count how much of the texts is written in which script."""
+"""Tell which scripts texts are written in."""
 
 import unicodedata
 from collections import Counter
@@ -25,10 +25,17 @@ def letters_by_script(texts: pl.Series) -> Counter[str]:
     other = "".join(texts.filter(~ascii_only))
     codes = np.frombuffer(other.encode("utf-32-le"), np.uint32)
     for code, letters in zip(*np.unique(codes, return_counts=True), strict=True):
-        if chr(code).isalpha():
-            name = unicodedata.name(chr(code), "OTHER").split(" ")[0]
-            counts[SCRIPTS.get(name, name.capitalize())] += int(letters)
+        if script := _script_of(chr(code)):
+            counts[script] += int(letters)
     return counts
+
+
+def _script_of(sign: str) -> str:
+    """Return the script of a letter; empty for any other sign."""
+    if not sign.isalpha():
+        return ""
+    name = unicodedata.name(sign, "OTHER").split(" ")[0]
+    return SCRIPTS.get(name, name.capitalize())
 
 
 def script_line(counts: Counter[str]) -> str:
@@ -42,3 +49,28 @@ def script_line(counts: Counter[str]) -> str:
         for name, share in named
     ]
     return f"scripts: {', '.join(parts)}"
+
+
+def main_scripts(texts: pl.Series) -> pl.Series:
+    """Return the script of most letters of each cleaned text; empty where there is no letter.
+
+    Args:
+        texts: some thousands at most, which limits memory.
+    """
+    ascii_only = texts.str.len_bytes() == texts.str.len_chars()
+    latin = texts.str.contains("[a-z]")
+    found = pl.select(pl.when(latin).then(pl.lit("Latin")).otherwise(pl.lit(""))).to_series()
+    others = texts.filter(~ascii_only)
+    if others.is_empty():
+        return found
+    codes = np.frombuffer("".join(others).encode("utf-32-le"), np.uint32)
+    rows = np.repeat(np.arange(len(others)), others.str.len_chars().to_numpy())
+    distinct, places = np.unique(codes, return_inverse=True)
+    names = [_script_of(chr(code)) for code in distinct]
+    scripts = sorted({"Latin", *names} - {""})
+    numbers = np.array([scripts.index(name) if name else -1 for name in names])[places]
+    letters = numbers >= 0
+    cells = rows[letters] * len(scripts) + numbers[letters]
+    counts = np.bincount(cells, minlength=len(others) * len(scripts)).reshape(len(others), -1)
+    most = np.where(counts.any(axis=1), counts.argmax(axis=1), len(scripts))
+    return found.scatter(np.flatnonzero(~ascii_only.to_numpy()), pl.Series([*scripts, ""]).gather(most))

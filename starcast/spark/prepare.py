@@ -7,7 +7,7 @@ splits to the run's artifacts; a task that is repeated after its executor died u
 
 import pickle
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from starcast.reviews.clean import Cleaner, join_title
 from starcast.reviews.inspection import ReadRows, inspect, to_reviews
 from starcast.reviews.layouts import Layout
 from starcast.reviews.opening import OpenFile, open_files, seen_in
-from starcast.reviews.parameters import Reading, SplitBy
+from starcast.reviews.parameters import SplitBy
 from starcast.reviews.parquet import RowGroups, to_table
 from starcast.reviews.prepare import Places, PreparedFiles, SplitFacts, place, split_batch
 from starcast.reviews.split import SPLITS
@@ -52,7 +52,7 @@ def prepare_on_spark(
     near = parameters.near_duplicates != "off"
     uploads, name = uploads_of_run(), opened[0].path.name
     with spark_session(parameters.spark_master, f"starcast preprocess {name}", SETTINGS) as session:
-        tables = [_rows_of(session, file, layout, parameters.reading()) for file in opened]
+        tables = [_rows_of(session, file, layout, parameters) for file in opened]
         read: list[ReadRows] = []
         begins: list[dict[int, int]] = []  # the first row of each partition of each file
         ends: list[int] = []
@@ -66,7 +66,8 @@ def prepare_on_spark(
         parts = 0
         for rows, begin in zip(tables, begins, strict=True):
             writing = rows.mapInArrow(
-                partial(_write, layout, cleaner, shared, begin, parts, uploads), WRITTEN
+                partial(_write, layout, parameters.slice_columns, cleaner, shared, begin, parts, uploads),
+                WRITTEN,
             )
             written += run_jobs(session.sparkContext, writing.collect)
             parts += max(begin) + 1
@@ -80,11 +81,13 @@ def prepare_on_spark(
     return PreparedFiles(raw, checked, facts)
 
 
-def _rows_of(session: "SparkSession", file: OpenFile, layout: Layout, reading: Reading) -> "DataFrame":
+def _rows_of(
+    session: "SparkSession", file: OpenFile, layout: Layout, parameters: PreprocessParameters
+) -> "DataFrame":
     """Return the rows of a file in order, with the columns that are used, and what is rejected."""
     columns = file.first.table.columns
-    table = read_reviews(session, file.path, columns, reading)
-    named = layout.text, layout.rating, layout.title, file.split.column
+    table = read_reviews(session, file.path, columns, parameters.reading())
+    named = layout.text, layout.rating, layout.title, file.split.column, *parameters.slice_columns
     used = dict.fromkeys(filter(None, named))
     asked = [table[table.columns[columns.index(name)]].alias(name) for name in used]
     return table.select(*asked, *table.columns[len(columns) :])
@@ -116,6 +119,7 @@ def _add_in_order(told: "list[Row]", read: list[ReadRows]) -> dict[int, int]:
 
 def _write(
     layout: Layout,
+    slices: Sequence[str],
     cleaner: Cleaner,
     shared: "Broadcast[tuple[Places, int]]",
     begins: dict[int, int],
@@ -137,7 +141,7 @@ def _write(
         with ExitStack() as stack:
             writers = [stack.enter_context(RowGroups.to(file)) for file in files]
             for table in map(to_table, batches):
-                reviews = to_reviews(table, layout, begin).drop("rating")
+                reviews = to_reviews(table, layout, begin, slices).drop("rating")
                 cleaned = cleaner.clean(join_title(reviews)).alias("cleaned")
                 splits, facts = split_batch(reviews.with_columns(cleaned), places, labels)
                 for writer, split in zip(writers, splits, strict=True):

@@ -29,6 +29,7 @@ from starcast.tracking import artifacts, commands, history, packaging, registry,
 from starcast.tracking.access import DAMAGED, explained
 from starcast.tracking.scored_runs import read_matrix
 from starcast.workflow.fit_parameters import CandidatePlan
+from starcast.workflow.log_errors import log_errors
 from starcast.workflow.log_probabilities import log_probabilities
 from starcast.workflow.prepare import Prepared
 
@@ -133,6 +134,7 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan, done: Fi
     _log_files(plan, answers, ends, stored, fitted.trained_on, scale)
     told = _log_shares(fitted.model)
     told += log_probabilities(answered.rule, test, answered.uncalibrated, scale)
+    told += log_errors(test, ends["accuracy"], stored["test"], seed, scale)
     print(*told, sep="\n", flush=True)
     uses_title = "title" in schema_of(stored["train"])
     rule = answered.rule.rule
@@ -240,7 +242,7 @@ def _describe_and_register(
         "settings": settings_text(plan.spec.settings),
         "sampling": plan.spec.options.sampling,
         "decision": decision_text(plan.decision, plan.decision_metric),
-        "probabilities": "; ".join(told),
+        "probabilities and errors": "; ".join(told),
     }
     lines = [f"{candidate.summary()}.\n", *(f"- {name}: {fact}" for name, fact in facts.items())]
     description, kind = "\n".join(lines), {"family": plan.spec.family, "sampling": plan.spec.options.sampling}

@@ -12,13 +12,14 @@ from sklearn.metrics import f1_score
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.names import PROBABILITY_SCORES, RATING_SCORES
+from starcast.evaluation.slices import Slicing
 from starcast.promotion import report
 from starcast.promotion.gate import Contender, Limits, Verdict, judge_contenders
 from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
 from starcast.reports.origin import Origin
 
 RATINGS = np.repeat(np.arange(5), [40, 40, 60, 120, 340])
-LIMITS = Limits("f1_macro", 0.0, 0.05, 0.05, 50.0, 100.0, {"f1_macro": 0.3, "mae": 0.9})
+LIMITS = Limits("f1_macro", 0.0, 0.05, 0.05, 50.0, 100.0, {"f1_macro": 0.3, "mae": 0.9}, 0.05)
 FACTS = VerdictNotes("Version 2 of m would become champion.", {"test reviews": "600"}, ("A caution.",))
 
 
@@ -64,14 +65,14 @@ def test_the_margin_moves_the_bar_both_ways() -> None:
     champion, challenger = contender("a", 0.6), contender("b", 0.7, 1)
     gain = judge_contenders(RATINGS, challenger, champion, LIMITS, 1).gains["f1_macro"].estimate
     for margin, passes in ((gain.low - 0.001, True), (gain.low + 0.001, False)):
-        limits = Limits("f1_macro", margin, 1.0, 1.0, 0, 0, {})
+        limits = Limits("f1_macro", margin, 1.0, 1.0, 0, 0, {}, 5.0)
         assert judge_contenders(RATINGS, challenger, champion, limits, 1).passed is passes
-    no_worse = Limits("f1_macro", -0.2, 1.0, 1.0, 0, 0, {})
+    no_worse = Limits("f1_macro", -0.2, 1.0, 1.0, 0, 0, {}, 5.0)
     assert judge_contenders(RATINGS, champion, champion, no_worse, 1).passed
 
 
 def test_where_lower_is_better_a_lower_score_is_the_improvement() -> None:
-    limits = Limits("mae", 0.0, 1.0, 1.0, 0, 0, {})
+    limits = Limits("mae", 0.0, 1.0, 1.0, 0, 0, {}, 5.0)
     better, worse = contender("a", 0.8), contender("b", 0.5, 1)
     assert judge_contenders(RATINGS, better, worse, limits, 1).passed
     assert not judge_contenders(RATINGS, worse, better, limits, 1).passed
@@ -94,7 +95,7 @@ def test_time_and_size_are_limits(slow: float, large: float, expected: list[str]
     challenger = contender("b", 0.8, milliseconds=slow, megabytes=large)
     found = failed(judge_contenders(RATINGS, challenger, contender("a", 0.5, 1), LIMITS, 1))
     assert (found if isinstance(expected, list) else len(found)) == expected
-    free = Limits("f1_macro", 0.0, 0.05, 0.05, 0, 0, {})
+    free = Limits("f1_macro", 0.0, 0.05, 0.05, 0, 0, {}, 5.0)
     assert judge_contenders(RATINGS, challenger, contender("a", 0.5, 1), free, 1).passed
 
 
@@ -112,7 +113,7 @@ def test_the_first_model_must_beat_the_majority_and_reach_the_thresholds() -> No
         "f1_macro better than always 5 stars",
         "f1_macro",
     ]
-    high = Limits("f1_macro", 0.0, 0.05, 0.05, 0, 0, {"f1_macro": 0.99, "mae": 0.01})
+    high = Limits("f1_macro", 0.0, 0.05, 0.05, 0, 0, {"f1_macro": 0.99, "mae": 0.01}, 5.0)
     assert failed(judge_contenders(RATINGS, contender("a", 0.8), None, high, 1)) == ["f1_macro", "mae"]
 
 
@@ -224,3 +225,25 @@ def test_everything_is_there_for_programs() -> None:
     assert set(values["scores"]) == set(RATING_SCORES)
     assert values["scores"]["f1_macro"]["difference"]["low"] == verdict.gains["f1_macro"].estimate.low
     assert np.array(values["confusion_matrices"]["b"]).sum() == len(RATINGS)
+
+
+def test_a_slice_that_is_lost_stops_a_challenger_that_is_better_on_the_whole() -> None:
+    champion, challenger = contender("a", 0.7), contender("b", 0.95, 1)
+    hard = Slicing("kind", ["others", "shirts"], (np.arange(len(RATINGS)) % 4 == 0).astype(int))
+    predicted = np.where(hard.places == 1, contender("c", 0.3, 2).predicted, challenger.predicted)
+    challenger = replace(challenger, predicted=predicted)
+    free = replace(LIMITS, recall_drop=1.0)
+    verdict = judge_contenders(RATINGS, challenger, champion, free, 1, slicings=[hard])
+    assert failed(verdict) == ["f1_macro on each of 2 slices, the worst"]
+    assert [check.found[:11] for check in verdict.checks if not check.passed] == ["kind shirts"]
+    assert judge_contenders(RATINGS, challenger, champion, free, 1).passed, "no slices, no check"
+    allowed = replace(free, slice_drop=1.0)
+    assert judge_contenders(RATINGS, challenger, champion, allowed, 1, slicings=[hard]).passed
+    page = verdict_report(verdict, FACTS, pl.DataFrame(schema={"nearer": pl.String})).markdown()
+    assert "shirts" in page
+    assert [each["value"] for each in verdict_json(verdict, FACTS)["slices"]] == ["others", "shirts"]
+
+
+def test_a_first_model_is_not_compared_on_slices() -> None:
+    half = Slicing("half", ["one", "two"], np.arange(len(RATINGS)) % 2)
+    assert not judge_contenders(RATINGS, contender("b", 0.9), None, LIMITS, 1, slicings=[half]).slices

@@ -1,0 +1,61 @@
+"""What a candidate logs about its errors, read back from its run."""
+
+from io import BytesIO
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import polars as pl
+from PIL import Image
+
+from starcast.evaluation.answer_rule import Answers
+from starcast.evaluation.scores import count_matrix, matrix_scores
+from starcast.tracking.artifacts import fetch
+from starcast.workflow.log_errors import worst_mistakes
+
+
+def candidate(client: mlflow.MlflowClient) -> str:
+    """The run of the fitted store's linear candidate."""
+    experiment = client.get_experiment_by_name("fitted").experiment_id
+    [run] = client.search_runs([experiment], "tags.step = 'train' and tags.family = 'logistic_regression'")
+    return str(run.info.run_id)
+
+
+def test_slices_and_worst_mistakes_are_tables_on_the_candidate(fitted_store: mlflow.MlflowClient) -> None:
+    run_id = candidate(fitted_store)
+    slices, worst = (pl.read_csv(fetch(run_id, f"{name}_test.csv")) for name in ("slices", "worst"))
+    answers = pl.read_parquet(fetch(run_id, "predictions_test.parquet"))
+    assert slices.columns[:6] == ["slice", "value", "reviews", "accuracy", "accuracy_low", "accuracy_high"]
+    assert slices.columns[-1] == "worse"
+    assert dict(slices.group_by("slice").agg(pl.sum("reviews")).iter_rows()) == dict.fromkeys(
+        ("length", "script", "title", "rating"), answers.height
+    )
+    matrix = count_matrix(answers["rating"].to_numpy() - 1, answers["predicted"].to_numpy() - 1)
+    whole = slices.row(by_predicate=pl.col("slice") == "script", named=True)
+    expected = matrix_scores(matrix)
+    assert [whole[name] for name in ("accuracy", "f1_macro", "mae")] == [
+        round(float(expected[name]), 4) for name in ("accuracy", "f1_macro", "mae")
+    ]
+    assert worst.columns == ["review_id", "rating", "predicted", "probability", "text"]
+    assert worst["probability"].is_sorted()
+    joined = worst.join(answers, "review_id", how="left", maintain_order="left")
+    assert joined["rating"].equals(joined["rating_right"], check_names=False)
+    assert (joined["rating"] != joined["predicted_right"]).all()
+    reviews = pl.read_csv("reviews.csv")["text"]
+    assert worst["text"].to_list() == [reviews[row] for row in worst["review_id"]]
+    assert Image.open(BytesIO(fetch(run_id, "slices_test.png").read_bytes())).width > 500
+    assert "slice" in fitted_store.get_run(run_id).data.tags["mlflow.note.content"]
+
+
+def test_texts_of_worst_mistakes_are_short_and_in_one_line(tmp_path: Path) -> None:
+    texts = ["right", "many\nlines  and\ttabs", "long " * 100, None]
+    table = {"review_id": [7, 8, 9, 10], "title": ["A", "B", None, ""], "text": texts}
+    pl.DataFrame(table).write_parquet(tmp_path / "test.parquet")
+    probabilities = np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.45, 0.55]])
+    answers = Answers(np.zeros(4, dtype=np.int64), probabilities.argmax(axis=1), probabilities)
+    worst = worst_mistakes(answers, tmp_path / "test.parquet")
+    assert worst["review_id"].to_list() == [9, 8, 10]
+    assert worst["text"][1] == "B many lines and tabs"
+    assert worst["text"][0].endswith("long ...")
+    assert len(worst["text"][0]) == 303
+    assert worst["text"][2] == ""
