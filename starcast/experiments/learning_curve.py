@@ -97,9 +97,12 @@ def _facts(parameters: LearningCurveParameters, ground: ExperimentData) -> str:
     facts = (
         f"{len(ground.test_ratings):,} test reviews, {repeats}; sampling: {sampling}; decision: {decision}."
     )
-    if not any(family_named(family).iterative for family in parameters.families):
+    networks = [name for name in parameters.families if family_named(name).iterative]
+    if not networks:
         return facts
-    return f"{facts} Networks train for {parameters.epochs} epochs at every size: few steps on few reviews."
+    epochs = {parameters.spec(name, parameters.sampling, 0).options.epochs for name in networks}
+    often = " or ".join(map(str, sorted(epochs)))
+    return f"{facts} Networks train for {often} epochs at every size: few steps on few reviews."
 
 
 def _log(report: Report, found: LearningCurves) -> None:

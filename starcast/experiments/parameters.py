@@ -11,7 +11,15 @@ from starcast.evaluation.names import DecisionName
 from starcast.models.catalogue import family_named, is_named
 from starcast.models.family import SAMPLINGS, FitOptions, ModelSpec, Sampling, Schedule, split_choices
 from starcast.reviews.parameters import DataParameters
-from starcast.workflow.fit_parameters import FAMILY_NAMES, TRIAL_EPOCHS, BatchSize, Measure, json_object
+from starcast.workflow.fit_parameters import (
+    BATCH_SIZE,
+    FAMILY_NAMES,
+    TRIAL_EPOCHS,
+    BatchSize,
+    Measure,
+    json_object,
+    own_options,
+)
 from starcast.workflow.search_parameters import Families
 
 
@@ -43,10 +51,10 @@ class ExperimentParameters(DataParameters):
     """fits of each kind, with the seeds seed, seed + 1, ..."""
     schedule: Schedule = "linear"
     """learning rate of networks: linear (falls to zero over the epochs) or constant"""
-    epochs: int = Field(TRIAL_EPOCHS, ge=1, le=1_000)
-    """epochs of a network; that of the lowest validation loss is kept"""
-    batch_size: BatchSize = 256
-    """reviews per batch of a network"""
+    epochs: int = Field(0, ge=0, le=1_000)
+    """epochs of a network, of which that of the lowest validation loss is kept; 0: 3, a transformer's own"""
+    batch_size: BatchSize = BATCH_SIZE
+    """reviews per batch of a network; 256: a transformer's own"""
     neighbours: int = Field(5, ge=1, le=100)
     """neighbours of a review in smote and adasyn; fewer where a rating is rare"""
 
@@ -70,13 +78,14 @@ class ExperimentParameters(DataParameters):
         kind, given = family_named(family), json.loads(self.settings).get(family, {})
         options = FitOptions(
             sampling=kind.check_sampling(sampling),
-            epochs=self.epochs if kind.iterative else 1,
+            epochs=(self.epochs or TRIAL_EPOCHS) if kind.iterative else 1,
             batch_size=self.batch_size,
             seed=self.seed + repeat,
             schedule=self.schedule,
             neighbours=self.neighbours,
         )
-        settings = kind.check({**kind.published_under(self.schedule), **given})
+        published = kind.published_under(self.schedule)
+        settings = kind.check({**published, **own_options(published, self.epochs, self.batch_size), **given})
         kind.check_ready({name: (value,) for name, value in settings.items()})
         return ModelSpec(family, *split_choices(settings, options))
 

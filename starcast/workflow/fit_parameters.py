@@ -21,6 +21,7 @@ from starcast.models.family import (
     split_choices,
 )
 from starcast.models.references import registered
+from starcast.models.space import Settings
 from starcast.reviews.parameters import DataParameters
 
 LONGEST = 15  # epochs of study A's final fits
@@ -124,6 +125,12 @@ class FitParameters(RegistryParameters):
         return CandidatePlan(replace(spec, options=options), *decided)
 
 
+def own_options(published: Settings, epochs: int, batch_size: int) -> Settings:
+    """Return the options of a fit that are settings of its family, as far as the user has changed them."""
+    changed = {"epochs": epochs, "batch_size": batch_size if batch_size != BATCH_SIZE else 0}
+    return {name: value for name, value in changed.items() if name in published and value}
+
+
 class TrainParameters(FitParameters):
     """One family with given settings, or the best of a search."""
 
@@ -154,11 +161,9 @@ class TrainParameters(FitParameters):
         """
         family = family_named(self.family)
         given, published = json.loads(self.settings), family.published_under(self.schedule)
-        if "batch_size" in published and self.batch_size != BATCH_SIZE:
-            given = {"batch_size": self.batch_size, **given}
-        if "epochs" in published and self.epochs:
-            given = {"epochs": self.epochs, **given}
-        settings = family.check({**published, **given})
+        settings = family.check(
+            {**published, **own_options(published, self.epochs, self.batch_size), **given}
+        )
         family.check_ready({name: (value,) for name, value in settings.items()})
         sampling, epochs = family.check_sampling(self.sampling), self.epochs or TRIAL_EPOCHS
         options = self.fit_options(sampling=sampling, epochs=epochs, batch_size=self.batch_size)

@@ -1,5 +1,6 @@
 """`learning-curve` on a real store: nested samples, a run per fit, a report; mistakes begin no fit."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import mlflow
@@ -34,6 +35,11 @@ IMPOSSIBLE: list[tuple[dict[str, str], str]] = [
         "sampling smote: rating 1 has 1 review in the training split, at least 2 are needed",
     ),
 ]
+
+needs_extra = pytest.mark.skipif(
+    find_spec("keras_hub") is None or find_spec("tokenizers") is None,
+    reason="the extra `transformer` is not installed",
+)
 
 
 @pytest.fixture
@@ -204,3 +210,22 @@ def test_an_interrupt_closes_all_runs(
         "KILLED",
         "KILLED",
     ]  # preprocessing; the step and its first fit
+
+
+@needs_extra
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, (2, 32)),
+        ({"epochs": 1}, (1, 32)),
+        ({"batch_size": 8}, (2, 8)),
+        ({"epochs": 1, "settings": '{"transformer": {"epochs": 4}}'}, (4, 32)),
+    ],
+)
+def test_a_transformer_has_its_own_epochs_and_batches_unless_others_are_given(
+    given: dict[str, object], expected: tuple[int, int]
+) -> None:
+    parameters = LearningCurveParameters.model_validate({"families": "transformer,gru_1", **given})
+    options = parameters.spec("transformer", "default", 0).options
+    assert (options.epochs, options.batch_size) == expected
+    assert parameters.spec("gru_1", "default", 0).options.epochs == given.get("epochs", 3)
