@@ -1,44 +1,19 @@
-"""An encoder of BERT's architecture as a plain Keras network, its word pieces, its predictions, its files.
+"""A plain Keras network of BERT's architecture, to be fine-tuned.
 
 The layers are those of Devlin et al., BERT, NAACL 2019, with queries, keys and values computed at once and
 without dropout inside the encoder: on a processor, random numbers for every activation take a tenth of the
 time.
 """
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
-
-import numpy as np
-import polars as pl
-from tokenizers import Tokenizer
 
 from starcast.models.backend import keras
 from starcast.models.family import Precision
-from starcast.models.networks import predict
-from starcast.models.texts import PADDING, Sequences
+from starcast.models.fitted_transformer import EPSILON, MASKED, Architecture
+from starcast.models.texts import PADDING
 
-ENCODER, WEIGHTS, TOKENIZER = "encoder.json", "encoder.npz", "tokenizer.json"
-PREDICTION_BATCH = 32  # reviews; larger ones are slower, as their activations leave the processor's cache
-EPSILON = 1e-12  # BERT's, of layer normalisation
 DROPOUT = 0.1  # before the ratings
-MASKED = -1e4  # added to the score of padding: no attention, and a number in 16 bits too
 layers, ops = keras.layers, keras.ops
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """The sizes of an encoder, and what its head does with the encoded pieces."""
-
-    vocabulary: int
-    positions: int
-    width: int
-    inner: int
-    heads: int
-    layers: int
-    pooling: str = "cls"
-    length: int = 128
 
 
 class Embedded(keras.Layer):
@@ -135,61 +110,3 @@ def build(sizes: Architecture, labels: int, precision: Precision = "float32") ->
     pooled = layers.Dense(sizes.width, activation="tanh", dtype=dtype, name="pooler")(pooled)
     ratings = layers.Dense(labels, activation="softmax", dtype="float32", name="ratings")
     return keras.Model(numbers, ratings(layers.Dropout(DROPOUT)(pooled)))
-
-
-def encode(texts: pl.Series, tokenizer: Tokenizer) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of the texts' word pieces one after the other, and how many each text has."""
-    pieces = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts.to_list())]
-    counts = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
-    return np.concatenate([np.empty(0, dtype=np.int32), *pieces]).astype(np.int32), counts
-
-
-@dataclass(frozen=True)
-class FittedTransformer:
-    """A fine-tuned encoder, not compiled, with its word pieces as the package `tokenizers` writes them."""
-
-    network: keras.Model
-    architecture: Architecture
-    pieces: str
-
-    def probabilities(self, texts: pl.Series) -> np.ndarray:
-        """Return probabilities of the ratings for texts as written, shape (reviews, labels)."""
-        tokenizer = Tokenizer.from_str(self.pieces)
-        tokenizer.enable_truncation(self.architecture.length)
-        numbers, counts = encode(texts, tokenizer)
-        sequences = Sequences(numbers, np.concatenate([[0], np.cumsum(counts)]))
-        return predict(self.network, sequences, PREDICTION_BATCH)
-
-    def parameters(self) -> int:
-        """Return the number of weights of the network."""
-        return int(self.network.count_params())
-
-    def save(self, folder: Path) -> None:
-        """Write the sizes, the weights and the word pieces."""
-        (folder / ENCODER).write_text(json.dumps(asdict(self.architecture), indent=2), encoding="utf-8")
-        (folder / TOKENIZER).write_text(self.pieces, encoding="utf-8")
-        np.savez(folder / WEIGHTS, *self.network.get_weights())
-
-    @classmethod
-    def load(cls, folder: Path, labels: int) -> "FittedTransformer":
-        """Read what `save` wrote.
-
-        Raises:
-            ValueError: it is no encoder of so many labels, or a weight is not finite.
-        """
-        try:
-            sizes = Architecture(**json.loads((folder / ENCODER).read_text(encoding="utf-8")))
-            network = build(sizes, labels)
-        except (TypeError, ZeroDivisionError) as error:
-            raise ValueError(f"{ENCODER}: {error}") from None
-        with np.load(folder / WEIGHTS, allow_pickle=False) as stored:
-            weights = [stored[name] for name in stored.files]
-        if [weight.shape for weight in weights] != [weight.shape for weight in network.weights]:
-            raise ValueError(f"{WEIGHTS}: not the weights of the encoder of {ENCODER} for {labels} labels")
-        if not all(np.isfinite(weight).all() for weight in weights):
-            raise ValueError(f"{WEIGHTS}: a weight is not finite")
-        network.set_weights(weights)
-        pieces = (folder / TOKENIZER).read_text(encoding="utf-8")
-        if Tokenizer.from_str(pieces).get_vocab_size() > sizes.vocabulary:
-            raise ValueError(f"{TOKENIZER}: it has more pieces than the encoder, {sizes.vocabulary:,}")
-        return cls(network, sizes, pieces)

@@ -23,7 +23,7 @@ class TransformerFamily(Family):
     batches over which the learning rate rises), `pooling`, `length` (word pieces of a review, others cut).
     """
 
-    requirements: ClassVar = ("keras", "tensorflow", "tokenizers")
+    requirements: ClassVar = ("onnx", "onnxruntime", "tokenizers")
     samplings: ClassVar = ("none", "class_weight", "random_under", "random_over", "nearmiss_2")
     reads: ClassVar = "raw"
     reports: ClassVar = 4
@@ -39,8 +39,8 @@ class TransformerFamily(Family):
 
     def load(self, folder: Path, labels: int = len(STARS)) -> FittedModel:
         """Read what was saved: numbers and a vocabulary, no code, and nothing of the pretrained weights."""
-        check_packages("tokenizers")
-        from starcast.models.transformer import FittedTransformer
+        check_packages("onnx", "onnxruntime", "tokenizers")
+        from starcast.models.fitted_transformer import FittedTransformer
 
         return FittedTransformer.load(folder, labels)
 

