@@ -3,12 +3,12 @@
 from starcast.models.ensemble_family import ENSEMBLE
 from starcast.models.family import Family, ModelSpec
 from starcast.models.linear_families import LINEAR, LOGISTIC_REGRESSION, ORDINAL
-from starcast.models.recurrent_families import BIGRU, BILSTM, GRU_1, GRU_2, GRU_4, LSTM_1, LSTM_2
+from starcast.models.recurrent_families import BILSTM, GRU_1, GRU_2, GRU_4, LSTM_1, LSTM_2
 from starcast.models.references import own_family, registered
 from starcast.models.space import Settings
 from starcast.models.transformer_family import TRANSFORMER
 
-ALL = (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION, LINEAR, ORDINAL, BILSTM, BIGRU, TRANSFORMER)
+ALL = (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION, LINEAR, ORDINAL, BILSTM, TRANSFORMER)
 FAMILIES: dict[str, Family] = {family.name: family for family in ALL}
 
 

@@ -1,9 +1,8 @@
 """Keep compiled networks: TensorFlow takes seconds to trace one, and many trials share an architecture.
 
-In a kept network, unlike a family's own, the dropout rates are variables, like the learning rate, the label
-smoothing and the weight decay. It thus serves all settings with the same layers and units, and no fit depends
-on earlier ones. Only kept networks compute in 16 bits; a family's own networks, which are saved and used for
-prediction, compute in 32.
+In a kept network, unlike a family's own, the dropout rates are variables, like the learning rate. It thus
+serves all settings with the same layers and units, and no fit depends on earlier ones. Only kept networks
+compute in 16 bits; a family's own networks, which are saved and used for prediction, compute in 32.
 """
 
 import json
@@ -14,7 +13,6 @@ import numpy as np
 
 from starcast.models.backend import keras
 from starcast.models.family import Precision
-from starcast.models.heads import CROSS_ENTROPY, SmoothedLoss, TrainingLoss
 
 KEPT = 8  # architectures; a search returns to those that score well
 DROPOUTS = ("Dropout", "SpatialDropout1D")
@@ -66,11 +64,7 @@ class MixedEmbedding(keras.layers.Layer):
 
 
 def compiled_like(
-    network: keras.Model,
-    learning_rate: float,
-    mixes: bool = False,
-    precision: Precision = "float32",
-    loss: TrainingLoss = CROSS_ENTROPY,
+    network: keras.Model, learning_rate: float, mixes: bool = False, precision: Precision = "float32"
 ) -> keras.Model:
     """Return a compiled network in the state of an untrained one, with a new Adam.
 
@@ -82,8 +76,7 @@ def compiled_like(
             part["config"].pop("name", None)
         if layer["class_name"] in DROPOUTS:
             layer["config"]["rate"] = 0.5
-    smoothed, decays = "" if loss.plain else loss.head, loss.weight_decay > 0
-    kept, optimizer_began = _compiled(json.dumps(config, sort_keys=True), mixes, precision, smoothed, decays)
+    kept, optimizer_began = _compiled(json.dumps(config, sort_keys=True), mixes, precision)
     for ours, theirs in zip(_layers(kept), network.layers, strict=True):
         if isinstance(ours, VariableDropout):
             ours.rate.assign(theirs.rate)
@@ -92,11 +85,6 @@ def compiled_like(
             _assign(ours.variables, theirs.variables)
     _assign(kept.optimizer.variables, optimizer_began)
     kept.optimizer.learning_rate = learning_rate
-    if smoothed:
-        kept.loss.label_smoothing.assign(loss.label_smoothing)
-    if decays:
-        adam = getattr(kept.optimizer, "inner_optimizer", kept.optimizer)
-        adam.weight_decay.assign(loss.weight_decay)
     return kept
 
 
@@ -122,13 +110,8 @@ def _assign(variables: list[keras.Variable], values: list[Any]) -> None:
 
 
 @lru_cache(KEPT)
-def _compiled(
-    architecture: str, mixes: bool, precision: Precision, smoothed: str, decays: bool
-) -> tuple[keras.Model, list[np.ndarray]]:
-    """Return a compiled network, and the initial values of its optimizer's variables.
-
-    `smoothed` is the head of a `SmoothedLoss`, or empty: cross-entropy. Without `decays`, Adam has no decay.
-    """
+def _compiled(architecture: str, mixes: bool, precision: Precision) -> tuple[keras.Model, list[np.ndarray]]:
+    """Return a compiled network, and the initial values of its optimizer's variables."""
     network = keras.models.model_from_json(architecture)
     last = network.layers[-1]
 
@@ -155,11 +138,8 @@ def _compiled(
     # Given only a name, Keras creates the metric in the first step, and TensorFlow traces that step twice.
     accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     optimizer = keras.optimizers.Adam()
-    if decays:
-        optimizer.weight_decay = keras.Variable(0.0, trainable=False, dtype="float32", autocast=False)
     if precision == "mixed_float16":  # gradients below 6e-8 would be 0; `bfloat16` has the range of 32 bits
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    loss = SmoothedLoss(smoothed) if smoothed else "sparse_categorical_crossentropy"
-    network.compile(optimizer=optimizer, loss=loss, metrics=[accuracy])
+    network.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=[accuracy])
     network.optimizer.build(network.trainable_variables)
     return network, [keras.ops.convert_to_numpy(variable) for variable in network.optimizer.variables]

@@ -8,13 +8,12 @@ import polars as pl
 
 from starcast.models.backend import keras
 from starcast.models.encoding import Vocabulary
-from starcast.models.heads import ConditionalProbabilities
 from starcast.models.pooling import Pooling
 from starcast.models.texts import UNKNOWN, Sequences
 from starcast.models.word_vectors import read_vectors
 
 NETWORK, VOCABULARY = "network.keras", "vocabulary.json"
-OWN_LAYERS = {f"starcast>{layer.__name__}": layer for layer in (Pooling, ConditionalProbabilities)}
+OWN_LAYERS = {"starcast>Pooling": Pooling}
 PREDICTION_BATCH = 512
 
 

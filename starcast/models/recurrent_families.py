@@ -1,4 +1,4 @@
-"""Recurrent networks: those of the two studies, and networks of two directions that pool all words.
+"""Recurrent networks: those of the two studies, and an LSTM of two directions that pools all words.
 
 Code that fits and predicts is imported where it is called, so that parameters are checked without it.
 """
@@ -27,36 +27,27 @@ DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.4)
 LEARNING_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 UNITS_LIMIT, DROPOUT_LIMIT = Range(1, 4_096, whole=True), Range(0.0, 0.99)
 RATE_LIMIT = Range(1e-8, 1.0)
-HEADS = ("softmax", "corn", "emd")  # `heads.py` says what they are
-POOLINGS = ("max_mean", "attention")
-LABEL_SMOOTHING, WEIGHT_DECAY = Range(0.0, 0.3), Range(0.0, 1.0)
 
 
 class NetworkFamily(Family):
-    """Recurrent Keras networks over word indices; unless given, head and loss are those of the studies.
+    """Recurrent Keras networks over word indices, with a softmax over the ratings.
 
     Padding is masked, so that a review's prediction does not depend on the length of others in its batch.
     """
 
     requirements: ClassVar = ("keras", "tensorflow")
     samplings: ClassVar = (*SAMPLINGS, "adasyn_token_ids")
-    optional: ClassVar = {
-        "head": HEADS,
-        "label_smoothing": LABEL_SMOOTHING,
-        "weight_decay": WEIGHT_DECAY,
-    }
 
     @abstractmethod
     def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
-        """Return the layers from word indices to what the head gets, made of Keras' `layers`."""
+        """Return the layers from word indices to a review's features, made of Keras' `layers`."""
 
     def build(self, settings: Settings, labels: int = len(STARS)) -> keras.Model:
         """Return the untrained network, which gives a probability to each label of the ratings."""
         from starcast.models.backend import keras
-        from starcast.models.heads import head_layers
 
         stack = self.stack(keras.layers, settings)
-        stack += head_layers(settings.get("head", "softmax"), labels)
+        stack.append(keras.layers.Dense(labels, activation="softmax"))
         return keras.Sequential([keras.Input((None,), dtype="int32"), *stack], name=self.name)
 
     def published_under(self, schedule: Schedule) -> Settings:
@@ -110,12 +101,12 @@ class StudyBNetwork(NetworkFamily):
 
 
 class BidirectionalNetwork(NetworkFamily):
-    """A layer that reads a review in both directions, `bilstm` or `bigru`, and a pooling of all its words.
+    """An LSTM that reads a review in both directions, and a pooling of all its words.
 
     The setting `vectors` names a file of pretrained word vectors, with which the embedding begins.
     """
 
-    optional: ClassVar = {**NetworkFamily.optional, "vectors": ("",)}
+    optional: ClassVar = {"vectors": ("",)}
 
     def refusal(self, name: str, value: object) -> str:
         """Return why a setting may not have a value; of `vectors`, why it is no file of word vectors."""
@@ -138,14 +129,13 @@ class BidirectionalNetwork(NetworkFamily):
         from starcast.models.pooling import Pooling
         from starcast.models.word_vectors import width_of
 
-        recurrent = layers.LSTM if self.name == "bilstm" else layers.GRU
         vectors = settings.get("vectors")
         features = width_of(Path(str(vectors))) if vectors else STUDY_A_EMBEDDING
         return [
             layers.Embedding(VOCABULARY_SIZE, features, mask_zero=True),
             layers.Dropout(settings["dropout_1"]),
-            layers.Bidirectional(recurrent(settings["units"], return_sequences=True)),
-            Pooling(str(settings["pooling"])),
+            layers.Bidirectional(layers.LSTM(settings["units"], return_sequences=True)),
+            Pooling(),
             layers.Dropout(settings["dropout_2"]),
         ]
 
@@ -177,22 +167,20 @@ LSTM_1 = StudyBNetwork(
 )
 
 
-def _bidirectional(name: str) -> BidirectionalNetwork:
-    published: Settings = {"units": 64, "pooling": "max_mean", "dropout_1": 0.3, "dropout_2": 0.3}
-    published |= {"head": "softmax", "label_smoothing": 0.0, "weight_decay": 0.0, "learning_rate": 5e-3}
-    space: dict[str, Choices | Range] = {
+BILSTM = BidirectionalNetwork(
+    "bilstm",
+    {"units": 64, "dropout_1": 0.3, "dropout_2": 0.3, "learning_rate": 5e-3},
+    {
         "units": (32, 64, 128),  # a search keeps a compiled network of each
-        "pooling": POOLINGS,
         "dropout_1": Range(0.0, 0.6),
         "dropout_2": Range(0.0, 0.6),
-        "head": HEADS,
-        "label_smoothing": Range(0.0, 0.15),
-        "weight_decay": WEIGHT_DECAY,
         "learning_rate": Range(1e-3, 2e-2, log=True),
-    }
-    limits = {"units": UNITS_LIMIT, "learning_rate": RATE_LIMIT, "label_smoothing": LABEL_SMOOTHING}
-    limits |= dict.fromkeys(("dropout_1", "dropout_2"), DROPOUT_LIMIT)
-    return BidirectionalNetwork(name, published, space, "none", limits=limits)
-
-
-BILSTM, BIGRU = _bidirectional("bilstm"), _bidirectional("bigru")
+    },
+    "none",
+    limits={
+        "units": UNITS_LIMIT,
+        "dropout_1": DROPOUT_LIMIT,
+        "dropout_2": DROPOUT_LIMIT,
+        "learning_rate": RATE_LIMIT,
+    },
+)

@@ -17,7 +17,6 @@ from starcast.models.compiled import compiled_like, copy_weights
 from starcast.models.corpus import Corpus
 from starcast.models.family import Checkpoints, Fit, ModelSpec, Recorder
 from starcast.models.fit_report import FitReport
-from starcast.models.heads import TrainingLoss
 from starcast.models.networks import FittedNetwork, begin_with, predict
 from starcast.models.sampling import review_weights, training_rows
 
@@ -126,7 +125,7 @@ class Validation(keras.callbacks.Callback):
 def fit_network(
     network: keras.Model, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None
 ) -> Fit:
-    """Train with Adam for the settings' loss; keep the weights of the best epoch by validation loss.
+    """Train with Adam; keep the weights of the best epoch by validation loss.
 
     One weight per class enters as a weight per review; sparse labels give the loss of study A's one-hot ones.
     With `checkpoints`, every epoch is saved, and an interrupted fit gives the same result when resumed.
@@ -136,8 +135,7 @@ def fit_network(
         begin_with(network, Path(str(vectors)), corpus.vocabulary)
     rows = training_rows(corpus, options)
     mixes = rows.resampled is not None and rows.resampled.mixes
-    loss = TrainingLoss.of(spec.settings)
-    compiled = compiled_like(network, learning_rate, mixes, options.precision, loss)
+    compiled = compiled_like(network, learning_rate, mixes, options.precision)
     # Validation uses the same network as the saved model: single reviews, in 32 bits.
     unlike = mixes or options.precision != "float32"
     answering = compiled_like(network, learning_rate) if unlike else compiled

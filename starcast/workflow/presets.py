@@ -10,7 +10,7 @@ QUICK: dict[str, object] = {
     "minutes": 2.0,
     "sampling": ("default",),  # better than class weights, with which half the trials would go
 }
-FROM_NOTHING = ("linear", "ordinal", "bigru", "bilstm")
+FROM_NOTHING = ("linear", "ordinal", "bilstm")
 GOOD: dict[str, object] = {
     "families": FROM_NOTHING,
     "max_trials": 60,
@@ -35,9 +35,8 @@ EPOCH_SECONDS: Mapping[str, float] = {
     "gru_2": 0.8,
     "gru_4": 1.5,
     "lstm_1": 0.8,
-    "bigru": 1.2,
-    "bilstm": 1.6,
-    "transformer": 45,
+    "bilstm": 2.6,
+    "transformer": 120,
 }
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from starcast.models.linear_families import LogisticFamily
 from starcast.models.space import Choices, Range, Value
 from starcast.models.user_space import known_in, user_space
 
-LSTM, LINEAR, BIGRU = map(family_named, ("lstm_2", "logistic_regression", "bigru"))
+LSTM, LINEAR, BILSTM = map(family_named, ("lstm_2", "logistic_regression", "bilstm"))
 LAYERED = LogisticFamily(
     "layered",
     {"layers": 1, "share": 0.5, "units_3": 8, "words": "null"},
@@ -52,11 +53,12 @@ def test_a_setting_gets_the_user_s_values_and_the_others_stay(
     assert kinds == {type(family.published[name])}
 
 
-def test_an_optional_setting_is_searched_only_where_it_is_given() -> None:
-    given = {"head": ["softmax", "corn"], "weight_decay": {"low": 0, "high": 0.1}}
-    added = {"head": ("softmax", "corn"), "weight_decay": Range(0.0, 0.1)}
-    assert user_space(LSTM, given) == {**LSTM.space, **added}
-    assert user_space(LSTM, {}) == LSTM.space
+def test_an_optional_setting_is_searched_only_where_it_is_given(tmp_path: Path) -> None:
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("dress 0.1 0.2\nnice 0.3 0.4\n")
+    space = user_space(BILSTM, {"vectors": ["", str(vectors)]})
+    assert space == {**BILSTM.space, "vectors": ("", str(vectors))}
+    assert user_space(BILSTM, {}) == BILSTM.space
 
 
 @pytest.mark.parametrize(("family", "given", "says"), [
@@ -64,8 +66,7 @@ def test_an_optional_setting_is_searched_only_where_it_is_given() -> None:
     (LSTM, {"unit_1": 3}, "lstm_2 has no 'unit_1'; did you mean units_1?"),
     (LSTM, {"colour": 3}, "lstm_2 has no 'colour'; it has units_1, units_2, "),
     (LSTM, {"sampling": ["none"]}, "sampling is searched by the parameter sampling, a comma list"),
-    (LSTM, {"head": "mse"}, "lstm_2's head should be one of softmax, corn, emd, not 'mse'"),
-    (BIGRU, {"vectors": ["", "no.txt"]}, "vectors: no.txt: No such file or directory"),
+    (BILSTM, {"vectors": ["", "no.txt"]}, "vectors: no.txt: No such file or directory"),
     (LSTM, {"units_1": []}, "lstm_2's units_1 has an empty list; give values or leave it out"),
     (LSTM, {"units_1": [64, "128"]}, "units_1 should be a whole number from 1 to 4096, not '128'"),
     (LSTM, {"units_1": 64.5}, "units_1 should be a whole number from 1 to 4096, not 64.5"),

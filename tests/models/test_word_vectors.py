@@ -60,7 +60,7 @@ def test_arrays_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_network_begins_with_the_vectors_of_the_words_that_a_file_has(tmp_path: Path) -> None:
-    family, file = family_named("bigru"), files(tmp_path)[0]
+    family, file = family_named("bilstm"), files(tmp_path)[0]
     settings = family.check({"vectors": str(file), "units": 32})
     network = family.build(settings)  # type: ignore[attr-defined]
     began = network.layers[0].get_weights()[0]
@@ -73,4 +73,4 @@ def test_a_network_begins_with_the_vectors_of_the_words_that_a_file_has(tmp_path
 
 def test_settings_with_a_file_that_is_missing_are_refused_before_anything_begins() -> None:
     with pytest.raises(UserError, match=r"vectors: nowhere\.txt: No such file"):
-        family_named("bigru").check({"vectors": "nowhere.txt"})
+        family_named("bilstm").check({"vectors": "nowhere.txt"})
