@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from starcast.evaluation.scores import matrix_scores
 from starcast.experiments.sampling_effects import NOTHING, SamplingScores
-from starcast.reports.style import COLOURS, MARKS
+from starcast.reports.style import COLOURS, MARKS, WIDTH
 
 BASELINE = ("logistic_regression", "class_weight", "argmax")  # study B's
 RED = "#C1121F"
@@ -20,7 +20,7 @@ def score_figure(scored: SamplingScores) -> Figure:
     nothing = scored.find(families[0], NOTHING, decisions[0])
     baseline = scored.find(*BASELINE) or nothing or scored.systems[0]
     name = f"baseline: {baseline.family}, {baseline.sampling}, {baseline.decision}"
-    figure = Figure(figsize=(max(8.4, 5.6 * len(families)), 5), layout="constrained")
+    figure = Figure(figsize=(max(WIDTH, 4.6 * len(families)), 5), layout="constrained")
     panels = figure.subplots(1, len(families), sharey=True, squeeze=False)[0]
     for axes, family in zip(panels, families, strict=True):
         samplings = [system.sampling for system in scored.of(decisions[0], family)]
@@ -48,8 +48,8 @@ def rating_figure(scored: SamplingScores, family: str) -> Figure:
     systems, decision = scored.of(scored.decisions[0], family), scored.decisions[0]
     scale = scored.scale
     ranks = np.arange(1, len(scale) + 1)
-    figure = Figure(figsize=(11 * max(1, len(scale) / 10), 4.2), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=(WIDTH * max(1, len(scale) / 10), 6.4), layout="constrained")
+    panels = figure.subplots(2, 1)
     width = 0.86 / len(systems)
     for axes, score in zip(panels, ("precision", "recall"), strict=True):
         for i, system in enumerate(systems):
@@ -59,11 +59,11 @@ def rating_figure(scored: SamplingScores, family: str) -> Figure:
             colour = MORE_COLOURS[i % len(MORE_COLOURS)]
             axes.bar(place, heights, width, color=colour, label=system.sampling)
         whose = "true" if score == "recall" else "predicted"
-        axes.set(xlabel=f"{whose} {scale.noun}", ylim=(0, 1), title=score)
+        axes.set(xlabel=f"{whose} {scale.noun}", ylim=(0, 1), ylabel=score)
         axes.set_xticks(ranks, scale.names)
         axes.grid(axis="y", color="black", alpha=0.1)
         axes.set_axisbelow(True)
     figure.suptitle(f"{family}, decision {decision}", fontsize=11)
     shown = panels[0].get_legend_handles_labels()
-    figure.legend(*shown, loc="outside lower center", ncols=len(systems), fontsize=9)
+    figure.legend(*shown, loc="outside lower center", ncols=4, fontsize=9)
     return figure

@@ -11,7 +11,7 @@ from starcast.evaluation.names import LOWER_IS_BETTER, PROBABILITY_SCORES
 from starcast.evaluation.scores import count_matrix
 from starcast.promotion.gate import Verdict, gain_text, improvement, signed
 from starcast.reports.page import Content, Matrices, Picture, Report, Section
-from starcast.reports.style import PALE
+from starcast.reports.style import PALE, WIDTH
 from starcast.reports.table import Table
 
 PANELS = {"recall": "recall", "precision": "precision", "f1": "F1"}
@@ -87,7 +87,7 @@ def score_table(verdict: Verdict) -> Table:
 def difference_figure(verdict: Verdict) -> Figure:
     """Draw challenger minus champion per rating with paired 95% intervals, and the allowed loss of recall."""
     scale = verdict.scale
-    figure = Figure(figsize=(9.5, 3.4 * max(1, len(scale) / 10)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.4 * max(1, len(scale) / 10)), layout="constrained")
     panels = figure.subplots(1, len(PANELS), sharey=True, sharex=True)
     for axes, (name, title) in zip(panels, PANELS.items(), strict=True):
         for i in verdict.labels:
@@ -102,7 +102,7 @@ def difference_figure(verdict: Verdict) -> Figure:
     panels[0].axvline(-verdict.limits.recall_drop, color=WORSE, linestyle="--", linewidth=1)
     panels[0].set_ylabel(f"true {scale.noun}")
     colours = "blue: significantly better, orange: significantly worse, grey: not significant"
-    figure.suptitle(f"{colours}; dashed: allowed loss of recall", fontsize=9)
+    figure.suptitle(f"{colours};\ndashed: allowed loss of recall", fontsize=9)
     return figure
 
 

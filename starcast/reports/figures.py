@@ -15,6 +15,7 @@ DASHES = ((2, 3), (7, 3), (7, 3, 2, 3))  # for the three quartiles
 HISTOGRAM = 290, 330  # width and height in pixels
 IN_A_ROW = 5  # histograms
 CELL, WIDTH, HEIGHT, LEFT, TOP = 76, 470, 500, 62, 60  # of a matrix, in pixels
+DARK = 0.72  # share from which white text has more contrast with a cell's blue than black, at least 4.5:1
 NAMES = {"train": "train", "val": "validation", "test": "test"}
 # ColorBrewer's "Blues", for shares from 0 to 1.
 BLUES = np.array(
@@ -40,7 +41,7 @@ def length_picture(lengths: pl.DataFrame, title: str, scale: Scale = STARS) -> I
         counts, edges = np.histogram(values, BINS) if values.size else (np.zeros(BINS), np.arange(BINS + 1.0))
         row, column = divmod(place, IN_A_ROW)
         top = row * height
-        box = (column * width + 50, top + 56, (column + 1) * width - 10, top + height - 46)
+        box = (column * width + 62, top + 56, (column + 1) * width - 10, top + height - 46)
         most = max(counts.max(), 1) * 1.05
         panel = Panel(picture, pen, box, (edges[0], edges[-1]), (0, most))
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
@@ -53,7 +54,7 @@ def length_picture(lengths: pl.DataFrame, title: str, scale: Scale = STARS) -> I
             panel.reference_lines(lines)
             x_ticks = {tick: f"{tick:,g}" for tick in round_ticks(edges[-1], 5) if tick >= edges[0]}
             y_ticks = {tick: f"{tick:,g}" for tick in round_ticks(most)}
-        panel.axes(x_ticks, y_ticks, ("characters", ""))
+        panel.axes(x_ticks, y_ticks, ("characters", "" if place % IN_A_ROW else "reviews"))
         heading = f"{scale.said(place)}: {values.size:,} reviews"
         panel.text((box[0] + box[2]) / 2, top + 44, heading, 13, "mm")
     panel.text(columns * width / 2, 16, title, 15, "mm")
@@ -96,7 +97,7 @@ def confusion_picture(matrices: Mapping[str, np.ndarray], scale: Scale = STARS) 
             shade = [np.interp(share, np.linspace(0, 1, len(BLUES)), channel) for channel in BLUES.T]
             pen.rectangle((x, y, x + wide - 1, y + CELL - 1), fill=tuple(map(round, shade)))
             cell = f"{share:.0%}\n{matrix[i, j]:,}"
-            panel.text(x + wide / 2, y + CELL / 2, cell, 12, "mm", PAPER if share > 0.5 else INK)
+            panel.text(x + wide / 2, y + CELL / 2, cell, 12, "mm", PAPER if share > DARK else INK)
         panel.axes(ticks, ticks, (f"predicted {scale.noun}", f"true {scale.noun}"))
         scores = matrix_scores(matrix, scale)
         title = (

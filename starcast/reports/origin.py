@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Origin:
+class ReportOrigin:
     """Where a report comes from.
 
     Args:

@@ -15,8 +15,8 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from starcast.evaluation.scale import STARS, Scale
-from starcast.reports.origin import Origin
-from starcast.reports.table import LINK, Table, no_html
+from starcast.reports.origin import ReportOrigin
+from starcast.reports.table import LINK, Table, no_html, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,20 +114,24 @@ class Report:
     answer: tuple[str, ...]
     sections: tuple[Section, ...]
 
-    def save(self, folder: Path, origin: Origin) -> None:
+    def save(self, folder: Path, origin: ReportOrigin) -> None:
         """Write `report.html`, which holds all figures, `report.md`, and the PNG file of each figure."""
-        about = f"{origin.date}, {', '.join(origin.links)}\n\nRepeat it: `{origin.command}`\n"
-        whole = LINK.sub(rf"[\1]({origin.address}/\2)", f"{self.markdown()}\n{about}")
-        (folder / "report.md").write_text(whole, encoding="utf-8")
+        (folder / "report.md").write_text(self.with_origin(origin), encoding="utf-8")
         for section in self.sections:
             for block in section.blocks:
                 if isinstance(block, Picture):
                     (folder / f"{block.name}.png").write_bytes(block.png)
         here = FileSystemLoader(Path(__file__).parent)
         environment = Environment(loader=here, autoescape=True, trim_blocks=True)
-        environment.filters["marked"] = partial(_marked, address=origin.address)
+        environment.filters |= {"marked": partial(_marked, address=origin.address)}
+        environment.filters |= {"breaking": _breaking, "plain": plain}
         page = environment.get_template("page.html.j2").render(report=self, origin=origin)
         (folder / "report.html").write_text(page, encoding="utf-8")
+
+    def with_origin(self, origin: ReportOrigin, pictures: bool = True) -> str:
+        """Return the report in Markdown with whole addresses and, at its end, where it comes from."""
+        about = f"{origin.date}, {', '.join(origin.links)}\n\nRepeat it: `{origin.command}`\n"
+        return LINK.sub(rf"[\1]({origin.address}/\2)", f"{self.markdown(pictures)}\n{about}")
 
     def markdown(self, pictures: bool = True) -> str:
         """Return the report in Markdown; a run's description leaves out pictures, matrices and title."""
@@ -146,3 +150,9 @@ def _marked(text: str, address: str) -> Markup:
         rf'<a href="{escape(address)}/\2" target="_blank" rel="noopener">\1</a>', str(escape(text))
     )
     return Markup(CODE.sub(r"<code>\1</code>", STRONG.sub(r"<strong>\1</strong>", linked)))
+
+
+def _breaking(text: str) -> Markup:
+    """Return a name whose line may break after each `_`, unless it holds a link or code."""
+    whole = str(escape(text))
+    return Markup(whole if "<" in whole else whole.replace("_", "_<wbr>"))

@@ -7,7 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from starcast.reports.style import COLOURS, GREY, MARKS
+from starcast.reports.style import COLOURS, GREY, MARKS, WIDTH
 from starcast.reports.trial_table import families, outcome_text, ranked_trials
 
 OFTEN = 3  # the picture includes the best trial of a family with at least this many complete ones
@@ -35,7 +35,7 @@ def best_so_far_figure(table: pl.DataFrame, objective: str, lower_is_better: boo
 
     Trials much worse than most are triangles at the edge, failed ones are ticks on the time axis.
     """
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.5), layout="constrained")
     axes = figure.subplots()
     longest = table["ended"].to_numpy().max(initial=0)
     unit, seconds = next((name, seconds) for least, name, seconds in UNITS if longest >= least)
@@ -61,7 +61,7 @@ def best_so_far_figure(table: pl.DataFrame, objective: str, lower_is_better: boo
     axes.grid(axis="y", color="0.92")
     axes.set_axisbelow(True)
     if table.height:
-        figure.legend(loc="outside right upper", fontsize=9)
+        figure.legend(loc="outside lower center", fontsize=9, ncols=3, frameon=False)
     return figure
 
 

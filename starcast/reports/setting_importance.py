@@ -7,6 +7,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import r2_score
 
+from starcast.reports.style import WIDTH
 from starcast.reports.trial_table import families, scored_trials, settings_of, varying_settings
 
 FEWEST = 8  # trials required per family
@@ -24,8 +25,9 @@ BLUE, PALE = "#0072B2", "0.8"
 WEAK_R2 = 0.2
 FEW_TRIALS = 20
 HEAD = (
-    "How much each setting matters: permutation importance in a random forest\n"
-    "R²: how well it predicts the rank of trials it has not seen; 1: exactly, 0 or less: not at all"
+    "How much each setting matters: share of the permutation importance in a random forest\n"
+    "R²: how well it predicts the rank of trials it has not seen;\n"
+    "1: exactly, 0 or less: not at all"
 )
 
 
@@ -118,9 +120,9 @@ def importance_figure(importance: pl.DataFrame, left_out: list[str]) -> Figure:
     """
     parts = importance.partition_by("family", maintain_order=True)
     heights = [0.9 + 0.24 * part.height for part in parts]
-    figure = Figure(figsize=(7.5, 0.8 + sum(heights) + 0.17 * (len(left_out) + 1)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.8 + sum(heights) + 0.17 * (len(left_out) + 1)), layout="constrained")
     title = HEAD if parts else "How much each setting matters: no family has enough trials"
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(title, fontsize=9.5)
     if left_out:
         figure.supxlabel("\n".join(["Left out:", *left_out]), fontsize=9, x=0.01, ha="left")
     if not parts:
@@ -139,4 +141,5 @@ def importance_figure(importance: pl.DataFrame, left_out: list[str]) -> Figure:
         warning = "; too low: the shares mean little" if weak else hint
         title = f"{family}: {trials} trials, out-of-bag R² {quality:z.2f}{warning}"
         axes.set_title(title, fontsize=10, loc="left")
+    panels[-1].set_xlabel("share of the importance, %")
     return figure

@@ -3,8 +3,8 @@
 # Colours of Okabe and Ito, which colour-blind readers can tell apart, and markers that differ as well.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKS = ("o", "s", "D", "^", "P", "<")
-GREY = "0.6"
-WIDTH = 8.0  # inches
+GREY = "0.4"
+WIDTH = 6.9  # inches: on a telephone, the text of such a figure can still be read
 PALE = 0.12  # opacity of black lines behind the data
 
 

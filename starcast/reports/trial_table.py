@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -106,16 +106,29 @@ def value_text(value: Value) -> str:
 
 def best_trials_markdown(table: pl.DataFrame, objective: str, lower_is_better: bool, shown: int = 5) -> str:
     """Return the best complete trials as a Markdown table under a line that counts all trials."""
-    ranked = ranked_trials(table, lower_is_better)
+    best = best_trials(table, objective, lower_is_better, shown)
     count = f"{table.height:,} trial{'' if table.height == 1 else 's'}: {outcome_text(table)}."
-    if ranked.is_empty():
-        return count
+    return f"{count}\n\n{best.markdown()}" if best.rows else count
+
+
+def best_trials(
+    table: pl.DataFrame,
+    objective: str,
+    lower_is_better: bool,
+    shown: int,
+    link: Callable[[str], str] = "`{}`".format,
+) -> Table:
+    """Return a row for each of the best complete trials.
+
+    Args:
+        link: returns what stands for the run of an id.
+    """
     rows = []
-    for rank, row in enumerate(ranked.head(shown).iter_rows(named=True), start=1):
+    best = ranked_trials(table, lower_is_better).head(shown)
+    for rank, row in enumerate(best.iter_rows(named=True), start=1):
         given = {name: value for name, value in row.items() if name not in FIXED and value is not None}
         settings = [f"{name} {value_text(value)}" for name, value in given.items()]
-        score, seconds, run = f"{row['objective']:.4f}", f"{row['seconds']:,.0f}", f"`{row['run_id']}`"
+        score, seconds, run = f"{row['objective']:.4f}", f"{row['seconds']:,.0f}", link(row["run_id"])
         cells = (rank, row["trial"], row["family"], score, row["epochs"], seconds, ", ".join(settings), run)
         rows.append(tuple(map(str, cells)))
-    head = ("rank", "trial", "family", objective, "epochs", "seconds", "settings", "run")
-    return f"{count}\n\n{Table(head, tuple(rows)).markdown()}"
+    return Table(("rank", "trial", "family", objective, "epochs", "seconds", "settings", "run"), tuple(rows))

@@ -24,12 +24,13 @@ from mlflow.utils.mlflow_tags import (
 from starcast.cli.masking import without_secrets
 from starcast.cli.parameters import LAUNCHER
 from starcast.models.references import sources
-from starcast.reports.origin import Origin
+from starcast.reports.origin import ReportOrigin
 from starcast.reviews.sources import PROJECT
 from starcast.tracking import store
 from starcast.tracking.succession import moment, now
 
 FITTING = ("main", "tune", "train", "sampling", "learning-curve", "reproduce")  # entry points
+OPEN = "open the UI: "  # before the command that does
 BY_URL = "mlflow run "  # how the launcher begins in a run by an address
 
 
@@ -80,21 +81,23 @@ def where_to_look(run_id: str) -> list[str]:
     if store.is_server(uri):
         return lines
     if launcher and not launcher.startswith(BY_URL):
-        return [f"open the UI: {' '.join([*_store(), launcher, 'ui'])}", *lines]
+        return [f"{OPEN}{' '.join([*_store(), launcher, 'ui'])}", *lines]
     # One worker and no job execution: MLflow's own defaults start 15 processes that take 2.4 GB.
     light = f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false {quote(sys.executable)} -m mlflow ui --workers 1"
     shown = quote(uri) if without_secrets(uri) == uri else '"$MLFLOW_TRACKING_URI"'
-    return [f"open the UI: {light} --backend-store-uri {shown}", *lines]
+    return [f"{OPEN}{light} --backend-store-uri {shown}", *lines]
 
 
-def origin_of_report() -> Origin:
+def origin_of_report() -> ReportOrigin:
     """Return where a report of the active run comes from."""
     run = mlflow.get_run(store.active_run().info.run_id)
     links = (
         f"[run {run.info.run_name}]({store.page_of(run)})",
         f"[all runs of the experiment]({_table(run)})",
     )
-    return Origin(moment(now()), run.data.tags["command"], links, store.ui_address())
+    # Only steps have a command of their own.
+    repeat = run.data.tags.get("command") or command_line("reproduce", run=run.info.run_id)
+    return ReportOrigin(moment(now()), repeat, links, store.ui_address())
 
 
 def _table(run: Run) -> str:

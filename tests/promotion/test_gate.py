@@ -16,7 +16,7 @@ from starcast.evaluation.slices import Slicing
 from starcast.promotion import report
 from starcast.promotion.gate import Contender, Limits, Verdict, judge_contenders
 from starcast.promotion.report import VerdictNotes, verdict_json, verdict_report
-from starcast.reports.origin import Origin
+from starcast.reports.origin import ReportOrigin
 
 RATINGS = np.repeat(np.arange(5), [40, 40, 60, 120, 340])
 LIMITS = Limits("f1_macro", 0.0, 0.05, 0.05, 50.0, 100.0, {"f1_macro": 0.3, "mae": 0.9}, 0.05)
@@ -189,7 +189,7 @@ def test_the_report_begins_with_the_outcome_and_shows_both(tmp_path: Path) -> No
     )
     reviews = pl.DataFrame({"review_id": range(600), "text": ["fine | **bold**\nsecond line"] * 600})
     told = verdict_report(verdict, FACTS, report.changed_reviews(verdict, reviews))
-    told.save(tmp_path, Origin("2026-01-31", "promote", (), "http://localhost"))
+    told.save(tmp_path, ReportOrigin("2026-01-31", "promote", (), "http://localhost"))
     markdown = (tmp_path / "report.md").read_text()
     assert markdown.splitlines()[2] == "**Version 2 of m would become champion.**"
     assert "A caution." in markdown

@@ -10,17 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from starcast.reports.origin import Origin
+from starcast.reports.origin import ReportOrigin
 from starcast.reports.page import Matrices, Picture, Report, Section
 from starcast.reports.table import WIDTH, Table, cut_apart, plain
 
 NASTY = '<script>alert("x")</script> & co'
-VOID = {"meta", "link", "img", "br"}
+VOID = {"meta", "link", "img", "br", "wbr"}
 MATRIX = np.array([[3, 1, 0, 0, 0], [0, 2, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 5, 5], [0, 0, 0, 0, 1200]])
 
 
 RUN = "#/experiments/0/runs/1f"
-ORIGIN = Origin("2026-01-31 12:00 UTC", "starcast <b> -P x=1", (f"[run x]({RUN})",), "http://127.0.0.1:5000")
+ORIGIN = ReportOrigin(
+    "2026-01-31 12:00 UTC", "starcast <b> -P x=1", (f"[run x]({RUN})",), "http://127.0.0.1:5000"
+)
 
 
 class Page(HTMLParser):
@@ -180,6 +182,16 @@ def test_links_lead_to_the_server_from_a_page_and_are_plain_text_on_a_terminal(t
     assert set(page.values("href")) == {f"http://127.0.0.1:5000/{RUN}"}
     assert f"[`1f`](http://127.0.0.1:5000/{RUN}) is best" in (tmp_path / "report.md").read_text()
     assert plain(linked) == "1f is best, [not](javascript:alert) this"
+
+
+def test_the_line_of_a_name_may_break_where_a_word_ends(tmp_path: Path) -> None:
+    Report("t", (), (Section("s", (Table(("f1_macro",), (("<gru_1>",), (f"[`a_b`]({RUN})",))),)),)).save(
+        tmp_path, ORIGIN
+    )
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "f1_<wbr>macro" in text
+    assert "&lt;gru_<wbr>1&gt;" in text
+    assert ">a_b</code>" in text
 
 
 def test_a_page_says_when_it_was_made_and_how_to_repeat_it(html: str, tmp_path: Path) -> None:
