@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,10 +18,11 @@ from starcast.models.ensemble_family import members_of
 from starcast.models.epoch_lines import EpochLines
 from starcast.models.family import Checkpoints, Family, Fit, FittedModel, KnowsWords, ModelSpec, Recorder
 from starcast.models.fit_report import FitReport
+from starcast.models.kept_fit import keep_fit, kept_fit
 from starcast.models.references import reference_of
 from starcast.models.sampling import effective_shares
 
-ENSEMBLE, FITTED, DONE = "ensemble.json", "fitted.npz", "fitted.json"
+ENSEMBLE = "ensemble.json"
 ALIKE = 1e-6  # difference of probabilities that rounding makes
 
 
@@ -107,13 +107,13 @@ def fit_ensemble(corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoint
     with tempfile.TemporaryDirectory() as folder:
         for i, member in enumerate(specs, start=1):
             place, earlier = Path(folder, f"member_{i}"), kept and kept / f"member_{i}"
-            if earlier and (earlier / DONE).exists():
-                fits.append(_load_fit(earlier, member.family, len(corpus.scale)))
+            if earlier and (kept_one := kept_fit(earlier, member, len(corpus.scale))):
+                fits.append(kept_one.fit)
                 continue
             print(f"  member {i} of {len(specs)}: {member.family}", flush=True)
             fits.append(fit_member(corpus, member))
             if checkpoints and i < len(specs):
-                _save_fit(fits[-1], place)
+                keep_fit(fits[-1], member, place)
                 checkpoints.keep(Path(folder))
     blended = blend_fits(corpus, specs, fits)
     recorder.report(FitReport(1, {}, blended.validation_probabilities))
@@ -160,19 +160,3 @@ def shares_of(corpus: Corpus, spec: ModelSpec, fit: Fit) -> tuple[np.ndarray, np
     labels = len(corpus.scale)
     before = effective_shares(corpus.train.ratings, "none", labels)
     return before, effective_shares(fit.trained_on, spec.options.sampling, labels)
-
-
-def _save_fit(fit: Fit, folder: Path) -> None:
-    folder.mkdir()
-    fit.model.save(folder)
-    np.savez(folder / FITTED, probabilities=fit.validation_probabilities, trained_on=fit.trained_on)
-    numbers: dict[str, Any] = {"epochs": fit.epochs, "best_epoch": fit.best_epoch}
-    (folder / DONE).write_text(json.dumps(numbers), encoding="utf-8")
-
-
-def _load_fit(folder: Path, family: str, labels: int) -> Fit:
-    numbers = json.loads((folder / DONE).read_text(encoding="utf-8"))
-    with np.load(folder / FITTED, allow_pickle=False) as stored:
-        arrays = stored["probabilities"], stored["trained_on"]
-    model = family_named(family).load(folder, labels)
-    return Fit(model, arrays[0], numbers["epochs"], numbers["best_epoch"], arrays[1])

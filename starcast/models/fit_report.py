@@ -1,6 +1,7 @@
 """Say what a fit has reached at the end of an epoch, or within it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -28,3 +29,16 @@ class FitReport(NamedTuple):
         """Return the metrics with every `val_` score; `ratings` (from 0) are those of the whole split."""
         scored = ratings if self.places is None else ratings[self.places]
         return {**self.metrics, **val_scores(scored, self.probabilities, scale)}
+
+
+@dataclass
+class Curve:
+    """A recorder that keeps each report's number and scores on the validation ratings (from 0)."""
+
+    ratings: np.ndarray
+    scale: Scale
+    points: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+
+    def report(self, report: FitReport) -> None:
+        """Keep the metrics and scores."""
+        self.points.append((report.number, report.scores(self.ratings, self.scale)))

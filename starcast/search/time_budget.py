@@ -9,7 +9,8 @@ from statistics import median
 from starcast.search.trials import Trial, best_of, ranked
 
 FINAL_SECONDS = 25.0  # to score, draw, package and log a candidate, whatever its family
-FINAL_SHARE = 1.25  # of a trial's seconds: a final fit also answers the training and the test split
+ANSWER_SHARE = 0.25  # of a trial's seconds: to answer the training and the test split
+WORTH_KEEPING = 30.0  # seconds: a fit that took so long is kept, and not made again as the final one
 
 
 @dataclass
@@ -19,11 +20,13 @@ class TimeBudget:
     Attributes:
         expected: seconds of a trial by family, as measured on another machine.
         fits_each: whether the best trial of every family is fitted once more, not only the best of all.
+        keeps: whether fits that take long are kept.
     """
 
     ends: float = math.inf
     expected: Mapping[str, float] = field(default_factory=dict)
     fits_each: bool = False
+    keeps: bool = False
     _seconds: dict[str, list[float]] = field(default_factory=dict)  # of trials that were not stopped early
     _best: dict[str, Trial] = field(default_factory=dict)
 
@@ -57,8 +60,13 @@ class TimeBudget:
             fits = {best.proposal.family: best.seconds}
         if family:
             fits[family] = max(seconds, fits.get(family, 0.0))
-        needed = sum(fits.values()) if self.fits_each else max(fits.values(), default=0.0)
-        return FINAL_SECONDS + FINAL_SHARE * needed
+        needed = map(self._final, fits.values())
+        return FINAL_SECONDS + (sum(needed) if self.fits_each else max(needed, default=0.0))
+
+    def _final(self, seconds: float) -> float:
+        """Return what the final fit takes of a trial that took so many seconds."""
+        kept = self.keeps and seconds >= WORTH_KEEPING
+        return (ANSWER_SHARE if kept else 1 + ANSWER_SHARE) * seconds
 
     def left(self, family: str = "", seconds: float = 0.0) -> float:
         """Return the seconds left for trials, once what the final fits need is set aside."""
@@ -71,7 +79,7 @@ class TimeBudget:
 
     def has_time_for_final(self, trial: Trial) -> bool:
         """Return whether a trial can be fitted once more, and the candidate finished, in time."""
-        return self.ends - time.monotonic() >= FINAL_SECONDS + FINAL_SHARE * trial.seconds
+        return self.ends - time.monotonic() >= FINAL_SECONDS + self._final(trial.seconds)
 
     def is_up(self, family: str = "", seconds: float = 0.0) -> bool:
         """Return whether the final fits must begin now; with a family, if its best took so many seconds."""

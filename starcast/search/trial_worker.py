@@ -3,6 +3,7 @@
 import errno
 import math
 import sys
+import time
 import traceback
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,9 +21,11 @@ from starcast.models.catalogue import family_named, logged
 from starcast.models.corpus import Corpus
 from starcast.models.family import Fit, FitOptions, ModelSpec, split_choices
 from starcast.models.fit_report import FitReport
+from starcast.models.kept_fit import keep_fit
 from starcast.models.sampling import count_ratings
 from starcast.models.space import Value
 from starcast.search.loop import Done, Epoch, Event, Failed, Result
+from starcast.search.time_budget import WORTH_KEEPING
 from starcast.search.trials import Objective, Proposal
 
 OWN_CODE = "own_code"  # in the corpus's folder on an executor: the modules of families of the user's own
@@ -41,6 +44,7 @@ class TrialOptions:
         options: for a trial, unless its settings or its proposal override them.
         executions: how often each trial is trained, with seeds counted up; only the first can be pruned.
         prunes: whether a trial asks, after each epoch but the last, if it should continue.
+        keeps: folder for fits that took long, each under its trial's number; None: none are kept.
     """
 
     folder: Path
@@ -48,6 +52,7 @@ class TrialOptions:
     options: FitOptions
     executions: int
     prunes: bool
+    keeps: Path | None = None
 
     def spec(self, proposal: Proposal, execution: int = 0) -> ModelSpec:
         """Return what one execution of a trial fits."""
@@ -71,6 +76,7 @@ class Reporter:
         self._ratings, self._scale = corpus.validation.ratings, corpus.scale
         self.execution, self.last_epoch, self.prunes = 0, 0, False
         self.scores: dict[str, float] = {}
+        self.curve: list[tuple[int, dict[str, float]]] = []
         self.further_curves: list[tuple[int, dict[str, float]]] = []
 
     def report(self, report: FitReport) -> None:
@@ -87,6 +93,7 @@ class Reporter:
             prefix = f"execution_{self.execution + 1}/"
             self.further_curves.append((number, {prefix + name: v for name, v in self.scores.items()}))
             return
+        self.curve.append((number, self.scores))
         waits = self.prunes and number < self.last_epoch
         send(self._pipe, Epoch(self._number, number, self.scores, waits))
         if waits and not self._pipe.recv():
@@ -97,13 +104,16 @@ def train_trial(trials: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: 
     """Train one proposal in all its executions, reporting over the pipe; a failure is returned."""
     reporter = Reporter(pipe, proposal.number, corpus, trials.objective.name)
     reporter.prunes = trials.prunes
-    fits = []
+    fits, began = [], time.monotonic()
     try:
         for execution in range(trials.executions):
             spec = trials.spec(proposal, execution)
             family = family_named(spec.family)
             reporter.execution, reporter.last_epoch = execution, spec.options.epochs * family.reports
             fits.append(family.fit(corpus, spec, reporter))
+        seconds = time.monotonic() - began
+        if trials.keeps and len(fits) == 1 and seconds >= WORTH_KEEPING:
+            keep_fit(fits[0], spec, trials.keeps / str(proposal.number), reporter.curve, seconds)
     except PrunedError:
         return Done(proposal.number, reporter.scores, result=None)
     except Exception as error:  # anything a model library raises: the trial failed, the search continues

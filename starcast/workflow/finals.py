@@ -1,47 +1,38 @@
 """Fit what a search has found once more: its best settings, or the best of each family and their blend."""
 
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 from starcast.cli.progress import Progress, clock
 from starcast.evaluation.answer_rule import Answers, fit_rule
 from starcast.evaluation.decision import Arrays
 from starcast.evaluation.paired import Difference, PairedBootstrap, differences
+from starcast.evaluation.scale import Scale
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.ensemble import blend_fits, fit_member, shares_of
 from starcast.models.ensemble_family import NAME, ensemble_of
 from starcast.models.family import Fit, ModelSpec, split_choices
-from starcast.models.fit_report import FitReport
+from starcast.models.fit_report import Curve
+from starcast.models.kept_fit import Points, kept_fit
 from starcast.reports import files
 from starcast.reviews.split import LEARNED_FROM
 from starcast.search.progress import say
 from starcast.search.time_budget import TimeBudget
 from starcast.search.trials import Proposal, Trial, best_of_families, ranked
 from starcast.tracking import history, runs
-from starcast.tracking.artifacts import RunRecorder
 from starcast.workflow.candidate import Candidate, candidate_of, fit_candidate
 from starcast.workflow.prepare import Prepared
 from starcast.workflow.search_parameters import TuneParameters
 
 
-@dataclass
-class KeptEpochs:
-    """A recorder that keeps the epochs of a fit until it is known to which run they belong."""
-
-    reports: list[FitReport] = field(default_factory=list)
-
-    def report(self, report: FitReport) -> None:
-        """Keep a report."""
-        self.reports.append(report)
-
-
 class FinalFit(NamedTuple):
-    """A model fitted with settings of a trial: its specification, the fit, its epochs, seconds."""
+    """A model fitted with settings of a trial: its specification, the fit, its curve, seconds."""
 
     spec: ModelSpec
     fit: Fit
-    epochs: KeptEpochs
+    curve: Points
     seconds: float
 
 
@@ -68,11 +59,13 @@ def fit_finals(
     trials: list[Trial],
     run_ids: dict[int, str],
     budget: TimeBudget,
+    keeps: Path,
 ) -> Candidate:
     """Fit the candidate of a search on a child run of the active run; an earlier process's may be kept.
 
-    With `ensemble`, it is the blend of the best trials of the families where that is better than the best of
-    them, or wanted; else that best one.
+    A fit that its trial has kept in the folder `keeps` is taken as it is. With `ensemble`, the candidate is
+    the blend of the best trials of the families where that is better than the best of them, or wanted; else
+    that best one.
     """
     tried = best_of_families(_in_time(trials, budget))
     if parameters.ensemble == "never" or len(tried) == 1:
@@ -89,10 +82,11 @@ def fit_finals(
         )
         return kept
     if len(tried) == 1:
-        return _candidate(parameters, prepared, final_spec(parameters, tried[0].proposal), key)
+        spec = final_spec(parameters, tried[0].proposal)
+        return _candidate(parameters, prepared, spec, key, _kept(tried[0], spec, keeps, prepared.scale))
     train, validation = map(CorpusSplit.stored, map(prepared.split, LEARNED_FROM))
     corpus = Corpus(train, validation, show=Progress().show, scale=prepared.scale)
-    done = _fit_each(parameters, corpus, tried, budget)
+    done = _fit_each(parameters, corpus, tried, budget, keeps)
     if len(done) == 1:
         return _candidate(parameters, prepared, done[0].spec, key, done[0])
     specs, fits = [each.spec for each in done], [each.fit for each in done]
@@ -104,7 +98,7 @@ def fit_finals(
     if not chosen:
         return _candidate(parameters, prepared, done[0].spec, key, done[0])
     seconds = sum(each.seconds for each in done)
-    whole = FinalFit(ensemble_of(specs), blended, KeptEpochs(), seconds)
+    whole = FinalFit(ensemble_of(specs), blended, [], seconds)
     return _candidate(parameters, prepared, whole.spec, key, whole)
 
 
@@ -127,20 +121,32 @@ def final_spec(parameters: TuneParameters, proposal: Proposal) -> ModelSpec:
 
 
 def _fit_each(
-    parameters: TuneParameters, corpus: Corpus, tried: list[Trial], budget: TimeBudget
+    parameters: TuneParameters, corpus: Corpus, tried: list[Trial], budget: TimeBudget, keeps: Path
 ) -> list[FinalFit]:
     """Fit the best trial of each family, the best of all first, as far as the time allows."""
     done = list[FinalFit]()
     for trial in tried:
-        family = trial.proposal.family
+        family, spec = trial.proposal.family, final_spec(parameters, trial.proposal)
+        if kept := _kept(trial, spec, keeps, corpus.scale):
+            done.append(kept)
+            continue
         if done and not budget.has_time_for_final(trial):
             say(f"{family} is left out of the ensemble: its fit takes about {clock(trial.seconds)}")
             continue
-        spec, epochs, began = final_spec(parameters, trial.proposal), KeptEpochs(), time.monotonic()
+        curve, began = Curve(corpus.validation.ratings, corpus.scale), time.monotonic()
         say(f"fitting {family} for the ensemble, as trial {trial.proposal.number}")
-        fit = fit_member(corpus, spec, epochs)
-        done.append(FinalFit(spec, fit, epochs, time.monotonic() - began))
+        fit = fit_member(corpus, spec, curve)
+        done.append(FinalFit(spec, fit, curve.points, time.monotonic() - began))
     return done
+
+
+def _kept(trial: Trial, spec: ModelSpec, keeps: Path, scale: Scale) -> FinalFit | None:
+    """Return the fit that a trial has kept, if there is one and the final fit would be the same."""
+    kept = kept_fit(keeps / str(trial.proposal.number), spec, len(scale))
+    if kept is None:
+        return None
+    say(f"{spec.family}: the model that trial {trial.proposal.number} has fitted is taken as it is")
+    return FinalFit(spec, *kept)
 
 
 def judge(parameters: TuneParameters, corpus: Corpus, best: FinalFit, blended: Fit) -> BlendVerdict:
@@ -194,9 +200,7 @@ def _candidate(
     with runs.child_run(f"candidate {spec.family}", tags, plan.spec.logged()) as run_id:
         if done is None:
             return fit_candidate(run_id, prepared, plan)
-        ratings = CorpusSplit.stored(prepared.split("validation")).ratings
-        recorder = RunRecorder(run_id, ratings, prepared.scale)
-        for report in done.epochs.reports:
-            recorder.report(report)
+        for number, metrics in done.curve:
+            runs.log_metrics(metrics, number)
         runs.log_metrics({"fit_seconds": done.seconds})
         return fit_candidate(run_id, prepared, plan, done.fit)

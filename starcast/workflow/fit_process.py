@@ -5,7 +5,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,7 +22,7 @@ from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
 from starcast.models.epoch_lines import EpochLines
 from starcast.models.family import ModelSpec
-from starcast.models.fit_report import FitReport
+from starcast.models.fit_report import Curve
 from starcast.models.sampling import count_ratings, effective_shares
 from starcast.models.texts import StoredTexts
 from starcast.reviews.split import SPLITS
@@ -62,19 +62,6 @@ class FitResult:
     parameters: int
     seconds: float
     peak_memory_mb: float = 0.0
-
-
-@dataclass
-class _Curve:
-    """A recorder that keeps each epoch's metrics and scores on the validation ratings (from 0)."""
-
-    ratings: np.ndarray
-    scale: Scale
-    epochs: list[dict[str, float]] = field(default_factory=list)
-
-    def report(self, report: FitReport) -> None:
-        """Keep the metrics and scores."""
-        self.epochs.append(report.scores(self.ratings, self.scale))
 
 
 def fit_alone(job: FitJob) -> FitResult:
@@ -117,7 +104,7 @@ def fit(job: FitJob) -> FitResult:
     show = Progress().show
     splits, labels = (CorpusSplit.stored(train, job.rows), CorpusSplit.stored(validation)), len(job.scale)
     corpus = Corpus(*splits, show=show, scale=job.scale)
-    curve, start = _Curve(corpus.validation.ratings, job.scale), time.monotonic()
+    curve, start = Curve(corpus.validation.ratings, job.scale), time.monotonic()
     family = family_named(job.spec.family)
     recorder = EpochLines(curve, job.spec.options.epochs, family.reports) if family.iterative else curve
     fitted = family.fit(corpus, job.spec, recorder)
@@ -129,7 +116,7 @@ def fit(job: FitJob) -> FitResult:
         class_counts=np.stack([count_ratings(each, labels) for each in (ratings, fitted.trained_on)]),
         true_shares=effective_shares(ratings, "none", labels),
         trained_shares=effective_shares(fitted.trained_on, job.spec.options.sampling, labels),
-        curve=curve.epochs,
+        curve=[metrics for _, metrics in curve.points],
         best_epoch=fitted.best_epoch,
         parameters=fitted.model.parameters(),
         seconds=seconds,

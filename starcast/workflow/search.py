@@ -24,7 +24,7 @@ from starcast.search.progress import TrialLines, say
 from starcast.search.pruning import PRUNERS
 from starcast.search.time_budget import TimeBudget
 from starcast.search.trial_worker import OWN_CODE, TrialOptions, work_on_spark
-from starcast.search.trials import SearchPlan, Trial, best_of
+from starcast.search.trials import SearchPlan, Trial, best_of, best_of_families
 from starcast.search.workers import WorkerPool, carried_workers
 from starcast.spark.session import spark_session
 from starcast.spark.trial_pool import SparkPool
@@ -44,9 +44,17 @@ Searched = tuple[list[Trial], dict[int, str]]
 
 
 def search(
-    parameters: TuneParameters, prepared: Prepared, parent_id: str, finished: Finished, budget: TimeBudget
+    parameters: TuneParameters,
+    prepared: Prepared,
+    parent_id: str,
+    finished: Finished,
+    budget: TimeBudget,
+    keeps: Path | None = None,
 ) -> Searched:
-    """Run the trials that are still missing, below the active run, which is the parent."""
+    """Run the trials that are still missing, below the active run, which is the parent.
+
+    `keeps`: folder for the fits of each family's best trial, where they took long.
+    """
     missing = parameters.max_trials - len(finished.trials)
     if missing <= 0:
         return finished.trials, finished.run_ids
@@ -75,14 +83,14 @@ def search(
             family_named(family).prepare(corpus, folder, space)
         options, executions = parameters.trial_options(), parameters.executions_per_trial
         budget.expected = expected_seconds(parameters, len(corpus.train.ratings))
-        trials = TrialOptions(folder, parameters.goal(), options, executions, engine.pruner != "none")
+        trials = TrialOptions(folder, parameters.goal(), options, executions, engine.pruner != "none", keeps)
         patience = Patience(parameters.server_patience_minutes * 60, say)
         ratings, earlier = corpus.validation.ratings, finished.run_ids
         log = TrialLog(
             parent_id, parameters.engine, trials.parameters, ratings, patience, earlier, corpus.scale
         )
         if not session:
-            return _run(parameters, log, finished, budget, WorkerPool(WORKER, trials, workers))
+            return _run(parameters, log, finished, budget, WorkerPool(WORKER, trials, workers), keeps)
         for source in sources():
             source.copy_code(folder / OWN_CODE)
         # The folder itself is in the archive: Spark refuses one whose first entry is `./`.
@@ -132,6 +140,7 @@ def _run(
     finished: Finished,
     budget: TimeBudget,
     where: WorkerPool | SparkPool,
+    keeps: Path | None = None,
 ) -> Searched:
     start, goal, engine = time.monotonic(), parameters.goal(), parameters.chosen_engine()
     # The same seed would repeat the draws of an earlier process.
@@ -153,6 +162,8 @@ def _run(
             for trial in turned.run(missing, finished.next_number, timeout):
                 lines.show(trial)
                 trials.append(trial)
+                if keeps:
+                    _keep_best(keeps, trials)
             log.flush()
     except BaseException:
         log.interrupt()
@@ -160,6 +171,14 @@ def _run(
     tracking = {"tracking_seconds": log.seconds, "tracking_cpu_seconds": log.cpu_seconds}
     runs.log_metrics({"search_seconds": time.monotonic() - start, **tracking})
     return trials, log.run_ids
+
+
+def _keep_best(keeps: Path, trials: list[Trial]) -> None:
+    """Remove the kept fits of ended trials that are not the best of their family."""
+    best = {trial.proposal.number for trial in best_of_families(trials)}
+    for trial in trials:
+        if trial.proposal.number not in best:
+            shutil.rmtree(keeps / str(trial.proposal.number), ignore_errors=True)
 
 
 def still_to_try(first: Sequence[tuple[str, Settings]], done: Sequence[Trial]) -> list[tuple[str, Settings]]:

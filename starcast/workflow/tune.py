@@ -3,6 +3,7 @@
 import math
 import time
 
+from starcast.cli.processes import scratch_folder
 from starcast.cli.refusals import RefusedError
 from starcast.reviews.remote import name_of
 from starcast.search.progress import say
@@ -55,15 +56,17 @@ def _name(parameters: TuneParameters) -> str:
 def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished) -> Candidate:
     goal, began = parameters.goal(), time.monotonic()
     ends = began + parameters.minutes * 60 if parameters.minutes else math.inf
-    budget = TimeBudget(ends, fits_each=parameters.ensemble != "never")
+    # A resumed search has lost what an earlier process kept, and may have to fit its best trials again.
+    keeps = parameters.executor == "local" and parameters.executions_per_trial == 1
+    budget = TimeBudget(ends, fits_each=parameters.ensemble != "never", keeps=keeps and not finished.trials)
     runs.describe("The search is under way.")
     try:
-        with access.told_in_a_line():
+        with access.told_in_a_line(), scratch_folder() as kept:
             prepared = prepare_once(parameters.data_parameters())
-            trials, run_ids = search(parameters, prepared, run_id, finished, budget)
+            trials, run_ids = search(parameters, prepared, run_id, finished, budget, kept if keeps else None)
             best = check_best(trials, parameters.minutes)
             log_search(goal, best, trials, run_ids)
-            fitted = fit_finals(parameters, prepared, trials, run_ids, budget)
+            fitted = fit_finals(parameters, prepared, trials, run_ids, budget, kept)
     except (KeyboardInterrupt, RefusedError) as error:
         why, go_on = str(error) or "Interrupted", commands.command_line("tune", resume=run_id)
         runs.leave_word(f"**{why}.** To continue this search: `{go_on}`")

@@ -150,6 +150,10 @@ def test_the_final_fits_are_set_aside(clock_at: dict[str, float]) -> None:
         budget.tell(ended(4, "slow", None, seconds=500))
     assert one.left() == 1000 - FINAL_SECONDS - 1.25 * 40
     assert each.left() == 1000 - FINAL_SECONDS - 1.25 * 120
+    keeping = TimeBudget(clock_at["seconds"] + 1000, fits_each=True, keeps=True)
+    keeping.tell(ended(1, "quick", 0.9, seconds=20))  # too short to be kept
+    keeping.tell(ended(2, "slow", 0.5, seconds=80))
+    assert keeping.left() == 1000 - FINAL_SECONDS - 1.25 * 20 - 0.25 * 80
     assert not one.is_up()
     clock_at["seconds"] += 1000
     assert one.is_up()

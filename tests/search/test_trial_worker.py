@@ -19,6 +19,8 @@ from starcast.models.catalogue import FAMILIES
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Fit, FitOptions, ModelSpec, Recorder
 from starcast.models.fit_report import FitReport
+from starcast.models.kept_fit import kept_fit
+from starcast.models.linear_families import LOGISTIC_REGRESSION
 from starcast.models.space import Settings
 from starcast.search.loop import Done, Epoch, Event, Failed
 from starcast.search.trial_worker import TrialOptions, train_trial, work
@@ -360,3 +362,20 @@ def test_a_worker_whose_search_goes_away_while_it_waits_ends_too(
     ours.close()
     worker.join(30)
     assert not worker.is_alive()
+
+
+@pytest.mark.parametrize(("worth", "executions", "kept"), [(0.0, 1, True), (60.0, 1, False), (0.0, 2, False)])
+def test_a_long_fit_is_kept_with_its_curve(
+    pipe: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worth: float, executions: int, kept: bool
+) -> None:
+    monkeypatch.setattr("starcast.search.trial_worker.WORTH_KEEPING", worth)
+    training = replace(TRAINING, keeps=tmp_path, executions=executions)
+    proposal = Proposal(3, "logistic_regression", {**LOGISTIC_REGRESSION.published, "ngrams": 1})
+    ended, epochs, _ = train(training, pipe, proposal=proposal)
+    assert isinstance(ended, Done)
+    found = kept_fit(tmp_path / "3", training.spec(proposal), 5)
+    assert bool(found) == kept
+    if found:
+        assert found.curve == [(1, dict(epochs[0].metrics))]
+        expected = val_scores(RATINGS, found.fit.validation_probabilities)
+        assert ended.metrics == pytest.approx(expected)
