@@ -105,7 +105,7 @@ def parse(model: type[P], arguments: Sequence[str], step: str = "step", about: s
     """Read `--name=value` or `--name value` into `model`; `--help` prints `about` and the parameters.
 
     Raises:
-        UserError: one line per mistake: an unknown name, a value of the wrong type or out of its range; one
+        UserError: one line per parameter: an unknown name, a value of the wrong type or out of its range; one
             line on a value that is too long.
     """
     fields = _fields(model)
@@ -127,7 +127,8 @@ def parse(model: type[P], arguments: Sequence[str], step: str = "step", about: s
     try:
         parameters = model.model_validate(vars(known))
     except ValidationError as error:
-        mistakes += map(_mistake, error.errors())
+        firsts = {each["loc"][:1]: each for each in reversed(error.errors())}  # of each parameter
+        mistakes += map(_mistake, reversed(firsts.values()))
     if mistakes:
         raise UserError("\n".join(mistakes))
     return parameters

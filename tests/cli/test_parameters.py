@@ -204,6 +204,15 @@ def test_mistakes_end_a_command_with_2_and_no_traceback(
     ]
 
 
+def test_two_mistakes_in_one_list_are_one_line_beside_those_of_other_parameters() -> None:
+    with pytest.raises(UserError) as caught:
+        parse(Made, ["--size=-1", "--families=gru1,lstm2"])
+    size, families = sorted(str(caught.value).splitlines(), reverse=True)
+    assert size.startswith("parameter size: ")
+    assert families.startswith("parameter families: should be one of")
+    assert families.endswith("not 'gru1'; did you mean gru_1?")
+
+
 def test_a_users_mistake_found_while_running_ends_with_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
