@@ -33,8 +33,8 @@ def test_a_planted_weakness_is_named_and_nothing_else() -> None:
 
 def test_chance_alone_names_a_slice_in_few_of_many_draws() -> None:
     slicing = sliced(*[100] * 5)
-    drawn = [slice_scores(*answered(np.full(500, 0.7), seed), [slicing], seed) for seed in range(10)]
-    assert sum(any(each.worse for each in found) for found in drawn) <= 1
+    drawn = [slice_scores(*answered(np.full(500, 0.7), seed), [slicing], seed) for seed in range(60)]
+    assert sum(any(each.worse for each in found) for found in drawn) <= 5  # 3 are expected of 60 at 5%
 
 
 @settings(max_examples=10)
