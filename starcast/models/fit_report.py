@@ -32,7 +32,7 @@ class FitReport(NamedTuple):
 
 
 @dataclass
-class Curve:
+class CurveRecorder:
     """A recorder that keeps each report's number and scores on the validation ratings (from 0)."""
 
     ratings: np.ndarray

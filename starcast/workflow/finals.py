@@ -14,7 +14,7 @@ from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.ensemble import blend_fits, fit_member, shares_of
 from starcast.models.ensemble_family import NAME, ensemble_of
 from starcast.models.family import Fit, ModelSpec, split_choices
-from starcast.models.fit_report import Curve
+from starcast.models.fit_report import CurveRecorder
 from starcast.models.kept_fit import Points, kept_fit
 from starcast.reports import files
 from starcast.reviews.split import LEARNED_FROM
@@ -133,7 +133,7 @@ def _fit_each(
         if done and not budget.has_time_for_final(trial):
             say(f"{family} is left out of the ensemble: its fit takes about {clock(trial.seconds)}")
             continue
-        curve, began = Curve(corpus.validation.ratings, corpus.scale), time.monotonic()
+        curve, began = CurveRecorder(corpus.validation.ratings, corpus.scale), time.monotonic()
         say(f"fitting {family} for the ensemble, as trial {trial.proposal.number}")
         fit = fit_member(corpus, spec, curve)
         done.append(FinalFit(spec, fit, curve.points, time.monotonic() - began))

@@ -22,7 +22,7 @@ from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
 from starcast.models.epoch_lines import EpochLines
 from starcast.models.family import ModelSpec
-from starcast.models.fit_report import Curve
+from starcast.models.fit_report import CurveRecorder
 from starcast.models.sampling import count_ratings, effective_shares
 from starcast.models.texts import StoredTexts
 from starcast.reviews.split import SPLITS
@@ -104,7 +104,7 @@ def fit(job: FitJob) -> FitResult:
     show = Progress().show
     splits, labels = (CorpusSplit.stored(train, job.rows), CorpusSplit.stored(validation)), len(job.scale)
     corpus = Corpus(*splits, show=show, scale=job.scale)
-    curve, start = Curve(corpus.validation.ratings, job.scale), time.monotonic()
+    curve, start = CurveRecorder(corpus.validation.ratings, job.scale), time.monotonic()
     family = family_named(job.spec.family)
     recorder = EpochLines(curve, job.spec.options.epochs, family.reports) if family.iterative else curve
     fitted = family.fit(corpus, job.spec, recorder)

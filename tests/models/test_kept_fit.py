@@ -9,7 +9,7 @@ import polars as pl
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
-from starcast.models.fit_report import Curve
+from starcast.models.fit_report import CurveRecorder
 from starcast.models.kept_fit import keep_fit, kept_fit
 
 OPTIONS = FitOptions(sampling="none", epochs=1, batch_size=32, seed=1, patience=1)
@@ -22,7 +22,7 @@ CORPUS = Corpus(CorpusSplit(TEXTS, RATINGS), CorpusSplit(TEXTS[:10], RATINGS[:10
 
 
 def test_a_kept_fit_is_read_as_it_was(tmp_path: Path) -> None:
-    curve = Curve(CORPUS.validation.ratings, CORPUS.scale)
+    curve = CurveRecorder(CORPUS.validation.ratings, CORPUS.scale)
     fit = family_named(SPEC.family).fit(CORPUS, SPEC, curve)
     keep_fit(fit, SPEC, tmp_path / "3", curve.points, 40.5)
     kept = kept_fit(tmp_path / "3", SPEC, 5)
@@ -36,7 +36,7 @@ def test_a_kept_fit_is_read_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_fit_of_another_specification_is_not_taken(tmp_path: Path) -> None:
-    fit = family_named(SPEC.family).fit(CORPUS, SPEC, Curve(CORPUS.validation.ratings, CORPUS.scale))
+    fit = family_named(SPEC.family).fit(CORPUS, SPEC, CurveRecorder(CORPUS.validation.ratings, CORPUS.scale))
     keep_fit(fit, SPEC, tmp_path / "3")
     assert kept_fit(tmp_path / "4", SPEC, 5) is None
     assert kept_fit(tmp_path / "3", replace(SPEC, settings={**SPEC.settings, "c": 3.0}), 5) is None
