@@ -251,7 +251,7 @@ def test_an_interrupt_closes_all_as_killed_and_marks_nothing(
         raise KeyboardInterrupt
 
     original = one(store, "tags.step = 'train' and tags.family = 'gru_1'").info.run_id
-    monkeypatch.setattr(EpochLines, "epoch", interrupt)
+    monkeypatch.setattr(EpochLines, "report", interrupt)
     with pytest.raises(KeyboardInterrupt):
         again(original)
     run = one(store, "tags.step = 'reproduce'", "tests")

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import numpy as np
@@ -17,6 +16,7 @@ from starcast.cli.errors import UserError
 from starcast.evaluation.names import SCORES
 from starcast.evaluation.scores import probability_means
 from starcast.models.epoch_lines import EpochLines
+from starcast.models.fit_report import FitReport
 from starcast.reviews.parameters import DataParameters
 from starcast.search.workers import WorkerPool
 from starcast.tracking.artifacts import fetch
@@ -314,15 +314,15 @@ def test_train_goes_on_after_its_last_epoch(
         "register": False,
     }
     whole = train(TrainParameters.model_validate(given))
-    passed_on = EpochLines.epoch
+    passed_on = EpochLines.report
 
-    def interrupt(self: EpochLines, epoch: int, *reported: Any) -> None:
-        if epoch == 3:
+    def interrupt(self: EpochLines, report: FitReport) -> None:
+        if report.number == 3:
             raise KeyboardInterrupt
-        passed_on(self, epoch, *reported)
+        passed_on(self, report)
 
     with monkeypatch.context() as patched:
-        patched.setattr(EpochLines, "epoch", interrupt)
+        patched.setattr(EpochLines, "report", interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(TrainParameters.model_validate(given))
     [cut_off] = store.search_runs(
