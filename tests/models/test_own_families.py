@@ -63,7 +63,7 @@ def fitted(family: Family, corpus: Corpus, **given: object) -> tuple[Fit, list[t
     seen: list[tuple[int, dict[str, float]]] = []
     options: dict[str, Any] = {"sampling": "none", "epochs": 3, "batch_size": 8, "seed": 1, **given}
     settings = options.pop("settings", family.published)
-    recorder = SimpleNamespace(epoch=lambda epoch, metrics, _: seen.append((epoch, metrics)))
+    recorder = SimpleNamespace(report=lambda report: seen.append((report.number, report.metrics)))
     spec = ModelSpec(family.name, settings, FitOptions(**options))
     return family.fit(corpus, spec, recorder), seen
 
