@@ -59,7 +59,7 @@ def predictor(folder: Path) -> Predictor:
     part = CorpusSplit(cleaner.clean(reviews["text"]), reviews["rating"].to_numpy() - 1)
     family, options = family_named(PIECES), FitOptions(sampling="none", epochs=1, batch_size=8, seed=1)
     spec = ModelSpec(PIECES, family.check({"linear__C": 30}), options)
-    fitted = family.fit(Corpus(part, part), spec, SimpleNamespace(epoch=lambda *_: None))
+    fitted = family.fit(Corpus(part, part), spec, SimpleNamespace(report=lambda _: None))
     return Predictor(PIECES, cleaner, fitted.model, uses_title=False)
 
 

@@ -58,7 +58,7 @@ def predictor() -> Predictor:
         family_named("logistic_regression"),
         FitOptions(sampling="none", epochs=1, batch_size=8, seed=1),
     )
-    recorder = SimpleNamespace(epoch=lambda *_: None)
+    recorder = SimpleNamespace(report=lambda _: None)
     fitted = family.fit(Corpus(part, part), ModelSpec(family.name, family.published, options), recorder)
     calibration, threshold = Calibration((1.5,) * 5, (1.0,) * 5), Threshold(0.8, 0.3)
     plain = Predictor(family.name, cleaner, fitted.model, uses_title=False)
