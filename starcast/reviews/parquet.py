@@ -1,11 +1,12 @@
 """Write Parquet, and read what was written, a few rows at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,6 +39,18 @@ def read_row_groups(path: Path, rows: int = MANY, columns: list[str] | None = No
 def schema_of(path: Path) -> pl.Schema:
     """Return columns and types of a file, or of a folder of parts."""
     return pl.Schema(pl.read_parquet_schema(parquet_files(path)[0]))
+
+
+def rows_at(path: Path, places: np.ndarray, columns: Sequence[str]) -> pl.DataFrame:
+    """Return the rows at some places, in the order asked for; of the columns, those that there are."""
+    there = schema_of(path)
+    names = [name for name in columns if name in there]
+    found, begin = [there.to_frame().select(names)], 0
+    for table in read_row_groups(path, columns=names):
+        inside = places[(places >= begin) & (places < begin + table.height)]
+        found.append(table[np.sort(inside) - begin])
+        begin += table.height
+    return pl.concat(found)[np.argsort(np.argsort(places))]
 
 
 class RowGroups:

@@ -29,7 +29,7 @@ from starcast.tracking import artifacts, commands, history, packaging, registry,
 from starcast.tracking.access import DAMAGED, explained
 from starcast.tracking.scored_runs import read_matrix
 from starcast.workflow.fit_parameters import CandidatePlan
-from starcast.workflow.log_errors import log_errors
+from starcast.workflow.log_errors import Answered, log_errors
 from starcast.workflow.log_probabilities import log_probabilities
 from starcast.workflow.prepare import Prepared
 
@@ -134,7 +134,8 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan, done: Fi
     _log_files(plan, answers, ends, stored, fitted.trained_on, scale)
     told = _log_shares(fitted.model)
     told += log_probabilities(answered.rule, test, answered.uncalibrated, scale)
-    told += log_errors(test, ends["accuracy"], stored["test"], seed, scale)
+    held_out = Answered(answered.rule.held_out, stored["val"])
+    told += log_errors(Answered(test, stored["test"]), held_out, ends["accuracy"], seed, scale)
     print(*told, sep="\n", flush=True)
     uses_title = "title" in schema_of(stored["train"])
     rule = answered.rule.rule

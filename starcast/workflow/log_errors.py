@@ -1,7 +1,8 @@
-"""Log what a candidate gets wrong: its scores on slices of the test split, and its worst mistakes."""
+"""Log what a candidate gets wrong: scores on slices of the test split, worst mistakes, suspected labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -13,29 +14,54 @@ from starcast.evaluation.slices import DECIDING, SliceScores, slice_scores
 from starcast.reports.error_files import shortened, write_slices
 from starcast.reports.slice_figure import slice_picture
 from starcast.reviews.clean import join_title
-from starcast.reviews.parquet import read_row_groups, schema_of
+from starcast.reviews.parquet import rows_at
 from starcast.reviews.slices import slices_of
 from starcast.tracking import runs
 
-WORST = 100  # mistakes that are listed
+WORST = 100  # mistakes, and suspected labels, that are listed
 NAMED = 5  # slices
 
 
+class Answered(NamedTuple):
+    """Answers to reviews that the model and its rule were not fitted on, and the stored split of these."""
+
+    answers: Answers
+    split: Path
+
+
 def log_errors(
-    test: Answers, accuracy: tuple[float, float], split: Path, seed: int, scale: Scale
+    test: Answered, validation: Answered, accuracy: tuple[float, float], seed: int, scale: Scale
 ) -> list[str]:
     """Log the errors of a candidate on the active run, and return lines that tell where it is worse.
 
     Args:
-        split: the stored test split, in the order of its answers.
-        accuracy: the ends of its 95% interval on the whole split.
+        accuracy: the ends of its 95% interval on the test split.
     """
-    found = slice_scores(test.ratings, test.predicted, slices_of(split), seed, scale)
+    answers = test.answers
+    found = slice_scores(answers.ratings, answers.predicted, slices_of(test.split), seed, scale)
+    whole = Estimate(float(answers.right.mean()), *accuracy)
+    worst, others = (worst_mistakes(*each, scale) for each in (test, validation))
     with runs.artifacts_of_run() as folder:
         write_slices(folder / "slices_test.csv", found)
-        slice_picture(found, Estimate(float(test.right.mean()), *accuracy)).save(folder / "slices_test.png")
-        worst_mistakes(test, split, scale).write_csv(folder / "worst_test.csv", float_precision=4)
+        slice_picture(found, whole).save(folder / "slices_test.png")
+        worst.write_csv(folder / "worst_test.csv", float_precision=4)
+        suspected_labels({"test": worst, "validation": others}).write_csv(
+            folder / "suspected_labels.csv", float_precision=4
+        )
     return [_told(found)]
+
+
+def suspected_labels(worst: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Return the reviews whose rating may be wrong, the most suspect first, with their `split`.
+
+    They are those with the highest loss. Of 5% planted wrong labels this found more than confident learning
+    (Northcutt et al., JAIR 2021): `python -m bench.label_noise`.
+
+    Args:
+        worst: by split, as `worst_mistakes` returns them.
+    """
+    parts = [table.select(pl.lit(name).alias("split"), pl.all()) for name, table in worst.items()]
+    return pl.concat(parts).sort("probability", maintain_order=True).head(WORST)
 
 
 def _told(found: Sequence[SliceScores]) -> str:
@@ -65,19 +91,6 @@ def worst_mistakes(answers: Answers, split: Path, scale: Scale = STARS) -> pl.Da
         "predicted": scale.label_of(answers.predicted[rows]),
         "probability": true[rows].astype(np.float64),
     }
-    return pl.concat([reviews_at(split, rows), pl.DataFrame(columns)], how="horizontal").select(
-        "review_id", *columns, "text"
-    )
-
-
-def reviews_at(split: Path, rows: np.ndarray) -> pl.DataFrame:
-    """Return `review_id` and the shortened `text` of some rows of a stored split, in the order asked for."""
-    names = [name for name in ("review_id", "title", "text") if name in schema_of(split)]
-    found, begin = [], 0
-    for table in read_row_groups(split, columns=names):
-        here = np.sort(rows[(rows >= begin) & (rows < begin + table.height)]) - begin
-        found.append(table[here])
-        begin += table.height
-    kept = pl.concat(found)
-    text = pl.DataFrame([kept["review_id"], join_title(kept)]).with_columns(shortened(pl.col("text")))
-    return text[np.argsort(np.argsort(rows))]
+    found = rows_at(split, rows, ("review_id", "title", "text"))
+    text = join_title(found).to_frame("text").select(shortened(pl.col("text")))
+    return pl.DataFrame({"review_id": found["review_id"], **columns, "text": text["text"]})

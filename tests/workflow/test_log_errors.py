@@ -11,13 +11,13 @@ from PIL import Image
 from starcast.evaluation.answer_rule import Answers
 from starcast.evaluation.scores import count_matrix, matrix_scores
 from starcast.tracking.artifacts import fetch
-from starcast.workflow.log_errors import worst_mistakes
+from starcast.workflow.log_errors import suspected_labels, worst_mistakes
 
 
-def candidate(client: mlflow.MlflowClient) -> str:
-    """The run of the fitted store's linear candidate."""
+def candidate(client: mlflow.MlflowClient, family: str = "logistic_regression") -> str:
+    """The run of a candidate of the fitted store."""
     experiment = client.get_experiment_by_name("fitted").experiment_id
-    [run] = client.search_runs([experiment], "tags.step = 'train' and tags.family = 'logistic_regression'")
+    [run] = client.search_runs([experiment], f"tags.step = 'train' and tags.family = '{family}'")
     return str(run.info.run_id)
 
 
@@ -59,3 +59,21 @@ def test_texts_of_worst_mistakes_are_short_and_in_one_line(tmp_path: Path) -> No
     assert worst["text"][0].endswith("long ...")
     assert len(worst["text"][0]) == 303
     assert worst["text"][2] == ""
+
+
+def test_the_most_suspect_labels_of_both_splits_come_first() -> None:
+    parts = {
+        name: pl.DataFrame({"review_id": ids, "probability": probabilities})
+        for name, ids, probabilities in (("test", [1, 2], [0.1, 0.3]), ("validation", [3, 4], [0.05, 0.2]))
+    }
+    found = suspected_labels(parts)
+    assert found["review_id"].to_list() == [3, 1, 4, 2]
+    assert found["split"].to_list() == ["validation", "test", "validation", "test"]
+
+
+def test_suspected_labels_are_on_the_candidate(fitted_store: mlflow.MlflowClient) -> None:
+    found = pl.read_csv(fetch(candidate(fitted_store), "suspected_labels.csv"))
+    assert found.columns == ["split", "review_id", "rating", "predicted", "probability", "text"]
+    assert found["probability"].is_sorted()
+    assert set(found["split"]) == {"test", "validation"}
+    assert found["text"].to_list() == [pl.read_csv("reviews.csv")["text"][row] for row in found["review_id"]]
