@@ -29,6 +29,7 @@ from sklearn.linear_model import LogisticRegression
 from bench.clothing import checked_reviews
 from starcast.models import multinomial
 from starcast.models.encoding import Encoding
+from starcast.models.linear_classifier import LinearClassifier
 from starcast.models.logistic import FittedLogistic, NgramVectorizer
 from starcast.reviews.clean import Cleaner
 
@@ -109,7 +110,7 @@ def measure_ours(form: Form, reviews: pl.DataFrame) -> list[float]:
         *vectorising,
         *fitting,
         peak(),
-        *serving(FittedLogistic(vectorizer, classifier).probabilities, texts),
+        *serving(FittedLogistic(vectorizer, LinearClassifier.of(classifier)).probabilities, texts),
     ]
 
 

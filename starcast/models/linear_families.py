@@ -34,12 +34,12 @@ class LogisticFamily(Family):
         self, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None = None
     ) -> Fit:
         """Fit the vectoriser and the classifier in one epoch, without checkpoints."""
-        from starcast.models.logistic import fit_logistic
+        from starcast.models.logistic_fit import fit_logistic
 
         return fit_logistic(corpus, spec, recorder)
 
     def load(self, folder: Path, labels: int = len(STARS)) -> FittedModel:
-        """Read what was saved; types other than scikit-learn's are refused."""
+        """Read what was saved; nothing in it is run."""
         from starcast.models.logistic import FittedLogistic
 
         return FittedLogistic.load(folder, labels)
@@ -63,7 +63,7 @@ class LinearFamily(LogisticFamily):
         self, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None = None
     ) -> Fit:
         """Fit the vectoriser and the classifier in one epoch, without checkpoints."""
-        from starcast.models.logistic import fit_logistic
+        from starcast.models.logistic_fit import fit_logistic
         from starcast.models.priors import Prior
 
         prior = Prior(float(spec.settings.get("order", 1)), float(spec.settings["nb"]))

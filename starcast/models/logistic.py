@@ -1,6 +1,7 @@
-"""Logistic regression on TF-IDF of word n-grams: fit, predict, save.
+"""Logistic regression on TF-IDF of word n-grams: predict, save.
 
-TF-IDF is a sparse matrix on the disk, made some rows at a time and mapped into memory.
+TF-IDF of a training split is a sparse matrix on the disk, made some rows at a time and mapped into memory.
+Nothing of scikit-learn is imported to answer: that took more time than MLflow itself.
 """
 
 import json
@@ -13,23 +14,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfTransformer
-from sklearn.linear_model import LogisticRegression
 
 from starcast.evaluation.scale import STARS
-from starcast.models import multinomial, texts
+from starcast.models import texts
 from starcast.models.characters import inside_encoded, inside_texts, inside_words, most_frequent_inside
-from starcast.models.corpus import Corpus, answers_of
 from starcast.models.encoding import Encoding
-from starcast.models.family import Fit, ModelSpec, Recorder
-from starcast.models.fit_report import FitReport
+from starcast.models.linear_classifier import LinearClassifier
 from starcast.models.ngrams import Ngrams, Words, are_whole, most_frequent
-from starcast.models.priors import Prior
-from starcast.models.sampling import resample
 from starcast.models.texts import Sequences, WorkProgress, mapped, silent
 from starcast.reviews.ahead import map_ahead
 
-NGRAMS, CLASSIFIER = "ngrams.json", "classifier.skops"
+NGRAMS = "ngrams.json"
 PIECE = 5_000  # reviews that a core predicts at once
 
 
@@ -41,10 +36,10 @@ class NgramVectorizer:
     """
 
     def __init__(self, longest: int, size: int, sublinear: bool, inside: int = 0) -> None:
-        self.longest, self.size, self.inside = longest, size, inside
+        self.longest, self.size, self.sublinear, self.inside = longest, size, sublinear, inside
         self.ngrams: Ngrams
         self.characters: Ngrams | None = None
-        self._tfidf = TfidfTransformer(sublinear_tf=sublinear, norm=None if inside else "l2")
+        self.idf: np.ndarray  # of each column, float32
 
     @property
     def columns(self) -> int:
@@ -65,7 +60,7 @@ class NgramVectorizer:
         rows, rows_with = _stored(map_ahead(count, parts), columns)
         # scikit-learn's smooth idf: ln((1 + rows) / (1 + rows with the column)) + 1
         shares = np.float32(1 + rows.shape[0]) / (1 + rows_with).astype(np.float32)
-        self._tfidf.idf_ = np.log(shares) + np.float32(1)
+        self.idf = np.log(shares) + np.float32(1)
         at_once = PIECE if self.inside else texts.CHUNK
         for begin in range(0, rows.shape[0], at_once):
             within = rows.indptr[begin : begin + at_once + 1]
@@ -103,16 +98,19 @@ class NgramVectorizer:
         words = self.ngrams.read_encoded(encoding.words, texts, what, show, PIECE)
         return count, zip(words, texts.chunks(PIECE), strict=True)
 
-    def _weigh(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
-        rows = self._tfidf.transform(counts, copy=False)
-        if self.characters:
-            _give_unit_length(rows, len(self.ngrams.names))
+    def _weigh(self, rows: sparse.csr_matrix) -> sparse.csr_matrix:
+        """Turn counts into TF-IDF, in place, to the last bit as scikit-learn's `TfidfTransformer`."""
+        if self.sublinear:
+            np.log(rows.data, out=rows.data)
+            rows.data += 1
+        rows.data *= self.idf[rows.indices]
+        _give_unit_length(rows, len(self.ngrams.names))
         return rows
 
     def save(self, path: Path) -> None:
         """Write the n-grams and their weights as JSON."""
-        ngrams, idf = self.ngrams.names.to_list(), self._tfidf.idf_.tolist()
-        values = {"sublinear": self._tfidf.sublinear_tf, "ngrams": ngrams, "idf": idf}
+        ngrams = self.ngrams.names.to_list()
+        values = {"sublinear": self.sublinear, "ngrams": ngrams, "idf": self.idf.tolist()}
         if self.characters:
             values["characters"] = self.characters.names.to_list()
         path.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
@@ -131,7 +129,7 @@ class NgramVectorizer:
         idf, columns = np.array(values["idf"], dtype=np.float32), vectorizer.columns
         if idf.shape != (columns,) or not np.isfinite(idf).all() or idf.min() <= 0:
             raise ValueError(f"{path.name}: there are no {columns:,} positive weights of its n-grams")
-        vectorizer._tfidf.idf_ = idf
+        vectorizer.idf = idf
         return vectorizer
 
 
@@ -153,7 +151,7 @@ def _give_unit_length(rows: sparse.csr_matrix, first: int) -> None:
     parts = 2 * np.repeat(np.arange(rows.shape[0], dtype=np.int32), np.diff(rows.indptr))
     parts += rows.indices >= first
     lengths = np.sqrt(np.bincount(parts, rows.data**2, minlength=2 * rows.shape[0]))
-    rows.data /= lengths.astype(rows.dtype)[parts]
+    rows.data /= lengths[parts]
 
 
 def _stored(counts: Iterable[sparse.csr_matrix], columns: int) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -177,11 +175,13 @@ class FittedLogistic:
     """A vectoriser and the classifier that was fitted on its rows."""
 
     vectorizer: NgramVectorizer
-    classifier: LogisticRegression
+    classifier: LinearClassifier
     labels: int = len(STARS)
 
     def probabilities(self, texts: pl.Series) -> np.ndarray:
         """Return probabilities of the ratings for cleaned texts, (reviews, labels); 0 if never seen."""
+        if 0 < len(texts) <= PIECE:  # threads take longer to start than one review to answer
+            return self._answer(self.vectorizer.transform(texts))
         pieces = (texts.slice(begin, PIECE) for begin in range(0, len(texts), PIECE))
         answers = map_ahead(lambda piece: self._answer(self.vectorizer.transform(piece)), pieces)
         return np.concatenate([self._none, *answers])
@@ -206,57 +206,18 @@ class FittedLogistic:
 
     def save(self, folder: Path) -> None:
         """Write the n-grams with their weights, and the classifier."""
-        import skops.io  # takes seconds to import, and only a model that is saved needs it
-
         self.vectorizer.save(folder / NGRAMS)
-        skops.io.dump(self.classifier, folder / CLASSIFIER)
+        self.classifier.save(folder)
 
     @classmethod
     def load(cls, folder: Path, labels: int = len(STARS)) -> "FittedLogistic":
-        """Read what `save` wrote; types other than scikit-learn's are refused.
+        """Read what `save` wrote, now or in an earlier version.
 
         Raises:
-            ValueError: it is no logistic regression on these n-grams with so many labels.
+            ValueError: it is no linear classifier of these n-grams with so many labels.
         """
-        import skops.io
-
-        vectorizer, classifier = NgramVectorizer.load(folder / NGRAMS), skops.io.load(folder / CLASSIFIER)
-        if type(classifier) is not LogisticRegression:
-            raise ValueError(f"{CLASSIFIER}: it holds {type(classifier).__name__}, not a LogisticRegression")
-        classes, weights, intercepts = (
-            np.asarray(getattr(classifier, name)) for name in ("classes_", "coef_", "intercept_")
-        )
-        if not np.isin(classes, range(labels)).all() or len(classes) < 2 or (np.diff(classes) <= 0).any():
-            raise ValueError(
-                f"{CLASSIFIER}: its classes {classes!s:.80} are no ratings from 0 to {labels - 1}"
-            )
-        rows = 1 if len(classes) == 2 else len(classes)  # scikit-learn has one for both
-        if weights.shape != (rows, vectorizer.columns) or intercepts.shape != (rows,):
-            raise ValueError(f"{CLASSIFIER}: its weights do not fit {NGRAMS}")
-        if not np.isfinite(weights).all() or not np.isfinite(intercepts).all():
-            raise ValueError(f"{CLASSIFIER}: a weight is not finite")
+        vectorizer = NgramVectorizer.load(folder / NGRAMS)
+        classifier = LinearClassifier.load(folder, labels)
+        if classifier.coef_.shape[1] != vectorizer.columns:
+            raise ValueError(f"classifier: its weights do not fit {NGRAMS}")
         return cls(vectorizer, classifier, labels)
-
-
-def fit_logistic(corpus: Corpus, spec: ModelSpec, recorder: Recorder, prior: Prior | None = None) -> Fit:
-    """Fit the vectoriser and the classifier on the training split, after sampling."""
-    given = spec.settings
-    vectorizer = NgramVectorizer(
-        int(given["ngrams"]),
-        int(given["features"]),
-        bool(given["sublinear"]),
-        int(given.get("characters", 0)),
-    )
-    rows, ratings = vectorizer.fit_transform(corpus.encoding, corpus.show), corpus.train.ratings
-    resampled = resample(corpus, spec.options)
-    if resampled:
-        rows, ratings = resampled.mixture @ rows, resampled.ratings
-    balanced = spec.options.sampling == "class_weight"
-    classifier = multinomial.fit(rows, ratings, float(given["c"]), balanced, corpus.show, prior)
-    model = FittedLogistic(vectorizer, classifier, len(corpus.scale))
-    if vectorizer.inside:  # of words that the training split does not have, too
-        probabilities = answers_of(model, corpus.texts_of("validation", "cleaned"))
-    else:
-        probabilities = model.probabilities_of(corpus.encoding, corpus.encoding.validation)
-    recorder.report(FitReport(1, {}, probabilities))
-    return Fit(model, probabilities, epochs=1, best_epoch=1, trained_on=ratings)

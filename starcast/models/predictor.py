@@ -21,7 +21,8 @@ from starcast.reviews.clean import Cleaner, copy_wordnet, join_title, use_wordne
 from starcast.reviews.layouts import Layout
 
 DESCRIPTION = "predictor.json"
-SCHEMA = 2  # of a saved predictor; 0 were those without digests and answers, 1 without calibration
+SCHEMA = 3  # of a saved predictor
+# 0 were those without digests and answers, 1 without calibration, 2 with linear classifiers saved by skops
 # Each of these is cleaned differently, so that code with other predictions is detected.
 PROBES = (
     *("Lovely dress, fits perfectly and feels soft.", "Not as pictured: thin fabric, I returned it."),

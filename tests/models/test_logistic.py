@@ -151,7 +151,7 @@ def test_saved_model_answers_the_same_when_loaded(tmp_path: Path) -> None:
         LOGISTIC_REGRESSION.load(tmp_path).probabilities(texts).tolist()
         == model.probabilities(texts).tolist()
     )
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["classifier.skops", "ngrams.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["classifier.npz", "ngrams.json"]
 
 
 def test_a_file_with_a_foreign_type_is_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
 from starcast.models.backend import keras
 from starcast.models.encoding import Vocabulary
-from starcast.models.logistic import CLASSIFIER, NGRAMS
+from starcast.models.linear_classifier import CLASSIFIER, EARLIER, LinearClassifier
+from starcast.models.logistic import NGRAMS
 from starcast.models.networks import NETWORK, VOCABULARY, FittedNetwork
 from starcast.models.predictor import DESCRIPTION, Predictor
 from starcast.reviews.clean import Cleaner
@@ -87,30 +89,68 @@ def test_what_a_description_cannot_say_is_refused(linear: Path, damage: str, tmp
         Predictor.load(tmp_path)
 
 
-def spoilt(classifier: LogisticRegression, **values: object) -> LogisticRegression:
-    """Return a classifier with other attributes."""
-    for name, value in values.items():
-        setattr(classifier, name, value)
-    return classifier
-
-
-ESTIMATORS: dict[str, tuple[Callable[[LogisticRegression], object], str]] = {
-    "another": (lambda fitted: RidgeClassifier(), "it holds RidgeClassifier, not a LogisticRegression"),
-    "nan": (lambda fitted: spoilt(fitted, coef_=fitted.coef_ * np.nan), "a weight is not finite"),
-    "intercept": (lambda fitted: spoilt(fitted, intercept_=fitted.intercept_ + np.inf), "is not finite"),
-    "narrow": (lambda fitted: spoilt(fitted, coef_=fitted.coef_[:, 1:]), "do not fit ngrams.json"),
-    "classes": (lambda fitted: spoilt(fitted, classes_=fitted.classes_ + 1), "no ratings from 0 to 4"),
-    "turned": (lambda fitted: spoilt(fitted, classes_=fitted.classes_[::-1]), "no ratings from 0 to 4"),
+CLASSIFIERS: dict[str, tuple[Callable[[LinearClassifier], LinearClassifier], str]] = {
+    "nan": (lambda fitted: replace(fitted, coef_=fitted.coef_ * np.nan), "a weight is not finite"),
+    "intercept": (lambda fitted: replace(fitted, intercept_=fitted.intercept_ + np.inf), "is not finite"),
+    "narrow": (lambda fitted: replace(fitted, coef_=fitted.coef_[:, 1:]), "do not fit ngrams.json"),
+    "fewer": (lambda fitted: replace(fitted, coef_=fitted.coef_[1:]), "do not fit its 5 classes"),
+    "classes": (lambda fitted: replace(fitted, classes_=fitted.classes_ + 1), "no ratings from 0 to 4"),
+    "turned": (lambda fitted: replace(fitted, classes_=fitted.classes_[::-1]), "no ratings from 0 to 4"),
 }
 
 
-@pytest.mark.parametrize("kind", ESTIMATORS)
-def test_an_estimator_that_cannot_answer_is_refused(linear: Path, kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["now", "earlier"])
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+def test_a_classifier_that_cannot_answer_is_refused(
+    linear: Path, kind: str, version: str, tmp_path: Path
+) -> None:
     shutil.copytree(linear, tmp_path, dirs_exist_ok=True)
-    change, said = ESTIMATORS[kind]
-    skops.io.dump(change(skops.io.load(tmp_path / CLASSIFIER)), tmp_path / CLASSIFIER)
+    change, said = CLASSIFIERS[kind]
+    changed = change(LinearClassifier.load(linear, 5))
+    if version == "now":
+        changed.save(tmp_path)
+    else:
+        save_as_earlier(changed, tmp_path)
     with pytest.raises(ValueError, match=said):
         Predictor.load(tmp_path)
+
+
+def save_as_earlier(learned: LinearClassifier, folder: Path) -> None:
+    """Write a classifier as versions up to 0.9 did, as scikit-learn's own."""
+    classifier = LogisticRegression()
+    for name in ("classes_", "coef_", "intercept_"):
+        setattr(classifier, name, getattr(learned, name))
+    skops.io.dump(classifier, folder / EARLIER)
+    (folder / CLASSIFIER).unlink()
+
+
+def test_a_classifier_of_an_earlier_version_answers_the_same(linear: Path, tmp_path: Path) -> None:
+    shutil.copytree(linear, tmp_path, dirs_exist_ok=True)
+    save_as_earlier(LinearClassifier.load(linear, 5), tmp_path)
+    asked = pl.DataFrame({"text": ["good", "bad", "", "good and bad"]})
+    assert Predictor.load(tmp_path).predict(asked).equals(Predictor.load(linear).predict(asked))
+
+
+def test_another_estimator_is_refused(linear: Path, tmp_path: Path) -> None:
+    shutil.copytree(linear, tmp_path, dirs_exist_ok=True)
+    skops.io.dump(RidgeClassifier(), tmp_path / EARLIER)
+    with pytest.raises(ValueError, match="it holds RidgeClassifier, not a LogisticRegression"):
+        Predictor.load(tmp_path)
+
+
+def test_what_a_linear_model_does_not_need_to_answer_is_not_imported(linear: Path) -> None:
+    code = (
+        "import sys, pathlib, polars, starcast.models.predictor as predictor\n"
+        "loaded = predictor.Predictor.load(pathlib.Path(sys.argv[1]))\n"
+        "loaded.predict(polars.DataFrame({'text': ['good']}))\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(linear)], capture_output=True, text=True, check=True
+    )
+    slow = {"keras", "matplotlib", "mlflow", "nltk", "pandas", "skops", "sklearn", "tensorflow"}
+    assert slow & set(ran.stdout.split()) == set()
+    assert "polars" in ran.stdout.split()
 
 
 def test_a_network_that_cannot_answer_is_refused(network: Path, tmp_path: Path) -> None:

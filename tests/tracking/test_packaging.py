@@ -215,7 +215,7 @@ def damage(file: Path, how: str) -> None:
 FILES = {
     "artifacts/predictor/predictor.json": "was changed",
     "artifacts/predictor/ngrams.json": "was changed",
-    "artifacts/predictor/classifier.skops": "is missing",
+    "artifacts/predictor/classifier.npz": "is missing",
     "artifacts/predictor/more.json": "was added",
 }
 
