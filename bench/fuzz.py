@@ -54,7 +54,7 @@ def main() -> None:
         )
         train(TrainParameters.model_validate({}))
         environment = {**os.environ, "MLFLOW_TRACKING_URI": mlflow.get_tracking_uri()}
-        with served("models:/review-rating@challenger", environment, folder / "serving.log") as address:
+        with served("models:/review-rating@challenger", environment, folder / "serving.log") as (address, _):
             kinds = file_cases(folder, chance), parameter_cases(chance), body_cases(address, chance)
             for number in range(asked.cases):
                 case = next(kinds[number % 3])
