@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-EVERY = 5.0  # seconds between two lines of progress
+EVERY, LONGEST = 4.0, 9.0  # seconds between two lines of progress, at first and in long work
 
 
 def clock(seconds: float) -> str:
@@ -17,7 +17,7 @@ def clock(seconds: float) -> str:
 
 
 class Progress:
-    """Print a line every five seconds, less often in long work; `unit` is what is counted, e.g. `reviews`."""
+    """Print a line every few seconds; `unit` is what is counted, e.g. `reviews`."""
 
     def __init__(self, unit: str = "") -> None:
         self.count = 0
@@ -49,7 +49,7 @@ class Progress:
     def due(self) -> bool:
         """Return whether `show` would print now."""
         now = time.monotonic()
-        return now - self._printed >= max(EVERY, (now - self._start) / 10)
+        return now - self._printed >= max(EVERY, min(LONGEST, (now - self._start) / 10))
 
     def left(self, share: float, how: str = "about") -> str:
         """Return e.g. `, about 2 min 05 s left`; empty while nothing is done."""

@@ -1,13 +1,15 @@
 """Print the progress of a search as plain lines."""
 
-import math
-from collections import Counter
-from collections.abc import Sequence
+import time
+from types import TracebackType
+from typing import Protocol, Self
 
-from starcast.cli.progress import Progress, clock
+from starcast.cli.progress import EVERY, LONGEST, clock
+from starcast.cli.terminal import can_repaint
 from starcast.models.family import settings_text
-from starcast.search.time_budget import TimeBudget
-from starcast.search.trials import Objective, Trial, best_of
+from starcast.search.loop import Done, Epoch, Failed, Watcher
+from starcast.search.standing import Standing, UnderWay
+from starcast.search.trials import Proposal, Trial
 
 
 def say(text: str) -> None:
@@ -15,41 +17,96 @@ def say(text: str) -> None:
     print(f"tune: {text}", flush=True)
 
 
-class TrialLines:
-    """Prints a line per trial with the counts by outcome, the best so far and the time left."""
+class Display(Watcher, Protocol):
+    """A watcher, and a context, that shows a search to whoever waits for it.
 
-    def __init__(
-        self,
-        objective: Objective,
-        max_trials: int,
-        finished: Sequence[Trial] = (),
-        budget: TimeBudget | None = None,
+    `output`: file descriptor for what the workers print; None: they print where this process does.
+    """
+
+    @property
+    def output(self) -> int | None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def display_of(standing: Standing, log: Watcher) -> Display:
+    """Return what shows a search, and passes all on to `log`: a table on a terminal, lines elsewhere."""
+    if not can_repaint():
+        return TrialLines(standing, log)
+    from starcast.search.live_table import LiveTable  # imports Rich
+
+    return LiveTable(standing, log)
+
+
+class TrialLines:
+    """Prints a line for each trial that ends, and now and then those under way; passes all on to `log`."""
+
+    output = None
+
+    def __init__(self, standing: Standing, log: Watcher) -> None:
+        self._standing, self._log = standing, log
+        self._printed = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._objective, self._max_trials, self._progress = objective, max_trials, Progress()
-        self._budget = budget or TimeBudget()
-        self._trials, self._earlier = list(finished), len(finished)
+        pass
+
+    def begin(self, proposal: Proposal) -> None:
+        """Count a trial that begins."""
+        self._standing.begin(proposal)
+        self._log.begin(proposal)
+
+    def epoch(self, event: Epoch) -> None:
+        """Count a finished epoch."""
+        self._standing.epoch(event)
+        self._log.epoch(event)
+
+    def end(self, trial: Trial, event: Done | Failed) -> None:
+        """Print a finished trial."""
+        self._log.end(trial, event)
+        self.show(trial)
 
     def show(self, trial: Trial) -> None:
-        """Print a finished trial."""
-        self._trials.append(trial)
-        counts = Counter(each.outcome for each in self._trials)
-        done = f"{counts['complete']} done, {counts['pruned']} pruned, {counts['failed']} failed"
-        best, ended = best_of(self._trials), len(self._trials)
-        known = f", best {self._value(best)}" if best else ""
-        left = self._progress.left((ended - self._earlier) / (self._max_trials - self._earlier))
-        if math.isfinite(self._budget.ends):
-            left = f", {clock(max(0.0, self._budget.left()))} left for trials"
-        result = f"{self._objective.name} {self._value(trial)}"
-        if trial.outcome != "complete":
-            failed = trial.score is None
-            epoch = len(trial.curve)
-            result = f"failed ({trial.reason})" if failed else f"pruned after epoch {epoch} at {result}"
-        proposal = trial.proposal
-        print(
-            f"  [{ended}/{self._max_trials}: {done}{known}{left}]  trial {proposal.number} {proposal.family} "
-            f"{result} in {clock(trial.seconds)} ({settings_text(proposal.settings)})",
-            flush=True,
-        )
+        """Count and print a finished trial."""
+        standing = self._standing
+        standing.end(trial)
+        told = [standing.counts(), f"best {standing.value(best)}" if (best := standing.best()) else ""]
+        head = ", ".join(filter(None, (*told, standing.left())))
+        self._print(f"[{len(standing.ended)}/{standing.max_trials}: {head}]  {trial_text(standing, trial)}")
 
-    def _value(self, trial: Trial) -> str:
-        return "?" if trial.score is None else f"{self._objective.score(trial.score):.4f}"
+    def check(self) -> None:
+        """Print the trials under way if nothing has been printed for a while: less often in long searches."""
+        self._log.check()
+        now, standing = time.monotonic(), self._standing
+        if now - self._printed >= max(EVERY, min(LONGEST, standing.seconds() / 100)):
+            shown = [_under_way(standing, trial) for trial in standing.under_way.values()]
+            self._print("; ".join(filter(None, (*shown, standing.left()))))
+
+    def _print(self, text: str) -> None:
+        self._printed = time.monotonic()
+        print(f"  {text}", flush=True)
+
+
+def trial_text(standing: Standing, trial: Trial) -> str:
+    """Return how a trial ended, with its settings."""
+    result, proposal = f"{standing.objective.name} {standing.value(trial)}", trial.proposal
+    if trial.outcome == "failed":
+        result = f"failed ({trial.reason})"
+    elif trial.outcome == "pruned":
+        result = f"pruned after epoch {len(trial.curve)} at {result}"
+    settings = settings_text(proposal.settings)
+    return f"trial {proposal.number} {proposal.family} {result} in {clock(trial.seconds)} ({settings})"
+
+
+def _under_way(standing: Standing, trial: UnderWay) -> str:
+    epoch = f" epoch {trial.epoch()}" if trial.length.epochs else ""
+    value = "" if trial.value is None else f" {standing.objective.name} {trial.value:.4f}"
+    return f"trial {trial.proposal.number} {trial.proposal.family}{epoch}{value}, {clock(trial.seconds())}"

@@ -70,11 +70,14 @@ class WorkerPool:
 
     A worker receives `setup`, then proposals; it sends pairs of an event (`starcast.search.loop`) and its
     memory in bytes. A worker that ends by itself is a failed trial, and is replaced.
+
+    `output`: file descriptor that takes what the workers print; None: where this process prints.
     """
 
     module: str
     setup: Any
     workers: int
+    output: int | None = None
     _workers: list[_Worker] = field(default_factory=list)
     _events: deque[Event] = field(default_factory=deque)
 
@@ -143,7 +146,13 @@ class WorkerPool:
         # Workers can import what this process can, whatever the current folder is.
         inherited = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         with withheld_from_children():
-            process = subprocess.Popen(command, env={**inherited, **environment}, pass_fds=[theirs.fileno()])
+            process = subprocess.Popen(
+                command,
+                env={**inherited, **environment},
+                pass_fds=[theirs.fileno()],
+                stdout=self.output,
+                stderr=self.output,
+            )
         theirs.close()
         ours.send(self.setup)
         return _Worker(process, ours, environment)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ from starcast.models.sampling import count_ratings, sampling_note
 from starcast.models.space import Settings
 from starcast.reviews.split import LEARNED_FROM
 from starcast.search.loop import Search
-from starcast.search.progress import TrialLines, say
+from starcast.search.progress import Display, display_of, say
 from starcast.search.pruning import PRUNERS
+from starcast.search.standing import Length, Standing
 from starcast.search.time_budget import TimeBudget
 from starcast.search.trial_worker import OWN_CODE, TrialOptions, work_on_spark
-from starcast.search.trials import SearchPlan, Trial, best_of, best_of_families
+from starcast.search.trials import Proposal, SearchPlan, Trial, best_of, best_of_families
 from starcast.search.workers import WorkerPool, carried_workers
 from starcast.spark.session import spark_session
 from starcast.spark.trial_pool import SparkPool
@@ -89,14 +91,23 @@ def search(
         log = TrialLog(
             parent_id, parameters.engine, trials.parameters, ratings, patience, earlier, corpus.scale
         )
+        length = partial(_length, trials)
+        standing = Standing(parameters.goal(), parameters.max_trials, finished.trials, budget, length)
+        display = display_of(standing, log)
         if not session:
-            return _run(parameters, log, finished, budget, WorkerPool(WORKER, trials, workers), keeps)
+            pool = WorkerPool(WORKER, trials, workers, display.output)
+            return _run(parameters, log, display, finished, budget, pool, keeps)
         for source in sources():
             source.copy_code(folder / OWN_CODE)
         # The folder itself is in the archive: Spark refuses one whose first entry is `./`.
         archive = Path(shutil.make_archive(str(folder), "tar", scratch, folder.name))
-        pool = SparkPool(session, work_on_spark, trials, archive, workers)
-        return _run(parameters, log, finished, budget, pool)
+        spark_pool = SparkPool(session, work_on_spark, trials, archive, workers)
+        return _run(parameters, log, display, finished, budget, spark_pool)
+
+
+def _length(trials: TrialOptions, proposal: Proposal) -> Length:
+    family = family_named(proposal.family)
+    return Length(trials.spec(proposal).options.epochs if family.iterative else 0, family.reports)
 
 
 def expected_seconds(parameters: TuneParameters, reviews: int) -> dict[str, float]:
@@ -137,6 +148,7 @@ def _sampling_notes(parameters: TuneParameters, ratings: np.ndarray, scale: Scal
 def _run(
     parameters: TuneParameters,
     log: TrialLog,
+    display: Display,
     finished: Finished,
     budget: TimeBudget,
     where: WorkerPool | SparkPool,
@@ -154,13 +166,12 @@ def _run(
     for trial in finished.trials:
         proposals.tell(trial)
         pruner.learn(trial)
-    trials, lines = list(finished.trials), TrialLines(goal, parameters.max_trials, finished.trials, budget)
+    trials = list(finished.trials)
     missing, timeout = parameters.max_trials - len(trials), parameters.timeout_minutes * 60
     try:
-        with quick_failures(), where as pool:
-            turned = Search(proposals, pool, pruner, log, goal, finished.age, budget)
+        with quick_failures(), display, where as pool:
+            turned = Search(proposals, pool, pruner, display, goal, finished.age, budget)
             for trial in turned.run(missing, finished.next_number, timeout):
-                lines.show(trial)
                 trials.append(trial)
                 if keeps:
                     _keep_best(keeps, trials)

@@ -28,7 +28,7 @@ def test_work_that_takes_long_is_shown_with_the_time_left(
 ) -> None:
     lines = Progress()
     told = [
-        ("numbering", 0.5, 2),
+        ("numbering", 0.5, 1),
         ("numbering", 1.0, 2),
         ("counting", 0.0, 2),
         ("counting", 0.25, 10),
@@ -40,11 +40,11 @@ def test_work_that_takes_long_is_shown_with_the_time_left(
     assert capsys.readouterr().out.splitlines() == ["  counting: 0%", "  counting: 25%, about 36 s left"]
 
 
-def test_work_that_takes_very_long_is_shown_more_rarely(
+def test_work_that_takes_very_long_is_shown_a_little_more_rarely(
     clock_at: dict[str, float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = Progress()
     for second in range(1, 601):
         clock_at["seconds"] += 1
         lines.show("fitting", second / 600)
-    assert 20 < len(capsys.readouterr().out.splitlines()) < 40
+    assert 60 < len(capsys.readouterr().out.splitlines()) < 80, "no line is more than 10 s after another"
