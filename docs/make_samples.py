@@ -89,13 +89,15 @@ def write(samples: dict[str, str]) -> None:
         page.write_text(text, encoding="utf-8")
 
 
-def draw(store: str, trials: str, client: MlflowClient) -> None:
+def draw(store: str, client: MlflowClient) -> None:
     """Write the pictures search.png (the view of a search's trials), verdict.png and confusion_matrix.png."""
     docs = PROJECT / "docs"
     promoted = client.search_runs(["0"], "tags.step = 'promote' and tags.verdict != ''", max_results=1)[0]
     report = Path(client.download_artifacts(promoted.info.run_id, "report.html"))
-    best = client.search_runs(["0"], "tags.best_run_id != ''", max_results=1)[0].data.tags["best_run_id"]
-    matrix = Path(client.download_artifacts(best, "confusion_matrix_val.png"))
+    search = client.search_runs(["0"], "tags.best_run_id != ''", max_results=1)[0].data.tags
+    trials = re.search(r"best first\]\((#/[^)]+)\)", search["mlflow.note.content"])
+    assert trials, "the description of a search leads to its trials"
+    matrix = Path(client.download_artifacts(search["best_run_id"], "confusion_matrix_val.png"))
     (docs / "confusion_matrix.png").write_bytes(matrix.read_bytes())
     port = 5599
     settings = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -110,7 +112,7 @@ def draw(store: str, trials: str, client: MlflowClient) -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1700, "height": 760})
-            page.goto(re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", trials))
+            page.goto(f"http://127.0.0.1:{port}/{trials[1]}")
             page.get_by_text("trial 001").first.wait_for(timeout=60_000)
             for covering in ("Close", "Hide banner"):  # MLflow's assistant, its word on saved views
                 page.get_by_role("button", name=covering, exact=True).click()
@@ -135,9 +137,7 @@ def main() -> None:
         client.search_experiments()  # makes the store
         outputs = {name: run(command, store) for name, (command, _) in COMMANDS.items()}
         write({name: shorten(outputs[name], shown, folder) for name, (_, shown) in COMMANDS.items()})
-        trials = re.search(r"compare the trials: (\S+)", outputs["main"])
-        assert trials, "the main job prints the address of its trials"
-        draw(store, trials[1], client)
+        draw(store, client)
 
 
 if __name__ == "__main__":

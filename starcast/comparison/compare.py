@@ -11,6 +11,7 @@ from starcast.comparison.ranking import Comparison, rank
 from starcast.comparison.systems import make_systems
 from starcast.evaluation.scale import Scale
 from starcast.reports.table import plain
+from starcast.reports.terminal_table import print_table
 from starcast.tracking import commands, runs
 from starcast.tracking import scored_runs as stored
 from starcast.tracking.scored_runs import ScoredRun
@@ -38,7 +39,7 @@ def compare_runs(parameters: CompareParameters) -> Comparison:
         runs.describe(report.description(compared, notes))
     for line in (*report.answer(compared), *notes):
         print(f"compare: {plain(line)}")
-    print(f"\n{tables.terminal_table(compared, SHOWN).text()}\n")
+    print_table(tables.terminal_table(compared, SHOWN))
     for line in commands.where_to_look(run_id):
         print(f"compare: {line}", flush=True)
     return compared

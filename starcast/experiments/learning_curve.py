@@ -15,6 +15,7 @@ from starcast.models.catalogue import family_named
 from starcast.models.sampling import count_ratings, neighbours_taken
 from starcast.reports.page import Report
 from starcast.reports.table import plain
+from starcast.reports.terminal_table import print_table
 from starcast.reviews.remote import name_of
 from starcast.reviews.split import nested_order, smallest_with_all
 from starcast.tracking import commands, runs
@@ -40,7 +41,7 @@ def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
         found = learning_curves(fits, ground.test_ratings, parameters.metric, parameters.seed, ground.scale)
         report = report_of(found, name_of(parameters.data), _facts(parameters, ground))
         _log(report, found)
-    print(f"\n{short_table(found).text()}\n")
+    print_table(short_table(found))
     for line in (*report.answer, *commands.where_to_look(run_id)):
         print(f"learning-curve: {plain(line)}", flush=True)
     return found

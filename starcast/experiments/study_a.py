@@ -7,6 +7,7 @@ from starcast.evaluation.scale import STARS
 from starcast.experiments.study_a_parameters import PUBLISHED, StudyAParameters
 from starcast.reports.files import write_json
 from starcast.reports.table import Table
+from starcast.reports.terminal_table import print_table
 from starcast.tracking import commands, history, runs
 from starcast.workflow.candidate import Candidate
 from starcast.workflow.tune import tune
@@ -30,7 +31,7 @@ def run_study_a(parameters: StudyAParameters) -> dict[str, Candidate]:
             (folder / "study_a.md").write_text(table.markdown(), encoding="utf-8")
             write_json(folder / "study_a.json", rows)
         runs.describe(table.markdown())
-    print(table.text())
+    print_table(table)
     for line in commands.where_to_look(run_id):
         print(f"study-a: {line}", flush=True)
     return fitted

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from starcast.cli.progress import clock
 from starcast.reports.table import Table
 
 Value = bool | int | float | str
@@ -109,6 +110,17 @@ def best_trials_markdown(table: pl.DataFrame, objective: str, lower_is_better: b
     best = best_trials(table, objective, lower_is_better, shown)
     count = f"{table.height:,} trial{'' if table.height == 1 else 's'}: {outcome_text(table)}."
     return f"{count}\n\n{best.markdown()}" if best.rows else count
+
+
+def leading_trials(table: pl.DataFrame, objective: str, lower_is_better: bool, shown: int = 5) -> Table:
+    """Return a row for each of the best complete trials, with the settings in which its family's differ."""
+    rows = []
+    for row in ranked_trials(table, lower_is_better).head(shown).iter_rows(named=True):
+        names = varying_settings(table.filter(pl.col("family") == row["family"]))
+        given = [f"{name} {value_text(row[name])}" for name in names if row[name] is not None]
+        told = str(row["trial"]), row["family"], f"{row['objective']:.4f}", clock(row["seconds"])
+        rows.append((*told, ", ".join(given)))
+    return Table(("trial", "family", objective, "time", "settings that differ"), tuple(rows))
 
 
 def best_trials(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from starcast.reports.files import write_json
 from starcast.reports.page import Report
 from starcast.reports.table import plain
+from starcast.reports.terminal_table import print_table
 from starcast.reproduction import conditions
 from starcast.reproduction.compare import Reproduction, compare_records
 from starcast.reproduction.conditions import Factor
@@ -48,7 +49,7 @@ def reproduce(parameters: ReproduceParameters) -> Reproduction:
         found = compare_records(stored.read(origin.run_id), stored.read(repetition))
         told = reproduction_report(found, checks)
         _log(found, checks, told, run_id)
-    print(f"\n{short_table(found).text()}\n")
+    print_table(short_table(found))
     for line in (*told.answer, *commands.where_to_look(run_id)):
         say(plain(line))
     return found

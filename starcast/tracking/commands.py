@@ -45,11 +45,6 @@ def command_line(entry_point: str, /, **parameters: object) -> str:
     return f"cd {quote(str(PROJECT))} && {started}"
 
 
-def option(name: str, value: str) -> str:
-    """Return what to add to a printed command to give it one more parameter."""
-    return f"{'-P ' if LAUNCHER in os.environ else '--'}{name}={quote(value)}"
-
-
 def repeat_by_url(tags: Mapping[str, str]) -> None:
     """Let commands begin with `mlflow run <address> -v <commit>`, if these tags of a run say it was made so.
 
@@ -72,12 +67,14 @@ def serve_command(model_uri: str) -> str:
 
 
 def where_to_look(run_id: str) -> list[str]:
-    """Return lines on how to see a run and all runs and, for a local store, how to open the UI first."""
+    """Return lines on how to see a run and, for a local store, how to open the UI first.
+
+    A step within another returns none: the other one says where to look.
+    """
+    if mlflow.active_run():
+        return []
     uri, launcher, run = mlflow.get_tracking_uri(), os.environ.get(LAUNCHER), mlflow.get_run(run_id)
-    lines = [
-        f"look at the run: {store.address(store.page_of(run))}",
-        f"all runs of the experiment: {store.address(_table(run))}",
-    ]
+    lines = [f"look at the run: {store.address(store.page_of(run))}"]
     if store.is_server(uri):
         return lines
     if launcher and not launcher.startswith(BY_URL):

@@ -8,6 +8,7 @@ from functools import partial
 
 import mlflow
 from mlflow.entities.model_registry import RegisteredModel
+from mlflow.utils.logging_utils import disable_logging, enable_logging
 
 from starcast.cli.errors import UserError
 from starcast.tracking.access import missing_allowed
@@ -60,7 +61,12 @@ class Version:
 def register_challenger(model_uri: str, name: str, description: str, tags: Mapping[str, object]) -> Version:
     """Make a logged model the newest version of `name`, with the alias `challenger`."""
     fits = {key: fitting(str(value), REGISTRY) for key, value in tags.items()} | digest_tag(model_uri)
-    version = mlflow.register_model(model_uri, name, tags=fits)
+    # It would say on stderr what we say ourselves; errors are raised.
+    disable_logging()  # type: ignore[no-untyped-call]
+    try:
+        version = mlflow.register_model(model_uri, name, tags=fits)
+    finally:
+        enable_logging()  # type: ignore[no-untyped-call]
     client = mlflow.MlflowClient()
     if not client.get_registered_model(name).description:
         client.update_registered_model(name, PURPOSE)

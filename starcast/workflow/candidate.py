@@ -66,17 +66,22 @@ class Candidate:
         return f"{said}; {self.left_out}" if self.left_out else said
 
     def lines(self) -> list[str]:
-        """Return the lines to print, ending with the next commands."""
+        """Return the answer, and the run with its version, to print."""
         if self.registered is None:
             return [self.summary(), f"candidate run {self.run_id}, not registered"]
         name, version, called = self.registered.name, self.registered.version, self.registered.called
-        yours = commands.option("input", "FILE")
         return [
             self.summary(),
             f"candidate run {self.run_id} is {name} version {version}{', ' if called else ''}{called}",
-            f"judge it against the champion: {commands.command_line('promote', model=name)}",
-            f"score reviews (the bundled sample; add {yours} for yours): {self.next_command()}",
         ]
+
+    def next_line(self) -> str:
+        """Return the next command, and what it does, to print."""
+        if self.registered is None:
+            return f"register it: {self.next_command()}"
+        return (
+            f"judge it against the champion: {commands.command_line('promote', model=self.registered.name)}"
+        )
 
     def next_command(self) -> str:
         """Return the command that uses the model or, if it is not registered, the one that registers it."""

@@ -6,7 +6,7 @@ from starcast.comparison.parameters import CompareParameters
 from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.promote import promote
 from starcast.reviews.remote import name_of
-from starcast.tracking import history, runs
+from starcast.tracking import commands, history, runs
 from starcast.workflow.candidate import Candidate
 from starcast.workflow.search_parameters import MainParameters, TuneParameters
 from starcast.workflow.tune import tune
@@ -14,7 +14,7 @@ from starcast.workflow.tune import tune
 
 def run_main(parameters: MainParameters) -> Candidate:
     """Run the steps as children of one run and return the candidate."""
-    with runs.step_run("main", parameters.as_text(), f"main {name_of(parameters.data)}"):
+    with runs.step_run("main", parameters.as_text(), f"main {name_of(parameters.data)}") as run_id:
         fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)))
         trials = f"tags.`mlflow.parentRunId` = '{history.search_of(fitted.run_id).info.run_id}'"
         compare_runs(CompareParameters.model_validate({"filter": trials, "split": "val"}))
@@ -27,4 +27,6 @@ def run_main(parameters: MainParameters) -> Candidate:
                 print(f"promote: no verdict: {error}", flush=True)
                 said.append(f"No verdict: {error}")
         runs.describe("\n\n".join(said), {"candidate_run_id": fitted.run_id})
+    for line in commands.where_to_look(run_id):
+        print(f"main: {line}", flush=True)
     return fitted

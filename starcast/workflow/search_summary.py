@@ -12,7 +12,14 @@ from starcast.reports import files
 from starcast.reports.page import drawn
 from starcast.reports.search_figures import best_so_far_figure
 from starcast.reports.setting_importance import importance_figure, setting_importance
-from starcast.reports.trial_table import TrialRecord, best_trials_markdown, outcome_text, trial_table
+from starcast.reports.terminal_table import print_table
+from starcast.reports.trial_table import (
+    TrialRecord,
+    best_trials_markdown,
+    leading_trials,
+    outcome_text,
+    trial_table,
+)
 from starcast.search.trials import Objective, Outcome, Trial
 from starcast.tracking import commands, runs, store, views
 from starcast.workflow.candidate import Candidate
@@ -22,7 +29,7 @@ DPI = 90
 
 
 def log_search(objective: Objective, best: Trial, trials: list[Trial], run_ids: Mapping[int, str]) -> None:
-    """Log the results of the trials on the active run."""
+    """Log the results of the trials on the active run, and print the best."""
     (name, lower), table = (objective.name, objective.lower_is_better), table_of(objective, trials, run_ids)
     assert best.score is not None
     counts = Counter(trial.outcome for trial in trials)
@@ -47,6 +54,7 @@ def log_search(objective: Objective, best: Trial, trials: list[Trial], run_ids: 
     tags |= {"best_family": family, "best_settings": settings_text(settings)}
     top = best_trials_markdown(table, name, lower, SHOWN)
     runs.describe(f"The search is done; the candidate is being fitted.\n\n{top}", tags)
+    print_table(leading_trials(table, name, lower))
 
 
 def describe_search(

@@ -15,14 +15,23 @@ FREE = ("resume", "force")  # may differ from the run that is continued
 
 def train(parameters: TrainParameters) -> Candidate:
     """Fit, evaluate, log and register one candidate, on the step's own run."""
+    run_id, fitted = _fitted(parameters)
+    where = commands.where_to_look(run_id)  # empty within another step, which goes on by itself
+    for line in (*fitted.lines(), *where, *([fitted.next_line()] if where else [])):
+        print(f"train: {line}", flush=True)
+    return fitted
+
+
+def _fitted(parameters: TrainParameters) -> tuple[str, Candidate]:
+    """Return the step's run and its candidate."""
     if parameters.resume:
         given = parameters.resume, parameters.force
         resumed = resumption.resumed_step("train", parameters, *given, FREE)
         with resumed as (earlier, parameters), runs.reopened_run(earlier.info.run_id):
-            return _fit(parameters, earlier.info.run_id)
+            return earlier.info.run_id, _fit(parameters, earlier.info.run_id)
     name = f"train {parameters.from_run or parameters.family}"
     with runs.step_run("train", parameters.as_text(), name) as run_id:
-        return _fit(parameters, run_id)
+        return run_id, _fit(parameters, run_id)
 
 
 def _fit(parameters: TrainParameters, run_id: str) -> Candidate:
@@ -40,6 +49,4 @@ def _fit(parameters: TrainParameters, run_id: str) -> Candidate:
         runs.leave_word(f"**{why}.** To continue: `{go_on}`")
         print(f"train: interrupted; continue with: {go_on}", flush=True)
         raise
-    for line in (*fitted.lines(), *commands.where_to_look(run_id)):
-        print(f"train: {line}", flush=True)
     return fitted

@@ -9,7 +9,7 @@ from starcast.reviews.remote import name_of
 from starcast.search.progress import say
 from starcast.search.time_budget import TimeBudget
 from starcast.spark.session import check_spark
-from starcast.tracking import access, commands, resumption, runs, store
+from starcast.tracking import access, commands, resumption, runs
 from starcast.tracking.resumption import Finished
 from starcast.workflow.candidate import Candidate
 from starcast.workflow.finals import fit_finals
@@ -20,11 +20,20 @@ from starcast.workflow.search_summary import describe_search, log_search
 
 
 def tune(parameters: TuneParameters) -> Candidate:
-    """Run a search, or continue one, and return its candidate.
+    """Run a search, or continue one, print what it has found, and return its candidate.
 
     Raises:
         UserError: every trial failed, there is nothing to resume, or Spark cannot be started.
     """
+    run_id, fitted = _searched(parameters)
+    where = commands.where_to_look(run_id)  # empty within another step, which goes on by itself
+    for line in (*fitted.lines(), *where, *([fitted.next_line()] if where else [])):
+        say(line)
+    return fitted
+
+
+def _searched(parameters: TuneParameters) -> tuple[str, Candidate]:
+    """Return the search's run and its candidate."""
     if parameters.executor == "spark":
         check_spark(parameters.spark_master)
     if parameters.resume:
@@ -34,9 +43,9 @@ def tune(parameters: TuneParameters) -> Candidate:
             with runs.reopened_run(parent.info.run_id):
                 spaces, conditions = parameters.spaces(), parameters.conditions()
                 finished = resumption.read_search(parent, spaces, conditions, parameters.goal())
-                return _continue(parameters, parent.info.run_id, finished)
+                return parent.info.run_id, _continue(parameters, parent.info.run_id, finished)
     with runs.step_run("tune", parameters.as_text(), _name(parameters)) as run_id:
-        return _search_and_fit(parameters, run_id, resumption.NOTHING)
+        return run_id, _search_and_fit(parameters, run_id, resumption.NOTHING)
 
 
 def _continue(parameters: TuneParameters, parent_id: str, finished: Finished) -> Candidate:
@@ -72,8 +81,5 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
         runs.leave_word(f"**{why}.** To continue this search: `{go_on}`")
         say(f"interrupted; continue with: {go_on}")
         raise
-    page = describe_search(_name(parameters), goal, best, trials, run_ids, fitted)
-    compare = f"compare the trials: {store.address(page)}"
-    for line in (*fitted.lines(), *commands.where_to_look(run_id), compare):
-        say(line)
+    describe_search(_name(parameters), goal, best, trials, run_ids, fitted)
     return fitted

@@ -88,17 +88,17 @@ def test_a_run_of_a_folder_is_repeated_from_it(uri: pytest.MonkeyPatch, source: 
 def test_how_to_open_the_pages(store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(LAUNCHER, raising=False)
     with mlflow.start_run() as run:
-        command, page, table = where_to_look(run.info.run_id)
-        assert command.endswith(f"ui --workers 1 --backend-store-uri {mlflow.get_tracking_uri()}")
-        assert page.endswith(f"{run.info.run_id}?workflowType=machine_learning")
-        assert table.endswith(f"experiments/{run.info.experiment_id}/runs?workflowType=machine_learning")
-        monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: "postgresql+psycopg://ann:abc@db/mlflow")
-        assert where_to_look(run.info.run_id)[0].endswith('--backend-store-uri "$MLFLOW_TRACKING_URI"')
-        monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: f"sqlite:///{PROJECT}/mlflow.db")
-        monkeypatch.setenv(LAUNCHER, "mlflow run https://git.example/a -v 12ab -e")
-        assert " -m mlflow ui --workers 1 " in where_to_look(run.info.run_id)[0]
-        monkeypatch.setenv(LAUNCHER, "python3 run.py")
-        assert where_to_look(run.info.run_id)[0] == "open the UI: python3 run.py ui"
-        monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: "https://ann:abc@example.org/mlflow/")
-        assert len(where_to_look(run.info.run_id)) == 2
-        assert where_to_look(run.info.run_id)[0].startswith("look at the run: https://example.org/mlflow/#/")
+        assert where_to_look(run.info.run_id) == [], "the step around it says so"
+    command, page = where_to_look(run.info.run_id)
+    assert command.endswith(f"ui --workers 1 --backend-store-uri {mlflow.get_tracking_uri()}")
+    assert page.endswith(f"{run.info.run_id}?workflowType=machine_learning")
+    monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: "postgresql+psycopg://ann:abc@db/mlflow")
+    assert where_to_look(run.info.run_id)[0].endswith('--backend-store-uri "$MLFLOW_TRACKING_URI"')
+    monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: f"sqlite:///{PROJECT}/mlflow.db")
+    monkeypatch.setenv(LAUNCHER, "mlflow run https://git.example/a -v 12ab -e")
+    assert " -m mlflow ui --workers 1 " in where_to_look(run.info.run_id)[0]
+    monkeypatch.setenv(LAUNCHER, "python3 run.py")
+    assert where_to_look(run.info.run_id)[0] == "open the UI: python3 run.py ui"
+    monkeypatch.setattr(mlflow, "get_tracking_uri", lambda: "https://ann:abc@example.org/mlflow/")
+    assert len(where_to_look(run.info.run_id)) == 1
+    assert where_to_look(run.info.run_id)[0].startswith("look at the run: https://example.org/mlflow/#/")

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from starcast.cli.parameters import parse_logged
-from starcast.tracking.commands import option, where_to_look
+from starcast.tracking.commands import where_to_look
 from starcast.tracking.runs import parameters_of
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.train import train
@@ -228,10 +228,7 @@ def test_printed_commands_work_as_printed(
     said = capsys.readouterr().out
     promoting = printed_command(said, "judge it against the champion")
     assert "Version 4 of review-rating " in in_a_shell(promoting, elsewhere)
-    scoring = printed_command(
-        said, f"score reviews (the bundled sample; add {option('input', 'FILE')} for yours)"
-    )
-    given = f"{scoring} --input={tmp_path / 'reviews.csv'} --output={tmp_path / 'scored.csv'}"
+    given = f"{fitted.next_command()} --input={tmp_path / 'reviews.csv'} --output={tmp_path / 'scored.csv'}"
     assert "300 reviews scored by review-rating version 4" in in_a_shell(given, elsewhere)
     note = fitted_store.get_run(fitted.run_id).data.tags["mlflow.note.content"]
     assert "reproduce: Equal" in in_a_shell(printed_command(note, "repeat it"), elsewhere)
@@ -242,7 +239,7 @@ def test_printed_commands_work_as_printed(
 def test_the_pages_open_as_printed(fitted_store: mlflow.MlflowClient, tmp_path: Path) -> None:
     experiment = fitted_store.get_experiment_by_name("fitted").experiment_id
     [search] = fitted_store.search_runs([experiment], "tags.step = 'tune'")
-    opening, look, _ = where_to_look(search.info.run_id)
+    opening, look = where_to_look(search.info.run_id)
     port = str(free_port())
     command = f"{opening.removeprefix('open the UI: ')} --port {port}"
     with Watched(("bash", "-c", command), tmp_path, "", PATH="/usr/bin:/bin", PYTHONPATH="") as pages:

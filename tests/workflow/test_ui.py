@@ -1,10 +1,8 @@
 """What MLflow's pages show of a search, a comparison and a promotion, in a real browser of 1440 x 900."""
 
-import io
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +52,7 @@ class Site:
     client: MlflowClient
     address: str
     search: Run
-    trials_table: str  # its address, as the search printed it
+    trials_table: str  # its address, to which the search's description leads
 
     def run_of(self, step: str) -> Run:
         [found] = self.client.search_runs([self.search.info.experiment_id], f"tags.step = '{step}'")
@@ -86,9 +84,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iter
             patch.chdir(folder)
             make_reviews(300).write_csv("reviews.csv")
             patch.setenv("MLFLOW_EXPERIMENT_NAME", "reviews")
-            printed = io.StringIO()
-            with redirect_stdout(printed):
-                tune(parse(TuneParameters, TUNE))
+            tune(parse(TuneParameters, TUNE))
             compare_runs(CompareParameters())
             promote(parse(PromoteParameters, PROMOTE))
         mlflow.set_tracking_uri(None)
@@ -96,9 +92,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iter
         [search] = client.search_runs(
             [client.get_experiment_by_name("reviews").experiment_id], "tags.step = 'tune'"
         )
-        yield Site(
-            client, server.address, search, re.search(r"compare the trials: (\S+)", printed.getvalue())[1]
-        )
+        trials = re.search(r"best first\]\((#/[^)]+)\)", search.data.tags["mlflow.note.content"])[1]
+        yield Site(client, server.address, search, f"{server.address}/{trials}")
     finally:
         server.kill()
 
