@@ -89,6 +89,8 @@ def main(arguments: list[str]) -> None:
     else:
         read_options(name, rest)  # report mistakes before building anything
         make_environment([RUNNING])
+        if sys.stderr.isatty():
+            say(f"starting {name}")  # the imports take seconds
         hand_over([str(PROJECT / "run.py"), "--inside", name, *map(absolute, rest)])
 
 

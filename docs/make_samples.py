@@ -24,7 +24,7 @@ CHROMIUM = "/usr/bin/chromium"
 WIDEST = 150  # columns of a line in a sample
 # Name of the sample: the command, and the beginnings of the lines to show (every line, where there are none).
 COMMANDS: dict[str, tuple[list[str], tuple[str, ...]]] = {
-    "main": (["main", "--workers=1"], ("preprocess: kept", "tune:", "promote:", "  [", "compare:")),
+    "main": (["main", "--workers=1"], ("preprocess: kept", "tune:", "promote:", "  [", "compare:", "main:")),
     "preprocess": (["preprocess"], ("preprocess:",)),
     "tune": (
         ["tune", "--families=logistic_regression,gru_1", "--max_trials=4", "--workers=1"],

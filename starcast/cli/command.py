@@ -15,6 +15,7 @@ from starcast.cli.interrupts import INTERRUPTED, UNHEARD, OutputClosedError, cat
 from starcast.cli.masking import UNMASKED, without_secrets
 from starcast.cli.parameters import P, parse
 from starcast.cli.refusals import refusals_told
+from starcast.cli.signs_of_life import SignsOfLife
 
 MISTAKE = 2  # exit code: something that the user can mend
 
@@ -37,7 +38,7 @@ def command(
     catch_interrupts()
     parameters, code = None, MISTAKE
     try:
-        with refusals_told():
+        with refusals_told(), SignsOfLife(step):
             try:
                 _check_surroundings()
                 make_stores_absolute(os.environ)

@@ -6,7 +6,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import main_thread
 from types import FrameType
@@ -32,6 +32,8 @@ class _Standard(io.FileIO):
         Raises:
             OSError: standard output cannot take more, for instance a file on a full disk.
         """
+        for prepare in _preparations:
+            prepare()
         try:
             return super().write(data)
         except OSError as error:
@@ -45,6 +47,14 @@ class _Standard(io.FileIO):
             elif self.fileno() == 1:
                 raise OSError(error.errno, error.strerror, "standard output") from None
             return len(memoryview(data))
+
+
+_preparations: list[Callable[[], None]] = []
+
+
+def before_writing(prepare: Callable[[], None]) -> None:
+    """Have a function called before each write to standard output and error."""
+    _preparations.append(prepare)
 
 
 class _Interrupts:

@@ -1,11 +1,12 @@
-"""Whether standard output is a terminal on which a table can be repainted."""
+"""Whether a stream is a terminal on which lines can be repainted."""
 
 import os
 import sys
+from typing import TextIO
 
 UNABLE = ("", "dumb", "unknown")  # values of TERM
 
 
-def can_repaint() -> bool:
-    """Return whether lines on standard output can be replaced by later ones."""
-    return sys.stdout.isatty() and os.environ.get("TERM", "") not in UNABLE
+def can_repaint(stream: TextIO | None = None) -> bool:
+    """Return whether lines on a stream (standard output, unless told) can be replaced by later ones."""
+    return (stream or sys.stdout).isatty() and os.environ.get("TERM", "") not in UNABLE

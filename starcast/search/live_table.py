@@ -14,7 +14,7 @@ from rich.text import Text
 from starcast.cli.progress import clock
 from starcast.search.loop import Done, Epoch, Failed, Watcher
 from starcast.search.progress import trial_text
-from starcast.search.standing import Standing, UnderWay
+from starcast.search.standing import SearchStanding, UnderWay
 from starcast.search.trials import Proposal, Trial
 
 BAR, FAMILY = 20, 19  # characters, of the bar and of the column
@@ -27,7 +27,7 @@ class LiveTable:
     terminal in order. What others print meanwhile, workers included, appears above it.
     """
 
-    def __init__(self, standing: Standing, log: Watcher) -> None:
+    def __init__(self, standing: SearchStanding, log: Watcher) -> None:
         self._standing, self._log, self._over = standing, log, False
         self._console = Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, get_renderable=self._painted)

@@ -8,7 +8,7 @@ from starcast.cli.progress import EVERY, LONGEST, clock
 from starcast.cli.terminal import can_repaint
 from starcast.models.family import settings_text
 from starcast.search.loop import Done, Epoch, Failed, Watcher
-from starcast.search.standing import Standing, UnderWay
+from starcast.search.standing import SearchStanding, UnderWay
 from starcast.search.trials import Proposal, Trial
 
 
@@ -33,7 +33,7 @@ class Display(Watcher, Protocol):
     ) -> None: ...
 
 
-def display_of(standing: Standing, log: Watcher) -> Display:
+def display_of(standing: SearchStanding, log: Watcher) -> Display:
     """Return what shows a search, and passes all on to `log`: a table on a terminal, lines elsewhere."""
     if not can_repaint():
         return TrialLines(standing, log)
@@ -47,7 +47,7 @@ class TrialLines:
 
     output = None
 
-    def __init__(self, standing: Standing, log: Watcher) -> None:
+    def __init__(self, standing: SearchStanding, log: Watcher) -> None:
         self._standing, self._log = standing, log
         self._printed = time.monotonic()
 
@@ -95,7 +95,7 @@ class TrialLines:
         print(f"  {text}", flush=True)
 
 
-def trial_text(standing: Standing, trial: Trial) -> str:
+def trial_text(standing: SearchStanding, trial: Trial) -> str:
     """Return how a trial ended, with its settings."""
     result, proposal = f"{standing.objective.name} {standing.value(trial)}", trial.proposal
     if trial.outcome == "failed":
@@ -106,7 +106,7 @@ def trial_text(standing: Standing, trial: Trial) -> str:
     return f"trial {proposal.number} {proposal.family} {result} in {clock(trial.seconds)} ({settings})"
 
 
-def _under_way(standing: Standing, trial: UnderWay) -> str:
+def _under_way(standing: SearchStanding, trial: UnderWay) -> str:
     epoch = f" epoch {trial.epoch()}" if trial.length.epochs else ""
     value = "" if trial.value is None else f" {standing.objective.name} {trial.value:.4f}"
     return f"trial {trial.proposal.number} {trial.proposal.family}{epoch}{value}, {clock(trial.seconds())}"

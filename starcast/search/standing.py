@@ -41,7 +41,7 @@ class UnderWay:
         return time.monotonic() - self.began
 
 
-class Standing:
+class SearchStanding:
     """Follows a search of `max_trials`, of which `finished` have ended in an earlier process.
 
     `length` says how long a trial is. `budget`: the time of the search.

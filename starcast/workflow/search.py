@@ -23,7 +23,7 @@ from starcast.reviews.split import LEARNED_FROM
 from starcast.search.loop import Search
 from starcast.search.progress import Display, display_of, say
 from starcast.search.pruning import PRUNERS
-from starcast.search.standing import Length, Standing
+from starcast.search.standing import Length, SearchStanding
 from starcast.search.time_budget import TimeBudget
 from starcast.search.trial_worker import OWN_CODE, TrialOptions, work_on_spark
 from starcast.search.trials import Proposal, SearchPlan, Trial, best_of, best_of_families
@@ -92,7 +92,7 @@ def search(
             parent_id, parameters.engine, trials.parameters, ratings, patience, earlier, corpus.scale
         )
         length = partial(_length, trials)
-        standing = Standing(parameters.goal(), parameters.max_trials, finished.trials, budget, length)
+        standing = SearchStanding(parameters.goal(), parameters.max_trials, finished.trials, budget, length)
         display = display_of(standing, log)
         if not session:
             pool = WorkerPool(WORKER, trials, workers, display.output)

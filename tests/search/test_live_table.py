@@ -16,7 +16,7 @@ from rich.console import Console
 
 from starcast.search.live_table import LiveTable
 from starcast.search.loop import Epoch
-from starcast.search.standing import Length, Standing
+from starcast.search.standing import Length, SearchStanding
 from starcast.search.trials import Proposal
 
 PROJECT = Path(__file__).parents[2]
@@ -27,12 +27,12 @@ from starcast.cli.interrupts import catch_interrupts
 from starcast.search.loop import Search
 from starcast.search.progress import display_of
 from starcast.search.pruning import Pruner
-from starcast.search.standing import Length, Standing
+from starcast.search.standing import Length, SearchStanding
 
 catch_interrupts()
 values = {1: [0.5, 0.8], 2: [0.6, 0.7], 3: [0.6]}
 pool = FakePool(2, lambda proposal: trained(proposal, values[proposal.number], fails=proposal.number == 3))
-display = display_of(Standing(OBJECTIVE, 3, length=lambda _: Length(2)), Notes())
+display = display_of(SearchStanding(OBJECTIVE, 3, length=lambda _: Length(2)), Notes())
 with display:
     for trial in Search(Numbers(), pool, Pruner(), display, OBJECTIVE).run(3):
         subprocess.run(["echo", f"worker says {trial.proposal.number}"], stdout=display.output)
@@ -98,7 +98,7 @@ def test_a_terminal_that_cannot_repaint_gets_lines(tmp_path: Path, terminal: str
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_the_table_fits(columns: int, clock_at: dict[str, float]) -> None:
-    standing = Standing(OBJECTIVE, 12, length=lambda _: Length(3))
+    standing = SearchStanding(OBJECTIVE, 12, length=lambda _: Length(3))
     table = LiveTable(standing, Notes())
     for number, family in enumerate(("logistic_regression", "transformer"), start=1):
         standing.begin(Proposal(number, family, {}))

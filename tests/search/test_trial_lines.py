@@ -8,7 +8,7 @@ from fakes import Notes
 
 from starcast.search.loop import Epoch
 from starcast.search.progress import TrialLines, say
-from starcast.search.standing import Length, Standing
+from starcast.search.standing import Length, SearchStanding
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
 
 
@@ -18,7 +18,7 @@ def trial(number: int, score: float | None, reason: str = "", outcome: Outcome =
 
 
 def watching(objective: Objective, max_trials: int, finished: Sequence[Trial] = ()) -> TrialLines:
-    standing = Standing(objective, max_trials, finished, length=lambda _: Length(3))
+    standing = SearchStanding(objective, max_trials, finished, length=lambda _: Length(3))
     return TrialLines(standing, Notes())
 
 
