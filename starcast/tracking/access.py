@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,8 +33,10 @@ def check_store() -> None:
     Raises:
         UserError: it does not; MLflow itself would retry for minutes.
     """
-    # A failed request to a database is also logged, with its traceback.
-    logging.getLogger("mlflow.store.db.utils").addFilter(_without_traceback)
+    # It logs that it makes a store, which is said below, and failed requests with their traceback.
+    logger = logging.getLogger("mlflow.store.db.utils")
+    logger.setLevel(logging.WARNING)
+    logger.addFilter(_without_traceback)
     uri, shown = mlflow.get_tracking_uri(), shown_store()
     if is_server(uri):
         if shown != uri:  # the address is shown and stored; MLflow also reads these from the environment
@@ -47,6 +50,8 @@ def check_store() -> None:
         if file := Store(uri).file:
             if Path(file).exists():
                 moved.follow(file)
+            else:  # seconds
+                print(f"starcast: making the store {file}", file=sys.stderr, flush=True)
             mlflow.MlflowClient()  # makes it, if it is new
     if (registry := mlflow.get_registry_uri()) != uri:
         check_local(Store(registry, "MLFLOW_REGISTRY_URI"))
