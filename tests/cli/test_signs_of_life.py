@@ -5,8 +5,6 @@ import pty
 import sys
 from pathlib import Path
 
-import pytest
-
 PROJECT = Path(__file__).parents[2]
 STEP = """
 import sys, time
@@ -53,6 +51,5 @@ def test_a_line_tells_that_a_step_is_at_work_until_something_is_printed() -> Non
     assert rest == "", "it ends with the step"
 
 
-@pytest.mark.parametrize("terminal", ["dumb", ""])
-def test_a_terminal_that_cannot_clear_a_line_gets_none(terminal: str) -> None:
-    assert on_a_terminal(TERM=terminal) == "before\r\nafter\r\nend\r\n"
+def test_a_terminal_that_is_of_no_known_kind_gets_none() -> None:
+    assert on_a_terminal(TERM="") == "before\r\nafter\r\nend\r\n"
