@@ -9,7 +9,8 @@ python3 run.py install transformer       what the family `transformer` needs: Ke
 python3 run.py ui [--port 5000]          the MLflow UI of the tracking store
 
 Results go to the store named by MLFLOW_TRACKING_URI or, if unset, to mlflow.db and mlruns/ beside this file.
-Exit codes: 0 done, 2 a mistake in the command or a limit of the machine, 130 interrupted, 141 output closed.
+Exit codes: 0 done, 2 a mistake in the command or a limit of the machine, 3 changed (monitor), 1 a crash,
+130 interrupted, 141 output closed.
 """
 
 from __future__ import annotations  # this file starts on Python 3.9; the environment has Python 3.11 or 3.12

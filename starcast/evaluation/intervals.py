@@ -15,14 +15,21 @@ Intervals = dict[str, tuple[float, float]]  # score name -> (low, high)
 def bootstrap_intervals(
     matrix: np.ndarray, seed: int, resamples: int = 2_000, scale: Scale = STARS
 ) -> Intervals:
-    """Return 95% percentile bootstrap intervals over reviews (Efron, 1979) by name of the score.
+    """Return 95% percentile bootstrap intervals over reviews (Efron, 1979) by name of the score."""
+    return _ends(resampled_scores(matrix, seed, resamples, scale))
+
+
+def resampled_scores(
+    matrix: np.ndarray, seed: int, resamples: int = 2_000, scale: Scale = STARS
+) -> dict[str, np.ndarray]:
+    """Return the scores of bootstrap resamples of a confusion matrix by name, each of shape (resamples,).
 
     Drawing reviews with replacement means drawing the cells of their confusion matrix from a multinomial
     distribution, so no resample needs the reviews themselves.
     """
     counts = matrix.ravel()
     draws = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=resamples)
-    return _ends(matrix_scores(draws.reshape(resamples, *matrix.shape), scale, occurring(matrix)))
+    return matrix_scores(draws.reshape(resamples, *matrix.shape), scale, occurring(matrix))
 
 
 def probability_intervals(

@@ -1,0 +1,1 @@
+"""What becomes of a model after promotion: whether new reviews are still like those it was tested on."""

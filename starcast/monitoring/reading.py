@@ -1,0 +1,106 @@
+"""Read new reviews from a file: the columns that the model reads, and the true ratings if there are any."""
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from starcast.cli.errors import UserError
+from starcast.evaluation.scale import Scale
+from starcast.monitoring.answering import RATING, draw
+from starcast.monitoring.parameters import MonitorParameters
+from starcast.reviews import layouts
+from starcast.reviews.inspection import MOST_VALUES
+from starcast.reviews.layouts import Layout
+from starcast.reviews.parameters import SLICE
+from starcast.reviews.scales import is_another, recognise_scale, values_text
+from starcast.reviews.stream import read_chunks
+from starcast.tracking.scoring import Trained
+from starcast.workflow.columns_read import choose_columns
+
+WITHOUT = "none"  # value of rating_column
+
+
+class NewReviews(NamedTuple):
+    """Drawn reviews as `answer` takes them, the file's columns and rows, and what is to be said of it.
+
+    `blank` says which of the drawn rows had no text, and are left out.
+    """
+
+    reviews: pl.DataFrame
+    blank: np.ndarray
+    schema: pl.Schema
+    rows: int
+    lines: list[str]
+
+
+def read_new(
+    file: Path, parameters: MonitorParameters, trained: Trained, slices: Sequence[str]
+) -> NewReviews:
+    """Read a file of any size, and draw reviews from it.
+
+    Args:
+        slices: columns by which the test split can be told apart; those that the file lacks are left out.
+
+    Raises:
+        UserError: the file cannot be read, or lacks a column.
+    """
+    chunks = read_chunks(file, parameters.reading())
+    first = next(chunks)
+    columns, schema = first.table.columns, first.table.schema
+    layout, lines = choose_columns(columns, trained, parameters.text_column, parameters.title_column)
+    layout = Layout(layout.name, layout.text, _rating_column(columns, trained, parameters), layout.title)
+    layouts.check_values(schema, layout)
+    wanted = {"text": layout.text, "title": layout.title, RATING: layout.rating}
+    read = [pl.col(name).cast(pl.String).alias(role) for role, name in wanted.items() if name]
+    read += [_slice(name) for name in slices if name in columns and not schema[name].is_nested()]
+    tables = (chunk.table.select(read) for chunk in chain([first], chunks))
+    drawn, rows = draw(tables, parameters.reviews, parameters.seed)
+    told = [f"reads {file.name}, {first.seen}"] if first.seen else []
+    blank = drawn["text"].fill_null("").str.strip_chars() == ""
+    drawn = drawn.filter(~blank)
+    ratings, line = _ratings(drawn, layout.rating, trained.scale, bool(parameters.rating_column))
+    reviews = drawn.with_columns(ratings)
+    return NewReviews(reviews, blank.to_numpy(), schema, rows, [*told, *lines, line])
+
+
+def _slice(name: str) -> pl.Expr:
+    """Return a column of slices as the splits keep it."""
+    return pl.col(name).cast(pl.String, strict=False).str.strip_chars().fill_null("").alias(SLICE + name)
+
+
+def _rating_column(columns: Sequence[str], trained: Trained, parameters: MonitorParameters) -> str:
+    told, before = parameters.rating_column, trained.columns.rating if trained.columns else ""
+    if told == WITHOUT:
+        return ""
+    layouts.require("rating_column", told, columns)
+    return told or layouts.find(columns, before)
+
+
+def _ratings(drawn: pl.DataFrame, column: str, scale: Scale, told: bool) -> tuple[pl.Series, str]:
+    """Return the true ratings as index from 0, -1 where there is none, and what is to be said of them.
+
+    Raises:
+        UserError: the column that the user names holds ratings on another scale.
+    """
+    none = pl.Series(RATING, [-1] * drawn.height, dtype=pl.Int64)
+    if not column:
+        return none, "no true ratings: compared without scores; rating_column names their column"
+    written = drawn[RATING].fill_null("").str.strip_chars()
+    counts = dict(written.value_counts(sort=True).head(MOST_VALUES).rows())
+    try:
+        found = recognise_scale(counts, ",".join(scale.names), column)
+        ranks, bad = found.ranks, found.bad
+    except UserError:  # not one of them is on the scale
+        ranks, bad = {}, counts
+    rated = written.replace_strict(ranks, default=0, return_dtype=pl.Int64).alias(RATING) - 1
+    count = int((rated >= 0).sum())
+    if is_another(sum(bad.values()), count):
+        off = f"column {column!r} holds other ratings ({values_text(bad)}) than the model gives, {scale}"
+        if told:
+            raise UserError(f"{off}: name another column with rating_column, or none")
+        return none, f"{off}: compared without them; rating_column names another"
+    return rated, f"true ratings from {column!r}: {count:,} of {drawn.height:,}"
