@@ -5,6 +5,7 @@ Out: a file with all its columns and, for each review, the rating, its probabili
 
     python3 run.py predict -P input=reviews.csv -P output=scored.csv
     python3 run.py predict -P input=reviews.csv -P output=scored -P executor=spark
+    python3 run.py predict -P text="Lovely colour, but it runs small."
 """
 
 from starcast.workflow.command import command
@@ -13,6 +14,11 @@ from starcast.workflow.predict_parameters import PredictParameters
 
 def run(parameters: PredictParameters) -> None:
     """Import what the step works with, now that its parameters are checked, and run it."""
+    if parameters.text:
+        from starcast.workflow.predict_text import predict_text
+
+        predict_text(parameters)
+        return
     from starcast.workflow.predict import predict
 
     predict(parameters)

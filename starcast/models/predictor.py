@@ -71,7 +71,7 @@ class Predictor:
             `confidence` (the probability that `rating` is right) and `needs_review`, in the same order.
         """
         read = reviews if self.uses_title else reviews.select("text")
-        texts = self._texts(read)
+        texts = self.texts(read)
         uncalibrated = self.model.probabilities(texts)
         probabilities = self._calibrated(uncalibrated)
         chosen = self.decision.choose(probabilities)
@@ -89,9 +89,9 @@ class Predictor:
             columns |= zip(COLUMNS, (confidences, unsure), strict=True)
         return pl.DataFrame(columns)
 
-    def _texts(self, read: pl.DataFrame) -> pl.Series:
-        """Return texts, with the titles that stand in front of them, in the form that the family reads."""
-        reads = family_named(self.family).reads
+    def texts(self, reviews: pl.DataFrame) -> pl.Series:
+        """Return texts, behind their titles if trained with these, in the form that the family reads."""
+        reads, read = family_named(self.family).reads, reviews if self.uses_title else reviews.select("text")
         if reads != "raw":
             read = read.with_columns(self.cleaner.clean(join_title(read)).alias("cleaned"))
         return in_form(reads, read)
@@ -102,7 +102,7 @@ class Predictor:
 
     @cached_property
     def _without_words(self) -> np.ndarray:
-        return self.model.probabilities(self._texts(pl.DataFrame({"text": [""]})))
+        return self.model.probabilities(self.texts(pl.DataFrame({"text": [""]})))
 
     def save(self, folder: Path) -> None:
         """Write everything the model needs for prediction into `folder`."""
@@ -159,7 +159,7 @@ class Predictor:
         return loaded
 
     def _probabilities(self, read: pl.DataFrame) -> np.ndarray:
-        return self._calibrated(self.model.probabilities(self._texts(read)))
+        return self._calibrated(self.model.probabilities(self.texts(read)))
 
     def _answers(self) -> dict[str, Any]:
         """Return a few texts as columns, their probabilities, and the ratings that are decided by these."""

@@ -12,28 +12,33 @@ from starcast.evaluation.confidence import COLUMNS
 from starcast.evaluation.scale import STARS, Scale
 
 PREDICTED = "predicted_rating"
+WORDS = "words"  # that speak for and against each rating, where these are asked for
 PREFIX = "starcast_"
 NAMED = ("model", "model_version", "model_run")
 
 
-def added(scale: Scale, columns: Iterable[str] = (), reviewed: bool = False) -> dict[str, str]:
+def added(
+    scale: Scale, columns: Iterable[str] = (), reviewed: bool = False, explained: bool = False
+) -> dict[str, str]:
     """Return the columns that are added to a table, and how they are called among these other columns.
 
     One whose name is taken gets a prefix: the file keeps its own.
 
     Args:
         reviewed: whether the model says which of its ratings need review.
+        explained: whether it says which words speak for and against them.
     """
     taken, names = set(columns), dict[str, str]()
-    for name in (*_answered(scale, reviewed), *NAMED):
+    for name in (*_answered(scale, reviewed, explained), *NAMED):
         names[name] = name
         while names[name] in taken:
             names[name] = f"{PREFIX}{names[name]}"
     return names
 
 
-def _answered(scale: Scale, reviewed: bool) -> tuple[str, ...]:
-    return PREDICTED, *scale.probabilities, "expected_rating", *(COLUMNS if reviewed else ())
+def _answered(scale: Scale, reviewed: bool, explained: bool) -> tuple[str, ...]:
+    more = (*(COLUMNS if reviewed else ()), *((WORDS,) if explained else ()))
+    return PREDICTED, *scale.probabilities, "expected_rating", *more
 
 
 class Totals(NamedTuple):
@@ -84,6 +89,7 @@ def add_answers(
     model: Mapping[str, str],
     scale: Scale = STARS,
     reviewed: bool = False,
+    explained: bool = False,
 ) -> pl.DataFrame:
     """Return all columns of a table of reviews, followed by those `added`.
 
@@ -94,13 +100,14 @@ def add_answers(
     Raises:
         UserError: the model is from another project, and its predictions have another form than ours.
     """
-    answers, answered = answers.rename({"rating": PREDICTED}, strict=False), _answered(scale, reviewed)
+    answers = answers.rename({"rating": PREDICTED}, strict=False)
+    answered = _answered(scale, reviewed, explained)
     if answers.height != table.height or not set(answered) <= set(answers.columns):
         whose = f"model {model['model']}, version {model['model_version']}"
         given = f"{answers.height} rows of {', '.join(answers.columns)}"
         wanted = f"rating and {', '.join(answered[1:])}"
         raise UserError(f"{whose}: answers {table.height} reviews with {given}, not with {wanted}")
-    names = added(scale, table.columns, reviewed)
+    names = added(scale, table.columns, reviewed, explained)
     table = table.with_columns(
         answers.select(pl.col(name).alias(names[name]) for name in answered).get_columns()
     )

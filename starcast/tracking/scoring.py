@@ -59,6 +59,7 @@ class LoadedModel:
         predictor: the model, if starcast logged it and it answers in this process.
         notes: what is to be said about the code that answers.
         stored: the folder of a model that answers with the code stored in it.
+        explained: whether `predict` also answers with `words` that speak for and against each rating.
     """
 
     predict: Callable[[pl.DataFrame], pl.DataFrame]
@@ -68,6 +69,7 @@ class LoadedModel:
     predictor: Predictor | None = None
     notes: tuple[str, ...] = ()
     stored: Path | None = None
+    explained: bool = False
 
     @property
     def scale(self) -> Scale:
@@ -258,4 +260,5 @@ def score(table: pl.DataFrame, layout: Layout, loaded: LoadedModel) -> tuple[pl.
     wanted = {"text": layout.text, "title": layout.title}
     columns = [pl.col(column).cast(pl.String).alias(name) for name, column in wanted.items() if column]
     answers, form = loaded.predict(table.select(columns)), (loaded.scale, loaded.trained.reviewed)
-    return add_answers(table, answers, loaded.version.named, *form), Totals.of(answers, *form)
+    scored = add_answers(table, answers, loaded.version.named, *form, loaded.explained)
+    return scored, Totals.of(answers, *form)

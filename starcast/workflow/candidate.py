@@ -31,6 +31,7 @@ from starcast.tracking.scored_runs import read_matrix
 from starcast.workflow.fit_parameters import CandidatePlan
 from starcast.workflow.log_errors import Answered, log_errors
 from starcast.workflow.log_probabilities import log_probabilities
+from starcast.workflow.log_words import log_words
 from starcast.workflow.prepare import Prepared
 
 HEADLINE = ("f1_weighted", "f1_macro", "harmonic_recall", "mae")
@@ -146,6 +147,7 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan, done: Fi
     rule = answered.rule.rule
     serving = uses_title, rule.decision, prepared.columns, scale, rule.calibration, rule.threshold
     predictor = Predictor(family, prepared.cleaner, fitted.model, *serving)
+    log_words(predictor, test.ratings, stored["test"], seed)
     uri = packaging.log_model(predictor)
     checkpoints.remove()
     absent = scores.left_out(test.matrix.sum(axis=1), scale)

@@ -19,6 +19,7 @@ from starcast.spark.score import score_on_spark
 from starcast.spark.session import check_spark
 from starcast.tracking import commands, lineage, registry, resumption, runs, scoring
 from starcast.workflow.columns_read import choose_columns, other_scale
+from starcast.workflow.explain import explaining
 from starcast.workflow.predict_parameters import PredictParameters
 
 
@@ -42,7 +43,7 @@ def predict(parameters: PredictParameters) -> Path:
         named, trained = (parameters.text_column, parameters.title_column), scoring.trained_on(version)
         layout, columns_read = choose_columns(list(schema), trained, *named)
         layouts.check_values(schema, layout)
-        names = added(trained.scale, schema, trained.reviewed)
+        names = added(trained.scale, schema, trained.reviewed, parameters.explain > 0)
         renamed = [f"{name} as {called}" for name, called in names.items() if name != called]
         if on_spark:
             check_replaceable(output)
@@ -54,6 +55,7 @@ def predict(parameters: PredictParameters) -> Path:
             _say(f"the file has such columns itself, so these are added under others: {', '.join(renamed)}")
         with scoring.opened(version, parameters.trust_model_code) as loaded:
             _say(*loaded.notes)
+            loaded = explaining(loaded, parameters.explain) if parameters.explain else loaded
             check_unwritten(output, before)
             if on_spark:
                 done = score_on_spark(parameters.spark_master, file, reading, columns, layout, loaded, output)

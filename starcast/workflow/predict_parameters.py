@@ -1,10 +1,11 @@
 """Parameters of `predict`."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import field_validator
+from pydantic import Field, field_validator, model_validator
 
+from starcast.cli.errors import UserError
 from starcast.reviews.parameters import WRITTEN, ReadingParameters
 from starcast.spark.parameters import Executor
 
@@ -21,6 +22,11 @@ class PredictParameters(Executor, ReadingParameters):
     model: str = "models:/review-rating"
     """models:/<name> (its champion or, while there is none, its challenger), models:/<name>@<alias> or
     models:/<name>/<version>"""
+    text: str = ""
+    """one review instead of a file: answered on the terminal, with the words that count"""
+    explain: int = Field(0, ge=0, le=100)
+    """how many of the words that speak most for and against each rating to add in the column words; 0: none,
+    with text 5"""
     text_column: str = ""
     """column of the text; empty: the one that the model was trained on"""
     title_column: str = ""
@@ -34,3 +40,14 @@ class PredictParameters(Executor, ReadingParameters):
         if Path(output).suffix.lower() not in WRITTEN:
             raise ValueError(f"should end in {', '.join(WRITTEN)}")
         return output
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        """Refuse parameters that exclude each other."""
+        others = [n for n in ("input", "output") if getattr(self, n) != type(self).model_fields[n].default]
+        if self.text and others:
+            raise UserError(f"parameter text: is answered on the terminal; leave out {others[0]}, or text")
+        if self.executor == "spark" and (self.explain or self.text):
+            name = "text" if self.text else "explain"
+            raise UserError(f"parameter {name}: works with executor=local only")
+        return self

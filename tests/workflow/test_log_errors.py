@@ -6,12 +6,15 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import polars as pl
+import pytest
 from PIL import Image
 
 from starcast.evaluation.answer_rule import Answers
 from starcast.evaluation.scores import count_matrix, matrix_scores
 from starcast.tracking.artifacts import fetch
 from starcast.workflow.log_errors import suspected_labels, worst_mistakes
+from starcast.workflow.log_words import balanced
+from tests.conftest import PRAISE
 
 
 def candidate(client: mlflow.MlflowClient, family: str = "logistic_regression") -> str:
@@ -77,3 +80,23 @@ def test_suspected_labels_are_on_the_candidate(fitted_store: mlflow.MlflowClient
     assert found["probability"].is_sorted()
     assert set(found["split"]) == {"test", "validation"}
     assert found["text"].to_list() == [pl.read_csv("reviews.csv")["text"][row] for row in found["review_id"]]
+
+
+@pytest.mark.parametrize("family", ["logistic_regression", "gru_1"])
+def test_the_words_that_drive_each_rating(fitted_store: mlflow.MlflowClient, family: str) -> None:
+    run_id = candidate(fitted_store, family)
+    words = pl.read_csv(fetch(run_id, "words_of_ratings.csv"))
+    assert words.columns == ["rating", "word", "weight"]
+    assert (words["weight"].to_numpy() >= 0).all()
+    for _, each in words.group_by("rating"):
+        assert each["weight"].is_sorted(descending=True)
+    best = words.filter(pl.col("rating") == 5)["word"].to_list()
+    assert family == "gru_1" or set(best) & set(PRAISE), "two epochs of a small network learn little"
+    assert Image.open(BytesIO(fetch(run_id, "words_of_ratings.png").read_bytes())).width > 500
+
+
+def test_reviews_to_look_at_have_each_rating_as_often() -> None:
+    ratings = np.repeat([0, 2, 4], [3, 50, 9])
+    rows = balanced(ratings, 8, seed=1)
+    assert np.bincount(ratings[rows]).tolist() == [3, 0, 8, 0, 8]
+    assert (np.diff(rows) > 0).all()
