@@ -32,6 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -90,8 +91,6 @@ def main(arguments: list[str]) -> None:
     else:
         read_options(name, rest)  # report mistakes before building anything
         make_environment([RUNNING])
-        if sys.stderr.isatty():
-            say(f"starting {name}")  # the imports take seconds
         hand_over([str(PROJECT / "run.py"), "--inside", name, *map(absolute, rest)])
 
 
@@ -295,6 +294,10 @@ def run_project(name: str, rest: list[str]) -> int:
     """Run an entry point as a run of the MLflow project; return the job's own exit code."""
     retries = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
     os.environ.setdefault(retries, "2")  # otherwise MLflow retries an unreachable server for minutes
+    from starcast.cli.signs_of_life import SignsOfLife
+
+    waiting = ExitStack()  # until the job begins, which shows signs of its own
+    waiting.enter_context(SignsOfLife(name))
     # The command `mlflow run` would also import the server (4 CPU seconds) and turn every exit code into 1.
     from mlflow import projects
     from mlflow.exceptions import ExecutionException, MlflowException
@@ -310,6 +313,7 @@ def run_project(name: str, rest: list[str]) -> int:
     def begun(self: LocalSubmittedRun, run_id: str, job: subprocess.Popen[bytes]) -> None:
         submitted(self, run_id, job)  # type: ignore[no-untyped-call]
         jobs.append(job)
+        waiting.close()
 
     def interrupt(number: int, _: object) -> None:
         if not jobs:
@@ -327,7 +331,7 @@ def run_project(name: str, rest: list[str]) -> int:
     whole = [f"--{each}={value}" for each, value in given.items() if value != parameters[each]]
     os.environ[UNMASKED] = json.dumps(whole)
     try:
-        with told_in_a_line(), tempfile.TemporaryDirectory() as folder:
+        with waiting, told_in_a_line(), tempfile.TemporaryDirectory() as folder:
             check_store()
             options |= {"parameters": parameters, "storage_dir": folder, "env_manager": "local"}
             projects.run(str(PROJECT), name, **options)  # type: ignore[no-untyped-call]
