@@ -25,7 +25,7 @@ from starcast.tracking.diff import holds_secrets
 from starcast.tracking.model_files import PREDICTOR
 
 SERVING_CODE = Path(__file__).with_name("review_model.py")
-ALWAYS_NEEDED = ("mlflow", "nltk", "numpy", "pandas", "polars", "scikit-learn", "skops")
+ALWAYS_NEEDED = ("mlflow", "nltk", "numpy", "pandas", "polars", "polars-hash", "scikit-learn", "skops")
 EXAMPLES = PROBES[:2]
 ANSWERS, CLOSE = "answers", 0.01  # metadata of models of 0.6 and 0.7: expected ratings of the probes
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,8 @@ import polars as pl
 import pytest
 import yaml
 from mlflow.exceptions import MlflowException
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import starcast
 from starcast.cli.code import ROOT
@@ -46,6 +49,25 @@ for model in sys.argv[2:]:
         print(json.dumps(answer["rating"].tolist()))
     except Exception as error:
         print(json.dumps(str(error)))
+"""
+
+# Answers with a saved model where only some packages are installed: no module of any other can be imported.
+ALONE = """
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+model, installed = Path(sys.argv[1]), set(sys.argv[2:])
+others = {module for module, names in packages_distributions().items() if not installed & set(names)}
+class Absent:
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in others:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+sys.path.insert(0, str(model / "code"))
+import polars
+from starcast.models.predictor import Predictor
+predictor = Predictor.load(model / "artifacts" / "predictor")
+print(predictor.predict(polars.DataFrame({"text": ["Lovely"]})).height)
 """
 
 
@@ -93,6 +115,26 @@ def test_the_whole_package_is_shipped_and_nothing_else(saved: tuple[Path, Path])
     there = {path.relative_to(shipped) for path in shipped.rglob("*") if path.is_file()}
     here = {path.relative_to(package) for path in package.rglob("*") if path.is_file()}
     assert there == {path for path in here if "__pycache__" not in path.parts}
+
+
+def installed_with(requirements: str) -> set[str]:
+    """The names of packages and of all that they need, as their own metadata spell them."""
+    found, left = dict[str, str](), [Requirement(line).name for line in requirements.splitlines()]
+    while left:
+        if (name := canonicalize_name(left.pop())) not in found:
+            package = metadata.distribution(name)
+            found[name] = package.metadata["Name"]
+            asked = [Requirement(each) for each in package.requires or ()]
+            left += [each.name for each in asked if not each.marker or each.marker.evaluate({"extra": ""})]
+    return set(found.values())
+
+
+def test_a_model_answers_with_no_package_but_those_that_it_names(saved: tuple[Path, Path]) -> None:
+    installed = installed_with((saved[0] / "requirements.txt").read_text())
+    assert "tensorflow" not in installed
+    command = [sys.executable, "-c", ALONE, str(saved[0]), *installed]
+    done = subprocess.run(command, cwd=saved[0].parent, capture_output=True, text=True, check=False)
+    assert done.stdout == "1\n", done.stderr
 
 
 def test_models_of_different_code_answer_as_saved_or_are_refused(
