@@ -15,6 +15,7 @@ from starcast.tracking import runs
 EXACT, OCCLUDED = 500, 20  # reviews of each rating that are looked at: weights are read, answers take time
 OFTEN = 3  # of these reviews at least have a word that is named
 WORDS = 20  # of each rating
+LEAST = 5e-5  # of a weight: it is written with four decimals
 
 
 def log_words(predictor: Predictor, ratings: np.ndarray, split: Path, seed: int) -> None:
@@ -52,8 +53,10 @@ def words_of_ratings(predictor: Predictor, reviews: pl.DataFrame, ratings: np.nd
     for place in np.unique(ratings):
         added, own = pl.col(str(place)), pl.col("rating") == place
         weight = added.filter(own).sum() / (ratings == place).sum() - added.sum() / reviews.height
-        each = found.group_by("word").agg(pl.len(), weight=weight)
-        top = each.filter(pl.col("len") >= OFTEN, pl.col("weight") > 0).sort(-pl.col("weight"), "word")
+        each = found.group_by("word").agg(pl.len(), mean=added.mean(), weight=weight)
+        # One that speaks against a rating, and is missing from its reviews, does not drive it.
+        each = each.filter(pl.col("len") >= OFTEN, pl.col("mean") > 0, pl.col("weight") > LEAST)
+        top = each.sort(-pl.col("weight"), "word")
         label = pl.lit(predictor.scale.labels[place]).alias("rating")
         parts.append(top.head(WORDS).select(label, "word", "weight"))
     return pl.concat(parts)
