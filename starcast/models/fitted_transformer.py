@@ -76,11 +76,15 @@ class FittedTransformer:
 
         return InferenceSession(graph_of(self.architecture, self.weights).SerializeToString())
 
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        tokenizer = Tokenizer.from_str(self.pieces)  # 30 ms: longer than an answer takes
+        tokenizer.enable_truncation(self.architecture.length)
+        return tokenizer
+
     def probabilities(self, texts: pl.Series) -> np.ndarray:
         """Return probabilities of the ratings for texts as written, shape (reviews, labels)."""
-        tokenizer = Tokenizer.from_str(self.pieces)
-        tokenizer.enable_truncation(self.architecture.length)
-        numbers, counts = encode(texts, tokenizer)
+        numbers, counts = encode(texts, self._tokenizer)
         return self.answers(Sequences(numbers, np.concatenate([[0], np.cumsum(counts)])))
 
     def answers(self, pieces: Sequences) -> np.ndarray:
