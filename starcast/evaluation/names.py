@@ -15,6 +15,18 @@ COMMON = (
     *("auc", "accuracy", "f1_weighted", "f1_macro", "precision_weighted", "recall_weighted"),
     *("harmonic_recall", "within_one", "quadratic_kappa"),
 )
+# In this order, they are the first that pages show of a run or a model.
+MAIN = (
+    "f1_macro",
+    "f1_weighted",
+    "accuracy",
+    "auc",
+    "mae",
+    "quadratic_kappa",
+    "harmonic_recall",
+    "loss",
+    "ece",
+)
 
 
 def score_names(scale: Scale) -> tuple[str, ...]:

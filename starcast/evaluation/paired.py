@@ -34,6 +34,11 @@ class Estimate:
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
+    @property
+    def short(self) -> str:
+        """Return it as in the names of runs: `0.653 (0.61-0.69)`."""
+        return f"{self.value:.3f} ({self.low:.2f}-{self.high:.2f})"
+
 
 @dataclass(frozen=True)
 class Draws:

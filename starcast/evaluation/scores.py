@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from starcast.evaluation.confidence import BINS, bin_of, confidence_of
+from starcast.evaluation.names import MAIN
 from starcast.evaluation.scale import STARS, Scale
 
 
@@ -79,7 +80,7 @@ def score(
     predicted: np.ndarray | None = None,
     scale: Scale = STARS,
 ) -> dict[str, float]:
-    """Return all scores of a split by name, without a prefix for the split.
+    """Return all scores of a split by name, without a prefix for the split, the main ones first.
 
     Args:
         ratings: true ratings as index from 0, shape (reviews,).
@@ -90,7 +91,8 @@ def score(
     matrix = count_matrix(ratings, chosen, len(scale))
     scores = {name: float(value) for name, value in matrix_scores(matrix, scale).items()}
     scores["auc"] = multilabel_auc(ratings, probabilities)
-    return scores | probability_means(ratings, chosen, probabilities)
+    scores |= probability_means(ratings, chosen, probabilities)
+    return {name: scores[name] for name in (*MAIN, *scores)}
 
 
 def probability_means(

@@ -26,9 +26,10 @@ class FitReport(NamedTuple):
     places: np.ndarray | None = None
 
     def scores(self, ratings: np.ndarray, scale: Scale = STARS) -> dict[str, float]:
-        """Return the metrics with every `val_` score; `ratings` (from 0) are those of the whole split."""
+        """Return every `val_` score, then the metrics; `ratings` (from 0) are those of the whole split."""
         scored = ratings if self.places is None else ratings[self.places]
-        return {**self.metrics, **val_scores(scored, self.probabilities, scale)}
+        told = val_scores(scored, self.probabilities, scale)
+        return {**told, **self.metrics, **told}
 
 
 @dataclass

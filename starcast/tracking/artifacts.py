@@ -12,6 +12,7 @@ from mlflow.entities import Metric, Run
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.names import MAIN
 from starcast.evaluation.scale import STARS, Scale
 from starcast.models.fit_report import FitReport
 from starcast.tracking.access import explained, missing_allowed
@@ -55,7 +56,10 @@ def _address(run: Run, artifact: str) -> str:
 
 @dataclass(frozen=True)
 class RunRecorder:
-    """Logs epochs of one run; holds only plain values, so that it can be sent to another process."""
+    """Logs epochs of one run; holds only plain values, so that it can be sent to another process.
+
+    Of the scores of an epoch, only the main ones: those of each rating are logged of the model that is kept.
+    """
 
     run_id: str
     validation_ratings: np.ndarray
@@ -63,12 +67,20 @@ class RunRecorder:
     tracking_uri: str = field(default_factory=mlflow.get_tracking_uri)
 
     def report(self, report: FitReport) -> None:
-        """Log the metrics and every `val_` score of the probabilities, in one request."""
+        """Log the metrics and the main `val_` scores of the probabilities, in one request."""
         check_own(self.run_id)
         now = int(time.time() * 1000)
-        values = report.scores(self.validation_ratings, self.scale)
-        batch = [Metric(name, value, now, report.number) for name, value in values.items()]
+        scored = report.scores(self.validation_ratings, self.scale)
+        wanted = [name for name in scored if name in report.metrics or name.removeprefix("val_") in MAIN]
+        batch = [Metric(name, scored[name], now, report.number) for name in wanted]
         mlflow.MlflowClient(self.tracking_uri).log_batch(self.run_id, metrics=batch)
+
+
+class NoEpochs:
+    """A recorder for a model that is fitted in one go, which has no curve."""
+
+    def report(self, report: FitReport) -> None:
+        """Leave the report out: its scores are those of the model, which are logged."""
 
 
 class RunCheckpoints:

@@ -32,11 +32,12 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Input:
-    """A data set as logged on a run: what it was used for, its digest, where it is stored (`runs:/...`)."""
+    """A data set as logged on a run: what it was used for, digest, where it is stored (`runs:/...`), name."""
 
     context: str
     digest: str
     source: str
+    name: str = ""
 
 
 def log_code_and_versions() -> None:
@@ -61,7 +62,7 @@ def _of_own_families() -> list[str]:
     return sorted({source.distribution for source in sources()} - {""})
 
 
-def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: str, context: str) -> None:
+def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: str, context: str) -> Input:
     """Log a data set as an input of the active run: its columns and rows, its digest, where it is stored.
 
     MLflow stores a data set once per experiment, name and digest, with the source that it had first: the name
@@ -81,6 +82,7 @@ def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: st
     given = [DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])]
     client, run_id = mlflow.MlflowClient(), active_run().info.run_id
     again_if_overtaken(lambda: client.log_inputs(run_id, given))
+    return Input(context, digest, source, dataset.name)
 
 
 def split_address(run_id: str, name: str) -> str:
@@ -100,7 +102,7 @@ def inputs_of(run: Run) -> list[Input]:
         if source.startswith(OF_RUN) and context in SPLITS:
             prepared = prepared or tag_of(run.info.run_id, PREPARED)
             source = split_address(prepared, context) if prepared else source
-        found.append(Input(context, each.dataset.digest, source))
+        found.append(Input(context, each.dataset.digest, source, each.dataset.name))
     return found
 
 

@@ -22,20 +22,22 @@ from starcast.models.digests import SUMS, files_of, sums_text
 from starcast.models.predictor import PROBES, Predictor
 from starcast.models.references import FamilySource, source_of
 from starcast.tracking.diff import holds_secrets
+from starcast.tracking.logged_model import LoggedModel
 from starcast.tracking.model_files import PREDICTOR
 
 SERVING_CODE = Path(__file__).with_name("review_model.py")
 ALWAYS_NEEDED = ("mlflow", "nltk", "numpy", "pandas", "polars", "polars-hash", "scikit-learn", "skops")
 EXAMPLES = PROBES[:2]
+NOT_IN_NAMES = str.maketrans(dict.fromkeys("/:.%\"'", "_"))  # MLflow refuses these in a model's name
 ANSWERS, CLOSE = "answers", 0.01  # metadata of models of 0.6 and 0.7: expected ratings of the probes
 
 
-def log_model(predictor: Predictor) -> str:
-    """Log the predictor as `model` on the active run; return the model's URI."""
+def log_model(predictor: Predictor, name: str = "model", step: int = 0) -> LoggedModel:
+    """Log the predictor on the active run, at a step of its metrics."""
     with _described(predictor) as described:
-        example = pd.DataFrame({"text": EXAMPLES})
-        info = mlflow.pyfunc.log_model(name="model", input_example=example, **described)
-    return str(info.model_uri)
+        example, named = pd.DataFrame({"text": EXAMPLES}), name.translate(NOT_IN_NAMES)
+        info = mlflow.pyfunc.log_model(name=named, step=step, input_example=example, **described)
+    return LoggedModel(str(info.model_id), str(info.model_uri), step)
 
 
 def save_model(predictor: Predictor, folder: Path) -> None:

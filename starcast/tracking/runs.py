@@ -3,13 +3,14 @@
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import mlflow
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import fluent
 from mlflow.utils.credentials import read_mlflow_creds
@@ -260,5 +261,7 @@ def rename_active(name: str) -> None:
 
 
 def log_metrics(metrics: Mapping[str, float], step: int = 0) -> None:
-    """Log metrics of the active run in one call."""
-    mlflow.log_metrics(dict(metrics), step=step)
+    """Log metrics of the active run, and of none of its models, in one call."""
+    now = int(time.time() * 1000)
+    batch = [Metric(name, float(value), now, step) for name, value in metrics.items()]
+    mlflow.MlflowClient().log_batch(active_run().info.run_id, metrics=batch)

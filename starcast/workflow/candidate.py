@@ -27,6 +27,8 @@ from starcast.reviews.parquet import schema_of
 from starcast.reviews.split import SPLITS
 from starcast.tracking import artifacts, commands, history, packaging, registry, runs, store
 from starcast.tracking.access import DAMAGED, explained
+from starcast.tracking.lineage import Input
+from starcast.tracking.logged_model import LoggedModel
 from starcast.tracking.scored_runs import read_matrix
 from starcast.workflow.fit_parameters import CandidatePlan
 from starcast.workflow.log_errors import Answered, log_errors
@@ -34,7 +36,8 @@ from starcast.workflow.log_probabilities import log_probabilities
 from starcast.workflow.log_words import log_words
 from starcast.workflow.prepare import Prepared
 
-HEADLINE = ("f1_weighted", "f1_macro", "harmonic_recall", "mae")
+HEADLINE = ("f1_macro", "f1_weighted", "harmonic_recall", "mae")
+PREFIXES = ("train", "val", "test")  # of metrics, for `SPLITS`
 
 
 class CandidateAnswers(NamedTuple):
@@ -113,27 +116,33 @@ def candidate_of(trial_id: str) -> Candidate | None:
     return replace(known, registered=registry.version_of(run_id))
 
 
-def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan, done: Fit | None = None) -> Candidate:
+def fit_candidate(
+    run_id: str, prepared: Prepared, plan: CandidatePlan, done: tuple[Fit, float] | None = None
+) -> Candidate:
     """Fit a candidate on the active run, log everything about it, and register it if the plan says so.
 
     Args:
-        done: the fit, where it is made already.
+        done: the fit and its seconds, where it is made already.
     """
-    prepared.log_inputs(SPLITS)
-    stored = dict(zip(("train", "val", "test"), map(prepared.split, SPLITS), strict=True))
+    inputs = dict(zip(PREFIXES, prepared.log_inputs(SPLITS).values(), strict=True))
+    stored = dict(zip(PREFIXES, map(prepared.split, SPLITS), strict=True))
     splits = {name: CorpusSplit.stored(file) for name, file in stored.items()}
     checkpoints, family, seed = artifacts.RunCheckpoints(run_id), plan.spec.family, plan.spec.options.seed
     scale = prepared.scale
     prepared.check_score("decision_metric", plan.decision_metric)
     facts = family_named(family).facts(plan.spec.settings)
     runs.log_parameters({name: str(value) for name, value in facts.items()})
-    fitted = done or _fit(run_id, plan, splits, checkpoints, scale)
-    runs.log_metrics({"best_epoch": fitted.best_epoch, "parameters": fitted.model.parameters()})
+    fitted, seconds = done or _fit(run_id, plan, splits, checkpoints, scale)
     answered = _answer(plan, splits, fitted, scale)
-    answers = answered.splits
+    answers, test = answered.splits, answered.splits["test"]
+    uses_title, rule = "title" in schema_of(stored["train"]), answered.rule.rule
+    serving = uses_title, rule.decision, prepared.columns, scale, rule.calibration, rule.threshold
+    predictor = Predictor(family, prepared.cleaner, fitted.model, *serving)
     # The scores of the model as kept (that of the best epoch, with its decision) come after the last epoch's.
-    scored = _log_scores(answers, fitted.epochs * family_named(family).reports + 1, scale)
-    test = answers["test"]
+    after = fitted.epochs * family_named(family).reports + 1
+    logged = packaging.log_model(predictor, f"{family} on {prepared.report['file']}", after)
+    scored = _log_scores(answers, logged, inputs, scale)
+    _log_costs(plan, fitted, seconds)
     auc = intervals.auc_interval(test.ratings, [test.probabilities], seed)
     ends = {**intervals.bootstrap_intervals(test.matrix, seed, scale=scale), "auc": (auc.low, auc.high)}
     ends |= intervals.probability_intervals(*test, seed)
@@ -143,16 +152,11 @@ def fit_candidate(run_id: str, prepared: Prepared, plan: CandidatePlan, done: Fi
     held_out = Answered(answered.rule.held_out, stored["val"])
     told += log_errors(Answered(test, stored["test"]), held_out, ends["accuracy"], seed, scale)
     print(*told, sep="\n", flush=True)
-    uses_title = "title" in schema_of(stored["train"])
-    rule = answered.rule.rule
-    serving = uses_title, rule.decision, prepared.columns, scale, rule.calibration, rule.threshold
-    predictor = Predictor(family, prepared.cleaner, fitted.model, *serving)
     log_words(predictor, test.ratings, stored["test"], seed)
-    uri = packaging.log_model(predictor)
     checkpoints.remove()
     absent = scores.left_out(test.matrix.sum(axis=1), scale)
     candidate = Candidate(run_id, family, len(test.ratings), scored["test"], ends, left_out=absent)
-    return _describe_and_register(candidate, prepared, plan, uri, told)
+    return _describe_and_register(candidate, prepared, plan, logged, told)
 
 
 def _log_shares(model: FittedModel) -> list[str]:
@@ -171,18 +175,18 @@ def _fit(
     splits: dict[str, CorpusSplit],
     checkpoints: artifacts.RunCheckpoints,
     scale: Scale,
-) -> Fit:
+) -> tuple[Fit, float]:
+    """Return the fit and its seconds."""
     spec, options, train, validation = plan.spec, plan.spec.options, splits["train"], splits["val"]
     note = sampling_note(count_ratings(train.ratings, len(scale)), options, scale)
     what = f"{spec.family} on {len(train.ratings):,} reviews, sampling {options.sampling}{note}"
     print(f"fitting the candidate: {what}", flush=True)
     start = time.monotonic()
     family, logs = family_named(spec.family), artifacts.RunRecorder(run_id, validation.ratings, scale)
-    recorder = EpochLines(logs, options.epochs, family.reports)
+    recorder = EpochLines(logs, options.epochs, family.reports) if family.iterative else artifacts.NoEpochs()
     corpus = Corpus(train, validation, show=Progress().show, scale=scale)
     fitted = family.fit(corpus, spec, recorder, checkpoints)
-    runs.log_metrics({"fit_seconds": time.monotonic() - start})
-    return fitted
+    return fitted, time.monotonic() - start
 
 
 def _answer(
@@ -203,14 +207,26 @@ def _answer(
     return CandidateAnswers(fitted_rule, answers, values)  # the test split is the last
 
 
-def _log_scores(answers: dict[str, Answers], step: int, scale: Scale) -> dict[str, dict[str, float]]:
-    scored = {}
-    for split, answer in answers.items():
+def _log_scores(
+    answers: dict[str, Answers], logged: LoggedModel, inputs: dict[str, Input], scale: Scale
+) -> dict[str, dict[str, float]]:
+    """Log all scores of all splits, the test split's first: MLflow lists metrics in this order."""
+    scored, most_probable = {}, dict[str, float]()
+    for split in reversed(PREFIXES):
+        answer = answers[split]
         scored[split] = scores.score(answer.ratings, answer.probabilities, answer.predicted, scale)
-        runs.log_metrics({f"{split}_{name}": value for name, value in scored[split].items()}, step)
-        most_probable = scores.score(answer.ratings, answer.probabilities, scale=scale)
-        runs.log_metrics({f"{split}_argmax_{name}": most_probable[name] for name in HEADLINE})
+        logged.log_scores(split, scored[split], inputs[split])
+        argmax = scores.score(answer.ratings, answer.probabilities, scale=scale)
+        most_probable |= {f"{split}_argmax_{name}": argmax[name] for name in HEADLINE}
+    runs.log_metrics(most_probable)
     return scored
+
+
+def _log_costs(plan: CandidatePlan, fitted: Fit, seconds: float) -> None:
+    costs = {"fit_seconds": seconds, "parameters": fitted.model.parameters()}
+    if family_named(plan.spec.family).iterative:
+        costs["best_epoch"] = fitted.best_epoch
+    runs.log_metrics(costs)
 
 
 def _log_files(
@@ -240,7 +256,7 @@ def _log_files(
 
 
 def _describe_and_register(
-    candidate: Candidate, prepared: Prepared, plan: CandidatePlan, uri: str, told: list[str]
+    candidate: Candidate, prepared: Prepared, plan: CandidatePlan, logged: LoggedModel, told: list[str]
 ) -> Candidate:
     matrix = store.page_within(candidate.run_id, "confusion_matrix_test.png")
     facts = {
@@ -255,6 +271,7 @@ def _describe_and_register(
     lines = [f"{candidate.summary()}.\n", *(f"- {name}: {fact}" for name, fact in facts.items())]
     description, kind = "\n".join(lines), {"family": plan.spec.family, "sampling": plan.spec.options.sampling}
     runs.describe(description, {"role": "candidate", **kind})
+    logged.describe(description, {**kind, "data": prepared.report["file"]})
     if not plan.register_as:
         return candidate
     tags = {
@@ -265,7 +282,7 @@ def _describe_and_register(
         **{f"test_{name}": f"{candidate.test[name]:.4f}" for name in HEADLINE},
     }
     runs.check_own()
-    version = registry.register_challenger(uri, plan.register_as, description, tags)
+    version = registry.register_challenger(logged.uri, plan.register_as, description, tags)
     return replace(candidate, registered=version)
 
 

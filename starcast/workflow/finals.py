@@ -10,6 +10,7 @@ from starcast.evaluation.answer_rule import Answers, fit_rule
 from starcast.evaluation.decision import Arrays
 from starcast.evaluation.paired import Difference, PairedBootstrap, differences
 from starcast.evaluation.scale import Scale
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.ensemble import blend_fits, fit_member, shares_of
 from starcast.models.ensemble_family import NAME, ensemble_of
@@ -200,7 +201,6 @@ def _candidate(
     with runs.child_run(f"candidate {spec.family}", tags, plan.spec.logged()) as run_id:
         if done is None:
             return fit_candidate(run_id, prepared, plan)
-        for number, metrics in done.curve:
+        for number, metrics in done.curve if family_named(spec.family).iterative else ():
             runs.log_metrics(metrics, number)
-        runs.log_metrics({"fit_seconds": done.seconds})
-        return fit_candidate(run_id, prepared, plan, done.fit)
+        return fit_candidate(run_id, prepared, plan, (done.fit, done.seconds))

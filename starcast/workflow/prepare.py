@@ -91,13 +91,16 @@ class Prepared:
     def _named(self, name: str) -> str:
         return f"{name}.parquet of run {self.run_id}"
 
-    def log_inputs(self, names: Sequence[str]) -> None:
+    def log_inputs(self, names: Sequence[str]) -> dict[str, lineage.Input]:
         """Log splits, with their digests, as inputs of the active run, and tag it with where they are."""
         runs.tag_active({PREPARED: self.run_id})
+        logged = {}
         for name in names:
             rows, digest = sum(self.report["counts"][name]), self.report["digests"][name]
             source, title = split_address(self.run_id, name), f"{self.report['file']} {name}"
-            lineage.log_dataset(schema_of(self.split(name)), rows, title, digest, source, name)
+            given = schema_of(self.split(name)), rows, title, digest, source
+            logged[name] = lineage.log_dataset(*given, name)
+        return logged
 
 
 def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:

@@ -87,7 +87,7 @@ def predictor() -> Predictor:
 def model(store: mlflow.MlflowClient, predictor: Predictor) -> mlflow.MlflowClient:
     """A store in which it is registered."""
     with mlflow.start_run():
-        registry.register_challenger(packaging.log_model(predictor), "review-rating", "linear", {})
+        registry.register_challenger(packaging.log_model(predictor).uri, "review-rating", "linear", {})
     return store
 
 

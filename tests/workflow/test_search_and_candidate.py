@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 from starcast.cli.errors import UserError
-from starcast.evaluation.names import SCORES
+from starcast.evaluation.names import MAIN, SCORES
 from starcast.evaluation.scores import probability_means
 from starcast.models.epoch_lines import EpochLines
 from starcast.models.fit_report import FitReport
@@ -124,6 +124,45 @@ def test_metrics_are_those_of_the_matrix(fitted_store: mlflow.MlflowClient) -> N
         predicted = np.concatenate([np.repeat(np.arange(5), row) for row in matrix])
         assert metrics[f"{split}_f1_weighted"] == pytest.approx(f1_score(true, predicted, average="weighted"))
         assert metrics[f"{split}_f1_macro"] == pytest.approx(f1_score(true, predicted, average="macro"))
+
+
+def test_a_logged_model_carries_its_scores_data_sets_and_parameters(
+    fitted_store: mlflow.MlflowClient,
+) -> None:
+    run = fit_of(fitted_store, "gru_1")
+    better = f"metrics.test_f1_macro >= {run.data.metrics['test_f1_macro']} and source_run_id = "
+    where = {"experiment_ids": [run.info.experiment_id], "output_format": "list"}
+    [model] = mlflow.search_logged_models(filter_string=f"{better}'{run.info.run_id}'", **where)
+    assert model.name == "gru_1 on reviews_csv"
+    assert model.params == run.data.params
+    assert model.tags["mlflow.note.content"] == run.data.tags["mlflow.note.content"]
+    assert {name: model.tags[name] for name in ("family", "data")} == {
+        "family": "gru_1",
+        "data": "reviews.csv",
+    }
+    inputs = {each.tags[0].value: each.dataset for each in run.inputs.dataset_inputs}
+    assert len(model.metrics) == 3 * len(MAIN)
+    for metric in model.metrics:
+        data = inputs[{"train": "train", "val": "validation", "test": "test"}[metric.key.partition("_")[0]]]
+        assert (metric.dataset_name, metric.dataset_digest) == (data.name, data.digest)
+        assert (metric.value, metric.step) == (
+            run.data.metrics[metric.key],
+            run.outputs.model_outputs[0].step,
+        )
+    # The step after the last epoch's: that of the model as it was kept.
+    assert metric.step == len(fitted_store.get_metric_history(run.info.run_id, "val_f1_macro"))
+
+
+@pytest.mark.parametrize("family", ["logistic_regression", "gru_1"])
+def test_what_matters_comes_first_where_metrics_are_listed_as_they_were_logged(
+    fitted_store: mlflow.MlflowClient, family: str
+) -> None:
+    named = [name for name in fit_of(fitted_store, family).data.metrics if not name.startswith("system/")]
+    first = named.index("test_f1_macro")
+    assert named[first : first + len(MAIN)] == [f"test_{name}" for name in MAIN]
+    curves = [name for name in named[:first] if not name.startswith("train_")]
+    assert curves == ([f"val_{name}" for name in MAIN] if family == "gru_1" else [])
+    assert ("best_epoch" in named) == (family == "gru_1")
 
 
 @pytest.mark.parametrize(("family", "title"), [("logistic_regression", ""), ("gru_1", "title")])

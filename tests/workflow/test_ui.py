@@ -245,7 +245,7 @@ def test_a_version_says_what_it_scored_why_it_is_champion_and_how_to_repeat_it(
 ) -> None:
     page.goto(f"{site.address}/#/models/review-rating/versions/1")
     expect(page.get_by_text("@ champion")).to_be_visible()
-    expect(page.get_by_text(re.compile("test reviews: f1_weighted 0"))).to_be_visible()
+    expect(page.get_by_text(re.compile("test reviews: f1_macro 0"))).to_be_visible()
     expect(page.get_by_text("Version 1 of review-rating is now champion, the first.")).to_be_visible()
     expect(page.get_by_text(re.compile("-m steps.reproduce --run="))).to_be_visible()
     report = followed(page, "the verdict's report").frame_locator("iframe")
