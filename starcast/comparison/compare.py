@@ -37,6 +37,7 @@ def compare_runs(parameters: CompareParameters) -> Comparison:
             report.comparison_report(compared, notes).save(folder, commands.origin_of_report())
             tables.number_table(compared).write_csv(folder / "comparison.csv")
         runs.describe(report.description(compared, notes))
+        runs.rename_active(f"compare{groups} {split} {metric}: {report.short_answer(compared)}")
     for line in (*report.answer(compared), *notes):
         print(f"compare: {plain(line)}")
     print_table(tables.terminal_table(compared, SHOWN))

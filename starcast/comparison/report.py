@@ -4,6 +4,7 @@ from starcast.comparison.figures import cost_figure, curve_systems, curves_figur
 from starcast.comparison.ranking import Comparison, RankedSystem
 from starcast.comparison.tables import lead_table, score_table, settings_table
 from starcast.evaluation.names import LOWER_IS_BETTER
+from starcast.evaluation.paired import Estimate
 from starcast.reports.page import Content, Matrices, Picture, Report, Section
 from starcast.reports.table import Table
 
@@ -58,6 +59,14 @@ def _title(comparison: Comparison) -> str:
     runs = sum(len(each.system.runs) for each in comparison.placed)
     what = f"{comparison.split} {comparison.metric}"
     return f"Comparison of {runs:,} run{'' if runs == 1 else 's'}{groups}: {what}"
+
+
+def short_answer(comparison: Comparison) -> str:
+    """Return the best system with its score and its lead, as in the names of runs."""
+    best, second = comparison.best, comparison.second
+    score = Estimate(best.value, *best.interval).short if best.interval else best.text
+    lead = f", ahead by {second.lead.estimate}" if second and second.lead else ""
+    return f"{best.system.name} {score}{lead}"
 
 
 def answer(comparison: Comparison) -> tuple[str, ...]:

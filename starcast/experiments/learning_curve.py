@@ -41,6 +41,9 @@ def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
         found = learning_curves(fits, ground.test_ratings, parameters.metric, parameters.seed, ground.scale)
         report = report_of(found, name_of(parameters.data), _facts(parameters, ground))
         _log(report, found)
+        last = found.best.last
+        which = f"{found.best.family} {last.score.short} of {last.reviews:,} reviews"
+        runs.rename_active(f"learning curve {name_of(parameters.data)}: {which}")
     print_table(short_table(found))
     for line in (*report.answer, *commands.where_to_look(run_id)):
         print(f"learning-curve: {plain(line)}", flush=True)

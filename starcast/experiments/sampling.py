@@ -31,7 +31,7 @@ def run_sampling(parameters: SamplingParameters) -> SamplingScores:
         jobs = _jobs(parameters, ground)
         scored = score_all(list(fit_all(jobs, ground, "sampling")), ground, parameters.seed)
         report = report_of(scored, name_of(parameters.data))
-        _log(report, scored, name)
+        _log(report, scored, name_of(parameters.data))
     for line in (*report.answer, *commands.where_to_look(run_id)):
         print(f"sampling: {plain(line)}", flush=True)
     return scored
@@ -51,7 +51,7 @@ def _jobs(parameters: SamplingParameters, ground: ExperimentData) -> list[FitJob
     return jobs
 
 
-def _log(report: Report, scored: SamplingScores, name: str) -> None:
+def _log(report: Report, scored: SamplingScores, data: str) -> None:
     best = scored.best()
     value = best.draws.values[scored.metric]
     # Also under the fits' metric name, so that the UI's table shows the best score in this run's row.
@@ -64,5 +64,5 @@ def _log(report: Report, scored: SamplingScores, name: str) -> None:
     tags = {"best_family": best.family, "best_sampling": best.sampling, "best_decision": best.decision}
     # MLflow truncates long descriptions: only the conclusions and their tables; the report has the rest.
     runs.describe(replace(report, sections=report.sections[:2]).markdown(pictures=False), tags)
-    # The UI's table truncates names, so the best comes first.
-    runs.rename_active(f"best {best.sampling} {best.decision}, {scored.metric} {value:.3f}: {name}")
+    which = f"{best.sampling} {best.decision}, {best.family} {scored.score(best).short}"
+    runs.rename_active(f"sampling {data}: {which}")

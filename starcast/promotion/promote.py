@@ -24,7 +24,8 @@ def promote(parameters: PromoteParameters) -> PromotionOutcome:
         if parameters.rollback:
             outcome = _roll_back(parameters, run_id)
         elif parameters.mode == "disabled":
-            outcome = _nothing("Promotion is switched off (mode=disabled): nothing was judged or changed.")
+            said = "Promotion is switched off (mode=disabled): nothing was judged or changed."
+            outcome = _nothing(f"{name}: switched off", said)
         else:
             outcome = _promote(parameters, run_id)
         steps = verdict.next_steps(parameters.model, outcome)
@@ -33,8 +34,9 @@ def promote(parameters: PromoteParameters) -> PromotionOutcome:
     return outcome
 
 
-def _nothing(sentence: str) -> PromotionOutcome:
+def _nothing(name: str, sentence: str) -> PromotionOutcome:
     runs.describe(sentence, {"verdict": "none"})
+    runs.rename_active(name)
     print(f"promote: {sentence}", flush=True)
     return PromotionOutcome("none", sentence)
 
@@ -45,7 +47,8 @@ def _promote(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
     challenger = registry.find(f"models:/{model}{wanted}")
     state = champions.settle(model) if enabled else champions.read_state(model)
     if state.champion == challenger.version:
-        return _nothing(f"Version {challenger.version} of {model} is the champion already: nothing to do.")
+        said = f"Version {challenger.version} of {model} is the champion already: nothing to do."
+        return _nothing(f"promote v{challenger.version}: champion already", said)
     judged = verdict.judge_versions(challenger, state.champion, parameters)
     outcome = PromotionOutcome.of(judged, enabled)
     if enabled and judged.verdict.passed:
@@ -83,5 +86,6 @@ def _roll_back(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
 def _rolled_back(model: str, state: State, said: str) -> PromotionOutcome:
     tags = {"verdict": "rollback", "champion": state.champion}
     runs.describe(f"**{said}**\n\n{recent_changes(state, DESCRIPTION)}", tags)
+    runs.rename_active(f"roll back {model}: v{state.champion} is champion again")
     print(f"promote: {said}", flush=True)
     return PromotionOutcome("rollback", said)

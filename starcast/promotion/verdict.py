@@ -215,6 +215,7 @@ def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
     champion = judged.champion.version if judged.champion else "none"
     tags = {"verdict": outcome.tag, "challenger": judged.challenger.version, "champion": champion}
     runs.describe(said, tags)
+    runs.rename_active(_name(judged, outcome))
     metric = verdict.limits.metric
     gain = verdict.gains[metric].estimate
     runs.log_metrics(
@@ -238,6 +239,17 @@ def publish(judged: Judgement, outcome: PromotionOutcome, run_id: str) -> None:
     for check in verdict.checks:
         mark = "passes" if check.passed else "FAILS "
         print(f"  {mark}  {check.name}: {check.found} (required: {check.asked})", flush=True)
+
+
+def _name(judged: Judgement, outcome: PromotionOutcome) -> str:
+    """Return the name of a verdict's run: `promote v2: lost, +0.012 (-0.027 to +0.055)`."""
+    metric, verdict = judged.verdict.limits.metric, judged.verdict
+    ended = "would win" if outcome.dry_run else outcome.tag
+    if verdict.first:
+        found = f"the first, {verdict.challenger_draws.estimate(metric).short}"
+    else:
+        found = gate.signed(gate.improvement(metric, verdict.gains[metric].estimate))
+    return f"promote v{judged.challenger.version}: {ended}, {found}"
 
 
 def next_steps(name: str, outcome: PromotionOutcome) -> list[str]:

@@ -37,6 +37,7 @@ from starcast.tracking.store import active_run, shown_store, tag_of
 PATH_TAG = "{}_path"  # tag of a run: the file meant by a relative path that MLflow had logged before the step
 MORE_TRIALS = "max_trials"  # tag of a search that was given more trials
 USER = "user"  # tag of a step's run: as `user_of_active`
+MEASURED = ("tune", "train", "sampling", "learning-curve")  # steps with system metrics
 USED = ("step", "role", "trial_number")  # tags; each run that a step began or used has one of them
 RESUME = "resume "  # before the step, in the tag `step` of a run that continues another one
 # Progress bars of small downloads, and notes on samplers and examples, would hide the important lines.
@@ -48,7 +49,8 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
     """Continue the run that `mlflow run` began, or begin one, nested if another step is running.
 
     It is called `name`, unless the user named it. It has every parameter, including those at their defaults,
-    and ends as FINISHED, KILLED (interrupted) or FAILED (anything else).
+    and, if models are fitted by it, system metrics. It ends as FINISHED, KILLED (interrupted) or FAILED
+    (anything else).
 
     Yields:
         The run's id; the run is MLflow's active run.
@@ -62,7 +64,7 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
     for logger in QUIET:
         logging.getLogger(f"mlflow.{logger}").setLevel(logging.ERROR)
     nested = mlflow.active_run() is not None
-    begin = partial(mlflow.start_run, nested=nested, log_system_metrics=not nested)
+    begin = partial(mlflow.start_run, nested=nested, log_system_metrics=step in MEASURED)
     with access.told_in_a_line():
         if not nested:
             access.check_store()
@@ -113,11 +115,18 @@ def log_parameters(parameters: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def child_run(name: str, tags: Mapping[str, str], parameters: Mapping[str, object]) -> Iterator[str]:
-    """Begin a child run of the active run, for a trial or a candidate; it ends as in `step_run`."""
+def child_run(
+    name: str, tags: Mapping[str, str], parameters: Mapping[str, object], measured: bool = False
+) -> Iterator[str]:
+    """Begin a child run of the active run, for a fit or a candidate; it ends as in `step_run`.
+
+    Args:
+        measured: whether to log system metrics.
+    """
     above = active_run().info.run_id
     named, tagged = fitting(name, RUN_NAME), run_tags(tags)
-    run = mlflow.start_run(run_name=named, nested=True, parent_run_id=above, tags=tagged)
+    below = partial(mlflow.start_run, nested=True, parent_run_id=above, log_system_metrics=measured)
+    run = below(run_name=named, tags=tagged)
     with _closed_with_its_status():
         mlflow.log_params(run_parameters(parameters))
         yield run.info.run_id
@@ -132,7 +141,7 @@ def reopened_run(run_id: str) -> Iterator[None]:
     """
     earlier = mlflow.get_run(run_id)
     mlflow.MlflowClient().set_tag(run_id, PROCESS, this_process())  # first: its former process then stops
-    mlflow.start_run(run_id=run_id, nested=True)
+    mlflow.start_run(run_id=run_id, nested=True, log_system_metrics=True)
     mistake = "FINISHED" if earlier.info.status == "FINISHED" else "FAILED"
     with _closed_with_its_status(mistake), liveness.signs_of_life(run_id):
         if NAMED not in earlier.data.tags:

@@ -22,9 +22,10 @@ MOST = 20  # the newest views of searches; with 40 views of any kind, the UI ref
 PURPOSE = (
     "Learns a review's rating. The best trial of each search: "
     "[runs](#/experiments/{experiment}/runs?{training}). The best model, why it is best, how to repeat it: "
-    "[registry](#/models?{training}).\n\nA search is one run, its name says which trial is best; below it "
-    "(`+`) are its trials and its candidate: the best trial's settings fitted once more, tested, and put "
-    "into the registry. **Views** has a table of each search, best first."
+    "[registry](#/models?{training}).\n\nA search is one run, its name says which family is best, with "
+    "its test f1_macro, the 95% interval and the version. Below it (`+`) are its trials and its candidate: "
+    "the best trial's settings fitted once more, tested, and put into the registry. **Views** has a table of "
+    "each search, best first."
 )
 # The columns that the UI always shows come first. With these widths in pixels, family and sampling are in
 # sight even beside the UI's assistant, which opens at a first visit. Names differ in their first letters.

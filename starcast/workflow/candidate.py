@@ -14,6 +14,7 @@ from starcast.cli.progress import Progress
 from starcast.evaluation import intervals, scores
 from starcast.evaluation.answer_rule import Answers, FittedRule, fit_rule
 from starcast.evaluation.decision import decision_text
+from starcast.evaluation.paired import Estimate
 from starcast.evaluation.scale import Scale
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
@@ -68,6 +69,17 @@ class Candidate:
             shown.append(f"{name} {self.test[name]:.3f} ({low:.3f} to {high:.3f})")
         said = f"{self.family} on {self.reviews:,} test reviews: {', '.join(shown)}; 95% bootstrap intervals"
         return f"{said}; {self.left_out}" if self.left_out else said
+
+    @property
+    def answer(self) -> str:
+        """Return it as in the names of runs, with its first score: `gru_1 0.653 (0.61-0.69) v3`."""
+        score = Estimate(self.test[HEADLINE[0]], *self.intervals[HEADLINE[0]])
+        version = f" v{self.registered.version}" if self.registered else ""
+        return f"{self.family} {score.short}{version}"
+
+    def headline(self) -> dict[str, float]:
+        """Return the main test scores, as metrics of the runs above its own."""
+        return {f"test_{name}": self.test[name] for name in HEADLINE}
 
     def lines(self) -> list[str]:
         """Return the answer, and the run with its version, to print."""

@@ -198,9 +198,15 @@ def _candidate(
     """Make a candidate on a child run of the active run, of what has been fitted or, if nothing, now."""
     plan = parameters.plan(spec)
     tags = {"family": spec.family, history.FITTED_FROM: key}
-    with runs.child_run(f"candidate {spec.family}", tags, plan.spec.logged()) as run_id:
+    with runs.child_run(f"candidate {spec.family}", tags, plan.spec.logged(), measured=True) as run_id:
         if done is None:
-            return fit_candidate(run_id, prepared, plan)
+            return _renamed(fit_candidate(run_id, prepared, plan))
         for number, metrics in done.curve if family_named(spec.family).iterative else ():
             runs.log_metrics(metrics, number)
-        return fit_candidate(run_id, prepared, plan, (done.fit, done.seconds))
+        return _renamed(fit_candidate(run_id, prepared, plan, (done.fit, done.seconds)))
+
+
+def _renamed(fitted: Candidate) -> Candidate:
+    """Put the candidate's score and version into the name of its run, the active one."""
+    runs.rename_active(f"candidate {fitted.answer}")
+    return fitted

@@ -14,7 +14,8 @@ from starcast.workflow.tune import tune
 
 def run_main(parameters: MainParameters) -> Candidate:
     """Run the steps as children of one run and return the candidate."""
-    with runs.step_run("main", parameters.as_text(), f"main {name_of(parameters.data)}") as run_id:
+    name = f"main {name_of(parameters.data)}"
+    with runs.step_run("main", parameters.as_text(), name) as run_id:
         fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)))
         trials = f"tags.`mlflow.parentRunId` = '{history.search_of(fitted.run_id).info.run_id}'"
         compare_runs(CompareParameters.model_validate({"filter": trials, "split": "val"}))
@@ -27,6 +28,8 @@ def run_main(parameters: MainParameters) -> Candidate:
                 print(f"promote: no verdict: {error}", flush=True)
                 said.append(f"No verdict: {error}")
         runs.describe("\n\n".join(said), {"candidate_run_id": fitted.run_id})
+        runs.log_metrics(fitted.headline())
+        runs.rename_active(f"{name}: {fitted.answer}")
     for line in commands.where_to_look(run_id):
         print(f"main: {line}", flush=True)
     return fitted

@@ -58,22 +58,22 @@ def log_search(objective: Objective, best: Trial, trials: list[Trial], run_ids: 
 
 
 def describe_search(
-    name: str,
+    data: str,
     objective: Objective,
     best: Trial,
     trials: list[Trial],
     run_ids: Mapping[int, str],
     fitted: Candidate,
 ) -> str:
-    """Describe the finished search and its candidate on the active run, named after the best trial.
+    """Describe the finished search and its candidate on the active run, which is named after the candidate.
 
     Returns:
         The address of the view of its trials, within the UI.
     """
     assert best.score is not None
-    # The UI's table shows the beginning of a name before any metric, so the name is that of the best child.
     score = f"{objective.name} {objective.score(best.score):.4f}"
-    runs.rename_active(f"best trial {best.proposal.number:03d}, {score}: {name}")
+    runs.log_metrics(fitted.headline())
+    runs.rename_active(f"tune {data}: {fitted.answer}")
     settings = dict.fromkeys(setting for each in (best, *trials) for setting in each.proposal.settings)
     page = views.save_search_view(objective.name, objective.lower_is_better, list(settings))
     table, run_id = table_of(objective, trials, run_ids), run_ids[best.proposal.number]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from starcast.cli.refusals import RefusedError
 from starcast.models.catalogue import family_named
 from starcast.models.family import without_choices
+from starcast.reviews.remote import name_of
 from starcast.tracking import access, commands, history, resumption, runs
 from starcast.workflow.candidate import Candidate, fit_candidate
 from starcast.workflow.fit_parameters import TRIAL_EPOCHS, TrainParameters
@@ -44,6 +45,7 @@ def _fit(parameters: TrainParameters, run_id: str) -> Candidate:
         with access.told_in_a_line():
             prepared = prepare_once(parameters.data_parameters())
             fitted = fit_candidate(run_id, prepared, plan)
+            runs.rename_active(f"train {name_of(parameters.data)}: {fitted.answer}")
     except (KeyboardInterrupt, RefusedError) as error:
         why, go_on = str(error) or "Interrupted", commands.command_line("train", resume=run_id)
         runs.leave_word(f"**{why}.** To continue: `{go_on}`")

@@ -51,6 +51,7 @@ def _searched(parameters: TuneParameters) -> tuple[str, Candidate]:
 def _continue(parameters: TuneParameters, parent_id: str, finished: Finished) -> Candidate:
     """Run the trials of an earlier search that are still missing."""
     resumption.give_trials(parent_id, parameters.max_trials)
+    runs.rename_active(_name(parameters))  # one that had finished was named after its result
     done = f"{len(finished.trials)} of {parameters.max_trials} trials are done"
     say(f"continuing search {parent_id} of {parameters.data}: {done}")
     return _search_and_fit(parameters, parent_id, finished)
@@ -81,5 +82,5 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
         runs.leave_word(f"**{why}.** To continue this search: `{go_on}`")
         say(f"interrupted; continue with: {go_on}")
         raise
-    describe_search(_name(parameters), goal, best, trials, run_ids, fitted)
+    describe_search(name_of(parameters.data), goal, best, trials, run_ids, fitted)
     return fitted

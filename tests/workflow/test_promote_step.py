@@ -78,6 +78,8 @@ def test_a_dry_run_judges_and_moves_nothing(
     outcome = promoted(1, mode="dry_run", **EASY)
     said = capsys.readouterr().out
     assert (outcome.tag, outcome.dry_run) == ("won", True)
+    named = r"promote v1: would win, the first, 0\.\d{3} \(0\.\d\d-0\.\d\d\)"
+    assert re.fullmatch(named, last_run(store).info.run_name)
     assert aliases(store) == {"challenger": "4"}
     assert champions.read_state(NAME).events == ()
     assert "Version 1 of review-rating would become champion (dry run; mode=enabled does it)." in said
@@ -130,6 +132,8 @@ def test_one_that_is_no_better_stays_out_and_the_verdict_says_why(store: mlflow.
         in last_run(store).data.tags["mlflow.note.content"]
     )
     assert store.get_model_version(NAME, "1").tags["verdict"] == "lost"
+    named = r"promote v1: lost, -0\.\d{3} \(-0\.\d{3} to -0\.\d{3}\)"
+    assert re.fullmatch(named, last_run(store).info.run_name)
     promoted(3)
     assert store.get_model_version(NAME, "3").tags["verdict"] == "lost", "as good is not better"
     promoted(3, margin=-0.5)

@@ -83,7 +83,7 @@ def test_the_champion_is_made_again_by_its_name_and_all_is_told(
     marked = store.get_run(original).data.tags
     assert (marked["reproduction"], marked["reproduction_run_id"]) == ("equal", run.info.run_id)
     assert store.get_run(found.pairs[0].now.run_id).data.tags["reproduces_run_id"] == original
-    assert run.info.run_name == "equal: reproduce train logistic_regression"
+    assert run.info.run_name == f"equal: reproduce {store.get_run(original).info.run_name}"
     assert "**Equal**" in run.data.tags["mlflow.note.content"]
     names = {item.path for item in store.list_artifacts(run.info.run_id)}
     assert {"report.html", "report.md", "reproduction.json"} <= names

@@ -65,6 +65,9 @@ def read(run: mlflow.entities.Run, client: mlflow.MlflowClient, name: str) -> st
 def test_every_fit_is_a_run_below_the_experiments(
     done: tuple[str, SamplingScores], client: mlflow.MlflowClient
 ) -> None:
+    best = done[1].best()
+    named = f"sampling reviews.csv: {best.sampling} {best.decision}, logistic_regression 0."
+    assert parent(client, done[0]).info.run_name.startswith(named)
     found = [(run.data.params["sampling"], run.data.params["seed"]) for run in fits(client, done[0])]
     # What no seed changes is fitted once.
     assert sorted(found) == [

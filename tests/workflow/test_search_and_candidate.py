@@ -92,8 +92,11 @@ def test_search_lays_out_its_runs(store: mlflow.MlflowClient, reviews_file: Path
     assert parent.data.tags["best_run_id"] == best.info.run_id
     assert parent.data.metrics["trials_complete"] == 3
     assert best.info.run_id in parent.data.tags["mlflow.note.content"]
-    said = f"best {parent.data.tags['best_trial'][:9]}, val_auc {best.data.metrics['val_auc']:.4f}"
-    assert parent.info.run_name == f"{said}: tune logistic_regression, gru_1 on {reviews_file.name}, 3 trials"
+    low, high = candidate.intervals["f1_macro"]
+    said = f"{candidate.family} {candidate.test['f1_macro']:.3f} ({low:.2f}-{high:.2f}) v1"
+    assert parent.info.run_name == f"tune {reviews_file.name}: {said}"
+    assert store.get_run(candidate.run_id).info.run_name == f"candidate {said}"
+    assert parent.data.metrics["test_f1_macro"] == candidate.test["f1_macro"]
     assert best.info.run_name == parent.data.tags["best_trial"]
     assert set(statuses(store)) == {"FINISHED"}
 

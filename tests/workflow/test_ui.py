@@ -129,7 +129,7 @@ def names_shown(page: Page) -> list[str]:
     place = "getAttribute('row-index')"
     script = f"rows => rows.sort((a, b) => a.{place} - b.{place}).map(row => row.innerText)"
     texts = page.locator(".ag-pinned-left-cols-container .ag-row").evaluate_all(script)
-    return [re.search(r"(?:trial|candidate) [\w ]+", text)[0].strip() for text in texts]
+    return [re.search(r"(?:trial|candidate) [^\n]+", text)[0].strip() for text in texts]
 
 
 def followed(page: Page, link: str) -> Page:
@@ -152,15 +152,15 @@ def test_the_experiment_says_what_it_is_about_and_leads_to_its_runs_and_the_regi
     row.get_by_role("link", name="reviews", exact=True).click()
     # MLflow's own word on prompts and traces, at a first visit.
     page.get_by_role("button", name="Got it").click()
-    expect(row_of(followed(page, "runs"), "best trial")).to_be_visible()
+    expect(row_of(followed(page, "runs"), "tune reviews")).to_be_visible()
     expect(followed(page, "registry").get_by_role("link", name="review-rating", exact=True)).to_be_visible()
 
 
 def test_trials_are_nested_below_their_search(page: Page, site: Site) -> None:
     page.goto(f"{site.address}/#/experiments/{site.search.info.experiment_id}/runs")
-    expect(row_of(page, "best trial")).to_be_visible()
+    expect(row_of(page, "tune reviews")).to_be_visible()
     expect(row_of(page, "trial")).to_have_count(0)
-    row_of(page, "best trial").get_by_role("button").click()
+    row_of(page, "tune reviews").get_by_role("button").click()
     expect(row_of(page, "trial")).to_have_count(3)
     expect(row_of(page, "candidate")).to_be_visible()
 
@@ -180,7 +180,7 @@ def test_the_table_of_a_search_shows_what_matters_without_scrolling_best_first(
         expect(header(page, column)).to_be_in_viewport(ratio=0.99)
     assert names_shown(page) == [run.info.run_name for run in site.children()]
     expect(
-        page.get_by_role("button", name=re.compile("^best trial"))
+        page.get_by_role("button", name=re.compile("^tune reviews"))
     ).to_be_visible()  # the view's name, among Views
 
 
