@@ -17,12 +17,17 @@ LOOK_EVERY = 1.0  # seconds between looks at the tracking server while every wor
 
 @dataclass(frozen=True)
 class Epoch:
-    """A trial finished an epoch (from 1) and, if `waits`, waits to be told whether to continue."""
+    """A trial finished an epoch (from 1) and, if `waits`, waits to be told whether to continue.
+
+    `predicted`: its most probable ratings (from 0) of the validation reviews at `places`, or of all (None).
+    """
 
     number: int
     epoch: int
     metrics: Mapping[str, float]
     waits: bool
+    predicted: np.ndarray | None = field(default=None, compare=False)
+    places: np.ndarray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,15 @@ class Result:
 
     `predicted`: ratings (from 0) of the validation set, one array per execution; `further_curves`: those of
     the executions after the first; `class_counts`: training rows per rating before and after sampling,
-    shape (2, labels).
+    shape (2, labels); `probabilities`: of the validation set, shape (reviews, labels), 16 bits each, if the
+    trial has one execution.
     """
 
     predicted: list[np.ndarray]
     facts: Mapping[str, float]
     further_curves: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     class_counts: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,7 @@ class _Running:
     proposal: Proposal
     began: float
     curve: list[float] = field(default_factory=list)
+    stopped: str = ""  # why it was to stop after its last epoch
 
 
 @dataclass
@@ -156,15 +164,18 @@ class Search:
         score = self.objective.score(event.metrics[self.objective.name])
         running.curve.append(score)
         family, seconds = running.proposal.family, time.monotonic() - running.began
-        goes_on = self.pruner.goes_on(event.number, family, event.epoch, score)
-        goes_on = goes_on and not self.budget.is_up(family, seconds)
+        if not self.pruner.goes_on(event.number, family, event.epoch, score):
+            running.stopped = f"not among the better trials of {family} so far"
+        elif self.budget.is_up(family, seconds):
+            running.stopped = "no time would be left to fit it once more"
         if event.waits:
-            self.pool.answer(event.number, goes_on)
+            self.pool.answer(event.number, not running.stopped)
         self.watcher.epoch(event)
 
     def _stop(self, number: int) -> Trial:
         """End a running trial: as pruned after its last epoch or, before its first, as failed."""
         curve, name = self._running[number].curve, self.objective.name
+        self._running[number].stopped = "the time of the search is up"
         if curve:
             return self._end(Done(number, {name: self.objective.score(curve[-1])}, None))
         return self._end(Failed(number, "stopped: the time of the search is up", ""))
@@ -180,6 +191,9 @@ class Search:
         else:
             outcome = "pruned" if event.result is None or running.proposal.epochs is not None else "complete"
             score = self.objective.score(event.metrics[self.objective.name])
+        if outcome == "pruned":
+            given = f"the algorithm gave it {running.proposal.epochs} epochs"
+            reason = given if isinstance(event, Done) and event.result else running.stopped
         took, ended = now - running.began, self.age + now - self._start
         trial = Trial(running.proposal, outcome, score, tuple(running.curve), reason, took, ended)
         self.proposals.tell(trial)

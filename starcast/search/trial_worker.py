@@ -95,7 +95,8 @@ class Reporter:
             return
         self.curve.append((number, self.scores))
         waits = self.prunes and number < self.last_epoch
-        send(self._pipe, Epoch(self._number, number, self.scores, waits))
+        predicted = report.probabilities.argmax(axis=1).astype(np.int8)
+        send(self._pipe, Epoch(self._number, number, self.scores, waits, predicted, report.places))
         if waits and not self._pipe.recv():
             raise PrunedError
 
@@ -140,7 +141,8 @@ def _done(number: int, corpus: Corpus, fits: list[Fit], curves: list[tuple[int, 
     predicted = [values.argmax(axis=1).astype(np.int8) for values in probabilities]
     learned = corpus.train.ratings, fits[0].trained_on
     counts = np.stack([count_ratings(each, len(corpus.scale)) for each in learned])
-    return Done(number, kept, Result(predicted, facts, curves, counts))
+    whole = probabilities[0].astype(np.float16) if len(fits) == 1 else None
+    return Done(number, kept, Result(predicted, facts, curves, counts, whole))
 
 
 def send(pipe: Connection, event: Event) -> None:

@@ -190,6 +190,7 @@ def read_answers(path: Path) -> Predictions:
         scale.index_of(table[name].to_numpy()).astype(np.int8) for name in ("rating", "predicted")
     )
     probabilities = table.select(names).to_numpy()
+    probabilities = probabilities.astype(np.promote_types(probabilities.dtype, np.float32), copy=False)
     if not np.isfinite(probabilities).all() or table["review_id"].is_duplicated().any():
         raise ValueError(f"{path.name}: not one answer with numbers for each review")
     return Predictions(table["review_id"].to_numpy(), ratings, predicted, probabilities, scale)

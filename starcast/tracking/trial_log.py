@@ -10,15 +10,16 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import polars as pl
 from mlflow.entities import Metric, Param, Run, RunTag
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
 from starcast.cli.masking import without_secrets
 from starcast.evaluation.scale import STARS, Scale
 from starcast.models.family import without_choices
 from starcast.models.space import Settings, Value
 from starcast.reports import files
-from starcast.search.loop import Done, Epoch, Failed
+from starcast.search.loop import Done, Epoch, Failed, Result
 from starcast.search.trials import Proposal, Trial
 from starcast.tracking.commands import command_line
 from starcast.tracking.failures import failure_tags
@@ -47,11 +48,15 @@ class TrialLog:
         patience: Patience,
         run_ids: Mapping[int, str],  # trial number to run, for trials that are already on the server
         scale: Scale = STARS,
+        review_ids: pl.Series | None = None,  # of the validation split, to keep the trials' answers with
     ) -> None:
         self._client = mlflow.MlflowClient()
-        self._experiment = self._client.get_run(parent_id).info.experiment_id
+        parent = self._client.get_run(parent_id)
+        self._experiment = parent.info.experiment_id
+        self._inputs = parent.inputs.dataset_inputs if parent.inputs else []
         self._parent, self._engine, self._parameters, self._ratings = parent_id, engine, parameters, ratings
-        self._patience, self._scale = patience, scale
+        self._patience, self._scale, self._review_ids = patience, scale, review_ids
+        self._last: dict[int, Epoch] = {}
         self.run_ids = dict(run_ids)
         self.seconds = self.cpu_seconds = 0.0
         self._open: set[int] = set()
@@ -67,7 +72,8 @@ class TrialLog:
         self._writes.put(partial(self._create, proposal, parameters, _now()))
 
     def epoch(self, event: Epoch) -> None:
-        """Log all metrics of an epoch in one request."""
+        """Log all metrics of an epoch in one request, and keep what it predicted, should it be the last."""
+        self._last[event.number] = event
         batch = _metrics(event.metrics, event.epoch)
         self._writes.put(lambda _: self._client.log_batch(self.run_ids[event.number], metrics=batch))
 
@@ -78,6 +84,8 @@ class TrialLog:
         said: dict[str, str] = {"outcome": trial.outcome}
         if isinstance(event, Failed):
             said |= {"reason": trial.reason, **failure_tags(_name(trial.proposal), trial.reason)}
+        elif trial.outcome == "pruned":
+            said |= _pruned_tags(trial)
         tags = [RunTag(name, value) for name, value in run_tags(said).items()]
         metrics = _metrics({"epochs_run": len(trial.curve)}, 0)
         if isinstance(event, Done) and event.result:
@@ -85,7 +93,8 @@ class TrialLog:
             for epoch, further in event.result.further_curves:
                 metrics += _metrics(further, epoch)
         self._writes.put(lambda _: self._log_end(number, metrics, tags))
-        self._writes.put(lambda _: self._log_files(number, trial.proposal.settings, event))
+        last = self._last.pop(number, None)
+        self._writes.put(lambda _: self._log_files(number, trial.proposal.settings, event, last))
         status = STATUS[trial.outcome]
         self._writes.put(lambda _: self._client.set_terminated(self.run_ids[number], status, now))
 
@@ -148,6 +157,8 @@ class TrialLog:
         self.run_ids[number] = run.info.run_id
         params = [Param(name, value) for name, value in run_parameters(parameters).items()]
         self._client.log_batch(run.info.run_id, params=params)
+        if self._inputs:
+            self._client.log_inputs(run.info.run_id, self._inputs)
 
     def _log_end(self, number: int, metrics: list[Metric], tags: list[RunTag]) -> None:
         check_own(self._parent)  # whoever took the search over has closed this trial, and counts without it
@@ -158,7 +169,7 @@ class TrialLog:
         self._client.set_tag(self.run_ids[number], "outcome", "interrupted")
         self._client.set_terminated(self.run_ids[number], "KILLED", now)
 
-    def _log_files(self, number: int, settings: Settings, event: Done | Failed) -> None:
+    def _log_files(self, number: int, settings: Settings, event: Done | Failed, last: Epoch | None) -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             files.write_json(folder / "settings.json", without_choices(settings))
@@ -166,13 +177,28 @@ class TrialLog:
                 told = without_secrets(event.traceback or event.reason)
                 (folder / "traceback.txt").write_text(told, encoding="utf-8", errors="backslashreplace")
             elif event.result:
-                predicted, repeats = np.concatenate(event.result.predicted), len(event.result.predicted)
-                if event.result.class_counts is not None:
-                    before, after = event.result.class_counts
-                    files.write_class_counts(folder, before, after, self._scale)
-                ratings = np.tile(self._ratings, repeats)
-                files.write_split_files(folder, "val", ratings, predicted, self._scale)
+                self._write_result(folder, event.result)
+            elif last is not None and last.predicted is not None:
+                ratings = self._ratings if last.places is None else self._ratings[last.places]
+                files.write_split_files(folder, "val", ratings, last.predicted, self._scale)
             self._client.log_artifacts(self.run_ids[number], temporary)
+
+    def _write_result(self, folder: Path, result: Result) -> None:
+        if result.class_counts is not None:
+            before, after = result.class_counts
+            files.write_class_counts(folder, before, after, self._scale)
+        predicted, ratings = np.concatenate(result.predicted), np.tile(self._ratings, len(result.predicted))
+        files.write_split_files(folder, "val", ratings, predicted, self._scale)
+        if result.probabilities is not None and self._review_ids is not None:
+            answers = ratings, predicted, result.probabilities
+            files.write_predictions(folder, "val", self._review_ids, *answers, scale=self._scale)
+
+
+def _pruned_tags(trial: Trial) -> dict[str, str]:
+    """Return the name and the description of a trial that was stopped early, as tags."""
+    at = f"epoch {len(trial.curve)}"
+    named = {MLFLOW_RUN_NAME: f"{_name(trial.proposal)}: pruned at {at}"}
+    return {**named, "reason": trial.reason, MLFLOW_RUN_NOTE: f"**Pruned** after {at}: {trial.reason}."}
 
 
 def _name(proposal: Proposal) -> str:

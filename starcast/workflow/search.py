@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from starcast.cli.errors import UserError
 from starcast.cli.processes import scratch_folder
@@ -88,9 +89,9 @@ def search(
         trials = TrialOptions(folder, parameters.goal(), options, executions, engine.pruner != "none", keeps)
         patience = Patience(parameters.server_patience_minutes * 60, say)
         ratings, earlier = corpus.validation.ratings, finished.run_ids
-        log = TrialLog(
-            parent_id, parameters.engine, trials.parameters, ratings, patience, earlier, corpus.scale
-        )
+        ids = pl.read_parquet(validation, columns=["review_id"])["review_id"]
+        given = trials.parameters, ratings, patience, earlier, corpus.scale, ids
+        log = TrialLog(parent_id, parameters.engine, *given)
         length = partial(_length, trials)
         standing = SearchStanding(parameters.goal(), parameters.max_trials, finished.trials, budget, length)
         display = display_of(standing, log)

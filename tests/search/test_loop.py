@@ -91,7 +91,7 @@ def test_every_trial_is_begun_told_noted_and_yielded_once(
         number = trial.proposal.number
         assert [epoch for n, epoch in notes.epochs if n == number] == list(range(1, len(trial.curve) + 1))
         assert (trial.score is None) == (trial.outcome == "failed")
-        assert bool(trial.reason) == (trial.outcome == "failed")
+        assert bool(trial.reason) == (trial.outcome != "complete")
         stopped = (number, len(trial.curve), False) in pool.answers
         assert stopped == (trial.outcome == "pruned")
 

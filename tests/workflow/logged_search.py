@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import polars as pl
 from mlflow.entities import Run
 
 from starcast.search.trial_worker import TrialOptions
@@ -41,11 +42,10 @@ def begin_log(
     asked: TuneParameters,
     run_ids: Mapping[int, str] | None = None,
     patience: Patience | None = None,
+    review_ids: pl.Series | None = None,
 ) -> TrialLog:
-    patience = patience or Patience(1, print)
-    return TrialLog(
-        parent.info.run_id, asked.engine, training(asked).parameters, RATINGS, patience, run_ids or {}
-    )
+    given = training(asked).parameters, RATINGS, patience or Patience(1, print), run_ids or {}
+    return TrialLog(parent.info.run_id, asked.engine, *given, review_ids=review_ids)
 
 
 def logistic(number: int = 1, **settings: object) -> Proposal:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import mlflow
+import numpy as np
+import polars as pl
 import pytest
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
@@ -13,10 +15,11 @@ from mlflow.exceptions import MlflowException
 from starcast.cli.processes import PROCESS
 from starcast.search.loop import Done, Epoch, Failed, Result
 from starcast.search.trials import Outcome, Proposal, Trial
-from starcast.tracking import trial_log
+from starcast.tracking import lineage, trial_log
 from starcast.tracking.artifacts import fetch
 from starcast.tracking.liveness import TakenOverError
 from starcast.tracking.patience import Patience, ServerGoneError
+from starcast.tracking.scored_runs import read_answers
 from starcast.tracking.trial_log import TrialLog
 from tests.workflow.logged_search import (
     RATINGS,
@@ -45,7 +48,8 @@ def parent(store: mlflow.MlflowClient) -> Iterator[Run]:
 
 def log_epochs(log: TrialLog, number: int, curve: tuple[float, ...] = CURVE) -> None:
     for epoch, value in enumerate(curve, start=1):
-        log.epoch(Epoch(number, epoch, {"val_auc": value, "loss": 2 - value}, waits=True))
+        metrics = {"val_auc": value, "loss": 2 - value}
+        log.epoch(Epoch(number, epoch, metrics, True, PREDICTED))
 
 
 def trial(proposal: Proposal, outcome: Outcome, curve: tuple[float, ...] = CURVE, reason: str = "") -> Trial:
@@ -124,18 +128,52 @@ def test_executions_are_counted_together_and_their_curves_kept(
     assert [sum(row) for row in matrix] == [2, 2, 2, 4, 6]
 
 
-def test_a_pruned_trial(store: mlflow.MlflowClient, parent: Run) -> None:
+def test_a_pruned_trial_says_so_and_keeps_the_matrix_of_its_last_epoch(
+    store: mlflow.MlflowClient, parent: Run
+) -> None:
     log = begin_log(parent, ASKED)
     log.begin(gru(1))
     log_epochs(log, 1, CURVE[:2])
-    log.end(trial(gru(1), "pruned", CURVE[:2]), Done(1, {"val_auc": 0.75}, result=None))
+    log.end(trial(gru(1), "pruned", CURVE[:2], "too slow"), Done(1, {"val_auc": 0.75}, result=None))
     log.flush()
     [run] = children(store, parent)
     assert run.info.status == "KILLED"
     assert run.data.tags["outcome"] == "pruned"
     assert curve_of(store, run, "val_auc") == {1: 0.5, 2: 0.75}
     assert run.data.metrics["epochs_run"] == 2
-    assert [item.path for item in store.list_artifacts(run.info.run_id)] == ["settings.json"]
+    assert run.info.run_name == "trial 001 gru_1: pruned at epoch 2"
+    assert run.data.tags["mlflow.note.content"] == "**Pruned** after epoch 2: too slow."
+    matrix = json.loads(fetch(run.info.run_id, "confusion_matrix_val.json").read_text())["matrix"]
+    assert [sum(row) for row in matrix] == [1, 1, 1, 2, 3]
+    assert matrix[0][1] == matrix[1][2] == matrix[2][3] == 1
+
+
+def test_a_matrix_of_an_epoch_counts_the_reviews_that_were_looked_at(
+    store: mlflow.MlflowClient, parent: Run
+) -> None:
+    log, places = begin_log(parent, ASKED), np.array([2, 7])
+    log.begin(gru(1))
+    log.epoch(Epoch(1, 1, {"val_auc": 0.5}, True, RATINGS[places], places))
+    log.end(trial(gru(1), "pruned", CURVE[:1]), Done(1, {"val_auc": 0.5}, result=None))
+    log.flush()
+    matrix = json.loads(fetch(log.run_ids[1], "confusion_matrix_val.json").read_text())["matrix"]
+    assert np.diag(matrix).tolist() == [0, 0, 1, 1, 0]
+
+
+def test_a_trial_has_the_data_sets_of_its_search_and_keeps_its_answers(store: mlflow.MlflowClient) -> None:
+    with search_run(ASKED) as run:
+        lineage.log_dataset(pl.Schema({"text": pl.String}), 8, "reviews", "d1", "reviews.csv", "validation")
+        log = begin_log(store.get_run(run.info.run_id), ASKED, review_ids=pl.Series(np.arange(8)[::-1]))
+        log.begin(gru(1))
+        given = np.eye(5, dtype=np.float16)[PREDICTED]
+        log.end(trial(gru(1), "complete"), Done(1, KEPT, Result([PREDICTED], FACTS, probabilities=given)))
+        log.flush()
+    [made] = children(store, run)
+    assert [each.dataset.digest for each in made.inputs.dataset_inputs] == ["d1"]
+    answers = read_answers(fetch(made.info.run_id, "predictions_val.parquet"))
+    assert answers.ratings.tolist() == RATINGS[::-1].tolist()
+    assert answers.probabilities.dtype == np.float32
+    assert (answers.probabilities == given[::-1]).all()
 
 
 @pytest.mark.parametrize("traceback", ["Traceback (most recent call last):\n  ...\nMemoryError: no room", ""])
