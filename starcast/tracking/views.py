@@ -16,6 +16,7 @@ from starcast.tracking.store import TRAINING, active_run
 
 VIEW = "mlflow.sharedViewState."
 SEARCH = f"{VIEW}search-"
+OURS = "starcast"  # a section of charts
 MOST = 20  # the newest views of searches; with 40 views of any kind, the UI refuses to save another
 # The UI shows only the first words before a click. The links lead past the pages for prompts and traces, with
 # which a first visit begins.
@@ -43,12 +44,15 @@ def introduce_experiment(experiment_id: str) -> None:
         again_if_overtaken(lambda: client.set_experiment_tag(experiment_id, MLFLOW_RUN_NOTE, text))
 
 
-def save_search_view(objective: str, lower_is_better: bool, settings: Sequence[str]) -> str:
-    """Save a table of the trials below the active run as a view of its experiment, best trial first.
+def save_search_view(
+    objective: str, lower_is_better: bool, settings: Sequence[str], shared: Sequence[str] = ()
+) -> str:
+    """Save a table and charts of the trials below the active run as a view of its experiment, best first.
 
     Args:
         objective: name of the metric that orders the trials.
         settings: parameters to show in addition to family and sampling, the most important first.
+        shared: those that every trial has.
 
     Returns:
         The table's page within the UI.
@@ -59,13 +63,14 @@ def save_search_view(objective: str, lower_is_better: bool, settings: Sequence[s
     others = (f"params.`{name}`" for name in settings if name not in ("family", "sampling"))
     columns = [*metrics, FAMILY, SAMPLING, DURATION, *others]
     placed = [NAME, CREATED, *columns]
-    state = {  # what differs from the UI's own state of a table
+    state: dict[str, object] = {  # what differs from the UI's own state of a table
         "searchFilter": f"tags.mlflow.parentRunId = '{run.run_id}' and tags.family != ''",
         "orderByKey": f"metrics.`{objective}`",
         "orderByAsc": lower_is_better,
         "selectedColumns": columns,
         "columnOrder": placed,
         "columnWidths": {column: WIDTHS.get(column, WIDTH) for column in placed},
+        **_charts(objective, shared),
     }
     view = {
         "name": f"{run.run_name} ({run.run_id[:7]})",  # two searches may have one name
@@ -76,6 +81,39 @@ def save_search_view(objective: str, lower_is_better: bool, settings: Sequence[s
     client.set_experiment_tag(run.experiment_id, f"{SEARCH}{run.run_id}", json.dumps(view))
     _remove_oldest(client, run.experiment_id)
     return f"#/experiments/{run.experiment_id}/runs?viewStateShareKey=search-{run.run_id}&{TRAINING}"
+
+
+def _charts(objective: str, shared: Sequence[str]) -> dict[str, list[dict[str, object]]]:
+    """Return a section of four charts, and the UI's own section with a chart of every metric, closed."""
+    chosen: list[dict[str, object]] = [
+        {
+            "type": "PARALLEL",
+            "displayName": "Settings",
+            "selectedParams": ["family", *shared],
+            "selectedMetrics": [objective],
+            "showAllRuns": True,
+        },
+        {"type": "LINE", "metricKey": objective, "selectedMetricKeys": [objective]},
+        {"type": "BAR", "metricKey": "val_f1_macro"},
+        {
+            "type": "SCATTER",
+            "displayName": "Size",
+            "xaxis": {"key": "parameters", "type": "METRIC"},
+            "yaxis": {"key": objective, "type": "METRIC"},
+        },
+    ]
+    of_ours = {"metricSectionId": OURS, "deleted": False, "isGenerated": False, "runsCountToCompare": 100}
+    charts = [{"uuid": f"{OURS}-{place}", **of_ours, **each} for place, each in enumerate(chosen)]
+    opened = {
+        "What matters": (OURS, True),
+        "Model metrics": ("every", False),
+        "System metrics": ("system", False),
+    }
+    sections = [
+        {"uuid": uuid, "name": name, "display": shown, "isReordered": True, "deleted": False}
+        for name, (uuid, shown) in opened.items()
+    ]
+    return {"compareRunCharts": charts, "compareRunSections": sections}
 
 
 def _remove_oldest(client: mlflow.MlflowClient, experiment: str) -> None:

@@ -75,7 +75,8 @@ def describe_search(
     runs.log_metrics(fitted.headline())
     runs.rename_active(f"tune {data}: {fitted.answer}")
     settings = dict.fromkeys(setting for each in (best, *trials) for setting in each.proposal.settings)
-    page = views.save_search_view(objective.name, objective.lower_is_better, list(settings))
+    shared = [name for name in settings if all(name in each.proposal.settings for each in trials)]
+    page = views.save_search_view(objective.name, objective.lower_is_better, list(settings), shared)
     table, run_id = table_of(objective, trials, run_ids), run_ids[best.proposal.number]
     # The UI shows only the first lines of a description until a click: links come first.
     trial, candidate = store.page_within(run_id), store.page_within(fitted.run_id)

@@ -49,6 +49,20 @@ def test_the_view_holds_this_search_best_first_with_the_columns_in_their_order(
     assert state["columnWidths"].keys() == set(state["columnOrder"]) > set(state["selectedColumns"])
 
 
+def test_the_view_has_four_charts_and_those_of_every_metric_are_closed(store: mlflow.MlflowClient) -> None:
+    with mlflow.start_run(run_name="search"):
+        views.save_search_view("val_auc", False, SETTINGS, ["sampling"])
+    [view] = saved(store).values()
+    state = json.loads(view["state"])
+    sections = {each["name"]: each for each in state["compareRunSections"]}
+    assert [name for name, each in sections.items() if each["display"]] == ["What matters"]
+    placed = {each["metricSectionId"] for each in state["compareRunCharts"]}
+    assert placed == {sections["What matters"]["uuid"]}
+    kinds = [each["type"] for each in state["compareRunCharts"]]
+    assert kinds == ["PARALLEL", "LINE", "BAR", "SCATTER"]
+    assert state["compareRunCharts"][0]["selectedParams"] == ["family", "sampling"]
+
+
 def test_saving_again_makes_no_second_view_and_takes_the_new_name(store: mlflow.MlflowClient) -> None:
     run_id = save()
     before = saved(store)
