@@ -35,6 +35,7 @@ from starcast.workflow.fit_parameters import CandidatePlan
 from starcast.workflow.log_errors import Answered, log_errors
 from starcast.workflow.log_probabilities import log_probabilities
 from starcast.workflow.log_words import log_words
+from starcast.workflow.model_card import CARD, log_card
 from starcast.workflow.prepare import Prepared
 
 HEADLINE = ("f1_macro", "f1_weighted", "harmonic_recall", "mae")
@@ -270,10 +271,10 @@ def _log_files(
 def _describe_and_register(
     candidate: Candidate, prepared: Prepared, plan: CandidatePlan, logged: LoggedModel, told: list[str]
 ) -> Candidate:
-    matrix = store.page_within(candidate.run_id, "confusion_matrix_test.png")
+    matrix, card = (store.page_within(candidate.run_id, name) for name in ("confusion_matrix_test.png", CARD))
     facts = {
         "repeat it": f"`{commands.command_line('reproduce', run=candidate.run_id)}`",
-        "candidate run": f"{_link(candidate.run_id)}, its [confusion matrix]({matrix})",
+        "candidate run": f"{_link(candidate.run_id)}, its [confusion matrix]({matrix}), [model card]({card})",
         "data": f"{prepared.report['file']}, preprocessed by {_link(prepared.run_id)}",
         "settings": settings_text(plan.spec.settings),
         "sampling": plan.spec.options.sampling,
@@ -284,6 +285,7 @@ def _describe_and_register(
     description, kind = "\n".join(lines), {"family": plan.spec.family, "sampling": plan.spec.options.sampling}
     runs.describe(description, {"role": "candidate", **kind})
     logged.describe(description, {**kind, "data": prepared.report["file"]})
+    log_card(candidate.run_id, prepared, facts)
     if not plan.register_as:
         return candidate
     tags = {

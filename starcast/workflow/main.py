@@ -6,30 +6,45 @@ from starcast.comparison.parameters import CompareParameters
 from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.promote import promote
 from starcast.reviews.remote import name_of
-from starcast.tracking import commands, history, runs
+from starcast.tracking import commands, history, runs, store
+from starcast.tracking.stored_run import StoredRun
 from starcast.workflow.candidate import Candidate
+from starcast.workflow.job_report import log_report
 from starcast.workflow.search_parameters import MainParameters, TuneParameters
 from starcast.workflow.tune import tune
 
 
 def run_main(parameters: MainParameters) -> Candidate:
-    """Run the steps as children of one run and return the candidate."""
+    """Run the steps as children of one run, log a report of them all, and return the candidate."""
     name = f"main {name_of(parameters.data)}"
     with runs.step_run("main", parameters.as_text(), name) as run_id:
-        fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)))
-        trials = f"tags.`mlflow.parentRunId` = '{history.search_of(fitted.run_id).info.run_id}'"
-        compare_runs(CompareParameters.model_validate({"filter": trials, "split": "val"}))
-        said = [f"{fitted.summary()}.", f"Candidate run {fitted.run_id}."]
-        if fitted.registered:
-            asked = {"model": parameters.model, "version": fitted.registered.version}
-            try:  # a dry run; the search stands even if no verdict is possible
-                said.append(promote(PromoteParameters.model_validate(asked)).sentence)
-            except UserError as error:
-                print(f"promote: no verdict: {error}", flush=True)
-                said.append(f"No verdict: {error}")
-        runs.describe("\n\n".join(said), {"candidate_run_id": fitted.run_id})
+        asked = TuneParameters(**parameters.model_dump(by_alias=True))
+        fitted = tune(asked)
+        search = history.search_of(fitted.run_id)
+        trials = f"tags.`mlflow.parentRunId` = '{search.info.run_id}'"
+        compared = compare_runs(CompareParameters.model_validate({"filter": trials, "split": "val"}))
+        verdict = _judge(parameters, fitted)
+        below = {
+            run.data.tags.get("step", ""): StoredRun(run) for run in store.children_of(store.active_run())
+        }
+        log_report(fitted, asked.goal(), compared, {**below, "tune": StoredRun(search)}, verdict)
+        page = store.page_within(run_id, "report.html")
+        said = [f"**[The report]({page})**: {fitted.summary()}.", f"Candidate run {fitted.run_id}.", verdict]
+        runs.describe("\n\n".join(filter(None, said)), {"candidate_run_id": fitted.run_id})
         runs.log_metrics(fitted.headline())
         runs.rename_active(f"{name}: {fitted.answer}")
-    for line in commands.where_to_look(run_id):
+    for line in (*commands.where_to_look(run_id), f"the report of it all: {store.address(page)}"):
         print(f"main: {line}", flush=True)
     return fitted
+
+
+def _judge(parameters: MainParameters, fitted: Candidate) -> str:
+    """Return the verdict on a registered candidate in a sentence, or why there is none."""
+    if not fitted.registered:
+        return ""
+    asked = {"model": parameters.model, "version": fitted.registered.version}
+    try:  # a dry run; the search stands even if no verdict is possible
+        return promote(PromoteParameters.model_validate(asked)).sentence
+    except UserError as error:
+        print(f"promote: no verdict: {error}", flush=True)
+        return f"No verdict: {error}"
