@@ -29,7 +29,11 @@ class FitReport(NamedTuple):
         """Return every `val_` score, then the metrics; `ratings` (from 0) are those of the whole split."""
         scored = ratings if self.places is None else ratings[self.places]
         told = val_scores(scored, self.probabilities, scale)
-        return {**told, **self.metrics, **told}
+        return {
+            **told,
+            **self.metrics,
+            **told,
+        }  # scores first, and they win: pages list metrics in this order
 
 
 @dataclass
