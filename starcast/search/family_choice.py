@@ -118,9 +118,16 @@ class FamilyChoice:
         takes = self._budget.trial_seconds(family)
         if self._records[family].trials:
             self._leave_out(family, f"a trial takes up to {clock(takes)}", "no more trials of")
-        elif family not in self._running.values():
-            self._leave_out(family, f"a trial would take about {clock(takes)} and be fitted once more")
+        elif not self._learns_more():
+            final = self._budget.final_fit_seconds(takes)
+            why = f"a trial would take about {clock(takes)}, and its final fit {clock(final)}"
+            self._leave_out(family, why)
         return False
+
+    def _learns_more(self) -> bool:
+        """Return whether the first trial of a family is running, or will: it tells how fast this machine is."""
+        new = [family for family in self._engines if not self._records[family].trials]
+        return any(family in self._running.values() or self._budget.has_time_for(family) for family in new)
 
     def _leave_out(self, family: str, why: str, what: str = "left out:") -> None:
         self._left_out.add(family)

@@ -42,16 +42,17 @@ class TimeBudget:
     def trial_seconds(self, family: str) -> float:
         """Return what a trial of a family takes at most: its longest so far, else as measured elsewhere.
 
-        What was measured elsewhere is corrected by how much longer other families took here. 0: not known.
+        What was measured elsewhere is corrected by how much longer the slowest other family took here: of a
+        quick one, most is its start. 0: not known.
         """
         if family in self._seconds:
             return max(self._seconds[family])
-        known = [
-            median(seconds) / self.expected[other]
-            for other, seconds in self._seconds.items()
-            if self.expected.get(other)
-        ]
-        return self.expected.get(family, 0.0) * (median(known) if known else 1.0)
+        expected = self.expected.get(family, 0.0)
+        known = [name for name in self._seconds if self.expected.get(name)]
+        if not known:
+            return expected
+        slowest = max(known, key=lambda name: self.expected[name])
+        return expected * median(self._seconds[slowest]) / self.expected[slowest]
 
     def final_seconds(self, family: str = "", seconds: float = 0.0) -> float:
         """Return what the final fits take; with a family, if a trial of so many seconds were its best."""
@@ -60,10 +61,10 @@ class TimeBudget:
             fits = {best.proposal.family: best.seconds}
         if family:
             fits[family] = max(seconds, fits.get(family, 0.0))
-        needed = map(self._final, fits.values())
+        needed = map(self.final_fit_seconds, fits.values())
         return FINAL_SECONDS + (sum(needed) if self.fits_each else max(needed, default=0.0))
 
-    def _final(self, seconds: float) -> float:
+    def final_fit_seconds(self, seconds: float) -> float:
         """Return what the final fit takes of a trial that took so many seconds."""
         kept = self.keeps and seconds >= WORTH_KEEPING
         return (ANSWER_SHARE if kept else 1 + ANSWER_SHARE) * seconds
@@ -79,7 +80,7 @@ class TimeBudget:
 
     def has_time_for_final(self, trial: Trial) -> bool:
         """Return whether a trial can be fitted once more, and the candidate finished, in time."""
-        return self.ends - time.monotonic() >= FINAL_SECONDS + self._final(trial.seconds)
+        return self.ends - time.monotonic() >= FINAL_SECONDS + self.final_fit_seconds(trial.seconds)
 
     def is_up(self, family: str = "", seconds: float = 0.0) -> bool:
         """Return whether the final fits must begin now; with a family, if its best took so many seconds."""
