@@ -1,7 +1,6 @@
 """The report of the main job and a candidate's model card: whole, and true to what the runs keep."""
 
 import re
-from pathlib import Path
 
 import mlflow
 import pytest
@@ -17,11 +16,8 @@ from starcast.search.trials import Objective
 from starcast.tracking import history, registry, runs, store
 from starcast.tracking.stored_run import StoredRun
 from starcast.workflow.candidate import Candidate
+from starcast.workflow.candidate_pages import _clean
 from starcast.workflow.job_report import job_report
-
-SLICES = "slice,value,reviews,accuracy,accuracy_low,accuracy_high,worse\nlanguage,other,12,0.4,0.2,0.6,true\n"
-WORDS = "rating,word,weight\n1,a`wful,0.9\n1,cheap,0.5\n5,lovely,0.8\n"
-WORST = "review_id,rating,predicted,probability,text\n7,1,5,0.004,[best](#/x) **ever**\n"
 
 
 @pytest.fixture
@@ -69,16 +65,19 @@ def test_a_report_without_a_verdict_still_holds_the_best_against_the_baseline(ca
     assert re.search(r"always \d stars", report.markdown())
 
 
-def test_errors_that_a_candidate_kept_are_in_the_report(candidate: Run, tmp_path: Path) -> None:
-    folder = tmp_path / "errors"
-    folder.mkdir()
-    for name, text in (("slices_test", SLICES), ("words_of_ratings", WORDS), ("worst_test", WORST)):
-        (folder / f"{name}.csv").write_text(text)
-    mlflow.MlflowClient().log_artifacts(candidate.info.run_id, str(folder))
-    text = reported(candidate, judged=False).markdown()
-    assert "| language | other | 12 | 0.400 (0.200 to 0.600) | **worse** |" in text
-    assert "| 1 | a'wful, cheap |" in text
-    assert "| 1 | 5 | 0.4% | (best)(#/x) ever |" in text
+def test_errors_that_a_candidate_kept_are_in_the_report(candidate: Run) -> None:
+    kept, text = StoredRun(candidate), reported(candidate, judged=False).markdown()
+    slices, worst = kept.table("slices_test.csv"), kept.table("worst_test.csv")
+    assert slices is not None
+    assert worst is not None
+    for row in slices.iter_rows(named=True):
+        assert f"| {row['slice']} | {row['value']} | {row['reviews']:,} | {row['accuracy']:.3f} (" in text
+    first = worst.row(0, named=True)
+    assert f"| {first['rating']} | {first['predicted']} | {first['probability']:.1%} | " in text
+
+
+def test_a_review_is_shown_without_what_markdown_would_make_of_it() -> None:
+    assert _clean("[best](#/x) **ever** `made`") == "(best)(#/x) ever 'made'"
 
 
 def test_every_candidate_has_a_card_that_its_version_links_to(
