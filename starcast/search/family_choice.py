@@ -125,7 +125,7 @@ class FamilyChoice:
         return False
 
     def _learns_more(self) -> bool:
-        """Return whether the first trial of a family is running, or will: it tells how fast this machine is."""
+        """Return whether the first trial of a family runs, or will: it tells how fast this machine is."""
         new = [family for family in self._engines if not self._records[family].trials]
         return any(family in self._running.values() or self._budget.has_time_for(family) for family in new)
 

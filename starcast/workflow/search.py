@@ -112,13 +112,18 @@ def _length(trials: TrialOptions, proposal: Proposal) -> Length:
 
 
 def expected_seconds(parameters: TuneParameters, reviews: int) -> dict[str, float]:
-    """Return what a trial of each family took on another machine, in seconds, for so many reviews."""
-    epochs = {
-        name: parameters.max_epochs if family_named(name).iterative else 1 for name in parameters.families
-    }
-    return {
-        name: EPOCH_SECONDS[name] * reviews / 1_000 * epochs[name] for name in epochs if name in EPOCH_SECONDS
-    }
+    """Return what the first trial of each family took on another machine, in seconds, for so many reviews."""
+    known = [name for name in parameters.families if name in EPOCH_SECONDS]
+    return {name: EPOCH_SECONDS[name] * reviews / 1_000 * _first_epochs(parameters, name) for name in known}
+
+
+def _first_epochs(parameters: TuneParameters, name: str) -> int:
+    """Return the epochs of a family's first trial: its own, where they are a setting of it."""
+    family = family_named(name)
+    if not family.iterative:
+        return 1
+    own = family.published.get("epochs", parameters.max_epochs)
+    return min(int(str(own)), parameters.max_epochs)
 
 
 def _session(parameters: TuneParameters) -> AbstractContextManager[Any]:

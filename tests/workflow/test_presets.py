@@ -6,6 +6,7 @@ from starcast.cli.errors import UserError
 from starcast.cli.parameters import parse, resumed
 from starcast.models.catalogue import FAMILIES
 from starcast.workflow.presets import EPOCH_SECONDS, PRESETS, families_of
+from starcast.workflow.search import expected_seconds
 from starcast.workflow.search_parameters import FREE, MainParameters, TuneParameters
 
 
@@ -53,6 +54,13 @@ def test_presets_grow() -> None:
     assert {*good.families} < {*families_of("best")}
     assert not any(FAMILIES[family].iterative for family in quick.families)
     assert {*families_of("best")} <= {*EPOCH_SECONDS}
+
+
+def test_the_time_of_a_first_trial_is_that_of_its_own_epochs() -> None:
+    expected = expected_seconds(made("preset=best", "max_epochs=3"), 1_000)
+    assert expected["bilstm"] == 3 * EPOCH_SECONDS["bilstm"]
+    assert expected["transformer"] == 2 * EPOCH_SECONDS["transformer"]
+    assert expected_seconds(made("preset=best", "max_epochs=1"), 500)["transformer"] == 60
 
 
 def test_a_preset_leaves_out_a_family_that_this_machine_cannot_train_and_says_why(monkeypatch) -> None:
