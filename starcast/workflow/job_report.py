@@ -187,6 +187,4 @@ def _commands(fitted: Candidate, search: StoredRun) -> Table:
         rows["make it champion, if it passes"] = line("promote", model=fitted.registered.name, mode="enabled")
     rows["fit it again and compare"] = line("reproduce", run=fitted.run_id)
     rows["try as many settings again"] = line("tune", resume=search.run_id, max_trials=f"{2 * tried:.0f}")
-    if ui := [told for told in commands.where_to_look(search.run_id) if told.startswith(commands.OPEN)]:
-        rows["open the pages"] = ui[0].removeprefix(commands.OPEN)
     return Table(("what", "command"), tuple((what, f"`{command}`") for what, command in rows.items()))
