@@ -3,11 +3,9 @@
 import json
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 
 from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
@@ -23,7 +21,7 @@ from starcast.models.epoch_lines import EpochLines
 from starcast.models.family import Fit, FittedModel, settings_text
 from starcast.models.predictor import Predictor
 from starcast.models.sampling import count_ratings, effective_shares, sampling_note
-from starcast.reports import figures, files
+from starcast.reports import files
 from starcast.reviews.parquet import schema_of
 from starcast.reviews.split import SPLITS
 from starcast.tracking import artifacts, commands, history, packaging, registry, runs, store
@@ -32,7 +30,8 @@ from starcast.tracking.lineage import Input
 from starcast.tracking.logged_model import LoggedModel
 from starcast.tracking.scored_runs import read_matrix
 from starcast.workflow.fit_parameters import CandidatePlan
-from starcast.workflow.log_errors import Answered, log_errors
+from starcast.workflow.log_errors import AnswersOnSplit, log_errors
+from starcast.workflow.log_files import log_files
 from starcast.workflow.log_probabilities import log_probabilities
 from starcast.workflow.log_words import log_words
 from starcast.workflow.model_card import CARD, log_card
@@ -159,11 +158,11 @@ def fit_candidate(
     auc = intervals.auc_interval(test.ratings, [test.probabilities], seed)
     ends = {**intervals.bootstrap_intervals(test.matrix, seed, scale=scale), "auc": (auc.low, auc.high)}
     ends |= intervals.probability_intervals(*test, seed)
-    _log_files(plan, answers, ends, stored, fitted.trained_on, scale)
+    log_files(plan, answers, ends, stored, fitted.trained_on, scale)
     told = _log_shares(fitted.model)
     told += log_probabilities(answered.rule, test, answered.uncalibrated, scale)
-    held_out = Answered(answered.rule.held_out, stored["val"])
-    told += log_errors(Answered(test, stored["test"]), held_out, ends["accuracy"], seed, scale)
+    held_out = AnswersOnSplit(answered.rule.held_out, stored["val"])
+    told += log_errors(AnswersOnSplit(test, stored["test"]), held_out, ends["accuracy"], seed, scale)
     print(*told, sep="\n", flush=True)
     log_words(predictor, test.ratings, stored["test"], seed)
     checkpoints.remove()
@@ -240,32 +239,6 @@ def _log_costs(plan: CandidatePlan, fitted: Fit, seconds: float) -> None:
     if family_named(plan.spec.family).iterative:
         costs["best_epoch"] = fitted.best_epoch
     runs.log_metrics(costs)
-
-
-def _log_files(
-    plan: CandidatePlan,
-    answers: dict[str, Answers],
-    ends: intervals.Intervals,
-    stored: dict[str, Path],
-    trained_on: np.ndarray,
-    scale: Scale,
-) -> None:
-    """Log the files for people; `trained_on`: ratings of the training set after sampling (from 0)."""
-    runs.log_metrics({"rows_used": len(trained_on)})
-    with runs.artifacts_of_run() as folder:
-        learned = answers["train"].ratings, trained_on
-        before, after = (count_ratings(each, len(scale)) for each in learned)
-        files.write_class_counts(folder, before, after, scale)
-        files.write_json(folder / "settings.json", plan.spec.settings)
-        files.write_json(folder / "intervals_test.json", ends)
-        for split, answer in answers.items():
-            files.write_split_files(folder, split, answer.ratings, answer.predicted, scale)
-            ids = pl.read_parquet(stored[split], columns=["review_id"])["review_id"]
-            files.write_predictions(folder, split, ids, *answer, scale=scale)
-        matrices = {split: answers[split].matrix for split in ("train", "val")}
-        figures.confusion_picture(matrices, scale).save(folder / "confusion_matrices_train_val.png")
-        shares = {split: (answers[split].ratings, answers[split].predicted) for split in ("val", "test")}
-        figures.share_picture(shares, scale).save(folder / "rating_shares.png")
 
 
 def _describe_and_register(

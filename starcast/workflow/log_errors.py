@@ -22,7 +22,7 @@ WORST = 100  # mistakes, and suspected labels, that are listed
 NAMED = 5  # slices
 
 
-class Answered(NamedTuple):
+class AnswersOnSplit(NamedTuple):
     """Answers to reviews that the model and its rule were not fitted on, and the stored split of these."""
 
     answers: Answers
@@ -30,7 +30,7 @@ class Answered(NamedTuple):
 
 
 def log_errors(
-    test: Answered, validation: Answered, accuracy: tuple[float, float], seed: int, scale: Scale
+    test: AnswersOnSplit, validation: AnswersOnSplit, accuracy: tuple[float, float], seed: int, scale: Scale
 ) -> list[str]:
     """Log the errors of a candidate on the active run, and return lines that tell where it is worse.
 
