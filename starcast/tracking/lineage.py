@@ -74,7 +74,7 @@ def log_dataset(schema: pl.Schema, rows: int, name: str, digest: str, source: st
     dataset = Dataset(
         name=f"{fitting(name, DATASET_NAME - len(of_run))}{of_run}",
         digest=digest,
-        source_type="run" if of_run else "local",
+        source_type="local",  # MLflow opens it, whatever its address begins with
         source=json.dumps({"uri": source}),
         schema=described if len(described) <= DATASET_SCHEMA else None,  # of some ten thousand columns
         profile=json.dumps({"num_rows": rows}),

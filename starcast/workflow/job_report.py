@@ -82,7 +82,7 @@ def _against(
         rows.append(_baseline_row(candidate, scale))
     chosen = f"The search chose {steps['tune'].tags['best_trial']} by {objective.name}."
     best, metric = compared.best, compared.metric
-    ranked = f"By validation {metric}, the first trial is {best.system.name}, {best.text}"
+    ranked = f"By validation {metric}, {best.system.name} comes first, {best.text}"
     leads = lead_table(compared)
     if not leads.rows:
         return Table(HEAD, tuple(rows)), f"{chosen} {ranked}.", *compared_answer(compared)[1:]

@@ -90,7 +90,7 @@ def test_the_champion_is_made_again_by_its_name_and_all_is_told(
     assert {each["verdict"] for each in told["runs"][0]["metrics"] if each["kind"] == "score"} == {"equal"}
     assert {each["verdict"] for each in told["runs"][0]["metrics"] if each["kind"] == "cost"} == {None}
     said = capsys.readouterr().out
-    assert f"reproduce: Equal: train logistic_regression, run {original[:8]}; of " in said
+    assert f"reproduce: Equal: {store.get_run(original).info.run_name}, run {original[:8]}; of " in said
     assert said.index("the same as then: data file") < said.index("fitting the candidate")
     assert f"/runs/{run.info.run_id}" in said
     assert set(statuses(store)) == {"FINISHED", "KILLED"}, "pruned trials are KILLED"

@@ -144,6 +144,8 @@ def test_a_logged_model_carries_its_scores_data_sets_and_parameters(
         "data": "reviews.csv",
     }
     inputs = {each.tags[0].value: each.dataset for each in run.inputs.dataset_inputs}
+    stored = pl.read_parquet(mlflow.data.get_source(inputs["test"]).load())
+    assert {"num_rows": stored.height} == json.loads(inputs["test"].profile)
     assert len(model.metrics) == 3 * len(MAIN)
     for metric in model.metrics:
         data = inputs[{"train": "train", "val": "validation", "test": "test"}[metric.key.partition("_")[0]]]
