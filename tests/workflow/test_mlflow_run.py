@@ -165,7 +165,7 @@ def test_train_logs_every_parameter_and_reproduce_makes_its_run_again(
     assert logged.as_text().keys() <= run.data.params.keys()
     assert run.data.params["settings"].startswith("'"), "MLflow logs values as the shell wants them"
     said = project_run("reproduce")
-    newest = f"reproduce: the newest finished candidate is run {run.info.run_id}, train logistic_regression"
+    newest = f"reproduce: the newest finished candidate is run {run.info.run_id}, {run.info.run_name}"
     assert newest in said
     assert "reproduce: Equal: train logistic_regression" in said
     [own] = fitted_store.search_runs([experiment], "tags.step = 'reproduce'")
