@@ -167,7 +167,7 @@ def test_train_logs_every_parameter_and_reproduce_makes_its_run_again(
     said = project_run("reproduce")
     newest = f"reproduce: the newest finished candidate is run {run.info.run_id}, {run.info.run_name}"
     assert newest in said
-    assert "reproduce: Equal: train logistic_regression" in said
+    assert f"reproduce: Equal: {run.info.run_name}" in said
     [own] = fitted_store.search_runs([experiment], "tags.step = 'reproduce'")
     assert (own.info.status, own.data.tags["reproduced_run_id"]) == ("FINISHED", run.info.run_id)
 
