@@ -36,7 +36,7 @@ from starcast.tracking.patience import Patience, quick_failures
 from starcast.tracking.resumption import Finished
 from starcast.tracking.trial_log import TrialLog
 from starcast.workflow.prepare import Prepared
-from starcast.workflow.presets import EPOCH_SECONDS
+from starcast.workflow.presets import EPOCH_SECONDS, START_SECONDS
 from starcast.workflow.search_parameters import TuneParameters
 
 WORKER = "starcast.search.trial_worker"
@@ -113,8 +113,13 @@ def _length(trials: TrialOptions, proposal: Proposal) -> Length:
 
 def expected_seconds(parameters: TuneParameters, reviews: int) -> dict[str, float]:
     """Return what the first trial of each family took on another machine, in seconds, for so many reviews."""
-    known = [name for name in parameters.families if name in EPOCH_SECONDS]
-    return {name: EPOCH_SECONDS[name] * reviews / 1_000 * _first_epochs(parameters, name) for name in known}
+    expected = {}
+    for name in parameters.families:
+        if name in EPOCH_SECONDS:
+            start = START_SECONDS if family_named(name).iterative else 0.0
+            epochs = _first_epochs(parameters, name)
+            expected[name] = start + EPOCH_SECONDS[name] * reviews / 1_000 * epochs
+    return expected
 
 
 def _first_epochs(parameters: TuneParameters, name: str) -> int:

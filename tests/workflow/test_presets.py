@@ -5,7 +5,7 @@ import pytest
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import parse, resumed
 from starcast.models.catalogue import FAMILIES
-from starcast.workflow.presets import EPOCH_SECONDS, PRESETS, families_of
+from starcast.workflow.presets import EPOCH_SECONDS, PRESETS, START_SECONDS, families_of
 from starcast.workflow.search import expected_seconds
 from starcast.workflow.search_parameters import FREE, MainParameters, TuneParameters
 
@@ -58,9 +58,10 @@ def test_presets_grow() -> None:
 
 def test_the_time_of_a_first_trial_is_that_of_its_own_epochs() -> None:
     expected = expected_seconds(made("preset=best", "max_epochs=3"), 1_000)
-    assert expected["bilstm"] == 3 * EPOCH_SECONDS["bilstm"]
-    assert expected["transformer"] == 2 * EPOCH_SECONDS["transformer"]
-    assert expected_seconds(made("preset=best", "max_epochs=1"), 500)["transformer"] == 60
+    assert expected["ordinal"] == EPOCH_SECONDS["ordinal"]
+    assert expected["bilstm"] == START_SECONDS + 3 * EPOCH_SECONDS["bilstm"]
+    assert expected["transformer"] == START_SECONDS + 2 * EPOCH_SECONDS["transformer"]
+    assert expected_seconds(made("preset=best", "max_epochs=1"), 500)["transformer"] == START_SECONDS + 60
 
 
 def test_a_preset_leaves_out_a_family_that_this_machine_cannot_train_and_says_why(monkeypatch) -> None:
