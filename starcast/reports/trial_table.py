@@ -43,28 +43,29 @@ def trial_table(records: Iterable[TrialRecord]) -> pl.DataFrame:
     """Return a row per trial in their order: the columns of `FIXED`, then all settings by name.
 
     A setting that a family lacks is null, as is an objective that is not finite.
-
-    Raises:
-        ValueError: a setting has the name of a fixed column.
     """
     ordered = sorted(records, key=lambda record: record.trial)
     names = sorted({name for record in ordered for name in record.settings})
-    if taken := FIXED.keys() & set(names):
-        raise ValueError(f"settings may not be called {', '.join(sorted(taken))}: the table has such columns")
     columns = [
         pl.Series(name, [getattr(each, name) for each in ordered], kind) for name, kind in FIXED.items()
     ]
     for name in names:
         values = [record.settings.get(name) for record in ordered]
-        kinds = {type(value) for value in values if value is not None}
+        kinds, column = {type(value) for value in values if value is not None}, column_of(name)
         if kinds <= {bool}:
-            columns.append(pl.Series(name, values, pl.Boolean))
+            columns.append(pl.Series(column, values, pl.Boolean))
         elif kinds <= {int, float}:
-            columns.append(pl.Series(name, values, pl.Int64 if kinds == {int} else pl.Float64, strict=False))
+            kind = pl.Int64 if kinds == {int} else pl.Float64
+            columns.append(pl.Series(column, values, kind, strict=False))
         else:  # anything else, including mixed types, becomes text
-            columns.append(pl.Series(name, [None if v is None else str(v) for v in values], pl.String))
+            columns.append(pl.Series(column, [None if v is None else str(v) for v in values], pl.String))
     finite = pl.when(pl.col("objective").is_finite()).then("objective").alias("objective")
     return pl.DataFrame(columns).with_columns(finite)
+
+
+def column_of(setting: str) -> str:
+    """Return the column of a setting: its name or, as with a transformer's `epochs`, what sets it apart."""
+    return f"{setting} (setting)" if setting in FIXED else setting
 
 
 def families(table: pl.DataFrame) -> list[str]:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +14,9 @@ from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Fit, FitOptions, ModelSpec, split_choices
 from starcast.models.fit_report import FitReport
 from starcast.models.space import Settings, Value
+from tests.tiny_encoder import WORDS, needs_extra, write_weights
 
 TRANSFORMER = family_named("transformer")
-HERE = find_spec("keras_hub") is not None and find_spec("tokenizers") is not None
-needs_extra = pytest.mark.skipif(not HERE, reason="the extra `transformer` is not installed")
-WORDS = ["love", "nice", "fine", "poor", "awful", "the", "dress", "is", "small", "very"]
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s"]
 
 
 class CutOffError(Exception):
@@ -70,16 +66,7 @@ def corpus() -> Corpus:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder that KerasHub wrote: two layers of random weights."""
-    from starcast.models.backend import keras
-
-    from keras_hub.models import BertBackbone, BertTokenizer  # isort: skip
-
-    folder = tmp_path_factory.mktemp("weights")
-    keras.utils.set_random_seed(1)
-    sizes = {"num_layers": 2, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32}
-    BertBackbone(len(VOCABULARY), max_sequence_length=64, **sizes).save_to_preset(str(folder))
-    BertTokenizer(VOCABULARY, lowercase=True).save_to_preset(str(folder))
-    return str(folder)
+    return write_weights(tmp_path_factory.mktemp("weights"))
 
 
 def spec(weights: str, sampling: str = "none", epochs: int = 2, **settings: Value) -> ModelSpec:

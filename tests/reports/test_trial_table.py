@@ -1,6 +1,7 @@
 """The table of a search's trials and its Markdown."""
 
 import random
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -64,9 +65,13 @@ def test_an_objective_that_is_no_number_is_null(value: float) -> None:
     assert ranked_trials(table, lower_is_better=False)["trial"].to_list() == [2]
 
 
-def test_a_setting_may_not_hide_a_fixed_column() -> None:
-    with pytest.raises(ValueError, match="called epochs:"):
-        trial_table([record(1, "gru_1", "complete", 0.5, {"epochs": 3})])
+def test_a_setting_that_is_called_like_a_fixed_column_has_one_of_its_own() -> None:
+    settings = [dict.fromkeys(FIXED, i) for i in (7, 8)]
+    records = [record(i, "mine", "complete", 0.5, given) for i, given in enumerate(settings)]
+    table = trial_table(records)
+    assert table.select(*FIXED).equals(trial_table([replace(each, settings={}) for each in records]))
+    assert table["epochs (setting)"].to_list() == [7, 8]
+    assert settings_of(table) == varying_settings(table) == [f"{name} (setting)" for name in sorted(FIXED)]
 
 
 @given(records=searches(), seed=st.integers(0, 9))
