@@ -7,6 +7,7 @@ import polars as pl
 
 from starcast.cli.progress import Progress
 from starcast.evaluation.scale import Scale
+from starcast.monitoring.checks import Part
 from starcast.monitoring.drift import AnsweredReviews
 from starcast.monitoring.words import unknown_shares, words_read
 
@@ -41,7 +42,7 @@ def answer(
     known: pl.Series,
     drawn_from: int,
     what: str,
-    blank: np.ndarray | None,
+    blank: Part | None,
 ) -> AnsweredReviews:
     """Let a model answer reviews.
 
@@ -50,7 +51,7 @@ def answer(
             other columns are slices.
         known: the words of the training reviews.
         what: the reviews, for the lines of progress.
-        blank: which rows of the file had no text.
+        blank: how many rows of the file had no text.
     """
     asked, progress, answered = (
         reviews.select(name for name in READ if name in reviews.columns),

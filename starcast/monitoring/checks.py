@@ -14,6 +14,7 @@ from starcast.monitoring.words import WordsFound, cohens_h
 LEVEL = 0.05  # of p-values adjusted for all checks: without a change, an alarm in at most 1 of 20 files
 # The least effects that count. Those of Cohen (Statistical power analysis, 1988) are the ones he calls small.
 LEAST = {"D": 0.1, "w": 0.2, "h": 0.2, "difference": 0.03}
+Part = tuple[int, int]  # how many reviews something is true of, and of how many
 FEWEST = 30  # reviews with a value, on either side, from which numbers are tested
 
 
@@ -70,14 +71,10 @@ def compare_shares(key: str, labels: Sequence[str], before: np.ndarray, now: np.
     return DriftCheck(key, f"share of each: {' / '.join(labels)}", was, is_now, w, "w", float(p))
 
 
-def compare_share(key: str, name: str, before: np.ndarray, now: np.ndarray) -> DriftCheck:
-    """Compare how many reviews something is true of: Fisher's exact test, and Cohen's h.
-
-    Args:
-        before, now: truth values, shape (reviews,).
-    """
-    table = [[int(each.sum()), int((~each).sum())] for each in (before, now)]
-    shares = before.mean(), now.mean()
+def compare_share(key: str, name: str, before: Part, now: Part) -> DriftCheck:
+    """Compare how many reviews something is true of: Fisher's exact test, and Cohen's h."""
+    table = [[hits, of - hits] for hits, of in (before, now)]
+    shares = [hits / of for hits, of in (before, now)]
     was, is_now = (f"{share:.1%}" for share in shares)
     return DriftCheck(
         key, name, was, is_now, float(cohens_h(*shares)), "h", float(stats.fisher_exact(table).pvalue)

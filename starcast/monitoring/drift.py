@@ -13,7 +13,7 @@ from starcast.evaluation.paired import Estimate
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix, matrix_scores
 from starcast.monitoring import checks
-from starcast.monitoring.checks import DriftCheck
+from starcast.monitoring.checks import DriftCheck, Part
 from starcast.monitoring.words import WordsFound
 from starcast.reviews.parameters import SLICE
 
@@ -36,7 +36,7 @@ class AnsweredReviews:
         ratings: true ratings as index from 0, shape (reviews,); -1 where there is none.
         slices: columns by which reviews are told apart, such as a department.
         drawn_from: number of reviews of which these were drawn.
-        blank: which rows of the file had no text, and were left out, shape (rows,); None if not known.
+        blank: how many rows of the file had no text, and were left out; None if not known.
     """
 
     texts: pl.Series
@@ -46,7 +46,7 @@ class AnsweredReviews:
     needs_review: np.ndarray | None
     ratings: np.ndarray
     drawn_from: int
-    blank: np.ndarray | None = None
+    blank: Part | None = None
     slices: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
@@ -140,7 +140,7 @@ def _compare_texts(before: AnsweredReviews, now: AnsweredReviews) -> Iterator[Dr
     if before.blank is not None and now.blank is not None:
         yield checks.compare_share("no text", "share of the rows of the file", before.blank, now.blank)
     yield checks.compare_numbers("length", "words of a review", before.lengths, now.lengths, ".0f")
-    scripts = before.other_script, now.other_script
+    scripts = ((int(other.sum()), len(other)) for other in (before.other_script, now.other_script))
     yield checks.compare_share("script", "share of the reviews that are not in Latin letters", *scripts)
 
 

@@ -22,7 +22,8 @@ def drift_figure(drift: Drift) -> Figure:
     longest = max(float(np.quantile(each.lengths, LONGEST)) for each in (before, now)) + 1
     _draw_spread(length, before.lengths, now.lengths, (0, longest))
     length.set(title="Length", xlabel="words of a review")
-    most = max(float(np.nanquantile(each.unknown, LONGEST)) for each in (before, now))
+    known = [each.unknown[~np.isnan(each.unknown)] for each in (before, now)]  # of reviews with words
+    most = max((float(np.quantile(values, LONGEST)) for values in known if values.size), default=0.0)
     _draw_spread(unknown, 100 * before.unknown, 100 * now.unknown, (0, 100 * max(most, 0.01)))
     unknown.set(title="Unknown words", xlabel="words that no training review has, % of a review's")
     figure.legend(*shares.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)

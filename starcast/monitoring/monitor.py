@@ -1,11 +1,11 @@
 """Say whether new reviews, and what a registered model answers to them, are still like its test split."""
 
-import numpy as np
 import polars as pl
 
 from starcast.cli.errors import UserError
 from starcast.monitoring import report
 from starcast.monitoring.answering import RATING, answer, draw
+from starcast.monitoring.checks import Part
 from starcast.monitoring.drift import AnsweredReviews, Drift, find_drift
 from starcast.monitoring.parameters import MonitorParameters
 from starcast.monitoring.reading import NewReviews, read_new
@@ -13,6 +13,7 @@ from starcast.monitoring.report import MonitoringNotes
 from starcast.monitoring.words import known_words
 from starcast.reports import files
 from starcast.reports.table import plain
+from starcast.reports.terminal_table import print_table
 from starcast.reviews import sources
 from starcast.reviews.parameters import SLICE
 from starcast.reviews.remote import name_of
@@ -48,7 +49,7 @@ def monitor(parameters: MonitorParameters) -> Drift:
         resumption.close_abandoned(keep=run_id)
         version = registry.find(parameters.model)
         named = f"{version.name} version {version.version}"
-        _say(", ".join(filter(None, (f"model {named}", version.called))))
+        _say(version.said)
         file, trained = sources.locate(parameters.input, "input").resolve(), scoring.trained_on(version)
         splits = held_out.splits_of(version)
         tested = draw(held_out.chunks_of(splits["test"]), parameters.reviews, parameters.seed)
@@ -69,7 +70,7 @@ def monitor(parameters: MonitorParameters) -> Drift:
         }
         notes = MonitoringNotes(named, named_file, compared, (*told, *loaded.notes))
         curves = _publish(drift, notes, version, run_id)
-    print(f"\n{report.check_table(drift).without(report.WHAT, report.LEAST_EFFECT).text()}\n")
+    print_table(report.check_table(drift).without(report.WHAT, report.LEAST_EFFECT))
     _say(plain(report.verdict_line(drift)))
     _say(f"over time: {store.address(store.page_within(curves))}")
     if drift.changed:
@@ -102,14 +103,12 @@ def _answered(
     return old, answer(new.reviews, *model, new.rows, "the new reviews", new.blank)
 
 
-def _blank_rows(test: Input) -> np.ndarray | None:
-    """Return which rows of the file that was split had no text, in any order; None if that is not known."""
+def _blank_rows(test: Input) -> Part | None:
+    """Return how many rows of the file that was split had no text; None if that is not known."""
     told = history.report_of(test.source.removeprefix(OF_RUN).partition("/")[0])
     dropped = told.get("dropped", {})
-    if NO_TEXT not in dropped:
-        return None
-    rows = sum(dropped.values()) + sum(map(sum, told["counts"].values()))
-    return np.arange(rows) < dropped[NO_TEXT]
+    # Reports of versions before 0.10 do not say how many rows there were: kept ones may be a sample.
+    return (dropped[NO_TEXT], told["rows"]) if NO_TEXT in dropped and "rows" in told else None
 
 
 def _unseen(new: NewReviews, splits: dict[str, Input]) -> tuple[NewReviews, list[str]]:

@@ -5,12 +5,12 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.scale import Scale
 from starcast.monitoring.answering import RATING, draw
+from starcast.monitoring.checks import Part
 from starcast.monitoring.parameters import MonitorParameters
 from starcast.reviews import layouts
 from starcast.reviews.inspection import MOST_VALUES
@@ -27,11 +27,11 @@ WITHOUT = "none"  # value of rating_column
 class NewReviews(NamedTuple):
     """Drawn reviews as `answer` takes them, the file's columns and rows, and what is to be said of it.
 
-    `blank` says which of the drawn rows had no text, and are left out.
+    `blank`: how many of the drawn rows had no text; they are left out.
     """
 
     reviews: pl.DataFrame
-    blank: np.ndarray
+    blank: Part
     schema: pl.Schema
     rows: int
     lines: list[str]
@@ -64,7 +64,7 @@ def read_new(
     drawn = drawn.filter(~blank)
     ratings, line = _ratings(drawn, layout.rating, trained.scale, bool(parameters.rating_column))
     reviews = drawn.with_columns(ratings)
-    return NewReviews(reviews, blank.to_numpy(), schema, rows, [*told, *lines, line])
+    return NewReviews(reviews, (int(blank.sum()), len(blank)), schema, rows, [*told, *lines, line])
 
 
 def _slice(name: str) -> pl.Expr:

@@ -1,5 +1,6 @@
 """The report of a monitoring: the verdict, every check, what changed, the scores where there are ratings."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -13,6 +14,7 @@ from starcast.reports.page import Content, Matrices, Picture, Report, Section
 from starcast.reports.table import Table
 
 SHOWN_WORDS, AROUND = 20, 6  # in the report: words that changed, words on either side of one
+NOT_IN_METRICS, LONGEST_NAME = r"[^\w.\-]", 200  # MLflow refuses most signs in the name of a metric
 WHAT, LEAST_EFFECT = "of what", "counts from"  # columns that a terminal has no room for
 HOW = (
     f"A check finds a change if the difference is sure, with p below {LEVEL:g} (adjusted for all checks: "
@@ -140,4 +142,7 @@ def drift_metrics(drift: Drift) -> dict[str, float]:
     values |= {name: change.now.value for name, change in drift.scores.items()}
     found = {"reviews": float(len(now.predicted)), "checks_changed": float(len(drift.changed))}
     found |= {f"new/{name}": value for name, value in values.items()}
-    return found | {f"effect/{check.key.replace(' ', '_')}": abs(check.effect) for check in drift.checks}
+    effects = {
+        re.sub(NOT_IN_METRICS, "_", check.key)[:LONGEST_NAME]: abs(check.effect) for check in drift.checks
+    }
+    return found | {f"effect/{name}": value for name, value in effects.items()}

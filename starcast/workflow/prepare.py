@@ -229,8 +229,14 @@ def _preprocess(
     if absent := left_out(facts.counts.sum(axis=0), scale):
         lines.append(absent)
     digests = _digests(files) | dict(zip(SPLITS, map(digest_text, facts.digests), strict=True))
-    report: dict[str, Any] = {"file": files["data"].name, "lines": lines, "dropped": checked.dropped}
-    report |= {"counts": counts, "columns": asdict(checked.layout), "labels": scale.labels}
+    report: dict[str, Any] = {"file": files["data"].name, "lines": lines}
+    report |= {
+        "rows": checked.read,
+        "dropped": checked.dropped,
+        "counts": counts,
+        "columns": asdict(checked.layout),
+        "labels": scale.labels,
+    }
     report["digests"] = digests
     summaries = {when: length_summary(lengths) for when, lengths in facts.lengths.items()}
     with runs.artifacts_of_run() as folder:

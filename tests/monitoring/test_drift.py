@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlflow.utils.validation import _validate_metric_name
 
 from starcast.evaluation.scale import STARS
 from starcast.monitoring import answering
@@ -17,6 +18,7 @@ from starcast.monitoring.answering import answer, draw
 from starcast.monitoring.drift import AnsweredReviews, Drift, find_drift, score_changes
 from starcast.monitoring.report import MonitoringNotes, drift_json, drift_metrics, monitoring_report
 from starcast.reports.origin import ReportOrigin
+from starcast.reviews.parameters import SLICE
 from tests.conftest import make_reviews
 
 KNOWN = pl.Series(["lovely", "awful"])
@@ -39,7 +41,7 @@ def answered(rows: int, seed: int, **columns: pl.Expr | pl.Series) -> AnsweredRe
     """Answered reviews, some of whose columns are replaced."""
     read = make_reviews(rows, seed).select(pl.col("text").str.replace(r" n\d+$", ""), pl.col("rating") - 1)
     reviews = read.with_columns(**columns)
-    return answer(reviews, predicted, STARS, KNOWN, rows, "reviews", np.arange(rows) < rows // 20)
+    return answer(reviews, predicted, STARS, KNOWN, rows, "reviews", (rows // 20, rows))
 
 
 BEFORE = answered(1_000, 1)
@@ -87,7 +89,7 @@ def test_a_slice_that_is_gone_is_named() -> None:
 
 
 def test_more_rows_without_a_text_are_noticed_where_the_share_is_known() -> None:
-    now = replace(answered(500, 2), blank=np.arange(600) < 100)
+    now = replace(answered(500, 2), blank=(100, 600))
     assert found(now) == ["no text"]
     keys = [check.key for check in find_drift(replace(BEFORE, blank=None), now, 0).checks]
     assert "no text" not in keys
@@ -140,6 +142,22 @@ def test_the_report_begins_with_the_verdict_and_shows_every_check(tmp_path: Path
     assert all(f"| {check.key} |" in markdown for check in drift.checks)
     assert re.search(r"^\| prenda \|.* una .*prenda.* preciosa \|$", markdown, re.M)
     assert (tmp_path / "answers_and_texts.png").stat().st_size > 5_000
+
+
+def test_reviews_without_a_single_word_are_drawn(tmp_path: Path) -> None:
+    drift = find_drift(BEFORE, answered(500, 2, text=pl.lit("")), 0)
+    origin = ReportOrigin("2026-01-31", "monitor", (), "http://localhost")
+    monitoring_report(drift, NOTES).save(tmp_path, origin)
+    assert drift_metrics(drift)["new/unknown_words"] == 1
+
+
+def test_a_column_of_any_name_gives_a_metric_that_mlflow_takes() -> None:
+    sliced = {f"{SLICE}Size (cm)": pl.lit("40"), f"{SLICE}a//b": pl.lit("x")}
+    drift = find_drift(answered(1_000, 1, **sliced), answered(500, 2, **sliced), 0)
+    metrics = drift_metrics(drift)
+    for name in metrics:
+        _validate_metric_name(name)
+    assert {"effect/slices_by_Size__cm_", "effect/slices_by_a__b"} <= metrics.keys()
 
 
 def test_a_report_without_ratings_has_no_scores() -> None:

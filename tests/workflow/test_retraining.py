@@ -25,11 +25,16 @@ def test_the_commands_of_the_workflow_and_the_schedule_exist() -> None:
         re.findall(r"python3 run\.py ([a-z-]+)((?: -P [^\s;|]+)*)", text)
         for text in ("\n".join(SCRIPTS), page)
     ]
-    assert [entry_point for entry_point, _ in commands[0]] == ["monitor", "preprocess", "tune", "promote"]
-    assert {entry_point for entry_point, _ in commands[1]} == {"monitor", "preprocess", "tune", "promote"}
+    assert [entry_point for entry_point, _ in commands[0]] == ["monitor", "tune", "promote"]
+    assert {entry_point for entry_point, _ in commands[1]} == {"monitor", "tune", "promote"}
     for entry_point, given in (*commands[0], *commands[1]):
         options = [value for value in shlex.split(given) if value != "-P"]
         parse(MODELS[entry_point], [f"--{option}" for option in options])
+
+
+def test_no_failure_is_hidden_by_a_pipe() -> None:
+    for step in JOB["steps"]:
+        assert "| tee" not in step.get("run", "") or step["shell"] == "bash", "it means -o pipefail"
 
 
 @pytest.mark.parametrize(
