@@ -69,7 +69,11 @@ def by_gradients(model: FittedNetwork, texts: pl.Series, ratings: np.ndarray) ->
 
 def at_random(model: FittedNetwork, texts: pl.Series, ratings: np.ndarray) -> pl.DataFrame:
     """Rank words by chance."""
-    rows = pl.DataFrame({"row": range(len(texts)), "word": texts.str.split(" ")}).explode("word").unique()
+    rows = (
+        pl.DataFrame({"row": range(len(texts)), "word": texts.str.split(" ")})
+        .explode("word")
+        .unique(maintain_order=True)
+    )
     return rows.with_columns(added=pl.Series(np.random.default_rng(1).random(len(rows))))
 
 

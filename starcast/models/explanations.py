@@ -20,11 +20,12 @@ from starcast.models.word_weights import linear_contributions
 from starcast.reviews.clean import join_title
 
 MOST_WORDS = 300  # distinct ones of a text that are left out in turn, the first
-AT_ONCE = 20  # reviews; each is answered without each of its words
+AT_ONCE = 10  # reviews; each is answered without each of its words
 LEAST = 1e-7  # stands for a probability of 0
 LEAST_TOLD = 0.005  # of what a word adds: it is told with two decimals
 # A word as written is taken without the signs around it, which an emoticon consists of.
-AS_WRITTEN = r"([\p{L}\p{N}].*[\p{L}\p{N}])"
+AS_WRITTEN = r"([\p{L}\p{N}].*[\p{L}\p{M}\p{N}])"
+MOST_READ = 2_000  # words of a text, its first: what is left out in turn grows with their square
 
 Answer = Callable[[pl.Series], np.ndarray]  # texts in, probabilities of the ratings out, (texts, labels)
 
@@ -60,8 +61,12 @@ def contributions(predictor: Predictor, reviews: pl.DataFrame, show: WorkProgres
 def occlusion_as_written(
     reviews: pl.DataFrame, answer: Answer, labels: int, show: WorkProgress = silent
 ) -> pl.DataFrame:
-    """Return the same by leaving out words as people write them, of the title and the text."""
+    """Return the same by leaving out words as people write them, of the title and the text.
+
+    Of a text of more than 2,000 words the rest is neither read nor left out.
+    """
     texts = join_title(reviews).cast(pl.String).fill_null("").str.replace_all(r"\s+", " ")
+    texts = texts.str.split(" ").list.head(MOST_READ).list.join(" ")
     lower = pl.col("each").str.to_lowercase()
     return occlusion(texts, lower.str.extract(AS_WRITTEN).fill_null(lower), answer, labels, show)
 

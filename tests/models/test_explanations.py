@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starcast.evaluation.scale import Scale
+from starcast.models import explanations
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.explanations import contributions, told, without_words
+from starcast.models.explanations import contributions, occlusion_as_written, told, without_words
 from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.fit_report import FitReport
 from starcast.models.linear_families import LINEAR, LOGISTIC_REGRESSION, ORDINAL, LinearFamily
@@ -114,6 +115,23 @@ def test_characters_inside_a_word_count_for_the_word() -> None:
 def test_texts_without_one_of_their_words() -> None:
     found = without_words(pl.Series(["a b a c", "", "d"]), pl.col("each"))
     assert found.rows() == [(0, "a", "b c"), (0, "b", "a a c"), (0, "c", "a b a"), (2, "d", "")]
+
+
+def unmoved(texts: pl.Series) -> np.ndarray:
+    """Answer all texts alike."""
+    return np.full((len(texts), 5), 0.2)
+
+
+def test_words_as_written_keep_the_marks_that_they_end_in() -> None:
+    good, fine, coffee = "\u0905\u091a\u094d\u091b\u0940", "\u0905\u091a\u094d\u091b\u093e", "cafe\u0301"
+    found = occlusion_as_written(pl.DataFrame({"text": [f"{good}\u0964 {fine}, {coffee}!"]}), unmoved, 5)
+    assert found["word"].to_list() == [good, fine, coffee]
+
+
+def test_of_a_text_without_end_only_the_first_words_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explanations, "MOST_READ", 3)
+    found = occlusion_as_written(pl.DataFrame({"text": ["a b c d e"]}), unmoved, 5)
+    assert found["word"].to_list() == ["a", "b", "c"]
 
 
 def additive(family: str, uses_title: bool = False) -> Predictor:
