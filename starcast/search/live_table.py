@@ -1,6 +1,7 @@
 """Show a search on a terminal as a table that is repainted while it runs."""
 
 import os
+import sys
 import threading
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from starcast.cli.progress import clock
+from starcast.cli.terminal import can_repaint
 from starcast.search.loop import Done, Epoch, Failed, Watcher
 from starcast.search.progress import trial_text
 from starcast.search.standing import SearchStanding, UnderWay
@@ -24,13 +26,19 @@ class LiveTable:
     """A context that shows how a search stands: a row for each trial under way; passes all on to `log`.
 
     The search repaints it at every event and once a second: no thread does, so that an interrupt finds the
-    terminal in order. What others print meanwhile, workers included, appears above it.
+    terminal in order. What others print meanwhile, workers of this machine included, appears above it.
     """
 
     def __init__(self, standing: SearchStanding, log: Watcher) -> None:
         self._standing, self._log, self._over = standing, log, False
         self._console = Console(highlight=False)
-        self._live = Live(console=self._console, auto_refresh=False, get_renderable=self._painted)
+        # What is written to a file instead of the terminal (`2> errors.txt`) still goes there.
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            get_renderable=self._painted,
+            redirect_stderr=can_repaint(sys.stderr),
+        )
         self._read, self.output = os.pipe()
         self._relay = threading.Thread(target=self._print_relayed, name="output of workers", daemon=True)
 
@@ -44,9 +52,11 @@ class LiveTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over = kind is None
-        os.close(self.output)  # the workers, which had it too, have ended
-        self._relay.join(1)
-        self._live.stop()
+        try:
+            os.close(self.output)  # the workers, which had it too, have ended
+            self._relay.join(1)
+        finally:
+            self._live.stop()
 
     def begin(self, proposal: Proposal) -> None:
         """Show a trial that begins."""

@@ -86,7 +86,7 @@ class TrialLines:
         """Print the trials under way if nothing has been printed for a while: less often in long searches."""
         self._log.check()
         now, standing = time.monotonic(), self._standing
-        if now - self._printed >= max(EVERY, min(LONGEST, standing.seconds() / 100)):
+        if standing.under_way and now - self._printed >= max(EVERY, min(LONGEST, standing.seconds() / 100)):
             shown = [_under_way(standing, trial) for trial in standing.under_way.values()]
             self._print("; ".join(filter(None, (*shown, standing.left()))))
 
@@ -101,7 +101,7 @@ def trial_text(standing: SearchStanding, trial: Trial) -> str:
     if trial.outcome == "failed":
         result = f"failed ({trial.reason})"
     elif trial.outcome == "pruned":
-        result = f"pruned after epoch {len(trial.curve)} at {result}"
+        result = f"pruned after epoch {standing.epochs(trial)} at {result}"
     settings = settings_text(proposal.settings)
     return f"trial {proposal.number} {proposal.family} {result} in {clock(trial.seconds)} ({settings})"
 

@@ -72,6 +72,10 @@ class SearchStanding:
         trial.reports, trial.value = event.epoch, event.metrics[self.objective.name]
         self._left.report(event.number)
 
+    def epochs(self, trial: Trial) -> str:
+        """Return the epochs that a trial has taken, e.g. `2` or, where it reports within epochs, `1.5`."""
+        return f"{len(trial.curve) / self._length(trial.proposal).reports:g}"
+
     def end(self, trial: Trial) -> None:
         """Count a trial that has ended."""
         self.under_way.pop(trial.proposal.number, None)

@@ -1,6 +1,7 @@
 """Train the trials of a search in a worker process: `python -m starcast.search.trial_worker <pipe>`."""
 
 import errno
+import io
 import math
 import sys
 import time
@@ -172,5 +173,7 @@ def work_on_spark(pipe: Connection, trials: TrialOptions, proposal: Proposal, sh
 
 _opened = lru_cache(maxsize=1)(Corpus.open)
 if __name__ == "__main__":
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=True)  # it may be a pipe, and this process is killed at the end
     catch_interrupts()
     work(Connection(int(sys.argv[1])))

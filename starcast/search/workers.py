@@ -151,7 +151,7 @@ class WorkerPool:
                 env={**inherited, **environment},
                 pass_fds=[theirs.fileno()],
                 stdout=self.output,
-                stderr=self.output,
+                stderr=self.output if sys.stderr.isatty() else None,
             )
         theirs.close()
         ours.send(self.setup)

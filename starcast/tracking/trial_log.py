@@ -16,6 +16,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFL
 
 from starcast.cli.masking import without_secrets
 from starcast.evaluation.scale import STARS, Scale
+from starcast.models.catalogue import family_named
 from starcast.models.family import without_choices
 from starcast.models.space import Settings, Value
 from starcast.reports import files
@@ -196,7 +197,7 @@ class TrialLog:
 
 def _pruned_tags(trial: Trial) -> dict[str, str]:
     """Return the name and the description of a trial that was stopped early, as tags."""
-    at = f"epoch {len(trial.curve)}"
+    at = f"epoch {len(trial.curve) / family_named(trial.proposal.family).reports:g}"
     named = {MLFLOW_RUN_NAME: f"{_name(trial.proposal)}: pruned at {at}"}
     return {**named, "reason": trial.reason, MLFLOW_RUN_NOTE: f"**Pruned** after {at}: {trial.reason}."}
 

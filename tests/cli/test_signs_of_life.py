@@ -1,11 +1,7 @@
 """What a terminal shows while a step prints nothing."""
 
-import os
-import pty
-import sys
-from pathlib import Path
+from tests.terminals import PROJECT, shown_on_terminal
 
-PROJECT = Path(__file__).parents[2]
 STEP = """
 import sys, time
 from starcast.cli import signs_of_life
@@ -25,19 +21,7 @@ time.sleep(0.3)
 
 def on_a_terminal(**more: str) -> str:
     """What the step writes."""
-    process, terminal = pty.fork()
-    if not process:
-        ours = {**os.environ, "PYTHONPATH": str(PROJECT), "TERM": "xterm", **more}
-        os.execve(sys.executable, [sys.executable, "-c", STEP], ours)
-    written = b""
-    try:
-        while part := os.read(terminal, 65_536):
-            written += part
-    except OSError:  # the end, on Linux
-        pass
-    os.waitpid(process, 0)
-    os.close(terminal)
-    return written.decode()
+    return shown_on_terminal(["-c", STEP], PROJECT, more)
 
 
 def test_a_line_tells_that_a_step_is_at_work_until_something_is_printed() -> None:

@@ -128,6 +128,17 @@ def test_executions_are_counted_together_and_their_curves_kept(
     assert [sum(row) for row in matrix] == [2, 2, 2, 4, 6]
 
 
+def test_a_trial_that_reports_within_epochs_says_at_which_epoch_it_was_pruned(
+    store: mlflow.MlflowClient, parent: Run
+) -> None:
+    log, asked = begin_log(parent, ASKED), Proposal(1, "transformer", {"epochs": 3, "sampling": "none"})
+    log.begin(asked)
+    log.end(trial(asked, "pruned", (0.5, 0.6, 0.7, 0.7, 0.8, 0.8), "too slow"), Done(1, {}, result=None))
+    log.flush()
+    [run] = children(store, parent)
+    assert run.info.run_name == "trial 001 transformer: pruned at epoch 1.5"
+
+
 def test_a_pruned_trial_says_so_and_keeps_the_matrix_of_its_last_epoch(
     store: mlflow.MlflowClient, parent: Run
 ) -> None:
