@@ -38,6 +38,7 @@ class Clients:
         self.seconds: list[float] = []
         self.wrong: list[str] = []
         self.refused = 0
+        self.failed: list[str] = []
 
     def run(self, clients: int, requests: int) -> dict[str, float]:
         """Send so many requests from so many clients; return the figures of a line of the table."""
@@ -60,9 +61,9 @@ class Clients:
             "early": memory[len(memory) // 10],  # once every client has been answered
             "late": memory[-1],
             "most": max(memory),
-            "answered": len(self.seconds) - self.refused,
+            "right": len(self.seconds) - self.refused - len(self.wrong),
             "refused": self.refused,
-            "wrong": len(self.wrong),
+            "wrong": len(self.wrong) + len(self.failed),
         }
 
     def _client(self, numbers: Iterator[int]) -> None:
@@ -75,9 +76,14 @@ class Clients:
             if bad:
                 body = BAD[number // BAD_EVERY % len(BAD)]
             begin = time.perf_counter()
-            connection.request("POST", self._address.path, body, headers)
-            response = connection.getresponse()
-            content = response.read()
+            try:
+                connection.request("POST", self._address.path, body, headers)
+                response = connection.getresponse()
+                content = response.read()
+            except (OSError, http.client.HTTPException) as error:
+                self.failed.append(f"{body:.60}: {error!r}")
+                connection.close()
+                continue
             self.seconds.append(time.perf_counter() - begin)
             right = refuses(response.status, content) if bad else answers(response.status, content, expected)
             self.refused += bad and right

@@ -148,7 +148,7 @@ def measure_clients(
     with served(uri, store, folder / "server.log", f"--workers={asked.workers}") as (address, server):
         clients = Clients(address, server, expected)
         found = clients.run(asked.clients, asked.requests)
-    print(*clients.wrong[:5], sep="\n", end="", file=sys.stderr)
+    print(*[*clients.wrong, *clients.failed][:5], sep="\n", end="", file=sys.stderr)
     return " | ".join(
         f"{value:,.{1 if name in ('p50', 'p99', 'processor') else 0}f}" for name, value in found.items()
     )

@@ -66,7 +66,9 @@ def short_answer(comparison: Comparison) -> str:
     best, second = comparison.best, comparison.second
     score = Estimate(best.value, *best.interval).short if best.interval else best.text
     lead = f", ahead by {second.lead.estimate}" if second and second.lead else ""
-    return f"{best.system.name} {score}{lead}"
+    # The name of a candidate's run holds its test score already.
+    told = best.system.name if f" {best.value:.3f} (" in best.system.name else f"{best.system.name} {score}"
+    return f"{told}{lead}"
 
 
 def answer(comparison: Comparison) -> tuple[str, ...]:

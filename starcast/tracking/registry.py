@@ -48,6 +48,11 @@ class Version:
         return f"models:/{self.name}/{self.version}"
 
     @property
+    def said(self) -> str:
+        """Return its name as steps print it."""
+        return ", ".join(filter(None, (f"model {self.name} version {self.version}", self.called)))
+
+    @property
     def link(self) -> str:
         """Return a Markdown link to its page."""
         return f"[{self.name} version {self.version}]({version_page(self.name, self.version)})"

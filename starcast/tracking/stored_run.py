@@ -13,7 +13,7 @@ from mlflow.entities import Run
 
 from starcast.reports.page import Picture
 from starcast.tracking.artifacts import artifacts_of, fetch
-from starcast.tracking.store import link_to, page_of
+from starcast.tracking.store import page_of
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,6 @@ class StoredRun:
         """Return its tags."""
         return dict(self.run.data.tags)
 
-    @property
-    def link(self) -> str:
-        """Return a Markdown link to its page."""
-        return link_to(self.run)
-
     def page(self, artifact: str = "") -> str:
         """Return the address of its page or of an artifact's, relative to any other page of the UI."""
         return page_of(self.run, artifact)
@@ -58,7 +53,13 @@ class StoredRun:
 
     def file(self, name: str) -> Path | None:
         """Return a local path of a file, if the run has it."""
-        return fetch(self.run_id, name) if name in self.names else None
+        if name in self.names and name not in self._fetched:
+            self._fetched[name] = fetch(self.run_id, name)
+        return self._fetched.get(name)
+
+    @cached_property
+    def _fetched(self) -> dict[str, Path]:
+        return {}
 
     def table(self, name: str) -> pl.DataFrame | None:
         """Return the table in a CSV file, if the run has it."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from starcast.evaluation.names import LOWER_IS_BETTER
+from starcast.evaluation.paired import Estimate
 from starcast.evaluation.scale import Scale
 from starcast.reports.page import Content, Matrices, Section
 from starcast.reports.table import Table
@@ -33,9 +34,8 @@ def told_scores(candidate: StoredRun) -> dict[str, str]:
     told = {}
     for name, value in candidate.metrics.items():
         score = name.removeprefix("test_")
-        interval = f" ({ends[score][0]:.3f} to {ends[score][1]:.3f})" if score in ends else ""
         if name.startswith("test_"):
-            told[score] = f"{value:.3f}{interval}"
+            told[score] = str(Estimate(value, *ends[score])) if score in ends else f"{value:.3f}"
     return told
 
 
@@ -71,9 +71,7 @@ def _slices(candidate: StoredRun, scale: Scale) -> Section | None:
     scored = [name for name in table.columns if f"{name}_low" in table.columns]
     rows = []
     for row in table.iter_rows(named=True):
-        scores = (
-            f"{row[name]:.3f} ({row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f})" for name in scored
-        )
+        scores = (str(Estimate(row[name], row[f"{name}_low"], row[f"{name}_high"])) for name in scored)
         worse = "**worse**" if row["worse"] else ""
         rows.append((row["slice"], str(row["value"]), f"{row['reviews']:,}", *scores, worse))
     how = "**worse**: significantly less accurate than on all other test reviews."

@@ -68,7 +68,7 @@ def _told(found: Sequence[SliceScores]) -> str:
     """Return which slices are significantly worse, the most reviews first, but for single ratings."""
     worse = [each for each in found if each.worse and each.slice != "rating"]
     if not worse:
-        return "no slice of the test reviews is significantly worse than the others"
+        return "no slice of the test reviews, single ratings aside, is significantly worse than the others"
     worse.sort(key=lambda each: each.reviews, reverse=True)
     named = [
         f"{each.slice} {each.value} ({DECIDING} {each.scores[DECIDING].value:.1%} on {each.reviews:,})"

@@ -33,7 +33,7 @@ def predict(parameters: PredictParameters) -> Path:
     with runs.step_run("predict", parameters.as_text(), f"predict {name_of(parameters.input)}") as run_id:
         resumption.close_abandoned(keep=run_id)  # runs of killed processes
         version = registry.find(parameters.model)
-        _say(", ".join(filter(None, (f"model {version.name} version {version.version}", version.called))))
+        _say(version.said)
         file = sources.locate(parameters.input).resolve()
         reading = replace(parameters.reading(), written=output.suffix.lower() == ".jsonl")
         chunks = read_chunks(file, reading)

@@ -44,6 +44,8 @@ class PredictParameters(Executor, ReadingParameters):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         """Refuse parameters that exclude each other."""
+        if "text" in self.model_fields_set and not self.text.strip():
+            raise UserError("parameter text: is empty; leave it out to answer a file")
         others = [n for n in ("input", "output") if getattr(self, n) != type(self).model_fields[n].default]
         if self.text and others:
             raise UserError(f"parameter text: is answered on the terminal; leave out {others[0]}, or text")

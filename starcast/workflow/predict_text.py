@@ -26,7 +26,7 @@ def predict_text(parameters: PredictParameters) -> pl.DataFrame:
         access.check_store()
         version = registry.find(parameters.model)
         with scoring.opened(version, parameters.trust_model_code) as loaded:
-            _say(", ".join(filter(None, (f"model {version.name} version {version.version}", version.called))))
+            _say(version.said)
             _say(*loaded.notes)
             loaded = explaining(loaded, parameters.explain or MOST)
             answers = loaded.predict(asked)

@@ -64,12 +64,8 @@ def describe_search(
     trials: list[Trial],
     run_ids: Mapping[int, str],
     fitted: Candidate,
-) -> str:
-    """Describe the finished search and its candidate on the active run, which is named after the candidate.
-
-    Returns:
-        The address of the view of its trials, within the UI.
-    """
+) -> None:
+    """Describe the finished search and its candidate on the active run, and name this after the candidate."""
     assert best.score is not None
     score = f"{objective.name} {objective.score(best.score):.4f}"
     runs.log_metrics(fitted.headline())
@@ -91,7 +87,6 @@ def describe_search(
         best_trials_markdown(table, objective.name, objective.lower_is_better, SHOWN),
     ]
     runs.describe("\n\n".join(parts))
-    return page
 
 
 def table_of(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> pl.DataFrame:

@@ -57,8 +57,11 @@ def address(model: PyFuncModel) -> Iterator[str]:
         thread.join()
 
 
+JSON = {"Content-Type": "application/json"}
+
+
 def ask(address: str, body: str) -> requests.Response:
-    return requests.post(f"{address}/invocations", body, headers={"Content-Type": "application/json"})
+    return requests.post(f"{address}/invocations", body, headers=JSON, timeout=60)
 
 
 def body_of(*texts: str | None) -> str:
@@ -105,4 +108,4 @@ def test_clients_at_once_get_their_own_answers_whatever_others_send(model: PyFun
 
 @pytest.mark.parametrize("path", ["ping", "health"])
 def test_a_server_says_that_it_is_up(address: str, path: str) -> None:
-    assert requests.get(f"{address}/{path}").status_code == 200
+    assert requests.get(f"{address}/{path}", timeout=60).status_code == 200

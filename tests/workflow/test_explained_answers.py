@@ -98,6 +98,7 @@ def test_a_run_of_mlflow_is_described_by_the_answer(
     [
         (["--text=good", "--input=my.csv"], "parameter text: is answered on the terminal; leave out input"),
         (["--text=good", "--output=my.csv"], "parameter text: is answered on the terminal; leave out output"),
+        (["--text="], "parameter text: is empty; leave it out to answer a file"),
         (["--text=good", "--executor=spark"], "parameter text: works with executor=local only"),
         (["--explain=3", "--executor=spark"], "parameter explain: works with executor=local only"),
         (["--explain=-1"], "parameter explain: should be greater than or equal to 0"),

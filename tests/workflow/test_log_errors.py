@@ -6,7 +6,6 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import polars as pl
-import pytest
 from PIL import Image
 
 from starcast.evaluation.answer_rule import Answers
@@ -82,16 +81,15 @@ def test_suspected_labels_are_on_the_candidate(fitted_store: mlflow.MlflowClient
     assert found["text"].to_list() == [pl.read_csv("reviews.csv")["text"][row] for row in found["review_id"]]
 
 
-@pytest.mark.parametrize("family", ["logistic_regression", "gru_1"])
-def test_the_words_that_drive_each_rating(fitted_store: mlflow.MlflowClient, family: str) -> None:
-    run_id = candidate(fitted_store, family)
+def test_the_words_that_drive_each_rating(fitted_store: mlflow.MlflowClient) -> None:
+    run_id = candidate(fitted_store, "logistic_regression")
     words = pl.read_csv(fetch(run_id, "words_of_ratings.csv"))
     assert words.columns == ["rating", "word", "weight"]
-    assert (words["weight"].to_numpy() >= 0).all()
+    assert words["rating"].unique().to_list() == [1, 2, 3, 4, 5]
     for _, each in words.group_by("rating"):
         assert each["weight"].is_sorted(descending=True)
     best = words.filter(pl.col("rating") == 5)["word"].to_list()
-    assert family == "gru_1" or set(best) & set(PRAISE), "two epochs of a small network learn little"
+    assert set(best) & set(PRAISE)
     assert Image.open(BytesIO(fetch(run_id, "words_of_ratings.png").read_bytes())).width > 500
 
 
