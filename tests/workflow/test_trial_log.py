@@ -13,6 +13,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from starcast.cli.processes import PROCESS
+from starcast.models.catalogue import family_named
 from starcast.search.loop import Done, Epoch, Failed, Result
 from starcast.search.trials import Outcome, Proposal, Trial
 from starcast.tracking import lineage, trial_log
@@ -129,14 +130,15 @@ def test_executions_are_counted_together_and_their_curves_kept(
 
 
 def test_a_trial_that_reports_within_epochs_says_at_which_epoch_it_was_pruned(
-    store: mlflow.MlflowClient, parent: Run
+    store: mlflow.MlflowClient, parent: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log, asked = begin_log(parent, ASKED), Proposal(1, "transformer", {"epochs": 3, "sampling": "none"})
-    log.begin(asked)
-    log.end(trial(asked, "pruned", (0.5, 0.6, 0.7, 0.7, 0.8, 0.8), "too slow"), Done(1, {}, result=None))
+    monkeypatch.setattr(type(family_named("gru_1")), "reports", 4)
+    log = begin_log(parent, ASKED)
+    log.begin(gru(1))
+    log.end(trial(gru(1), "pruned", (0.5, 0.6, 0.7, 0.7, 0.8, 0.8), "too slow"), Done(1, {}, result=None))
     log.flush()
     [run] = children(store, parent)
-    assert run.info.run_name == "trial 001 transformer: pruned at epoch 1.5"
+    assert run.info.run_name == "trial 001 gru_1: pruned at epoch 1.5"
 
 
 def test_a_pruned_trial_says_so_and_keeps_the_matrix_of_its_last_epoch(
