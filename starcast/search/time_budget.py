@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from statistics import median
 
 from starcast.search.trials import Trial, best_of, ranked
 
@@ -42,8 +41,8 @@ class TimeBudget:
     def trial_seconds(self, family: str) -> float:
         """Return what a trial of a family takes at most: its longest so far, else as measured elsewhere.
 
-        What was measured elsewhere is corrected by how much longer the slowest other family took here: of a
-        quick one, most is its start. 0: not known.
+        What was measured elsewhere is corrected by how much longer the longest trial of the slowest other family
+        took here: of a quick family, most is its start. 0: not known.
         """
         if family in self._seconds:
             return max(self._seconds[family])
@@ -52,7 +51,7 @@ class TimeBudget:
         if not known:
             return expected
         slowest = max(known, key=lambda name: self.expected[name])
-        return expected * median(self._seconds[slowest]) / self.expected[slowest]
+        return expected * max(self._seconds[slowest]) / self.expected[slowest]
 
     def final_seconds(self, family: str = "", seconds: float = 0.0) -> float:
         """Return what the final fits take; with a family, if a trial of so many seconds were its best."""

@@ -38,7 +38,7 @@ EPOCH_SECONDS: Mapping[str, float] = {
     "bilstm": 2.6,
     "transformer": 120,
 }
-START_SECONDS = 10.0  # of a worker's first network there: TensorFlow is imported, and compiles
+START_SECONDS = 10.0  # of a worker there: its first trial imports the packages, and a network compiles
 
 
 def families_of(preset: str) -> tuple[str, ...]:

@@ -116,9 +116,8 @@ def expected_seconds(parameters: TuneParameters, reviews: int) -> dict[str, floa
     expected = {}
     for name in parameters.families:
         if name in EPOCH_SECONDS:
-            start = START_SECONDS if family_named(name).iterative else 0.0
             epochs = _first_epochs(parameters, name)
-            expected[name] = start + EPOCH_SECONDS[name] * reviews / 1_000 * epochs
+            expected[name] = START_SECONDS + EPOCH_SECONDS[name] * reviews / 1_000 * epochs
     return expected
 
 
