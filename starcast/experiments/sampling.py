@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from starcast.evaluation.names import LOWER_IS_BETTER
 from starcast.experiments.fits import ExperimentData, fit_all
 from starcast.experiments.parameters import SamplingParameters
 from starcast.experiments.sampling_effects import SamplingScores, score_all, score_rows
@@ -12,7 +13,7 @@ from starcast.reports import files
 from starcast.reports.page import Report
 from starcast.reports.table import plain
 from starcast.reviews.remote import name_of
-from starcast.tracking import commands, runs
+from starcast.tracking import commands, runs, views
 from starcast.workflow import prepare
 from starcast.workflow.fit_process import FitJob
 
@@ -61,8 +62,10 @@ def _log(report: Report, scored: SamplingScores, data: str) -> None:
         report.save(folder, commands.origin_of_report())
         score_rows(scored).write_csv(folder / "scores.csv")
         files.write_json(folder / "answer.json", list(report.answer))
-    tags = {"best_family": best.family, "best_sampling": best.sampling, "best_decision": best.decision}
-    # MLflow truncates long descriptions: only the conclusions and their tables; the report has the rest.
-    runs.describe(replace(report, sections=report.sections[:2]).markdown(pictures=False), tags)
     which = f"{best.sampling} {best.decision}, {best.family} {scored.score(best).short}"
     runs.rename_active(f"sampling {data}: {which}")
+    page = views.save_sampling_view(f"test_{scored.metric}", scored.metric in LOWER_IS_BETTER)
+    tags = {"best_family": best.family, "best_sampling": best.sampling, "best_decision": best.decision}
+    # MLflow truncates long descriptions: only the conclusions and their tables; the report has the rest.
+    told = replace(report, sections=report.sections[:2]).markdown(pictures=False)
+    runs.describe(f"[All fits, best first]({page}).\n\n{told}", tags)

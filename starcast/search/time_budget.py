@@ -41,8 +41,8 @@ class TimeBudget:
     def trial_seconds(self, family: str) -> float:
         """Return what a trial of a family takes at most: its longest so far, else as measured elsewhere.
 
-        What was measured elsewhere is corrected by how much longer the longest trial of the slowest other family
-        took here: of a quick family, most is its start. 0: not known.
+        What was measured elsewhere is corrected by how much longer the longest trial of the slowest other
+        family took here: of a quick family, most is its start. 0: not known.
         """
         if family in self._seconds:
             return max(self._seconds[family])

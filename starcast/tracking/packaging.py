@@ -11,7 +11,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import polars as pl
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import ColSpec, Schema, TensorSpec
 
 import starcast
@@ -36,14 +36,23 @@ def log_model(predictor: Predictor, name: str = "model", step: int = 0) -> Logge
     """Log the predictor on the active run, at a step of its metrics."""
     with _described(predictor) as described:
         example, named = pd.DataFrame({"text": EXAMPLES}), name.translate(NOT_IN_NAMES)
-        info = mlflow.pyfunc.log_model(name=named, step=step, input_example=example, **described)
+        given = {"name": named, "step": step, "input_example": example, "flavor_name": "pyfunc.ModelFromCode"}
+        info = Model.log(artifact_path=None, flavor=_Flavor, **given, **described)
     return LoggedModel(str(info.model_id), str(info.model_uri), step)
 
 
 def save_model(predictor: Predictor, folder: Path) -> None:
     """Write the same model to a folder, without an example."""
     with _described(predictor) as described:
-        mlflow.pyfunc.save_model(str(folder), **described)
+        _Flavor.save_model(str(folder), **described)
+
+
+class _Flavor:
+    """Save a pyfunc with a `model_config`, which `mlflow.pyfunc.log_model` would log as a run's parameter."""
+
+    @staticmethod
+    def save_model(path: str, **described: Any) -> None:
+        mlflow.pyfunc.save_model(path, model_config={"answer": "all"}, **described)
 
 
 def answers_otherwise(predictor: Predictor, saved: dict[str, Any]) -> str:

@@ -14,7 +14,11 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
 class ReviewModel(PythonModel):
-    """One interface for every family: from a DataFrame with `text` (and `title`, if used) to ratings."""
+    """One interface for every family: from a DataFrame with `text` (and `title`, if used) to ratings.
+
+    Loaded with `model_config={"answer": "rating"}`, it answers with the rating alone, as
+    `mlflow.models.evaluate` expects of a classifier.
+    """
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the predictor that was logged with the model, with the code that was logged with it.
@@ -24,6 +28,7 @@ class ReviewModel(PythonModel):
                 this process has already imported other code of starcast or of the user's own family.
         """
         folder = Path(context.artifacts["predictor"])
+        self._answer = _answer(context.model_config)
         model, imported = folder.parents[1], Path(str(import_module("starcast").__file__)).parent
         own = model / "code" / imported.name  # absent only while the model is being saved
         other = f"starcast than {imported}, which"
@@ -50,17 +55,25 @@ class ReviewModel(PythonModel):
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
-    ) -> pd.DataFrame:
+    ) -> pd.DataFrame | pd.Series:
         """Return `rating`, `probability_<label>`, `expected_rating`, `confidence`, `needs_review` per review.
 
-        Null counts as empty text.
+        Null counts as empty text. With `answer` set to `rating`, only that column, as a Series.
 
         Raises:
             MlflowException: a value is neither text nor null; over HTTP this is status 400.
         """
         texts = [_texts(model_input[name], name) for name in ("text", "title") if name in model_input.columns]
         scored = self._predictor.predict(pl.DataFrame(texts))
-        return pd.DataFrame({column.name: column.to_numpy() for column in scored}, index=model_input.index)
+        answers = pd.DataFrame({column.name: column.to_numpy() for column in scored}, index=model_input.index)
+        return answers["rating"] if self._answer == "rating" else answers
+
+
+def _answer(config: dict[str, Any] | None) -> str:
+    answer = str((config or {}).get("answer", "all"))
+    if answer not in ("all", "rating"):
+        raise MlflowException.invalid_parameter_value(f"model_config answer={answer!r}: choose all or rating")
+    return answer
 
 
 def _refuse_changes(digests: ModuleType, model: Path) -> None:

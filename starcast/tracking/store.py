@@ -67,9 +67,14 @@ def link_to(run: Run) -> str:
     return f"[`{run.info.run_id[:8]}`]({page_of(run)})"
 
 
+def model_page(name: str) -> str:
+    """Return the address of a registered model's page, relative to any other page of the UI."""
+    return f"#/models/{quote(name, safe='')}"
+
+
 def version_page(name: str, version: str) -> str:
     """Return the address of a registered version's page, relative to any other page of the UI."""
-    return f"#/models/{quote(name, '')}/versions/{version}"
+    return f"{model_page(name)}/versions/{version}"
 
 
 def ui_address() -> str:

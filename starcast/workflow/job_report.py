@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
+import polars as pl
 
+from starcast.cli.progress import clock
 from starcast.comparison.ranking import SEED, Comparison
 from starcast.comparison.report import answer as compared_answer
 from starcast.comparison.tables import lead_table
@@ -155,7 +157,9 @@ def _search(objective: Objective, search: StoredRun) -> Section:
         """Return a link to a trial's page."""
         return f"[`{run_id[:8]}`](#/experiments/{experiment}/runs/{run_id}?{TRAINING})"
 
-    told = f"{table.height:,} trials: {outcome_text(table)}. The best, by {objective.name}:"
+    whole, trained = table.select(pl.max("ended"), pl.sum("seconds")).row(0)
+    cost = f"The last ended after {clock(whole)}; they took {clock(trained)} of the workers' time."
+    told = f"{table.height:,} trials: {outcome_text(table)}. {cost} The best, by {objective.name}:"
     best = best_trials(table, objective.name, objective.lower_is_better, TRIALS, link)
     importance = search.table("setting_importance.csv")
     drawn = {"best_so_far": "every trial's objective against the time, and the best so far"}

@@ -30,6 +30,9 @@ def run_main(parameters: MainParameters) -> Candidate:
         log_report(fitted, asked.goal(), compared, {**below, "tune": StoredRun(search)}, verdict)
         page = store.page_within(run_id, "report.html")
         said = [f"**[The report]({page})**: {fitted.summary()}.", f"Candidate run {fitted.run_id}.", verdict]
+        if fitted.registered:
+            name_page = store.model_page(fitted.registered.name)
+            said.append(f"In service now and before: [{fitted.registered.name}]({name_page}).")
         runs.describe("\n\n".join(filter(None, said)), {"candidate_run_id": fitted.run_id})
         runs.log_metrics(fitted.headline())
         runs.rename_active(f"{name}: {fitted.answer}")

@@ -178,6 +178,27 @@ def test_served_answers_say_how_sure_they_are_and_which_need_review(
     assert predictor.predict(asked)["needs_review"].to_list() == answers["needs_review"].tolist()
 
 
+def test_mlflow_evaluates_it_as_a_classifier_by_the_rating_alone(
+    predictor: Predictor, store: mlflow.MlflowClient
+) -> None:
+    with mlflow.start_run() as run:
+        logged = packaging.log_model(predictor)
+    assert store.get_run(run.info.run_id).data.params == {}
+    reviews = make_reviews(100)
+    found = mlflow.models.evaluate(
+        logged.uri,
+        reviews.select("text", "rating").to_pandas(),
+        targets="rating",
+        model_type="classifier",
+        evaluators="classifier",
+        model_config={"answer": "rating"},
+    )
+    right = predictor.predict(reviews.select("text"))["rating"] == reviews["rating"]
+    assert found.metrics["accuracy_score"] == right.mean()
+    with pytest.raises(MlflowException, match="choose all or rating"):
+        mlflow.pyfunc.load_model(logged.uri, model_config={"answer": "stars"})
+
+
 @pytest.fixture
 def copied(saved: tuple[Path, Path], tmp_path: Path) -> tuple[Path, Path]:
     """Copies of both, to be damaged."""

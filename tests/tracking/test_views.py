@@ -63,6 +63,18 @@ def test_the_view_has_four_charts_and_those_of_every_metric_are_closed(store: ml
     assert state["compareRunCharts"][0]["selectedParams"] == ["family", "sampling"]
 
 
+def test_a_comparison_of_samplings_has_a_view_by_its_score(store: mlflow.MlflowClient) -> None:
+    with mlflow.start_run(run_name="sampling") as run:
+        page = views.save_sampling_view("test_mae", True)
+    assert f"viewStateShareKey=sampling-{run.info.run_id}" in page
+    [view] = saved(store).values()
+    state = json.loads(view["state"])
+    assert state["searchFilter"] == f"tags.mlflow.parentRunId = '{run.info.run_id}' and tags.role = 'fit'"
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`test_mae`", True)
+    assert state["selectedColumns"].count("metrics.`test_mae`") == 1
+    assert [each["type"] for each in state["compareRunCharts"]] == ["PARALLEL", "BAR", "SCATTER", "SCATTER"]
+
+
 def test_saving_again_makes_no_second_view_and_takes_the_new_name(store: mlflow.MlflowClient) -> None:
     run_id = save()
     before = saved(store)
@@ -83,7 +95,7 @@ def test_only_the_newest_views_are_kept_and_none_that_a_user_saved(
     store.set_experiment_tag(store.get_experiment_by_name("tests").experiment_id, own, "{}")
     ids = [save(f"search {number}") for number in range(5)]
     kept = set(saved(store)) - {own}
-    assert kept == {f"{views.SEARCH}{run_id}" for run_id in ids[-3:]}
+    assert kept == {f"{views.VIEW}search-{run_id}" for run_id in ids[-3:]}
     assert own in saved(store)
 
 
@@ -102,3 +114,13 @@ def test_an_experiment_is_described_once_and_never_over_what_somebody_wrote(
     store.set_experiment_tag(experiment_id, "mlflow.note.content", "Mine.")
     views.introduce_experiment(experiment_id)
     assert tags(store)["mlflow.note.content"] == "Mine."
+
+
+def test_an_experiment_has_one_view_of_its_candidates(store: mlflow.MlflowClient) -> None:
+    experiment_id = store.get_experiment_by_name("tests").experiment_id
+    views.introduce_experiment(experiment_id)
+    [(key, view)] = saved(store).items()
+    assert f"viewStateShareKey={key.removeprefix(views.VIEW)}&" in tags(store)["mlflow.note.content"]
+    assert json.loads(view["state"])["searchFilter"] == "tags.role = 'candidate'"
+    views.introduce_experiment(experiment_id)
+    assert saved(store) == {key: view}

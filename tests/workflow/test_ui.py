@@ -1,4 +1,4 @@
-"""What MLflow's pages show of a search, a comparison and a promotion, in a real browser of 1440 x 900."""
+"""What MLflow's pages show of a search, a comparison, a promotion and a main job, in a real browser."""
 
 import re
 import shutil
@@ -15,9 +15,12 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from starcast.cli.parameters import parse
 from starcast.comparison.compare import compare_runs
 from starcast.comparison.parameters import CompareParameters
+from starcast.monitoring.monitor import monitor
+from starcast.monitoring.parameters import MonitorParameters
 from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.promote import promote
-from starcast.workflow.search_parameters import TuneParameters
+from starcast.workflow.main import run_main
+from starcast.workflow.search_parameters import MainParameters, TuneParameters
 from starcast.workflow.tune import tune
 from tests.conftest import make_reviews
 from tests.workflow.processes import Server
@@ -53,6 +56,7 @@ class Site:
     address: str
     search: Run
     trials_table: str  # its address, to which the search's description leads
+    job: Run  # of the main job, after which the champion was monitored
 
     def run_of(self, step: str) -> Run:
         [found] = self.client.search_runs([self.search.info.experiment_id], f"tags.step = '{step}'")
@@ -73,7 +77,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Site]:
-    """A server on which a search of three trials, a comparison and a promotion have run."""
+    """A server with a search of three trials, a comparison, a promotion, a main job and a monitoring."""
     folder = tmp_path_factory.mktemp("site")
     server = Server(folder, empty_database)
     server.start()
@@ -87,13 +91,18 @@ def site(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iter
             tune(parse(TuneParameters, TUNE))
             compare_runs(CompareParameters())
             promote(parse(PromoteParameters, PROMOTE))
+            patch.setenv("MLFLOW_EXPERIMENT_NAME", "jobs")
+            run_main(parse(MainParameters, TUNE))
+            monitor(MonitorParameters.model_validate({"input": "reviews.csv"}))
         mlflow.set_tracking_uri(None)
         client = MlflowClient(server.address)
         [search] = client.search_runs(
             [client.get_experiment_by_name("reviews").experiment_id], "tags.step = 'tune'"
         )
+        jobs = client.get_experiment_by_name("jobs").experiment_id
+        [job] = client.search_runs([jobs], "tags.step = 'main'")
         trials = re.search(r"best first\]\((#/[^)]+)\)", search.data.tags["mlflow.note.content"])[1]
-        yield Site(client, server.address, search, f"{server.address}/{trials}")
+        yield Site(client, server.address, search, f"{server.address}/{trials}", job)
     finally:
         server.kill()
 
@@ -186,9 +195,20 @@ def test_the_table_of_a_search_shows_what_matters_without_scrolling_best_first(
 
 def test_a_search_has_one_table_however_often_it_is_resumed(site: Site) -> None:
     tags = site.client.get_experiment(site.search.info.experiment_id).tags
-    assert [key for key in tags if key.startswith("mlflow.sharedViewState.")] == [
-        f"mlflow.sharedViewState.search-{site.search.info.run_id}"
-    ]
+    assert {key for key in tags if key.startswith("mlflow.sharedViewState.")} == {
+        "mlflow.sharedViewState.candidates",
+        f"mlflow.sharedViewState.search-{site.search.info.run_id}",
+    }
+
+
+def test_all_candidates_are_one_table_to_which_the_experiment_leads(page: Page, site: Site) -> None:
+    tags = site.client.get_experiment(site.search.info.experiment_id).tags
+    [address] = re.findall(r"\[candidates\]\((#/[^)]+)\)", tags["mlflow.note.content"])
+    page.goto(f"{site.address}/{address}")
+    expect(row_of(page, "candidate")).to_have_count(1)
+    expect(row_of(page, "trial")).to_have_count(0)
+    for metric in ("test_f1_macro", "test_f1_weighted", "test_quadratic_kappa"):
+        expect(header(page, f"metrics.`{metric}`")).to_be_in_viewport(ratio=0.99)
 
 
 def test_the_page_of_a_search_leads_to_its_best_trial_and_its_candidate(page: Page, site: Site) -> None:
@@ -250,3 +270,24 @@ def test_a_version_says_what_it_scored_why_it_is_champion_and_how_to_repeat_it(
     expect(page.get_by_text(re.compile("-m steps.reproduce --run="))).to_be_visible()
     report = followed(page, "the verdict's report").frame_locator("iframe")
     expect(report.get_by_role("heading", name=re.compile("^Verdict: challenger version 1"))).to_be_visible()
+
+
+def test_ten_questions_are_answered_at_most_two_clicks_from_the_address_that_is_printed(
+    page: Page, site: Site
+) -> None:
+    # As docs/questions.md has them.
+    page.goto(site.page_of(site.job))
+    interval = re.compile(r"^main reviews.csv: logistic_regression 0\.\d+ \(0\.\d+-0\.\d+\) v2$")
+    expect(page.get_by_role("heading", name=interval)).to_be_visible()  # which, how sure
+    expect(page.get_by_text("Duration", exact=True).first).to_be_visible()  # what it cost
+    report = followed(page, "The report").frame_locator("iframe")
+    by_how_much = ("The best against others", "Verdict")
+    why, wrong = ("Search", "Words that drive each rating"), ("Slices of the test reviews", "Worst mistakes")
+    for heading in (*by_how_much, *why, *wrong, "Commands to go on with"):
+        expect(report.get_by_role("heading", name=heading, exact=True)).to_be_attached()
+    expect(report.get_by_text(re.compile("of the workers' time"))).to_be_attached()
+    model = followed(page, "review-rating")
+    expect(model.get_by_text("Champion now:")).to_be_visible()  # what is in production
+    expect(model.get_by_role("heading", name="Champions")).to_be_visible()  # what was before
+    champion = followed(model, "version 1")
+    expect(champion.get_by_text("monitored_at").first).to_be_visible()  # is it still right
