@@ -22,7 +22,7 @@ BEST: dict[str, object] = {
     **GOOD,
     "families": (*FROM_NOTHING, "transformer"),  # left out where its packages or weights are missing
     "minutes": 120.0,
-    "max_trials": 100,
+    "max_trials": 400,  # quick families use up 100 while a first network is fine-tuned
 }
 PRESETS: Mapping[str, Mapping[str, object]] = {"quick": QUICK, "good": GOOD, "best": BEST}
 
