@@ -13,13 +13,12 @@ from starcast.monitoring.answering import RATING, draw
 from starcast.monitoring.checks import Part
 from starcast.monitoring.parameters import MonitorParameters
 from starcast.reviews import layouts
-from starcast.reviews.inspection import MOST_VALUES
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import SLICE
-from starcast.reviews.scales import is_another, recognise_scale, values_text
+from starcast.reviews.scales import values_text
 from starcast.reviews.stream import read_chunks
 from starcast.tracking.scoring import Trained
-from starcast.workflow.columns_read import choose_columns
+from starcast.workflow.columns_read import choose_columns, on_scale
 
 WITHOUT = "none"  # value of rating_column
 
@@ -89,18 +88,11 @@ def _ratings(drawn: pl.DataFrame, column: str, scale: Scale, told: bool) -> tupl
     none = pl.Series(RATING, [-1] * drawn.height, dtype=pl.Int64)
     if not column:
         return none, "no true ratings: compared without scores; rating_column names their column"
-    written = drawn[RATING].fill_null("").str.strip_chars()
-    counts = dict(written.value_counts(sort=True).head(MOST_VALUES).rows())
-    try:
-        found = recognise_scale(counts, ",".join(scale.names), column)
-        ranks, bad = found.ranks, found.bad
-    except UserError:  # not one of them is on the scale
-        ranks, bad = {}, counts
-    rated = written.replace_strict(ranks, default=0, return_dtype=pl.Int64).alias(RATING) - 1
-    count = int((rated >= 0).sum())
-    if is_another(sum(bad.values()), count):
-        off = f"column {column!r} holds other ratings ({values_text(bad)}) than the model gives, {scale}"
+    written, ranks, off = on_scale(drawn[RATING], scale)
+    if off:
+        said = f"column {column!r} holds other ratings ({values_text(off)}) than the model gives, {scale}"
         if told:
-            raise UserError(f"{off}: name another column with rating_column, or none")
-        return none, f"{off}: compared without them; rating_column names another"
-    return rated, f"true ratings from {column!r}: {count:,} of {drawn.height:,}"
+            raise UserError(f"{said}: name another column with rating_column, or none")
+        return none, f"{said}: compared without them; rating_column names another"
+    rated = written.replace_strict(ranks, default=0, return_dtype=pl.Int64).alias(RATING) - 1
+    return rated, f"true ratings from {column!r}: {int((rated >= 0).sum()):,} of {drawn.height:,}"

@@ -58,4 +58,4 @@ class Engine:
     def by_family(self, plan: SearchPlan, budget: TimeBudget, say: Callable[[str], None]) -> Proposals:
         """Return a source that gives each trial to the family where an improvement costs the least time."""
         engines = {family: self.proposals(plan.of(family)) for family in plan.spaces}
-        return FamilyChoice(engines, budget, plan.seed, say)
+        return FamilyChoice(engines, budget, plan.seed, say, plan.max_trials)

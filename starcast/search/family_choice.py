@@ -60,6 +60,7 @@ class FamilyChoice:
 
     Each family is tried once, the quickest first. Then the family of a trial is drawn: the less time an
     improvement is expected to cost, the likelier. A family for which the time does not suffice is left out.
+    The last of `most` trials are kept for families of which that is not known yet.
     """
 
     def __init__(
@@ -68,16 +69,17 @@ class FamilyChoice:
         budget: TimeBudget,
         seed: Sequence[int],
         say: Callable[[str], None],
+        most: int,
     ) -> None:
-        self._engines, self._budget, self._say = engines, budget, say
+        self._engines, self._budget, self._say, self._most = engines, budget, say, most
         self._random = random.Random(repr(tuple(seed)))
         self._records = {family: FamilyRecord() for family in engines}
         self._running: dict[int, str] = {}
         self._left_out: set[str] = set()
 
     def ask(self, number: int) -> Proposal | None:
-        """Propose settings of the chosen family; None: none has time for a trial, or settings to propose."""
-        for family in self._order():
+        """Propose settings of the chosen family; None: no family has time or settings for a trial (yet)."""
+        for family in self._order(number):
             if proposal := self._engines[family].ask(number):
                 self._running[number] = family
                 return proposal
@@ -93,14 +95,15 @@ class FamilyChoice:
         if self._records[family].failed == self._records[family].trials == GIVEN_UP_AFTER:
             self._leave_out(family, f"its first {GIVEN_UP_AFTER} trials failed ({trial.reason})")
 
-    def _order(self) -> list[str]:
-        """Return the families in the order in which they are to be asked."""
+    def _order(self, number: int) -> list[str]:
+        """Return the families in the order in which they are to be asked for a trial."""
         families = [family for family in self._engines if self._is_possible(family)]
         begun = {*self._running.values(), *(name for name in families if self._records[name].trials)}
         new = [family for family in families if family not in begun]
         if new:
             return sorted(new, key=self._budget.trial_seconds)
-        if not families:
+        undecided = {*self._engines} - begun - self._left_out
+        if self._most - number < len(undecided):
             return []
         best = max(record.best for record in self._records.values())
         # Of exponential waiting times, each is the shortest in proportion to its rate: here 1 / cost.

@@ -21,12 +21,14 @@ MOST = 20  # the newest views of runs; with 40 views of any kind, the UI refuses
 # The UI shows only the first words before a click. The links lead past the pages for prompts and traces, with
 # which a first visit begins.
 PURPOSE = (
-    "Learns a review's rating. See its [runs](#/experiments/{experiment}/runs?{training}), all tested models, "
-    "best first ([candidates](#/experiments/{experiment}/runs?viewStateShareKey=candidates&{training})), and "
-    "the best one, why, how to repeat it ([registry](#/models?{training})).\n\nA search is one run, its name "
-    "says which family is best, with its test f1_macro, the 95% interval and the version. Below it (`+`) are "
-    "its trials and its candidate: the best trial's settings fitted once more, tested, and put into the "
-    "registry. **Views** has a table of each search and of each comparison of samplings, best first."
+    "Learns a review's rating. See its [runs](#/experiments/{experiment}/runs?{training}), the tested "
+    "models, best first "
+    "([candidates](#/experiments/{experiment}/runs?viewStateShareKey=candidates&{training})), and "
+    "the best one, why, how to repeat it ([registry](#/models?{training})).\n\n"
+    "A search is one run, its name says which family is best, with its test f1_macro, the 95% interval and "
+    "the version. Below it (`+`) are its trials and its candidate: the best trial's settings fitted once "
+    "more, tested, and put into the registry. **Views** has a table of each search and of each comparison of "
+    "samplings, best first."
 )
 # The columns that the UI always shows come first. With these widths in pixels, family and sampling are in
 # sight even beside the UI's assistant, which opens at a first visit. Names differ in their first letters.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.scale import Scale
 from starcast.reviews import layouts
 from starcast.reviews.inspection import MOST_VALUES
 from starcast.reviews.layouts import Layout
@@ -23,6 +24,17 @@ class ColumnsRead(NamedTuple):
 
     layout: Layout
     lines: list[str]
+
+
+class RatingsOnScale(NamedTuple):
+    """Ratings as written, the rank on a model's scale of each value (from 1), and how often others occur.
+
+    `off` is empty where others are few enough to be slips.
+    """
+
+    written: pl.Series
+    ranks: dict[str, int]
+    off: dict[str, int]
 
 
 def choose_columns(columns: Sequence[str], trained: Trained, text: str, title: str) -> ColumnsRead:
@@ -48,15 +60,19 @@ def other_scale(table: pl.DataFrame, trained: Trained) -> str:
     column = layouts.find(table.columns, trained.columns.rating) if trained.columns else ""
     if not column or table[column].dtype.is_nested():
         return ""
-    written = table[column].cast(pl.String, strict=False).fill_null("").str.strip_chars()
+    off, scale = on_scale(table[column], trained.scale).off, f"the model answers on the scale {trained.scale}"
+    return f"column {column!r} holds other ratings ({values_text(off)}); {scale}" if off else ""
+
+
+def on_scale(ratings: pl.Series, scale: Scale) -> RatingsOnScale:
+    """Read the ratings of a column on a model's scale."""
+    written = ratings.cast(pl.String, strict=False).fill_null("").str.strip_chars()
     counts = dict(written.value_counts(sort=True).head(MOST_VALUES).rows())
     try:
-        found = recognise_scale(counts, ",".join(trained.scale.names), column)
-        off = found.bad if found.other else {}
+        found = recognise_scale(counts, ",".join(scale.names), ratings.name)
     except UserError:  # not one of them is on the scale
-        off = counts
-    scale = f"the model answers on the scale {trained.scale}"
-    return f"column {column!r} holds other ratings ({values_text(off)}); {scale}" if off else ""
+        return RatingsOnScale(written, {}, counts)
+    return RatingsOnScale(written, found.ranks, found.bad if found.other else {})
 
 
 def _choose_text(columns: Sequence[str], trained: Trained, told: str) -> tuple[str, str]:

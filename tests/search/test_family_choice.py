@@ -40,10 +40,10 @@ def ended(
 
 
 def choosing(
-    *families: str, budget: TimeBudget | None = None, seed: int = 1
+    *families: str, budget: TimeBudget | None = None, seed: int = 1, most: int = 1_000
 ) -> tuple[FamilyChoice, dict[str, OfFamily], list[str]]:
     engines, said = {family: OfFamily(family) for family in families}, list[str]()
-    return FamilyChoice(engines, budget or TimeBudget(), (seed,), said.append), engines, said
+    return FamilyChoice(engines, budget or TimeBudget(), (seed,), said.append, most), engines, said
 
 
 def asked(choice: FamilyChoice, number: int) -> str:
@@ -131,6 +131,16 @@ def test_a_family_that_does_not_fit_into_the_time_is_left_out_aloud(clock_at: di
     assert {asked(choice, number) for number in range(3, 9)} == {"quick"}
     [told] = said
     assert told.startswith("left out: slow: a trial would take about 1 min 00 s, and its final fit 1 min 15")
+
+
+def test_the_last_trial_is_kept_for_a_family_whose_time_is_not_known_yet(clock_at: dict[str, float]) -> None:
+    for seconds, follows in ((2.0, "quick"), (1.0, "slow")):
+        budget = TimeBudget(clock_at["seconds"] + 120, expected=SECONDS)
+        choice, _, _ = choosing("slow", "quick", budget=budget, most=2)
+        assert asked(choice, 1) == "quick"
+        assert choice.ask(2) is None
+        choice.tell(ended(1, "quick", 0.5, seconds=seconds))  # how fast this machine is
+        assert asked(choice, 2) == follows
 
 
 def test_a_family_is_not_left_out_for_the_slow_start_of_a_quick_one(clock_at: dict[str, float]) -> None:
