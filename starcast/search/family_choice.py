@@ -79,7 +79,7 @@ class FamilyChoice:
 
     def ask(self, number: int) -> Proposal | None:
         """Propose settings of the chosen family; None: no family has time or settings for a trial (yet)."""
-        for family in self._order(number):
+        for family in self._order():
             if proposal := self._engines[family].ask(number):
                 self._running[number] = family
                 return proposal
@@ -95,7 +95,7 @@ class FamilyChoice:
         if self._records[family].failed == self._records[family].trials == GIVEN_UP_AFTER:
             self._leave_out(family, f"its first {GIVEN_UP_AFTER} trials failed ({trial.reason})")
 
-    def _order(self, number: int) -> list[str]:
+    def _order(self) -> list[str]:
         """Return the families in the order in which they are to be asked for a trial."""
         families = [family for family in self._engines if self._is_possible(family)]
         begun = {*self._running.values(), *(name for name in families if self._records[name].trials)}
@@ -103,7 +103,8 @@ class FamilyChoice:
         if new:
             return sorted(new, key=self._budget.trial_seconds)
         undecided = {*self._engines} - begun - self._left_out
-        if self._most - number < len(undecided):
+        ended = sum(record.trials for record in self._records.values())
+        if undecided and self._most - ended - len(self._running) <= len(undecided):
             return []
         best = max(record.best for record in self._records.values())
         # Of exponential waiting times, each is the shortest in proportion to its rate: here 1 / cost.

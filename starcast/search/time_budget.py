@@ -17,7 +17,8 @@ class TimeBudget:
     """The time until `ends` (of `time.monotonic`; infinity: no limit), shared by trials and final fits.
 
     Attributes:
-        expected: seconds of a trial by family, as measured on another machine.
+        expected: seconds of a family's first trial, as measured on another machine; `start` of these are
+            the start of its worker, which a final fit does not need.
         fits_each: whether the best trial of every family is fitted once more, not only the best of all.
         keeps: whether fits that take long are kept.
     """
@@ -26,6 +27,7 @@ class TimeBudget:
     expected: Mapping[str, float] = field(default_factory=dict)
     fits_each: bool = False
     keeps: bool = False
+    start: float = 0.0
     _seconds: dict[str, list[float]] = field(default_factory=dict)  # of trials that were not stopped early
     _best: dict[str, Trial] = field(default_factory=dict)
 
@@ -41,7 +43,7 @@ class TimeBudget:
     def trial_seconds(self, family: str) -> float:
         """Return what a trial of a family takes at most: its longest so far, else as measured elsewhere.
 
-        What was measured elsewhere is corrected by how much longer the longest trial of the slowest other
+        What was measured elsewhere is corrected by how much longer the first trial of the slowest other
         family took here: of a quick family, most is its start. 0: not known.
         """
         if family in self._seconds:
@@ -51,7 +53,7 @@ class TimeBudget:
         if not known:
             return expected
         slowest = max(known, key=lambda name: self.expected[name])
-        return expected * max(self._seconds[slowest]) / self.expected[slowest]
+        return expected * self._seconds[slowest][0] / self.expected[slowest]
 
     def final_seconds(self, family: str = "", seconds: float = 0.0) -> float:
         """Return what the final fits take; with a family, if a trial of so many seconds were its best."""
@@ -75,7 +77,8 @@ class TimeBudget:
     def has_time_for(self, family: str) -> bool:
         """Return whether a trial of a family, and its final fit, would end in time."""
         seconds = self.trial_seconds(family)
-        return self.left(family, seconds) > seconds
+        fit = seconds if family in self._seconds else max(0.0, seconds - self.start)
+        return self.left(family, fit) > seconds
 
     def has_time_for_final(self, trial: Trial) -> bool:
         """Return whether a trial can be fitted once more, and the candidate finished, in time."""

@@ -36,19 +36,22 @@ class SearchPlan:
     seed: Sequence[int]
     first: Sequence[Point] = ()
     conditions: Mapping[str, Conditions] = field(default_factory=dict)
+    most_startup: int = 20
 
     @property
     def startup(self) -> int:
         """Return how many trials precede the algorithm's first model: a third, at least 5, at most 20.
 
-        With hyperopt's default of 20, a short search would be random to its end.
+        With hyperopt's default of 20, a short search would be random to its end; so would a family whose
+        share of the trials is more than it has time for, so that it has at most 10.
         """
-        return min(20, max(5, self.max_trials // 3))
+        return min(self.most_startup, max(5, self.max_trials // 3))
 
     def of(self, family: str) -> "SearchPlan":
         """Return the plan of one family, with its equal share of the trials."""
         trials, first = -(-self.max_trials // len(self.spaces)), [p for p in self.first if p[0] == family]
-        return replace(self, spaces={family: self.spaces[family]}, max_trials=trials, first=first)
+        own = {family: self.spaces[family]}
+        return replace(self, spaces=own, max_trials=trials, first=first, most_startup=10)
 
 
 @dataclass(frozen=True)

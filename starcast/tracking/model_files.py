@@ -18,6 +18,7 @@ from starcast.tracking.access import explained, missing_allowed
 DIGEST = "starcast_digest"  # tag of a version: the digest of its file of digests
 PREDICTOR = "artifacts/predictor"  # where MLflow puts the folder of a predictor
 SERVED = ("code", "review_model.py")  # what `mlflow models serve` runs
+MODEL_CONFIG = {"answer": "all"}  # by default; with `rating`, a model answers that alone
 RESTORE = "put back what was saved, or train it again"
 
 
@@ -98,4 +99,7 @@ class ModelFiles:
         runs = flavor.get("loader_module"), flavor.get("code"), Path(flavor.get("model_code_path", "")).name
         if runs != ("mlflow.pyfunc.loaders.code_model", *SERVED):
             said = f"its file MLmodel was changed: `mlflow models serve` would run {runs}"
+            raise UserError(f"{self.named}: {said}; {RESTORE}")
+        if flavor.get("config") not in (None, MODEL_CONFIG):  # none: saved before version 0.10
+            said = f"its file MLmodel was changed: it would answer by {flavor['config']}"
             raise UserError(f"{self.named}: {said}; {RESTORE}")

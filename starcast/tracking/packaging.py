@@ -23,7 +23,7 @@ from starcast.models.predictor import PROBES, Predictor
 from starcast.models.references import FamilySource, source_of
 from starcast.tracking.diff import holds_secrets
 from starcast.tracking.logged_model import LoggedModel
-from starcast.tracking.model_files import PREDICTOR
+from starcast.tracking.model_files import MODEL_CONFIG, PREDICTOR
 
 SERVING_CODE = Path(__file__).with_name("review_model.py")
 ALWAYS_NEEDED = ("mlflow", "nltk", "numpy", "pandas", "polars", "polars-hash", "scikit-learn", "skops")
@@ -52,7 +52,7 @@ class _Flavor:
 
     @staticmethod
     def save_model(path: str, **described: Any) -> None:
-        mlflow.pyfunc.save_model(path, model_config={"answer": "all"}, **described)
+        mlflow.pyfunc.save_model(path, model_config=MODEL_CONFIG, **described)
 
 
 def answers_otherwise(predictor: Predictor, saved: dict[str, Any]) -> str:

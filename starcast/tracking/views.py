@@ -33,7 +33,7 @@ PURPOSE = (
 # The columns that the UI always shows come first. With these widths in pixels, family and sampling are in
 # sight even beside the UI's assistant, which opens at a first visit. Names differ in their first letters.
 NAME, CREATED, DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"
-FAMILY, SAMPLING = "params.`family`", "params.`sampling`"
+FAMILY, SAMPLING, DATA = "params.`family`", "params.`sampling`", "attributes.`Dataset`"
 WIDTHS = {NAME: 140, CREATED: 95, DURATION: 75, FAMILY: 135, SAMPLING: 105}
 WIDTH = 92
 Chart = Mapping[str, object]
@@ -104,7 +104,7 @@ def _candidates(created: int | None) -> dict[str, object]:
         _scatter("Right, and as often as said", "test_ece", metric),
         _scatter("Cost", "fit_seconds", metric),
     )
-    state = _state(metric, False, [*map(_metric, shown), FAMILY, SAMPLING, DURATION], charts)
+    state = _state(metric, False, [*map(_metric, shown), FAMILY, DATA, SAMPLING, DURATION], charts)
     return _view("candidates", created, {"searchFilter": "tags.role = 'candidate'", **state})
 
 

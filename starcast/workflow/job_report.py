@@ -158,7 +158,7 @@ def _search(objective: Objective, search: StoredRun) -> Section:
         return f"[`{run_id[:8]}`](#/experiments/{experiment}/runs/{run_id}?{TRAINING})"
 
     whole, trained = table.select(pl.max("ended"), pl.sum("seconds")).row(0)
-    cost = f"The last ended after {clock(whole)}; they took {clock(trained)} of the workers' time."
+    cost = f"The last ended {clock(whole)} after the search began; they took {clock(trained)} of work."
     told = f"{table.height:,} trials: {outcome_text(table)}. {cost} The best, by {objective.name}:"
     best = best_trials(table, objective.name, objective.lower_is_better, TRIALS, link)
     importance = search.table("setting_importance.csv")
@@ -190,5 +190,8 @@ def _commands(fitted: Candidate, search: StoredRun) -> Table:
     if fitted.registered:
         rows["make it champion, if it passes"] = line("promote", model=fitted.registered.name, mode="enabled")
     rows["fit it again and compare"] = line("reproduce", run=fitted.run_id)
-    rows["try as many settings again"] = line("tune", resume=search.run_id, max_trials=f"{2 * tried:.0f}")
+    asked = int(search.run.data.params["max_trials"])
+    # A search that its time ended has that time again, for the rest of its trials.
+    more = {"max_trials": 2 * asked} if tried >= asked else {}
+    rows["try more settings"] = line("tune", resume=search.run_id, **more)
     return Table(("what", "command"), tuple((what, f"`{command}`") for what, command in rows.items()))

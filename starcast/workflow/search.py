@@ -85,7 +85,7 @@ def search(
         for family, space in parameters.spaces().items():
             family_named(family).prepare(corpus, folder, space)
         options, executions = parameters.trial_options(), parameters.executions_per_trial
-        budget.expected = expected_seconds(parameters, len(corpus.train.ratings))
+        budget.expected, budget.start = expected_seconds(parameters, len(corpus.train.ratings)), START_SECONDS
         trials = TrialOptions(folder, parameters.goal(), options, executions, engine.pruner != "none", keeps)
         patience = Patience(parameters.server_patience_minutes * 60, say)
         ratings, earlier = corpus.validation.ratings, finished.run_ids

@@ -143,6 +143,13 @@ def test_the_last_trial_is_kept_for_a_family_whose_time_is_not_known_yet(clock_a
         assert asked(choice, 2) == follows
 
 
+def test_no_trial_is_kept_where_all_families_have_begun_whatever_the_numbers_of_trials() -> None:
+    choice, _, _ = choosing("slow", "quick", most=4)
+    for number, family in ((1, "slow"), (7, "quick")):  # those between were interrupted
+        choice.tell(ended(number, family, 0.5))
+    assert [asked(choice, number) for number in (8, 9)]
+
+
 def test_a_family_is_not_left_out_for_the_slow_start_of_a_quick_one(clock_at: dict[str, float]) -> None:
     budget = TimeBudget(clock_at["seconds"] + 500, expected={"quick": 2.0, "medium": 20.0, "slow": 60.0})
     choice, _, said = choosing("quick", "medium", "slow", budget=budget)

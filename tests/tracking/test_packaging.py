@@ -307,6 +307,8 @@ def test_another_way_to_load_it_and_absent_digests_are_refused(copied: tuple[Pat
     described = (copied[0] / "MLmodel").read_text()
     (copied[0] / "MLmodel").write_text(described.replace("code: code", "code: other"))
     assert "`mlflow models serve` would run" in refusal(ours, as_served=True)
+    (copied[0] / "MLmodel").write_text(described.replace("answer: all", "answer: rating"))
+    assert "it would answer by {'answer': 'rating'}" in refusal(ours, as_served=True)
     (copied[0] / SUMS).unlink()
     assert "artifacts/SHA256SUMS is missing since the version was registered" in refusal(ours)
     (copied[0] / "MLmodel").unlink()
