@@ -76,6 +76,17 @@ def test_errors_that_a_candidate_kept_are_in_the_report(candidate: Run) -> None:
     assert f"| {first['rating']} | {first['predicted']} | {first['probability']:.1%} | " in text
 
 
+def test_more_settings_are_tried_by_a_command_that_the_search_takes(
+    fitted_store: mlflow.MlflowClient, candidate: Run
+) -> None:
+    search = history.search_of(candidate.info.run_id)
+    resumed = f"--resume={search.info.run_id}"
+    more = f"{resumed} --max_trials={2 * int(search.data.params['max_trials'])}`"
+    assert more in reported(candidate, judged=False).markdown()
+    fitted_store.log_metric(search.info.run_id, "trials_complete", 0)  # as if its time had ended it
+    assert f"{resumed}`" in reported(candidate, judged=False).markdown()
+
+
 def test_a_review_is_shown_without_what_markdown_would_make_of_it() -> None:
     assert _clean("[best](#/x) **ever** `made`") == "(best)(#/x) ever 'made'"
 
