@@ -84,7 +84,7 @@ def listed() -> Iterator[str]:
 
 def run(name: str, options: Sequence[str], label: str) -> None:
     """Run a benchmark, show what it prints, and keep its tables."""
-    began, start, lines = datetime.now(UTC), time.monotonic(), list[str]()
+    began, start, lines, commit = datetime.now(UTC), time.monotonic(), list[str](), _commit()
     command = [sys.executable, "-m", f"bench.{name}", *options]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
@@ -97,7 +97,7 @@ def run(name: str, options: Sequence[str], label: str) -> None:
         join(["python", "-m", "bench", name, *options]),
         began.isoformat(timespec="seconds"),
         round(time.monotonic() - start, 1),
-        _commit(),
+        commit if _commit() == commit else f"{commit.rstrip('+')}+",
         platform.python_version(),
         _processor(),
         len(os.sched_getaffinity(0)),
@@ -130,17 +130,17 @@ def made(text: str) -> str:
     Raises:
         LookupError: the page names a label of which nothing is kept.
     """
+    return BLOCK.sub(_block, text)
 
-    def block(found: re.Match[str]) -> str:
-        if not (kept := newest(found[2])):
-            raise LookupError(f"nothing is kept of {found[2]}: python -m bench --as={found[2]} NAME")
-        return f"{found[1]}{kept.page()}\n{found[3]}"
 
-    return BLOCK.sub(block, text)
+def _block(found: re.Match[str]) -> str:
+    if not (kept := newest(found[2])):
+        raise LookupError(f"nothing is kept of {found[2]}: python -m bench --as={found[2]} NAME")
+    return f"{found[1]}{kept.page()}\n{found[3]}"
 
 
 def _commit() -> str:
-    """Return the commit of the code, with a `+` if it was changed since."""
+    """Return the commit of the code, with a `+` if tracked files were changed since."""
     asked = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
     return subprocess.run(asked, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.strip()
 
