@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from starcast.search.trials import Trial, best_of, ranked
 
 FINAL_SECONDS = 25.0  # to score, draw, package and log a candidate, whatever its family
+CLOSING_SECONDS = 5.0  # to stop running trials and end their workers, before the final fits begin
 ANSWER_SHARE = 0.25  # of a trial's seconds: to answer the training and the test split
 WORTH_KEEPING = 30.0  # seconds: a fit that took so long is kept, and not made again as the final one
 
@@ -63,7 +64,7 @@ class TimeBudget:
         if family:
             fits[family] = max(seconds, fits.get(family, 0.0))
         needed = map(self.final_fit_seconds, fits.values())
-        return FINAL_SECONDS + (sum(needed) if self.fits_each else max(needed, default=0.0))
+        return CLOSING_SECONDS + FINAL_SECONDS + (sum(needed) if self.fits_each else max(needed, default=0.0))
 
     def final_fit_seconds(self, seconds: float) -> float:
         """Return what the final fit takes of a trial that took so many seconds."""

@@ -14,7 +14,7 @@ from starcast.search.engines import Engine, EngineName
 from starcast.search.family_choice import FamilyChoice, FamilyRecord
 from starcast.search.loop import Done, Epoch, Event, Result, Search
 from starcast.search.pruning import Pruner
-from starcast.search.time_budget import FINAL_SECONDS, TimeBudget
+from starcast.search.time_budget import CLOSING_SECONDS, FINAL_SECONDS, TimeBudget
 from starcast.search.trials import Outcome, Proposal, SearchPlan, Trial
 
 SECONDS = {"quick": 2.0, "slow": 60.0}
@@ -179,16 +179,27 @@ def test_the_final_fits_are_set_aside(clock_at: dict[str, float]) -> None:
         budget.tell(ended(2, "slow", 0.5, seconds=80))
         budget.tell(ended(3, "slow", 0.4, seconds=800))  # not its best: it is not fitted once more
         budget.tell(ended(4, "slow", None, seconds=500))
-    assert one.left() == 1000 - FINAL_SECONDS - 1.25 * 40
-    assert each.left() == 1000 - FINAL_SECONDS - 1.25 * 120
+    assert one.left() == 1000 - CLOSING_SECONDS - FINAL_SECONDS - 1.25 * 40
+    assert each.left() == 1000 - CLOSING_SECONDS - FINAL_SECONDS - 1.25 * 120
     keeping = TimeBudget(clock_at["seconds"] + 1000, fits_each=True, keeps=True)
     keeping.tell(ended(1, "quick", 0.9, seconds=20))  # too short to be kept
     keeping.tell(ended(2, "slow", 0.5, seconds=80))
-    assert keeping.left() == 1000 - FINAL_SECONDS - 1.25 * 20 - 0.25 * 80
+    assert keeping.left() == 1000 - CLOSING_SECONDS - FINAL_SECONDS - 1.25 * 20 - 0.25 * 80
     assert not one.is_up()
     clock_at["seconds"] += 1000
     assert one.is_up()
     assert not TimeBudget().is_up()
+
+
+def test_the_best_is_still_fitted_once_more_after_running_trials_were_stopped(
+    clock_at: dict[str, float],
+) -> None:
+    budget, best = TimeBudget(clock_at["seconds"] + 100), ended(1, "quick", 0.9, seconds=4)
+    budget.tell(best)
+    while not budget.is_up():
+        clock_at["seconds"] += 0.25
+    clock_at["seconds"] += 2  # workers are ended
+    assert budget.has_time_for_final(best)
 
 
 @pytest.mark.parametrize("minutes", [1, 10])
