@@ -44,7 +44,8 @@ class UnderWay:
 class SearchStanding:
     """Follows a search of `max_trials`, of which `finished` have ended in an earlier process.
 
-    `length` says how long a trial is. `budget`: the time of the search.
+    `length` says how long a trial is. `budget`: the time of the search. `first`: the families of its first
+    points.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class SearchStanding:
         finished: Sequence[Trial] = (),
         budget: TimeBudget | None = None,
         length: Callable[[Proposal], Length] = lambda _: Length(0),
+        first: Sequence[str] = (),
     ) -> None:
         self.objective, self.max_trials, self.ended = objective, max_trials, list(finished)
         self.under_way: dict[int, UnderWay] = {}
         self._began = time.monotonic()
-        self._budget, self._length, self._left = budget or TimeBudget(), length, TimeLeft(finished)
+        self._budget, self._length = budget or TimeBudget(), length
+        self._left = TimeLeft(finished, first, self._budget.expected)
 
     def begin(self, proposal: Proposal) -> None:
         """Count a trial that begins."""

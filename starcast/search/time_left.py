@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, geometric_mean, median
 
@@ -10,6 +10,9 @@ from starcast.search.trials import Proposal, Trial
 
 WEIGHT = 8  # trials that the mean of the families counts for, beside those that have ended
 LEAST = 0.1  # seconds that a trial takes at least
+OVERDUE = (
+    0.3  # of the time that a trial has taken: what it still takes at least, as nobody knows when it ends
+)
 
 
 @dataclass
@@ -28,11 +31,23 @@ class TimeLeft:
     """Learns what trials of each family take, and adds up what is left.
 
     The first trial of a family also starts its worker and compiles its network: how long it takes says little
-    about later ones, unlike the times between its reports. Nobody knows the families of trials to come. A
-    search favours quick ones, so that their geometric mean is expected, until enough trials have ended.
+    about later ones, unlike the times between its reports. After the first points, nobody knows the families
+    of trials to come. A search favours quick ones, so that their geometric mean is expected, until enough
+    trials have ended.
+
+    Args:
+        finished: trials of an earlier process.
+        first: the families of the first points, in the order in which they are tried.
+        expected: seconds that the first trial of a family took on another machine.
     """
 
-    def __init__(self, finished: Iterable[Trial] = ()) -> None:
+    def __init__(
+        self,
+        finished: Iterable[Trial] = (),
+        first: Sequence[str] = (),
+        expected: Mapping[str, float] | None = None,
+    ) -> None:
+        self._coming, self._expected = list(first), expected or {}
         self._under_way: dict[int, _UnderWay] = {}
         self._reports: dict[str, int] = {}
         self._first, self._later, self._laps = (defaultdict[str, list[float]](list) for _ in range(3))
@@ -45,6 +60,8 @@ class TimeLeft:
         now, family = time.monotonic(), proposal.family
         self._under_way[proposal.number] = _UnderWay(family, reports, self._is_first(family), now, now)
         self._reports[family] = reports
+        if family in self._coming:
+            self._coming.remove(family)
         self._at_once = max(self._at_once, len(self._under_way))
 
     def report(self, number: int) -> None:
@@ -66,18 +83,32 @@ class TimeLeft:
 
         None: nothing is known of any family yet.
         """
-        families = {*self._first, *self._later, *(trial.family for trial in self._under_way.values())}
-        costs = {family: cost for family in families if (cost := self._cost(family)) is not None}
+        costs = self._costs()
         if not costs:
             return None
         usual, later = fmean(costs.values()), [each for seconds in self._later.values() for each in seconds]
         expected = geometric_mean(max(cost, LEAST) for cost in costs.values())
         each = (WEIGHT * expected + sum(later)) / (WEIGHT + len(later))
+        known = [costs.get(family, usual) for family in self._coming[:waiting]]
         rest = [self._rest(trial, costs.get(trial.family, usual)) for trial in self._under_way.values()]
-        return max((sum(rest) + waiting * each) / self._at_once, max(rest, default=0.0))
+        total = sum(rest) + sum(known) + (waiting - len(known)) * each
+        return max(total / self._at_once, max(rest, default=0.0))
 
     def _is_first(self, family: str) -> bool:
         return not self._first.get(family) and not self._later.get(family)
+
+    def _costs(self) -> dict[str, float]:
+        """Return what a later trial of each family takes: as measured here, else elsewhere."""
+        under_way = (trial.family for trial in self._under_way.values())
+        families = {*self._first, *self._later, *under_way, *self._coming}
+        costs = {family: cost for family in families if (cost := self._cost(family)) is not None}
+        measured = [family for family in costs if self._first.get(family) and self._expected.get(family)]
+        if measured:
+            slowest = max(measured, key=lambda family: self._expected[family])
+            slower = self._first[slowest][0] / self._expected[slowest]
+            unknown = [family for family in families if family not in costs and family in self._expected]
+            costs |= {family: slower * self._expected[family] for family in unknown}
+        return costs
 
     def _cost(self, family: str) -> float | None:
         """Return what a later trial of a family takes, as far as it is known."""
@@ -92,5 +123,5 @@ class TimeLeft:
         if 0 < trial.made < trial.reports:
             laps = self._laps.get(trial.family)
             lap = median(laps) if laps else cost / trial.reports
-            return max(0.0, (trial.reports - trial.made) * lap - (now - trial.seen))
-        return max(0.0, cost - (now - trial.began))
+            return max((trial.reports - trial.made) * lap - (now - trial.seen), OVERDUE * (now - trial.seen))
+        return max(cost - (now - trial.began), OVERDUE * (now - trial.began))

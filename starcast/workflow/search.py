@@ -93,7 +93,9 @@ def search(
         given = trials.parameters, ratings, patience, earlier, corpus.scale, ids
         log = TrialLog(parent_id, parameters.engine, *given)
         length = partial(_length, trials)
-        standing = SearchStanding(parameters.goal(), parameters.max_trials, finished.trials, budget, length)
+        first = _first_families(parameters, finished)
+        goal, most = parameters.goal(), parameters.max_trials
+        standing = SearchStanding(goal, most, finished.trials, budget, length, first)
         display = display_of(standing, log)
         if not session:
             pool = WorkerPool(WORKER, trials, workers, display.output)
@@ -104,6 +106,14 @@ def search(
         archive = Path(shutil.make_archive(str(folder), "tar", scratch, folder.name))
         spark_pool = SparkPool(session, work_on_spark, trials, archive, workers)
         return _run(parameters, log, display, finished, budget, spark_pool)
+
+
+def _first_families(parameters: TuneParameters, finished: Finished) -> list[str]:
+    """Return the families of the next trials, as far as they are known."""
+    if parameters.families_together:
+        return [family for family, _ in still_to_try(parameters.first_points(), finished.trials)]
+    tried = {trial.proposal.family for trial in finished.trials}
+    return [family for family in parameters.families if family not in tried]
 
 
 def _length(trials: TrialOptions, proposal: Proposal) -> Length:

@@ -9,8 +9,9 @@ from starcast.search.trials import Proposal, Trial
 class Timed:
     """A search whose trials begin, report and end at told seconds."""
 
-    def __init__(self, clock: dict[str, float]) -> None:
-        self.left, self._clock, self._begun = TimeLeft(), clock, dict[int, tuple[Proposal, float]]()
+    def __init__(self, clock: dict[str, float], left: TimeLeft | None = None) -> None:
+        self.left, self._clock = left or TimeLeft(), clock
+        self._begun = dict[int, tuple[Proposal, float]]()
 
     def begin(self, number: int, family: str, reports: int = 1) -> None:
         proposal = Proposal(number, family, {})
@@ -88,6 +89,27 @@ def test_quick_families_are_expected_more_often(timed: Timed) -> None:
     timed.train(1, "linear", 1)
     timed.train(2, "gru_1", 100)
     assert timed.left.seconds(10) == pytest.approx(100), "not 505, what it would be if both came as often"
+
+
+def test_first_points_are_known_and_expected(clock_at: dict[str, float]) -> None:
+    left = TimeLeft(first=["linear", "gru_1", "gru_1"], expected={"linear": 10, "gru_1": 50})
+    timed = Timed(clock_at, left)
+    timed.train(1, "linear", 20)
+    assert left.seconds(2) == pytest.approx(200), "this machine takes twice as long"
+    assert left.seconds(1) == pytest.approx(100)
+    timed.train(2, "gru_1", 60)
+    assert left.seconds(1) == pytest.approx(60)
+    timed.train(3, "gru_1", 60)
+    assert left.seconds(1) < 60, "after the first points, quick families are expected more often"
+
+
+def test_a_trial_that_takes_longer_than_others_is_not_about_to_end(
+    timed: Timed, clock_at: dict[str, float]
+) -> None:
+    timed.train(1, "linear", 10)
+    timed.begin(2, "linear")
+    clock_at["seconds"] += 100
+    assert timed.left.seconds(0) == pytest.approx(30)
 
 
 def test_a_resumed_search_knows_what_trials_took(clock_at: dict[str, float]) -> None:
