@@ -36,6 +36,10 @@ class Architecture:
     pooling: str = "cls"
     length: int = 128
 
+    def reads_first(self, layer: int) -> bool:
+        """Return whether of a layer's output, counted from 0, only the first piece's vector is read."""
+        return self.pooling == "cls" and layer == self.layers - 1
+
     def shapes(self, labels: int) -> Shapes:
         """Return the shapes of the weights of each layer, with a head for so many ratings."""
         width, inner = self.width, self.inner

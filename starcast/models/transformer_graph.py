@@ -47,7 +47,10 @@ def graph_of(sizes: Architecture, weights: Weights) -> ModelProto:
     encoded = _embedded(graph, weights)
     attended_to = graph.add("Cast", there, to=TensorProto.INT32)
     for i in range(sizes.layers):
-        encoded = _block(graph, encoded, attended_to, [*_of_block(weights, i)], sizes.heads)
+        attention, *others = _of_block(weights, i)
+        attend = _first_attends if sizes.reads_first(i) else _all_attend
+        asking, learned = attend(graph, encoded, attended_to, attention, sizes.heads)
+        encoded = _block(graph, asking, learned, [attention[-1], *others])
     pooled = _pooled(graph, encoded, there, sizes.pooling)
     pooled = graph.add("Tanh", graph.add("Gemm", pooled, *weights["pooler"]))
     graph.add("Softmax", graph.add("Gemm", pooled, *weights["ratings"]), name="probabilities", axis=1)
@@ -73,16 +76,33 @@ def _of_block(weights: Weights, i: int) -> Iterator[list[np.ndarray]]:
         yield weights[name.format(i)]
 
 
-def _block(graph: Graph, encoded: str, there: str, weights: list[list[np.ndarray]], heads: int) -> str:
-    """Add one block of the encoder: attention, then two dense layers, each with a sum and a norm."""
-    (joined, joined_bias, outward, outward_bias), norm, (inner, inner_bias), (outer, outer_bias), last = (
-        weights
-    )
+def _all_attend(
+    graph: Graph, encoded: str, there: str, weights: list[np.ndarray], heads: int
+) -> tuple[str, str]:
+    """Add attention; return the names of what asks and what it learns, both (reviews, pieces, width)."""
+    joined, joined_bias, outward, _ = weights
+    given: dict[str, Any] = {"num_heads": heads, "mask_filter_value": MASKED, "domain": FUSED}
+    learned = graph.add("Attention", encoded, joined, joined_bias, there, **given)
+    return encoded, graph.add("MatMul", learned, outward)
+
+
+def _first_attends(
+    graph: Graph, encoded: str, there: str, weights: list[np.ndarray], heads: int
+) -> tuple[str, str]:
+    """Add attention in which the first piece alone asks: both results are (reviews, 1, width)."""
+    joined, joined_bias, outward, _ = weights
+    asking = graph.add("Slice", encoded, ROWS, COLUMNS, COLUMNS)
+    parts = zip((asking, encoded, encoded), np.split(joined, 3, axis=1), strict=True)
+    projected = [graph.add("MatMul", name, kernel) for name, kernel in parts]
+    given: dict[str, Any] = {"num_heads": heads, "mask_filter_value": MASKED, "domain": FUSED}
+    learned = graph.add("MultiHeadAttention", *projected, joined_bias, there, **given)
+    return asking, graph.add("MatMul", learned, outward)
+
+
+def _block(graph: Graph, encoded: str, learned: str, weights: list[Any]) -> str:
+    """Add the rest of a block after its attention: two dense layers, and two sums, each with a norm."""
+    outward_bias, norm, (inner, inner_bias), (outer, outer_bias), last = weights
     fused: dict[str, Any] = {"domain": FUSED}
-    learned = graph.add(
-        "Attention", encoded, joined, joined_bias, there, num_heads=heads, mask_filter_value=MASKED, **fused
-    )
-    learned = graph.add("MatMul", learned, outward)
     summed = "SkipLayerNormalization"
     encoded = graph.add(summed, learned, encoded, *norm, outward_bias, epsilon=EPSILON, **fused)
     wide = graph.add("FastGelu", graph.add("MatMul", encoded, inner), inner_bias, **fused)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +119,8 @@ def test_a_report_s_training_loss_is_the_mean_over_its_batches(
 
 
 @needs_extra
-def test_a_network_with_the_pretrained_weights_encodes_as_kerashub_does(weights: str) -> None:
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_a_network_with_the_pretrained_weights_encodes_as_kerashub_does(weights: str, pooling: str) -> None:
     from keras_hub.models import BertBackbone
 
     from starcast.models.backend import keras
@@ -126,20 +128,25 @@ def test_a_network_with_the_pretrained_weights_encodes_as_kerashub_does(weights:
     from starcast.models.transformer_weights import Pretrained
 
     pretrained = Pretrained.read(weights)
-    network = build(pretrained.architecture, 5)
+    network = build(replace(pretrained.architecture, pooling=pooling), 5)
     pretrained.into(network)
     numbers = np.array([[2, 5, 10, 3, 0, 0], [2, 9, 8, 7, 6, 3]])
     theirs = BertBackbone.from_preset(weights)(
         {"token_ids": numbers, "padding_mask": numbers != 0, "segment_ids": np.zeros_like(numbers)}
     )
     ours = keras.Model(network.input, network.get_layer("outer_1_norm").output)(numbers)
-    there = numbers != 0
-    np.testing.assert_allclose(ours[there], theirs["sequence_output"][there], atol=2e-3)  # GELU approximated
+    read = slice(0, 1) if pooling == "cls" else slice(None)  # of the last block's output
+    there, expected = numbers[:, read] != 0, theirs["sequence_output"][:, read]
+    assert ours.shape == expected.shape
+    np.testing.assert_allclose(ours[there], expected[there], atol=2e-3)  # GELU approximated
 
 
 @needs_extra
-def test_a_fit_learns_and_its_saved_model_answers_alike(corpus: Corpus, weights: str, tmp_path: Path) -> None:
-    fitted = fit(corpus, spec(weights, epochs=3, embeddings="trained", batch_size=16, pooling="mean"))
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_a_fit_learns_and_its_saved_model_answers_alike(
+    pooling: str, corpus: Corpus, weights: str, tmp_path: Path
+) -> None:
+    fitted = fit(corpus, spec(weights, epochs=3, embeddings="trained", batch_size=16, pooling=pooling))
     assert fitted.model.parameters() > 0
     fitted.model.save(tmp_path)
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".pkl", ".pickle")]
