@@ -227,10 +227,15 @@ def tag_of_active_or_above(name: str) -> str | None:
 
 
 def check_own() -> None:
-    """Raise a TakenOverError if another process has taken over the active run or a run above it."""
-    run_id: str | None = active_run().info.run_id
-    while run_id:
-        run_id = liveness.check_own(run_id).data.tags.get(MLFLOW_PARENT_RUN_ID)
+    """Raise a TakenOverError if another process has taken over the active run or a running one above it.
+
+    A search may go on by itself after the job that it was part of has ended.
+    """
+    run = liveness.check_own(active_run().info.run_id)
+    while above := run.data.tags.get(MLFLOW_PARENT_RUN_ID):
+        run = mlflow.get_run(above)
+        if run.info.status == "RUNNING":
+            liveness.check_own(above)
 
 
 def user_of_active() -> str:

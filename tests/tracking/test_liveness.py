@@ -153,6 +153,17 @@ def test_a_child_does_not_finish_below_a_run_that_was_taken(
     assert store.get_run(child).info.status == "FAILED"
 
 
+def test_a_search_goes_on_by_itself_after_the_job_above_it_has_ended(store: mlflow.MlflowClient) -> None:
+    with runs.step_run("main", {}, "main") as main, step() as search:
+        pass
+    store.set_tag(main, PROCESS, OTHER)
+    with step(), runs.reopened_run(search), runs.child_run("candidate", {}, {}):
+        runs.check_own()
+        store.update_run(main, status="RUNNING")
+        with pytest.raises(TakenOverError):
+            runs.check_own()
+
+
 def test_a_run_that_mlflow_run_closed_for_its_dead_process_is_running_again(
     store: mlflow.MlflowClient,
 ) -> None:
