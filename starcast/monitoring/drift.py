@@ -8,8 +8,7 @@ import numpy as np
 import polars as pl
 
 from starcast.evaluation.confidence import confidence_of
-from starcast.evaluation.intervals import resampled_scores
-from starcast.evaluation.paired import Estimate
+from starcast.evaluation.resampling import Estimate, resampled_scores
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix, matrix_scores
 from starcast.monitoring import checks
@@ -101,6 +100,14 @@ class Drift:
     def changed(self) -> list[DriftCheck]:
         """Return the checks that found a change."""
         return [check for check in self.checks if check.changed]
+
+    @property
+    def without_scores(self) -> str:
+        """Return why no scores are compared; empty if they are."""
+        sides = {"new reviews": self.now, "reviews of the test split": self.before}
+        rated = {name: int((side.ratings >= 0).sum()) for name, side in sides.items()}
+        few = [f"{count:,} {name} have a rating" for name, count in rated.items() if count < RATED]
+        return f"{few[0]}, and {RATED} are needed" if few else ""
 
     @property
     def verdict(self) -> str:

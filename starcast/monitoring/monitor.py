@@ -71,7 +71,7 @@ def monitor(parameters: MonitorParameters) -> Drift:
         notes = MonitoringNotes(named, named_file, compared, (*told, *loaded.notes))
         curves = _publish(drift, notes, version, run_id)
     print_table(report.check_table(drift).without(report.WHAT, report.LEAST_EFFECT))
-    _say(plain(report.verdict_line(drift)))
+    _say(report.SHOWN, plain(report.verdict_line(drift)))
     _say(f"over time: {store.address(store.page_within(curves))}")
     if drift.changed:
         _say(f"train a challenger on newer reviews: {commands.command_line('tune', data='FILE')}")
@@ -123,7 +123,7 @@ def _unseen(new: NewReviews, splits: dict[str, Input]) -> tuple[NewReviews, list
     if left < FEWEST:
         few = f"{trained}, " if seen.any() else ""
         raise UserError(
-            f"{few}{left:,} reviews with a text are left: of fewer than {FEWEST} nothing can be told"
+            f"{few}{left:,} reviews with a text are left: {FEWEST} are needed to tell anything; add more"
         )
     lines = [f"{trained}: left out"] if seen.any() else []
     return new._replace(reviews=new.reviews.filter(~seen)), lines

@@ -61,7 +61,7 @@ def read_new(
     told = [f"reads {file.name}, {first.seen}"] if first.seen else []
     blank = drawn["text"].fill_null("").str.strip_chars() == ""
     drawn = drawn.filter(~blank)
-    ratings, line = _ratings(drawn, layout.rating, trained.scale, bool(parameters.rating_column))
+    ratings, line = _ratings(drawn, layout.rating, trained.scale)
     reviews = drawn.with_columns(ratings)
     return NewReviews(reviews, (int(blank.sum()), len(blank)), schema, rows, [*told, *lines, line])
 
@@ -79,20 +79,18 @@ def _rating_column(columns: Sequence[str], trained: Trained, parameters: Monitor
     return told or layouts.find(columns, before)
 
 
-def _ratings(drawn: pl.DataFrame, column: str, scale: Scale, told: bool) -> tuple[pl.Series, str]:
+def _ratings(drawn: pl.DataFrame, column: str, scale: Scale) -> tuple[pl.Series, str]:
     """Return the true ratings as index from 0, -1 where there is none, and what is to be said of them.
 
     Raises:
-        UserError: the column that the user names holds ratings on another scale.
+        UserError: the column holds ratings on another scale.
     """
     none = pl.Series(RATING, [-1] * drawn.height, dtype=pl.Int64)
     if not column:
-        return none, "no true ratings: compared without scores; rating_column names their column"
+        return none, "no true ratings: rating_column names their column"
     written, ranks, off = on_scale(drawn[RATING], scale)
     if off:
         said = f"column {column!r} holds other ratings ({values_text(off)}) than the model gives, {scale}"
-        if told:
-            raise UserError(f"{said}: name another column with rating_column, or none")
-        return none, f"{said}: compared without them; rating_column names another"
+        raise UserError(f"{said}: rating_column names another column; {WITHOUT} compares without ratings")
     rated = written.replace_strict(ranks, default=0, return_dtype=pl.Int64).alias(RATING) - 1
     return rated, f"true ratings from {column!r}: {int((rated >= 0).sum()):,} of {drawn.height:,}"

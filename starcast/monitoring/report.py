@@ -16,10 +16,11 @@ from starcast.reports.table import Table
 SHOWN_WORDS, AROUND = 20, 6  # in the report: words that changed, words on either side of one
 NOT_IN_METRICS, LONGEST_NAME = r"[^\w.\-]", 200  # MLflow refuses most signs in the name of a metric
 WHAT, LEAST_EFFECT = "of what", "counts from"  # columns that a terminal has no room for
+SHOWN = "Numbers are means (with quartiles), scores have 95% intervals"
 HOW = (
     f"A check finds a change if the difference is sure, with p below {LEVEL:g} (adjusted for all checks: "
-    "Benjamini and Hochberg), and large enough, so that a large file does not alarm for nothing. Numbers are "
-    "means (quartiles). Effects: `D`, the largest distance between the cumulative shares (Kolmogorov and "
+    f"Benjamini and Hochberg), and large enough, so that a large file does not alarm for nothing. {SHOWN}. "
+    "Effects: `D`, the largest distance between the cumulative shares (Kolmogorov and "
     "Smirnov); `w` and `h`, Cohen's for shares; `difference`, of a score."
 )
 
@@ -53,13 +54,14 @@ def answer(drift: Drift, notes: MonitoringNotes) -> tuple[str, ...]:
 
 
 def verdict_line(drift: Drift) -> str:
-    """Return the verdict, on how many checks and reviews it rests, and the main score if there is one."""
+    """Return the verdict, on how many checks and reviews it rests, and the main score if it is known."""
     count, changed = len(drift.checks), len(drift.changed)
     found = f"{changed} of {count} checks found a change" if changed else f"all {count} checks pass"
     on = f"{len(drift.now.predicted):,} new reviews against {len(drift.before.predicted):,} of the test split"
     change = drift.scores.get("f1_macro")
-    score = f"; f1_macro {change.now}, was {change.before}" if change else ""
-    return f"**{drift.verdict[0].upper()}{drift.verdict[1:]}**: {found}, {on}{score}."
+    score = f"f1_macro {change.now}, was {change.before}" if change else ""
+    score = score or f"**scores are not compared**: {drift.without_scores}"
+    return f"**{drift.verdict[0].upper()}{drift.verdict[1:]}**: {found}, {on}; {score}."
 
 
 def check_table(drift: Drift) -> Table:

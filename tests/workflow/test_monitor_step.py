@@ -102,22 +102,25 @@ def test_reviews_that_the_model_was_trained_on_and_rows_without_text_are_left_ou
     assert len(drift.now.predicted) == 200
 
 
-def test_files_without_ratings_or_with_others_are_compared_without(
+def test_without_ratings_or_with_few_the_verdict_says_that_scores_are_not_compared(
     fitted_store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for table, given in (
-        (LATER.drop("rating"), {}),
-        (LATER, {"rating_column": "none"}),
-        (LATER.with_columns(pl.col("rating") * 20), {}),
+    few = LATER.with_row_index().with_columns(pl.when(pl.col("index") < 99).then("rating").alias("rating"))
+    for table, given, rated in (
+        (LATER.drop("rating"), {}, 0),
+        (LATER, {"rating_column": "none"}, 0),
+        (few.drop("index"), {}, 99),
     ):
         assert verdict_on(table, **given).scores == {}
-    assert "column 'rating' holds other ratings ('100': " in capsys.readouterr().out
+        told = f"scores are not compared: {rated} new reviews have a rating, and 100 are needed"
+        assert told in capsys.readouterr().out
 
 
 def test_mistakes_are_refused_in_a_line(fitted_store: mlflow.MlflowClient) -> None:
-    assert "40 reviews with a text are left: of fewer than 50" in refusal(LATER[:40])
+    assert "40 reviews with a text are left: 50 are needed" in refusal(LATER[:40])
     assert "no column 'stars'" in refusal(LATER, rating_column="stars")
-    others = LATER.with_columns(stars=pl.col("rating") * 20)
-    assert "holds other ratings" in refusal(others, rating_column="stars")
+    others = LATER.with_columns(pl.col("rating") * 20)
+    assert "column 'rating' holds other ratings ('100': " in refusal(others)
+    assert "holds other ratings" in refusal(others.rename({"rating": "stars"}), rating_column="stars")
     assert "no column 'text'" in refusal(LATER.select("rating"))
     assert "FAILED" in statuses(fitted_store)
