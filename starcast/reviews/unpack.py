@@ -90,9 +90,18 @@ def _kind_of_content(head: bytes, table: str, name: str) -> str:
     for beginning, what in NO_TABLES.items():
         if re.match(beginning, head, re.IGNORECASE | re.DOTALL):
             raise UserError(f"{name}: {what}")
+    if _is_noise(head):
+        raise UserError(f"{name}: neither text nor a table that is known; is it damaged, or encrypted?")
     if by_name in BINARY.values():
         return by_name if b"\0" in head or not head else _kind_of_text(head, "csv")
     return _kind_of_text(head, by_name)
+
+
+def _is_noise(head: bytes) -> bool:
+    """Return whether bytes are no text: a tenth of noise are control characters, and few are NULs."""
+    control, null = (len(re.findall(each, head)) for each in (rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]", rb"\0"))
+    most = max(20, len(head) * 7 // 100)  # beyond it: noise, or text of 16 or 32 bits with NULs
+    return control > most > null and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
 
 
 def _kind_by_name(name: str) -> str:

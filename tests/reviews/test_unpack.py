@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -103,11 +104,18 @@ def test_the_kind_of_text_is_told_by_its_content(tmp_path: Path) -> None:
         (gzip.compress(gzip.compress(CSV)), "packed twice; unpack it once yourself"),
         (gzip.compress(b"a" * 257 + b"ustar\x0000"), "a tar archive; unpack it"),
         (zipped(a_csv_zip=zipped(a_csv=CSV)), "packed twice; unpack it once yourself"),
+        (random.Random(1).randbytes(3_000), "neither text nor a table that is known"),
     ],
-    ids=["html", "git lfs", "sqlite", "pdf", "bzip2", "gzip twice", "tar", "zip twice"],
+    ids=["html", "git lfs", "sqlite", "pdf", "bzip2", "gzip twice", "tar", "zip twice", "noise"],
 )
 def test_what_is_no_table_is_named(tmp_path: Path, content: bytes, phrase: str) -> None:
     assert phrase in refusal(written(tmp_path / "reviews.csv", content))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32", "gb18030", "iso-2022-jp"])
+def test_text_of_any_script_and_encoding_is_no_noise(tmp_path: Path, encoding: str) -> None:
+    content = "text,rating\n" + "красивое платье,5\n素晴らしい,4\n" * 20
+    assert kind_of(written(tmp_path / "reviews.csv", content.encode(encoding))) == ("csv", "")
 
 
 @pytest.mark.parametrize(
