@@ -10,6 +10,7 @@ from starcast.models.transformer_family import TRANSFORMER
 
 ALL = (LSTM_2, GRU_1, GRU_2, GRU_4, LSTM_1, LOGISTIC_REGRESSION, LINEAR, ORDINAL, BILSTM, TRANSFORMER)
 FAMILIES: dict[str, Family] = {family.name: family for family in ALL}
+BUILT_IN = {*FAMILIES, ENSEMBLE.name}  # an ensemble is made of the others, so that no search is of it
 
 
 def is_named(name: str) -> bool:
@@ -23,7 +24,7 @@ def family_named(name: str) -> Family:
     Raises:
         UserError: there is none of this name.
     """
-    if name == ENSEMBLE.name:  # made of the others, so that no search is of it
+    if name == ENSEMBLE.name:
         return ENSEMBLE
     return FAMILIES[name] if name in FAMILIES else own_family(name)
 

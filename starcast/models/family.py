@@ -233,7 +233,8 @@ class Family(ABC):
             kind = "a whole number" if allowed.whole else "a number"
             wanted, fits = f"{kind} from {allowed.low} to {allowed.high}", value in allowed
         else:
-            wanted = f"one of {', '.join(map(str, allowed))}"
+            shown = (str(each).lower() if isinstance(each, bool) else str(each) for each in allowed)
+            wanted = f"one of {', '.join(shown)}"
             fits = type(value) is type(allowed[0]) and value in allowed
         return "" if fits else f"{self.name}'s {name} should be {wanted}, not {value!r:.80}"
 

@@ -18,7 +18,7 @@ from starcast.cli.errors import UserError, first_line
 from starcast.cli.progress import Progress
 from starcast.evaluation.confidence import COLUMNS
 from starcast.evaluation.scale import STARS, Scale
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import BUILT_IN
 from starcast.models.digests import answering_code, files_of, shown
 from starcast.models.predictor import DESCRIPTION, OtherAnswersError, Predictor, trained_columns
 from starcast.models.scored_table import ScoringSummary, Totals, add_answers
@@ -103,7 +103,7 @@ def _own_family(version: Version, description: bytes) -> str:
     with explained(f"model {version.uri}: {DESCRIPTION} is damaged ({{reason}}); {RESTORE}", Exception):
         described: dict[str, Any] = json.loads(description)
         family = described["family"]
-        return ", ".join(described.get("own_families", () if family in FAMILIES else (family,)))
+        return ", ".join(described.get("own_families", () if family in BUILT_IN else (family,)))
 
 
 @contextmanager

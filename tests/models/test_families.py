@@ -111,8 +111,8 @@ def test_numbers_between_and_beyond_the_ends_of_a_space_are_taken(name: str, giv
     ("gru_1", {"learning_rate": float("nan")}, "not nan"),
     ("gru_1", {"learning_rate": None}, "not None"),
     ("gru_1", {"units_1": [64]}, r"not \[64\]"),
-    ("logistic_regression", {"sublinear": 1}, "should be one of False, True, not 1"),
-    ("logistic_regression", {"sublinear": "True"}, "should be one of False, True, not 'True'"),
+    ("logistic_regression", {"sublinear": 1}, "should be one of false, true, not 1"),
+    ("logistic_regression", {"sublinear": "True"}, "should be one of false, true, not 'True'"),
 ])  # fmt: skip
 def test_wrong_settings_are_refused_with_what_would_be_right(
     name: str, given: dict[str, Value], message: str

@@ -88,7 +88,7 @@ def test_an_optional_setting_is_searched_only_where_it_is_given(tmp_path: Path) 
     (LINEAR, {"c": {"low": 0.5, "high": 9, "whole": True}}, "high 9.0; both should be whole numbers"),
     (LINEAR, {"sublinear": {"low": 0, "high": 1}}, "is one of False, True: give one or a list, not a range"),
     (LAYERED, {"words": [[1, 3]]}, "words should be one of [1, 1], [1, 2], null, not '[1, 3]'"),
-    (LINEAR, {"sublinear": 1}, "sublinear should be one of False, True, not 1"),
+    (LINEAR, {"sublinear": 1}, "sublinear should be one of false, true, not 1"),
 ])  # fmt: skip
 def test_a_mistake_is_one_line(family: Family, given: Any, says: str) -> None:
     with pytest.raises(UserError) as refused:

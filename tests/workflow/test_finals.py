@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from starcast.tracking import registry, scoring
 from starcast.tracking.artifacts import fetch
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.search_parameters import TuneParameters
@@ -41,6 +42,9 @@ def test_an_ensemble_is_searched_fitted_served_and_fitted_again(
     served = mlflow.pyfunc.load_model("models:/review-rating/1").predict(texts)
     columns = [f"probability_{rating}" for rating in range(1, 6)]
     np.testing.assert_allclose(served[columns], test.select(columns), atol=1e-4)
+
+    with scoring.opened(registry.find("models:/review-rating/1")) as loaded:
+        assert not loaded.notes, "it answers with the code here, as every family of starcast does"
 
     again = train(TrainParameters.model_validate({"data": str(reviews_file), "from_run": candidate.run_id}))
     assert again.family == "ensemble"
