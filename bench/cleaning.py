@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from bench.clothing import checked_reviews
-from starcast.evaluation.intervals import bootstrap_intervals
+from starcast.evaluation.resampling import bootstrap_intervals
 from starcast.evaluation.scale import STARS
 from starcast.evaluation.scores import count_matrix, score
 from starcast.models.catalogue import family_named

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from starcast.comparison.systems import System
-from starcast.evaluation.intervals import auc_interval, bootstrap_intervals
+from starcast.evaluation.intervals import auc_interval
 from starcast.evaluation.names import LOWER_IS_BETTER, PROBABILITY_SCORES
-from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
+from starcast.evaluation.paired import Difference, Draws, PairedBootstrap, differences
+from starcast.evaluation.resampling import Estimate, bootstrap_intervals
 from starcast.evaluation.scale import Scale
 
 SEED = 42  # for the resamples
@@ -65,7 +66,7 @@ class Comparison:
     def smallest(self) -> RankedSystem | None:
         """Return the smallest system (then the fastest fit) among the best and those paired with it."""
         paired = [each for each in self.placed if each is self.best or each.lead]
-        known = [each for each in paired if each.system.parameters is not None]
+        known = [each for each in paired if each.system.parameters]  # a family of the user's own may not tell
         return min(known, key=lambda each: (each.system.parameters, each.system.seconds), default=None)
 
 
@@ -111,7 +112,7 @@ def _interval(system: System, draws: Draws | None, metric: str) -> Interval | No
         found = draws.estimate(metric) if metric in draws.values else None
         return (found.low, found.high) if found else None
     # The reviews are unknown: the mean of the fits' own intervals, as they may share all sampling of reviews.
-    ends = [bootstrap_intervals(run.matrix, SEED, scale=run.scale) for run in system.runs]
+    ends = [bootstrap_intervals(run.matrix, scale=run.scale) for run in system.runs]
     if metric not in ends[0]:
         return None
     low, high = np.mean([each[metric] for each in ends], axis=0)

@@ -4,7 +4,7 @@ from starcast.comparison.figures import cost_figure, curve_systems, curves_figur
 from starcast.comparison.ranking import Comparison, RankedSystem
 from starcast.comparison.tables import lead_table, score_table, settings_table
 from starcast.evaluation.names import LOWER_IS_BETTER
-from starcast.evaluation.paired import Estimate
+from starcast.evaluation.resampling import Estimate
 from starcast.reports.page import Content, Matrices, Picture, Report, Section
 from starcast.reports.table import Table
 
@@ -80,25 +80,26 @@ def answer(comparison: Comparison) -> tuple[str, ...]:
     interval = ", 95% bootstrap interval" if best.interval else ""
     lines = [f"**Best: {best.system.name}**, {comparison.metric} {best.text} {on}{interval}, {which}."]
     if second:
-        lines.append(f"Compared with the second, {second.system.name}: {_lead(second)}.")
+        lines.append(f"Compared with the second, {second.system.name}: {_lead(second, comparison)}.")
     if smallest and second:
         size = f"{smallest.system.parameters:,.0f} parameters"
         if smallest is best:
             lines.append(f"It is also the smallest model, with {size}.")
         else:
-            same = "it is the second" if smallest is second else _lead(smallest)
+            same = "it is the second" if smallest is second else _lead(smallest, comparison)
             lines.append(f"Compared with the smallest ({size}), {smallest.system.name}: {same}.")
-    return (*lines, *_cautions(comparison))
+    return (*lines, *cautions(comparison))
 
 
-def _lead(other: RankedSystem) -> str:
-    lead = other.lead
+def _lead(other: RankedSystem, comparison: Comparison) -> str:
+    lead, compared = other.lead, sum(each.lead is not None for each in comparison.placed)
     assert lead is not None
     verdict = "statistically significant" if lead.significant else "not statistically significant"
-    return f"better by {lead.estimate}, {verdict} (p {lead.p:.3f})"
+    adjusted = f", adjusted for {compared} comparisons" if compared > 1 else ""
+    return f"better by {lead.estimate}, {verdict} (p {lead.p:.3f}{adjusted})"
 
 
-def _cautions(comparison: Comparison) -> list[str]:
+def cautions(comparison: Comparison) -> list[str]:
     """Return what a reader should know before relying on the scores."""
     best, others, metric = comparison.best, comparison.placed[1:], comparison.metric
     if not others:

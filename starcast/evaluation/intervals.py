@@ -1,35 +1,13 @@
-"""Compute bootstrap confidence intervals of scores of the confusion matrix, of AUC and of probabilities."""
+"""Compute bootstrap confidence intervals of AUC and of the scores of probabilities."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from starcast.evaluation.paired import LEVEL, Estimate, resampled_sums
-from starcast.evaluation.scale import STARS, Scale
-from starcast.evaluation.scores import matrix_scores, occurring, probability_scores, probability_terms
+from starcast.evaluation.resampling import Estimate, Intervals, interval_ends, resampled_sums
+from starcast.evaluation.scores import probability_scores, probability_terms
 
 AUC_RESAMPLES = 1_000
-Intervals = dict[str, tuple[float, float]]  # score name -> (low, high)
-
-
-def bootstrap_intervals(
-    matrix: np.ndarray, seed: int, resamples: int = 2_000, scale: Scale = STARS
-) -> Intervals:
-    """Return 95% percentile bootstrap intervals over reviews (Efron, 1979) by name of the score."""
-    return _ends(resampled_scores(matrix, seed, resamples, scale))
-
-
-def resampled_scores(
-    matrix: np.ndarray, seed: int, resamples: int = 2_000, scale: Scale = STARS
-) -> dict[str, np.ndarray]:
-    """Return the scores of bootstrap resamples of a confusion matrix by name, each of shape (resamples,).
-
-    Drawing reviews with replacement means drawing the cells of their confusion matrix from a multinomial
-    distribution, so no resample needs the reviews themselves.
-    """
-    counts = matrix.ravel()
-    draws = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=resamples)
-    return matrix_scores(draws.reshape(resamples, *matrix.shape), scale, occurring(matrix))
 
 
 def probability_intervals(
@@ -42,12 +20,7 @@ def probability_intervals(
         probabilities: shape (reviews, labels).
     """
     terms = probability_terms(ratings, predicted, probabilities)
-    return _ends(probability_scores(resampled_sums(terms, seed, resamples) / len(ratings)))
-
-
-def _ends(scores: Mapping[str, np.ndarray]) -> Intervals:
-    tail = (1 - LEVEL) / 2
-    return {name: tuple(np.quantile(values, [tail, 1 - tail]).tolist()) for name, values in scores.items()}
+    return interval_ends(probability_scores(resampled_sums(terms, seed, resamples) / len(ratings)))
 
 
 def auc_interval(ratings: np.ndarray, fits: Sequence[np.ndarray], seed: int) -> Estimate:

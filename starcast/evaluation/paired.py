@@ -1,16 +1,15 @@
 """Compare systems on the same reviews: bootstrap intervals of their scores and of the differences."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
 
+from starcast.evaluation.resampling import LEVEL, Estimate, Intervals, bootstrap_intervals, resampled_sums
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix, matrix_scores, probability_scores, probability_terms
 
-DRAWN = 10_000_000  # reviews drawn at a time, to limit memory
-LEVEL = 0.95
 ONE_FIT = (
     "**Some systems were fitted once**; their intervals cover the sampling of test reviews, not training "
     "randomness. Increase `repeats`."
@@ -18,37 +17,20 @@ ONE_FIT = (
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A score, or a difference of scores, with its 95% confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, value: float, resampled: np.ndarray) -> "Estimate":
-        """Return a value with the percentile interval of its bootstrap resamples."""
-        tail = (1 - LEVEL) / 2
-        return cls(float(value), *np.quantile(resampled, [tail, 1 - tail]).tolist())
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
-
-    @property
-    def short(self) -> str:
-        """Return it as in the names of runs: `0.653 (0.61-0.69)`."""
-        return f"{self.value:.3f} ({self.low:.2f}-{self.high:.2f})"
-
-
-@dataclass(frozen=True)
 class Draws:
-    """A system's scores by name: on the original reviews, and on the resamples, shape (resamples,)."""
+    """A system's scores by name: on the original reviews, and on the resamples, shape (resamples,).
+
+    `ends`: intervals that are known without these resamples.
+    """
 
     values: dict[str, float]
     resampled: dict[str, np.ndarray]
+    ends: Intervals = field(default_factory=dict)
 
     def estimate(self, score: str) -> Estimate:
         """Return a score with its interval."""
+        if score in self.ends:
+            return Estimate(self.values[score], *self.ends[score])
         return Estimate.of(self.values[score], self.resampled[score])
 
 
@@ -70,7 +52,8 @@ class PairedBootstrap:
 
     A system that was fitted several times with different seeds has the mean of the fits' scores. Fits are
     resampled as well, so that an interval covers both the sampling of reviews and training randomness; with
-    few fits the latter is underestimated.
+    few fits the latter is underestimated. The interval of a single fit is that of its confusion matrix, as it
+    is shown wherever that fit is alone.
 
     Args:
         ratings: true ratings as index from 0, shape (reviews,).
@@ -101,7 +84,9 @@ class PairedBootstrap:
             chosen = random.integers(len(system), size=shape), np.arange(self._resamples)
             values = {name: float(each[start:end].mean()) for name, each in observed.items()}
             drawn = {name: each[start:end][chosen].mean(axis=0) for name, each in resampled.items()}
-            found.append(Draws(values, drawn))
+            matrix = count_matrix(self._ratings, system[0], len(self._scale))
+            ends = bootstrap_intervals(matrix, scale=self._scale) if len(system) == 1 else {}
+            found.append(Draws(values, drawn, ends))
         return found
 
     def _scores(
@@ -128,24 +113,6 @@ class PairedBootstrap:
             resampled |= probability_scores(means)
             observed |= probability_scores(np.stack([each.mean(axis=1) for each in terms], axis=1))
         return observed, resampled
-
-
-def resampled_sums(rows: sparse.csr_array, seed: int, resamples: int) -> np.ndarray:
-    """Return the sum of each row over the reviews of each resample; reviews are drawn with replacement.
-
-    Args:
-        rows: a value for each review, shape (n, reviews).
-
-    Returns:
-        Sums of shape (n, resamples), on the same resamples for the same seed.
-    """
-    random, reviews = np.random.default_rng(seed), rows.shape[1]
-    sums, chunk = np.empty((rows.shape[0], resamples)), max(1, DRAWN // reviews)
-    for start in range(0, resamples, chunk):
-        drawn = random.integers(reviews, size=(min(chunk, resamples - start), reviews))
-        times = [np.bincount(row, minlength=reviews).astype(np.float32) for row in drawn]
-        sums[:, start : start + chunk] = rows @ np.stack(times, axis=1)
-    return sums
 
 
 def differences(baseline: Draws, others: Sequence[Draws], score: str) -> list[Difference]:

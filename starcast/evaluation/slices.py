@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from starcast.evaluation.paired import Difference, Estimate, adjusted
+from starcast.evaluation.paired import Difference, adjusted
+from starcast.evaluation.resampling import Estimate, resampled_scores
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix, matrix_scores
 
@@ -75,7 +76,7 @@ def slice_scores(
             reviews, rest = int(matrix.sum()), whole - matrix
             if not reviews:
                 continue
-            observed, drawn = matrix_scores(matrix, scale), matrix_scores(_resampled(matrix, random), scale)
+            observed, drawn = matrix_scores(matrix, scale), resampled_scores(matrix, scale=scale)
             scores = {name: Estimate.of(float(observed[name]), drawn[name]) for name in SHOWN}
             outside = int(rest.sum())
             if min(reviews, outside) >= FEWEST:

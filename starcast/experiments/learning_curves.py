@@ -7,7 +7,8 @@ from itertools import combinations
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
+from starcast.evaluation.paired import Difference, Draws, PairedBootstrap, differences
+from starcast.evaluation.resampling import Estimate
 from starcast.evaluation.scale import STARS, Scale
 from starcast.experiments.power_law import Trend
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from starcast.evaluation.paired import LEVEL, Estimate
+from starcast.evaluation.resampling import LEVEL, Estimate
 
 LEAST_SIZES = 4  # three numbers are fitted
 HIGHEST = 1.0  # the highest value of any score

@@ -10,7 +10,8 @@ import polars as pl
 from starcast.evaluation import scores
 from starcast.evaluation.intervals import auc_interval
 from starcast.evaluation.names import DecisionName
-from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
+from starcast.evaluation.paired import Difference, Draws, PairedBootstrap, differences
+from starcast.evaluation.resampling import Estimate
 from starcast.evaluation.scale import STARS, Scale
 from starcast.experiments.fits import ExperimentData, ScoredFit, by_kind
 

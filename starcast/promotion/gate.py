@@ -7,7 +7,8 @@ import numpy as np
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.names import LOWER_IS_BETTER, PROPER_SCORES, score_names
-from starcast.evaluation.paired import Difference, Draws, Estimate, PairedBootstrap, differences
+from starcast.evaluation.paired import Difference, Draws, PairedBootstrap, differences
+from starcast.evaluation.resampling import Estimate
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix
 from starcast.evaluation.slices import DECIDING, SliceDifference, Slicing, slice_differences

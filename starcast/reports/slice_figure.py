@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from starcast.evaluation.paired import Estimate
+from starcast.evaluation.resampling import Estimate
 from starcast.evaluation.slices import DECIDING, SliceScores
 from starcast.reports.drawing import INK, Panel, font, new_picture
 from starcast.reports.style import COLOURS

@@ -18,9 +18,10 @@ from typing import Literal
 
 import numpy as np
 
-from starcast.evaluation.intervals import Intervals, auc_interval, bootstrap_intervals, probability_intervals
+from starcast.evaluation.intervals import auc_interval, probability_intervals
 from starcast.evaluation.names import SCORES
 from starcast.evaluation.paired import Difference, PairedBootstrap, differences
+from starcast.evaluation.resampling import Intervals, bootstrap_intervals
 from starcast.evaluation.scale import Scale
 from starcast.tracking.repetition import RunRecord
 from starcast.tracking.scored_runs import Predictions
@@ -242,7 +243,7 @@ class _Noise:
 
 def _intervals(matrix: np.ndarray | None, answers: Predictions | None, scale: Scale) -> Intervals:
     """Return the 95% intervals of all scores that the data allow."""
-    found = {} if matrix is None else bootstrap_intervals(matrix, SEED, scale=scale)
+    found = {} if matrix is None else bootstrap_intervals(matrix, scale=scale)
     if answers is None:
         return found
     auc = auc_interval(answers.ratings, [answers.probabilities], SEED)

@@ -12,7 +12,7 @@ from starcast.cli.progress import Progress
 from starcast.evaluation import intervals, scores
 from starcast.evaluation.answer_rule import Answers, FittedRule, fit_rule
 from starcast.evaluation.decision import decision_text
-from starcast.evaluation.paired import Estimate
+from starcast.evaluation.resampling import Estimate, Intervals, bootstrap_intervals
 from starcast.evaluation.scale import Scale
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
@@ -37,6 +37,7 @@ from starcast.workflow.log_words import log_words
 from starcast.workflow.model_card import CARD, log_card
 from starcast.workflow.prepare import Prepared
 
+EXAMPLE = "Lovely colour, but it runs small"  # a review, in a command that uses the model
 HEADLINE = ("f1_macro", "f1_weighted", "harmonic_recall", "mae")
 PREFIXES = ("train", "val", "test")  # of metrics, for `SPLITS`
 
@@ -57,7 +58,7 @@ class Candidate:
     family: str
     reviews: int
     test: dict[str, float]
-    intervals: intervals.Intervals
+    intervals: Intervals
     registered: registry.Version | None = None
     left_out: str = ""
 
@@ -103,10 +104,7 @@ class Candidate:
         """Return the command that uses the model or, if it is not registered, the one that registers it."""
         if self.registered is None:
             return commands.command_line("train", from_run=self.run_id, register="true")
-        alias = f"models:/{self.registered.name}@{registry.CHALLENGER}"
-        return commands.command_line(
-            "predict", model=alias if self.registered.called else self.registered.uri
-        )
+        return commands.command_line("predict", model=self.registered.uri, text=EXAMPLE)
 
 
 def candidate_of(trial_id: str) -> Candidate | None:
@@ -156,7 +154,7 @@ def fit_candidate(
     scored = _log_scores(answers, logged, inputs, scale)
     _log_costs(plan, fitted, seconds)
     auc = intervals.auc_interval(test.ratings, [test.probabilities], seed)
-    ends = {**intervals.bootstrap_intervals(test.matrix, seed, scale=scale), "auc": (auc.low, auc.high)}
+    ends = {**bootstrap_intervals(test.matrix, scale=scale), "auc": (auc.low, auc.high)}
     ends |= intervals.probability_intervals(*test, seed)
     log_files(plan, answers, ends, stored, fitted.trained_on, scale)
     told = _log_shares(fitted.model)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from starcast.evaluation.names import LOWER_IS_BETTER
-from starcast.evaluation.paired import Estimate
+from starcast.evaluation.resampling import Estimate
 from starcast.evaluation.scale import Scale
 from starcast.reports.page import Content, Matrices, Section
 from starcast.reports.table import Table

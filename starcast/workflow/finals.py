@@ -178,7 +178,8 @@ def _tell(parameters: TuneParameters, done: list[FinalFit], verdict: BlendVerdic
     best, metric = done[0].spec.family, parameters.decision_metric
     against = f"than {best} on validation, {verdict.told(metric)}"
     if chosen:
-        how = "is better" if verdict.better else "is wanted, though not shown to be better"
+        doubt = "worse" if verdict.loss.estimate.low > 0 else "not shown to be better"
+        how = "is better" if verdict.better else f"is wanted, though {doubt}"
         say(f"the candidate is the ensemble, which {how} {against}")
     else:
         say(f"the candidate is {best}: the ensemble is not shown to be better {against}")

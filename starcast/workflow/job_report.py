@@ -8,8 +8,10 @@ import polars as pl
 from starcast.cli.progress import clock
 from starcast.comparison.ranking import SEED, Comparison
 from starcast.comparison.report import answer as compared_answer
+from starcast.comparison.report import cautions
 from starcast.comparison.tables import lead_table
-from starcast.evaluation.paired import Estimate, PairedBootstrap, differences
+from starcast.evaluation.paired import PairedBootstrap, differences
+from starcast.evaluation.resampling import Estimate
 from starcast.evaluation.scale import STARS, Scale
 from starcast.promotion.gate import majority, signed
 from starcast.reports.page import Content, Report, Section
@@ -89,7 +91,7 @@ def _against(
     if not leads.rows:
         return Table(HEAD, tuple(rows)), f"{chosen} {ranked}.", *compared_answer(compared)[1:]
     leads = Table(leads.head, leads.rows[:LEADS])
-    return Table(HEAD, tuple(rows)), f"{chosen} {ranked}; the next ones:", leads
+    return Table(HEAD, tuple(rows)), f"{chosen} {ranked}; the next ones:", leads, *cautions(compared)
 
 
 def _judged(steps: Mapping[str, StoredRun]) -> StoredRun | None:
@@ -188,7 +190,8 @@ def _commands(fitted: Candidate, search: StoredRun) -> Table:
     line, tried = commands.command_line, sum(search.metrics[f"trials_{outcome}"] for outcome in OUTCOMES)
     rows = {"use the model" if fitted.registered else "register the model": fitted.next_command()}
     if fitted.registered:
-        rows["make it champion, if it passes"] = line("promote", model=fitted.registered.name, mode="enabled")
+        named = {"model": fitted.registered.name, "version": fitted.registered.version}
+        rows["make it champion, if it passes"] = line("promote", **named, mode="enabled")
     rows["fit it again and compare"] = line("reproduce", run=fitted.run_id)
     asked = int(search.run.data.params["max_trials"])
     # A search that its time ended has that time again, for the rest of its trials.

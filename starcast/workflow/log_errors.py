@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from starcast.evaluation.answer_rule import Answers
-from starcast.evaluation.paired import Estimate
+from starcast.evaluation.resampling import Estimate
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.slices import DECIDING, SliceScores, slice_scores
 from starcast.reports.error_files import shortened, write_slices

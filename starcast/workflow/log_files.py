@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from starcast.evaluation import intervals
 from starcast.evaluation.answer_rule import Answers
+from starcast.evaluation.resampling import Intervals
 from starcast.evaluation.scale import Scale
 from starcast.models.sampling import count_ratings
 from starcast.reports import figures, files
@@ -17,7 +17,7 @@ from starcast.workflow.fit_parameters import CandidatePlan
 def log_files(
     plan: CandidatePlan,
     answers: dict[str, Answers],
-    ends: intervals.Intervals,
+    ends: Intervals,
     stored: dict[str, Path],
     trained_on: np.ndarray,
     scale: Scale,

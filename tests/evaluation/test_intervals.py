@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from starcast.evaluation.intervals import auc_interval, bootstrap_intervals, probability_intervals
+from starcast.evaluation.intervals import auc_interval, probability_intervals
+from starcast.evaluation.resampling import bootstrap_intervals
 from starcast.evaluation.scores import count_matrix, matrix_scores, multilabel_auc, probability_means
 
 

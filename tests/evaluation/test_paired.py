@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
-from starcast.evaluation import paired
+from starcast.evaluation import resampling
 from starcast.evaluation.paired import Draws, PairedBootstrap, differences
+from starcast.evaluation.resampling import bootstrap_intervals
 from starcast.evaluation.scores import count_matrix, matrix_scores, probability_means
+from starcast.evaluation.slices import Slicing, slice_scores
 
 SHARES = (0.1, 0.1, 0.15, 0.2, 0.45)
 
@@ -67,7 +69,7 @@ def test_scores_of_probabilities_are_drawn_on_the_same_resamples() -> None:
 def test_resamples_do_not_depend_on_how_many_are_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     ratings, systems = drawn(0, 0.7)
     [whole] = PairedBootstrap(ratings, seed=1, resamples=50).draws(systems)
-    monkeypatch.setattr(paired, "DRAWN", 7 * len(ratings))
+    monkeypatch.setattr(resampling, "DRAWN", 7 * len(ratings))
     [chunks] = PairedBootstrap(ratings, seed=1, resamples=50).draws(systems)
     np.testing.assert_array_equal(chunks.resampled["f1_macro"], whole.resampled["f1_macro"])
 
@@ -101,12 +103,23 @@ def test_intervals_hold_the_truth_about_95_times_in_100() -> None:
 
 def test_an_estimate_lies_in_its_interval_and_reads_well() -> None:
     ratings, systems = drawn(1, 0.7)
-    [draws] = PairedBootstrap(ratings, 1, 300).draws(systems)
+    [draws] = PairedBootstrap(ratings, 1, 3_000).draws(systems)
     estimate = draws.estimate("f1_macro")
     assert estimate.low < estimate.value < estimate.high
     inside = (draws.resampled["f1_macro"] >= estimate.low) & (draws.resampled["f1_macro"] <= estimate.high)
     assert inside.mean() == pytest.approx(0.95, abs=0.01)
     assert str(estimate) == f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
+def test_a_single_fit_has_the_interval_that_its_matrix_has_everywhere() -> None:
+    ratings, systems = drawn(1, 0.7)
+    [whole] = slice_scores(ratings, systems[0], [Slicing("all", ("yes",), np.zeros_like(ratings))], 3)[:1]
+    expected = bootstrap_intervals(count_matrix(ratings, systems[0]))["f1_macro"]
+    for seed in (1, 2):
+        [draws] = PairedBootstrap(ratings, seed, 40).draws(systems)
+        estimate = draws.estimate("f1_macro")
+        assert (estimate.low, estimate.high) == expected
+    assert whole.scores["f1_macro"] == estimate
 
 
 def test_a_system_differs_in_nothing_from_itself() -> None:

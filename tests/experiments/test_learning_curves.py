@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from sklearn.metrics import accuracy_score
 
-from starcast.evaluation.paired import ONE_FIT, Difference, Estimate
+from starcast.evaluation.paired import ONE_FIT, Difference
+from starcast.evaluation.resampling import Estimate
 from starcast.experiments.learning_curve_report import fit_rows, report_of, score_table, short_table
 from starcast.experiments.learning_curves import LearningCurves, learning_curves
 from tests.experiments.measured import RATINGS, SIZES, curves, measured, rises, rises_late

@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starcast.evaluation.intervals import bootstrap_intervals
 from starcast.evaluation.names import SCORES
+from starcast.evaluation.resampling import bootstrap_intervals
 from starcast.evaluation.scores import count_matrix, score
 from starcast.reproduction.compare import (
-    SEED,
     TOLERANCE,
     ComparedValue,
     Reproduction,
@@ -85,7 +84,7 @@ def test_a_fit_that_learned_nothing_is_different_in_its_scores_and_their_losses(
 
 def test_noise_is_the_interval_of_the_run_itself() -> None:
     then = fit(answers(0.6))
-    low, high = bootstrap_intervals(then.matrices["test"], SEED)["accuracy"]
+    low, high = bootstrap_intervals(then.matrices["test"])["accuracy"]
     for value, verdict in (
         (low + 1e-6, "within noise"),
         (high - 1e-6, "within noise"),

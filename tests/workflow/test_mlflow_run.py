@@ -228,8 +228,8 @@ def test_printed_commands_work_as_printed(
     said = capsys.readouterr().out
     promoting = printed_command(said, "judge it against the champion")
     assert "Version 4 of review-rating " in in_a_shell(promoting, elsewhere)
-    given = f"{fitted.next_command()} --input={tmp_path / 'reviews.csv'} --output={tmp_path / 'scored.csv'}"
-    assert "300 reviews scored by review-rating version 4" in in_a_shell(given, elsewhere)
+    assert "review-rating version 4" in in_a_shell(fitted.next_command(), elsewhere)
+    assert not any(elsewhere.iterdir()), "a command to try it with writes no file"
     note = fitted_store.get_run(fitted.run_id).data.tags["mlflow.note.content"]
     assert "reproduce: Equal" in in_a_shell(printed_command(note, "repeat it"), elsewhere)
     registering = replace(fitted, registered=None).next_command()
