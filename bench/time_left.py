@@ -2,9 +2,9 @@
 
     MLFLOW_TRACKING_URI=sqlite:///mlflow.db python -m bench.time_left
 
-From the third trial on, each end of a trial but the last two gives one estimate, made from what was known by
-then. Prints a row per search: at how many ends it was within a factor of 1.5, and of 2, of what the trials
-still took, and the median of the factors. A time limit (`minutes`), which is told instead where it comes
+From the third trial on, each end of a trial gives one estimate, made from what was known by then, as long as
+the trials still took 5 seconds or more. Prints a row per search: how many estimates were within a factor of
+1.5, and of 2, of what the trials took, and the median of the factors. A time limit (`minutes`), which is told instead where it comes
 earlier, is left out.
 """
 
@@ -26,7 +26,7 @@ from starcast.workflow.search import expected_seconds
 from starcast.workflow.search_parameters import TuneParameters
 
 FROM = 3  # trials that have ended
-UNTOLD = 2  # the last trials: seconds, which nobody plans by
+LEAST = 5.0  # seconds that are left: less nobody plans by
 
 
 @dataclass
@@ -81,10 +81,10 @@ def factors(parent: Run) -> list[float]:
             else:
                 ended += 1
                 left.end(Trial(trial.proposal, "complete", 0.0, seconds=trial.ended - trial.began))
-            if kind == 2 and FROM <= ended <= len(trials) - UNTOLD:
+            if kind == 2 and ended >= FROM and end - when >= LEAST:
                 told = left.seconds(len(trials) - begun)
                 assert told is not None, "a trial has ended"
-                off.append(max(told, 0.1) / max(end - when, 0.1))
+                off.append(max(told, 0.1) / (end - when))
     return off
 
 

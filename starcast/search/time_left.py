@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, geometric_mean, median
 
 from starcast.search.trials import Proposal, Trial
@@ -17,7 +17,10 @@ OVERDUE = (
 
 @dataclass
 class _UnderWay:
-    """A trial: how many reports it may make and has made, when it began and made the last one."""
+    """A trial: how many reports it may make and has made, when it began and made the last one.
+
+    `laps`: seconds between its reports.
+    """
 
     family: str
     reports: int
@@ -25,6 +28,7 @@ class _UnderWay:
     began: float
     seen: float
     made: int = 0
+    laps: list[float] = field(default_factory=list)
 
 
 class TimeLeft:
@@ -68,6 +72,7 @@ class TimeLeft:
         """Learn that a trial makes a report."""
         trial, now = self._under_way[number], time.monotonic()
         if trial.made or not trial.is_first:
+            trial.laps.append(now - trial.seen)
             self._laps[trial.family].append(now - trial.seen)
         trial.made, trial.seen = trial.made + 1, now
 
@@ -119,9 +124,12 @@ class TimeLeft:
         return fmean(first) if (first := self._first.get(family)) else None
 
     def _rest(self, trial: _UnderWay, cost: float) -> float:
+        """Return what a trial still takes: by its own laps, else by those of its family, else by the cost."""
         now = time.monotonic()
-        if 0 < trial.made < trial.reports:
-            laps = self._laps.get(trial.family)
-            lap = median(laps) if laps else cost / trial.reports
-            return max((trial.reports - trial.made) * lap - (now - trial.seen), OVERDUE * (now - trial.seen))
-        return max(cost - (now - trial.began), OVERDUE * (now - trial.began))
+        laps = trial.laps or self._laps.get(trial.family)  # its settings make it quicker or slower
+        if laps and (trial.made or not trial.is_first):
+            waited = now - trial.seen
+            lap = max(median(laps), (1 + OVERDUE) * waited)
+            return max((trial.reports - trial.made) * lap - waited, OVERDUE * waited)
+        taken = now - trial.began
+        return max(cost, (1 + OVERDUE) * taken) - taken

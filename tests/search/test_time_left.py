@@ -68,6 +68,24 @@ def test_what_a_trial_under_way_still_needs_is_told_by_its_reports(
     assert timed.left.seconds(0) == pytest.approx(9)
 
 
+def test_a_trial_whose_reports_take_longer_than_others_is_told_by_its_own(timed: Timed) -> None:
+    timed.train(1, "gru_1", 4, 4, 4)
+    timed.begin(2, "gru_1", 3)
+    timed.reports_after(2, 40)
+    assert timed.left.seconds(0) == pytest.approx(80)
+
+
+def test_an_epoch_that_takes_longer_than_others_tells_of_the_next_ones(
+    timed: Timed, clock_at: dict[str, float]
+) -> None:
+    timed.train(1, "gru_1", 4, 4, 4)
+    timed.begin(2, "gru_1", 3)
+    clock_at["seconds"] += 40
+    assert timed.left.seconds(0) == pytest.approx(3 * 1.3 * 40 - 40)
+    timed.reports_after(2, 0, 40, 40)
+    assert timed.left.seconds(0) == 0, "it has made its reports"
+
+
 def test_two_workers_share_what_is_left(timed: Timed) -> None:
     timed.begin(1, "linear")
     timed.begin(2, "linear")
