@@ -4,8 +4,8 @@
 
 From the third trial on, each end of a trial gives one estimate, made from what was known by then, as long as
 the trials still took 5 seconds or more. Prints a row per search: how many estimates were within a factor of
-1.5, and of 2, of what the trials took, and the median of the factors. A time limit (`minutes`), which is told instead where it comes
-earlier, is left out.
+1.5, and of 2, of what the trials took, and the median of the factors. A time limit (`minutes`), which is told
+instead where it comes earlier, is left out.
 """
 
 import time

@@ -237,5 +237,6 @@ def check_best(trials: list[Trial], minutes: float = 0) -> Trial:
         raise UserError(f"none of {len(trials)} trials is complete: raise minutes, here {minutes:g}")
     if failed:
         what = f"all {len(failed)} trials failed" if len(failed) == len(trials) else "no trial is complete"
-        raise UserError(f"{what}; the last failure: {failed[-1].reason} (see its traceback.txt)")
+        last = f"trial {failed[-1].proposal.number}: {failed[-1].reason}"
+        raise UserError(f"{what}; the last failure, {last} (its run has the whole traceback.txt)")
     raise UserError(f"none of {len(trials)} trials is complete: raise max_trials or use pruner=none")
