@@ -30,7 +30,10 @@ PROJECT = Path(__file__).resolve().parents[1]
 FIGURES = PROJECT / "bench" / "figures"
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-PACKAGES = ("mlflow", "tensorflow", "keras", "scikit-learn", "polars", "hyperopt", "keras-hub", "onnxruntime")
+PACKAGES = (
+    *("mlflow", "tensorflow", "keras", "scikit-learn", "polars", "hyperopt", "keras-hub", "onnxruntime"),
+    *("torch", "transformers"),  # of peers
+)
 # Modules that a benchmark starts or imports.
 PARTS = {
     *("answering", "clients", "clothing", "journal", "malformed", "mutations", "network", "nine_million"),

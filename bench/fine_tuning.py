@@ -122,18 +122,17 @@ def main() -> None:
         found = {"s": seconds, "cpu_s": processor, **scores(held["rating"].to_numpy(), answers)}
         return print(json.dumps(found))
     print(f"{len(train):,} reviews, {given.epochs} epochs, {os.cpu_count()} cores; scored on {len(held):,}")
-    print(f"{'':22}{'minutes':>9}{'cpu min':>9}{'f1_weighted':>13}{'f1_macro':>10}{'kappa':>8}")
+    print("| | minutes | processor minutes | weighted F1 | macro F1 | quadratic kappa |")
+    print("|---|--:|--:|--:|--:|--:|")
     for name, label in (("theirs", "Hugging Face Trainer"), ("ours", "starcast")):
         command = [sys.executable, "-m", "bench.fine_tuning", *sys.argv[1:], f"--only={name}"]
         done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
         if done.returncode:
             sys.exit(f"{label}: {done.stderr[-2000:]}")
         got = json.loads(done.stdout.strip().splitlines()[-1])
-        print(
-            f"{label:22}{got['s'] / 60:9.2f}{got['cpu_s'] / 60:9.2f}{got['f1_weighted']:13.3f}"
-            f"{got['f1_macro']:10.3f}{got['quadratic_kappa']:8.3f}",
-            flush=True,
-        )
+        minutes = f"{got['s'] / 60:.2f} | {got['cpu_s'] / 60:.2f}"
+        scored = " | ".join(f"{got[name]:.3f}" for name in ("f1_weighted", "f1_macro", "quadratic_kappa"))
+        print(f"| {label} | {minutes} | {scored} |", flush=True)
 
 
 if __name__ == "__main__":
