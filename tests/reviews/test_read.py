@@ -199,7 +199,7 @@ UNREADABLE = {
         gzip.compress(LATIN),
         "byte 0xe9 in line 3; it looks like cp1252; pass encoding=cp1252",
     ),
-    "binary": ("reviews.csv", bytes(range(256)) * 4, "not UTF-8: byte 0x80"),
+    "binary": ("reviews.csv", bytes(range(256)) * 4, "neither text nor a table that is known"),
     "gzip cut short": ("reviews.csv.gz", GZIPPED[:-12], "gzip"),
     "gzip damaged": ("reviews.csv.gz", GZIPPED[:20] + b"\xff" * 10 + GZIPPED[30:], "gzip"),
     "zstd cut short": ("reviews.csv.zst", packed(ROWS, ".zst")[:-5], "zstd"),
