@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
+from polars import selectors
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.scale import Scale
@@ -54,7 +55,7 @@ def read_new(
     layout = Layout(layout.name, layout.text, _rating_column(columns, trained, parameters), layout.title)
     layouts.check_values(schema, layout)
     wanted = {"text": layout.text, "title": layout.title, RATING: layout.rating}
-    read = [pl.col(name).cast(pl.String).alias(role) for role, name in wanted.items() if name]
+    read = [selectors.by_name(name).cast(pl.String).alias(role) for role, name in wanted.items() if name]
     read += [_slice(name) for name in slices if name in columns and not schema[name].is_nested()]
     tables = (chunk.table.select(read) for chunk in chain([first], chunks))
     drawn, rows = draw(tables, parameters.reviews, parameters.seed)
@@ -68,7 +69,13 @@ def read_new(
 
 def _slice(name: str) -> pl.Expr:
     """Return a column of slices as the splits keep it."""
-    return pl.col(name).cast(pl.String, strict=False).str.strip_chars().fill_null("").alias(SLICE + name)
+    return (
+        selectors.by_name(name)
+        .cast(pl.String, strict=False)
+        .str.strip_chars()
+        .fill_null("")
+        .alias(SLICE + name)
+    )
 
 
 def _rating_column(columns: Sequence[str], trained: Trained, parameters: MonitorParameters) -> str:

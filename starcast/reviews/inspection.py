@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
+from polars import selectors
 
 from starcast.cli.errors import UserError
 from starcast.reviews.hashing import text_hashes
@@ -68,14 +69,16 @@ def to_reviews(
         UserError: a column holds lists or structures.
     """
     check_values(table.schema, layout, slices)
+    # Named by a selector: `pl.col` reads a name such as `*` or `^a.*$` as a pattern.
     columns = {
-        "text": pl.col(layout.text).cast(pl.String, strict=False),
-        "rating": pl.col(layout.rating).cast(pl.String, strict=False).str.strip_chars(),
+        "text": selectors.by_name(layout.text).cast(pl.String, strict=False),
+        "rating": selectors.by_name(layout.rating).cast(pl.String, strict=False).str.strip_chars(),
     }
     if layout.title:
-        columns["title"] = pl.col(layout.title).cast(pl.String, strict=False).fill_null("")
+        columns["title"] = selectors.by_name(layout.title).cast(pl.String, strict=False).fill_null("")
     for name in slices:
-        columns[SLICE + name] = pl.col(name).cast(pl.String, strict=False).str.strip_chars().fill_null("")
+        sliced = selectors.by_name(name).cast(pl.String, strict=False)
+        columns[SLICE + name] = sliced.str.strip_chars().fill_null("")
     return table.select(review_id=pl.int_range(before, before + pl.len(), dtype=pl.Int64), **columns)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
+from polars import selectors
 
 from starcast.cli.errors import UserError
 from starcast.reviews import delimited, json_lines
@@ -68,8 +69,8 @@ def in_parts(chunks: Iterable[Chunk], name: str, reading: Reading) -> Iterator[C
 
 def _without_long_values(chunk: Chunk, before: int, name: str, reading: Reading) -> Chunk:
     """Reject the rows with values that are too long, or refuse the file."""
-    kinds = chunk.table.schema.items()
-    texts = chunk.table.select(name for name, kind in kinds if kind == pl.String and name != WRITTEN)
+    written = selectors.by_name(WRITTEN, require_all=False)
+    texts = chunk.table.select(selectors.string() - written)  # by name, Polars reads `*` as all columns
     sizes = texts.select(pl.all().str.len_bytes().max())  # in bytes: at least as many as characters
     if max((size or 0 for row in sizes.rows() for size in row), default=0) <= LONGEST_VALUE:
         return chunk

@@ -172,7 +172,7 @@ def _with_texts(
     table = table.with_columns((selectors.categorical() | selectors.enum()).cast(pl.String))
     rejected = dict[int, Rejected]()
     try:
-        return table.with_columns(pl.col(textual).cast(pl.String)), rejected
+        return table.with_columns(selectors.by_name(*textual).cast(pl.String)), rejected
     except pl.exceptions.ComputeError:  # not UTF-8
         for column in textual:
             for row, value in enumerate(table[column]):

@@ -4,6 +4,7 @@ import json
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import mlflow
 import polars as pl
 from mlflow.models import Model
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from polars import selectors
 
 from starcast.cli.errors import UserError, first_line
 from starcast.cli.progress import Progress
@@ -240,14 +242,19 @@ def _spark_answer(trained: Trained) -> str:
 
 
 def score_all(chunks: Iterator[Chunk], layout: Layout, loaded: LoadedModel, output: Path) -> ScoringSummary:
-    """Score and write chunk by chunk."""
+    """Score and write chunk by chunk: each is written while the next one is read and scored."""
     progress, totals = Progress("reviews"), Totals()
-    with write.open_file(output) as writer:
+    with write.open_file(output) as writer, ThreadPoolExecutor(1) as beside:
+        writing: Future[None] | None = None
         for chunk in chunks:
             scored, counted = score(chunk.table, layout, loaded)
-            writer.write(scored)
+            if writing:
+                writing.result()  # one at a time, or a slow disk would fill the memory
+            writing = beside.submit(writer.write, scored)
             totals = totals.plus(counted)
             progress.show("scoring the input", chunk.share, scored.height)
+        if writing:
+            writing.result()
     return ScoringSummary(totals, progress.per_second())
 
 
@@ -258,7 +265,8 @@ def score(table: pl.DataFrame, layout: Layout, loaded: LoadedModel) -> tuple[pl.
         UserError: the model is from another project, and its predictions have another form than ours.
     """
     wanted = {"text": layout.text, "title": layout.title}
-    columns = [pl.col(column).cast(pl.String).alias(name) for name, column in wanted.items() if column]
-    answers, form = loaded.predict(table.select(columns)), (loaded.scale, loaded.trained.reviewed)
+    # Named by a selector: `pl.col` reads a name such as `*` or `^a.*$` as a pattern.
+    given = {name: selectors.by_name(column).cast(pl.String) for name, column in wanted.items() if column}
+    answers, form = loaded.predict(table.select(**given)), (loaded.scale, loaded.trained.reviewed)
     scored = add_answers(table, answers, loaded.version.named, *form, loaded.explained)
     return scored, Totals.of(answers, *form)

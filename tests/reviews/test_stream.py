@@ -20,6 +20,8 @@ from polars.testing import assert_frame_equal
 
 from starcast.cli.errors import UserError
 from starcast.reviews import blocks, stream, unpack
+from starcast.reviews.inspection import to_reviews
+from starcast.reviews.layouts import Layout
 from starcast.reviews.stream import read_chunks
 from tests.reviews.tables import read_table
 
@@ -310,3 +312,15 @@ def test_a_file_without_rows_does_not_fill_the_memory(
 )
 def test_more_columns_than_any_table_has_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
     assert "more than 10,000 columns" in refusal(written(tmp_path / name, content))
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_columns_are_found_by_names_that_polars_reads_as_patterns(tmp_path: Path, ending: str) -> None:
+    names, path = ["*", "^.*$", "text", "^t.*$"], tmp_path / f"reviews.{ending}"
+    table = pl.DataFrame([pl.Series(name, [f"{name} is fine", f"{name} is not"]) for name in names])
+    {"csv": table.write_csv, "jsonl": table.write_ndjson, "parquet": table.write_parquet}[ending](path)
+    [chunk] = read_chunks(path)
+    assert chunk.table.columns == names
+    found = to_reviews(chunk.table, Layout("plain", "*", "^.*$", "^t.*$"), slices=("*",))
+    expected = ["* is fine", "^.*$ is fine", "^t.*$ is fine", "* is fine"]
+    assert list(found.row(0)[1:]) == expected
