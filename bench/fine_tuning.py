@@ -1,4 +1,4 @@
-"""Fine-tune all-MiniLM-L6-v2 side by side: ours, and Hugging Face's Trainer at its documented defaults.
+"""Fine-tune all-MiniLM-L6-v2 side by side: ours, and Hugging Face's Trainer at its other defaults.
 
 python3 run.py install transformer
 uv pip install --python .venv/bin/python transformers accelerate torch     the peer

@@ -63,9 +63,8 @@ def factors(parent: Run) -> list[float]:
     runs = [run for run in children_of(parent) if "trial_number" in run.data.tags]
     trials = [replayed(run, parameters.objective) for run in runs]
     reviews = next(int(run.data.metrics["rows_used"]) for run in runs if "rows_used" in run.data.metrics)
-    first = [family for family, _ in parameters.first_points()]
-    if not parameters.families_together:
-        first = list(parameters.families)
+    points = parameters.first_points() if parameters.families_together else []
+    first = [family for family, _ in points]
     left = TimeLeft(first=first, expected=expected_seconds(parameters, reviews))
     end, ended, off = max(trial.ended for trial in trials), 0, list[float]()
     begun = 0

@@ -10,10 +10,9 @@ from starcast.comparison.systems import System
 from starcast.evaluation.intervals import auc_interval
 from starcast.evaluation.names import LOWER_IS_BETTER, PROBABILITY_SCORES
 from starcast.evaluation.paired import Difference, Draws, PairedBootstrap, differences
-from starcast.evaluation.resampling import Estimate, bootstrap_intervals
+from starcast.evaluation.resampling import SEED, Estimate, bootstrap_intervals
 from starcast.evaluation.scale import Scale
 
-SEED = 42  # for the resamples
 Interval = tuple[float, float]
 
 

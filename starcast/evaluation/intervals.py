@@ -13,7 +13,7 @@ AUC_RESAMPLES = 1_000
 def probability_intervals(
     ratings: np.ndarray, predicted: np.ndarray, probabilities: np.ndarray, seed: int, resamples: int = 1_000
 ) -> Intervals:
-    """Return the same of log loss, Brier score and calibration error.
+    """Return 95% bootstrap intervals of log loss, Brier score and calibration error by name.
 
     Args:
         ratings, predicted: as index from 0, shape (reviews,).

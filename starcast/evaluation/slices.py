@@ -1,6 +1,6 @@
 """Score the reviews of each slice: how well a model does there, and where it does worse than elsewhere.
 
-A slice holds the reviews that share something: a length, a script, a rating, a product. As in `intervals`,
+A slice holds the reviews that share something: a length, a script, a rating, a product. As in `resampling`,
 resamples are drawn from the cells of confusion matrices, so that many reviews cost no more than a few.
 """
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from starcast.evaluation.confidence import confidence_of
-from starcast.evaluation.resampling import Estimate, resampled_scores
+from starcast.evaluation.resampling import SEED, Estimate, resampled_scores
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix, matrix_scores
 from starcast.monitoring import checks
@@ -194,7 +194,10 @@ def score_changes(
     if min(matrix.sum() for matrix in matrices) < RATED:
         return {}
     values = [matrix_scores(matrix, scale) for matrix in matrices]
-    drawn = [resampled_scores(matrix, seed + i, scale=scale) for i, matrix in enumerate(matrices)]
+    seeds = SEED, SEED + 1 + seed  # the test split has the interval that it has everywhere
+    drawn = [
+        resampled_scores(matrix, each, scale=scale) for matrix, each in zip(matrices, seeds, strict=True)
+    ]
     changes = {}
     for name in SCORES:
         gap = drawn[1][name] - drawn[0][name]

@@ -28,7 +28,7 @@ def promote(parameters: PromoteParameters) -> PromotionOutcome:
             outcome = _nothing(f"{name}: switched off", said)
         else:
             outcome = _promote(parameters, run_id)
-        steps = verdict.next_steps(parameters.model, outcome)
+        steps = verdict.next_steps(parameters.model, parameters.version, outcome)
     for line in (*steps, *commands.where_to_look(run_id)):
         print(f"promote: {line}", flush=True)
     return outcome

@@ -252,11 +252,12 @@ def _name(judged: Judgement, outcome: PromotionOutcome) -> str:
     return f"promote v{judged.challenger.version}: {ended}, {found}"
 
 
-def next_steps(name: str, outcome: PromotionOutcome) -> list[str]:
-    """Return the commands that come next after a verdict."""
+def next_steps(name: str, version: str, outcome: PromotionOutcome) -> list[str]:
+    """Return the commands that come next after a verdict; `version`: empty for the challenger."""
     state = champions.read_state(name)
     if outcome.dry_run:
-        return [f"do it: {commands.command_line('promote', model=name, mode='enabled')}"]
+        asked = {"model": name, **({"version": version} if version else {}), "mode": "enabled"}
+        return [f"do it: {commands.command_line('promote', **asked)}"]
     if not state.champion:
         return []
     steps = [f"serve the champion: {commands.serve_command(f'models:/{name}@{registry.CHAMPION}')}"]

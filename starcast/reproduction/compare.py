@@ -21,7 +21,7 @@ import numpy as np
 from starcast.evaluation.intervals import auc_interval, probability_intervals
 from starcast.evaluation.names import SCORES
 from starcast.evaluation.paired import Difference, PairedBootstrap, differences
-from starcast.evaluation.resampling import Intervals, bootstrap_intervals
+from starcast.evaluation.resampling import SEED, Intervals, bootstrap_intervals
 from starcast.evaluation.scale import Scale
 from starcast.tracking.repetition import RunRecord
 from starcast.tracking.scored_runs import Predictions
@@ -33,7 +33,6 @@ SPLITS = ("train", "val", "test")
 COST = re.compile(r"^system/|_seconds|_memory_mb")
 EXACT, TOLERANCE = 1e-9, 0.01
 PAIRED_SCORE = "f1_macro"
-SEED = 42  # for the bootstrap
 
 
 @dataclass(frozen=True)

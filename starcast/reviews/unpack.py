@@ -5,6 +5,7 @@ import os
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from starcast.cli.errors import UserError
 
 MEMBER = "::"  # stands between an archive and the name of a file in it, or a workbook and its sheet
 HEAD = 64 * 2**10  # bytes by which a format is recognised
+LEAST_NOISE, FLAT = 512, 0.02  # bytes from which noise is told; text has a more frequent one
 JSON = (".json", ".jsonl", ".ndjson")
 FORMATS = {
     **{".csv": "csv", ".tsv": "tsv", ".tab": "tsv"},
@@ -98,10 +100,9 @@ def _kind_of_content(head: bytes, table: str, name: str) -> str:
 
 
 def _is_noise(head: bytes) -> bool:
-    """Return whether bytes are no text: a tenth of noise are control characters, and few are NULs."""
-    control, null = (len(re.findall(each, head)) for each in (rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]", rb"\0"))
-    most = max(20, len(head) * 7 // 100)  # beyond it: noise, or text of 16 or 32 bits with NULs
-    return control > most > null and not head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    """Return whether all bytes are about as frequent, as in random or encrypted data and in no text."""
+    most = max(Counter(head).values(), default=0)
+    return len(head) >= LEAST_NOISE and most < FLAT * len(head)
 
 
 def _kind_by_name(name: str) -> str:

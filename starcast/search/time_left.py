@@ -80,6 +80,8 @@ class TimeLeft:
         """Learn what a trial took, whether it began here or in an earlier process."""
         family = trial.proposal.family
         begun = self._under_way.pop(trial.proposal.number, None)
+        if trial.outcome == "failed":
+            return  # how soon says nothing about others
         is_first = begun.is_first if begun else self._is_first(family)
         (self._first if is_first else self._later)[family].append(trial.seconds)
 

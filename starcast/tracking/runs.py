@@ -42,6 +42,7 @@ USED = ("step", "role", "trial_number")  # tags; each run that a step began or u
 RESUME = "resume "  # before the step, in the tag `step` of a run that continues another one
 # Progress bars of small downloads, and notes on samplers and examples, would hide the important lines.
 QUIET = ("system_metrics", "pyfunc", "utils.environment", "models.flavor_backend_registry")
+_opened = set[str]()  # runs of steps that this process has begun or continued
 
 
 @contextmanager
@@ -71,6 +72,7 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
             _check_given_run()
         with access.explained(f"no run can begin on {shown_store()}: {{reason}}"):
             run = again_if_overtaken(begin)
+        _opened.add(run.info.run_id)
         with _closed_with_its_status(), liveness.signs_of_life(run.info.run_id):
             moved.check_files(run)
             views.introduce_experiment(run.info.experiment_id)
@@ -142,6 +144,7 @@ def reopened_run(run_id: str) -> Iterator[None]:
     earlier = mlflow.get_run(run_id)
     mlflow.MlflowClient().set_tag(run_id, PROCESS, this_process())  # first: its former process then stops
     mlflow.start_run(run_id=run_id, nested=True, log_system_metrics=True)
+    _opened.add(run_id)
     mistake = "FINISHED" if earlier.info.status == "FINISHED" else "FAILED"
     with _closed_with_its_status(mistake), liveness.signs_of_life(run_id):
         if NAMED not in earlier.data.tags:
@@ -227,15 +230,13 @@ def tag_of_active_or_above(name: str) -> str | None:
 
 
 def check_own() -> None:
-    """Raise a TakenOverError if another process has taken over the active run or a running one above it.
+    """Raise a TakenOverError if another process has taken over the active run, or one of ours above it.
 
-    A search may go on by itself after the job that it was part of has ended.
+    A search may go on by itself in another process than the job that it was part of.
     """
     run = liveness.check_own(active_run().info.run_id)
-    while above := run.data.tags.get(MLFLOW_PARENT_RUN_ID):
-        run = mlflow.get_run(above)
-        if run.info.status == "RUNNING":
-            liveness.check_own(above)
+    while (above := run.data.tags.get(MLFLOW_PARENT_RUN_ID)) in _opened:
+        run = liveness.check_own(above)
 
 
 def user_of_active() -> str:

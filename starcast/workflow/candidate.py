@@ -12,7 +12,7 @@ from starcast.cli.progress import Progress
 from starcast.evaluation import intervals, scores
 from starcast.evaluation.answer_rule import Answers, FittedRule, fit_rule
 from starcast.evaluation.decision import decision_text
-from starcast.evaluation.resampling import Estimate, Intervals, bootstrap_intervals
+from starcast.evaluation.resampling import SEED, Estimate, Intervals, bootstrap_intervals
 from starcast.evaluation.scale import Scale
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit, answers_of
@@ -153,9 +153,9 @@ def fit_candidate(
     logged = packaging.log_model(predictor, f"{family} on {prepared.report['file']}", after)
     scored = _log_scores(answers, logged, inputs, scale)
     _log_costs(plan, fitted, seconds)
-    auc = intervals.auc_interval(test.ratings, [test.probabilities], seed)
+    auc = intervals.auc_interval(test.ratings, [test.probabilities], SEED)
     ends = {**bootstrap_intervals(test.matrix, scale=scale), "auc": (auc.low, auc.high)}
-    ends |= intervals.probability_intervals(*test, seed)
+    ends |= intervals.probability_intervals(*test, SEED)
     log_files(plan, answers, ends, stored, fitted.trained_on, scale)
     told = _log_shares(fitted.model)
     told += log_probabilities(answered.rule, test, answered.uncalibrated, scale)

@@ -49,6 +49,11 @@ class BlendVerdict:
         """Return whether the blend has the lower log loss, and its ratings are not shown to be worse."""
         return self.loss.estimate.high < 0 <= self.score.estimate.high
 
+    @property
+    def worse(self) -> bool:
+        """Return whether the blend has the higher log loss, or its ratings are worse."""
+        return self.loss.estimate.low > 0 or self.score.estimate.high < 0
+
     def told(self, metric: str) -> str:
         """Return both differences with their intervals."""
         return f"log loss {self.loss.estimate}, {metric} {self.score.estimate}"
@@ -177,12 +182,12 @@ def _tell(parameters: TuneParameters, done: list[FinalFit], verdict: BlendVerdic
     """Say whether the ensemble is the candidate and why, and log it on the search's run."""
     best, metric = done[0].spec.family, parameters.decision_metric
     against = f"than {best} on validation, {verdict.told(metric)}"
+    doubt = "worse" if verdict.worse else "not shown to be better"
     if chosen:
-        doubt = "worse" if verdict.loss.estimate.low > 0 else "not shown to be better"
         how = "is better" if verdict.better else f"is wanted, though {doubt}"
         say(f"the candidate is the ensemble, which {how} {against}")
     else:
-        say(f"the candidate is {best}: the ensemble is not shown to be better {against}")
+        say(f"the candidate is {best}: the ensemble is {doubt} {against}")
     told = {
         "members": [each.spec.family for each in done],
         "best_member": best,

@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 
 from starcast.cli.progress import clock
-from starcast.comparison.ranking import SEED, Comparison
+from starcast.comparison.ranking import Comparison
 from starcast.comparison.report import answer as compared_answer
 from starcast.comparison.report import cautions
 from starcast.comparison.tables import lead_table
 from starcast.evaluation.paired import PairedBootstrap, differences
-from starcast.evaluation.resampling import Estimate
+from starcast.evaluation.resampling import SEED, Estimate
 from starcast.evaluation.scale import STARS, Scale
 from starcast.promotion.gate import majority, signed
 from starcast.reports.page import Content, Report, Section

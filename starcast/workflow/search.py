@@ -109,11 +109,10 @@ def search(
 
 
 def _first_families(parameters: TuneParameters, finished: Finished) -> list[str]:
-    """Return the families of the next trials, as far as they are known."""
-    if parameters.families_together:
-        return [family for family, _ in still_to_try(parameters.first_points(), finished.trials)]
-    tried = {trial.proposal.family for trial in finished.trials}
-    return [family for family in parameters.families if family not in tried]
+    """Return the families of the next trials, as far as they are known: not where time decides on them."""
+    if not parameters.families_together:
+        return []
+    return [family for family, _ in still_to_try(parameters.first_points(), finished.trials)]
 
 
 def _length(trials: TrialOptions, proposal: Proposal) -> Length:

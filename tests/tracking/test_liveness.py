@@ -153,15 +153,34 @@ def test_a_child_does_not_finish_below_a_run_that_was_taken(
     assert store.get_run(child).info.status == "FAILED"
 
 
-def test_a_search_goes_on_by_itself_after_the_job_above_it_has_ended(store: mlflow.MlflowClient) -> None:
+@pytest.mark.parametrize("status", ["RUNNING", "FINISHED"])
+def test_a_search_goes_on_by_itself_whatever_became_of_the_job_above_it(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
     with runs.step_run("main", {}, "main") as main, step() as search:
         pass
     store.set_tag(main, PROCESS, OTHER)
+    store.update_run(main, status=status)
+    monkeypatch.setattr(runs, "_opened", set())  # the job was another process
     with step(), runs.reopened_run(search), runs.child_run("candidate", {}, {}):
         runs.check_own()
-        store.update_run(main, status="RUNNING")
-        with pytest.raises(TakenOverError):
-            runs.check_own()
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "FINISHED"])
+def test_a_candidate_is_not_registered_once_its_search_was_taken(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    monkeypatch.setattr(liveness, "SIGN_EVERY", 60.0)
+
+    def register(search: str) -> None:
+        taken(search, status)
+        runs.check_own()
+        registered.append(search)
+
+    registered = list[str]()
+    with pytest.raises(TakenOverError), step() as search, runs.child_run("candidate", {}, {}):
+        register(search)
+    assert not registered
 
 
 def test_a_run_that_mlflow_run_closed_for_its_dead_process_is_running_again(

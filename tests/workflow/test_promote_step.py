@@ -83,7 +83,7 @@ def test_a_dry_run_judges_and_moves_nothing(
     assert aliases(store) == {"challenger": "4"}
     assert champions.read_state(NAME).events == ()
     assert "Version 1 of review-rating would become champion (dry run; mode=enabled does it)." in said
-    assert f"do it: {command_line('promote', model=NAME, mode='enabled')}" in said
+    assert f"do it: {command_line('promote', model=NAME, version='1', mode='enabled')}" in said
 
 
 @pytest.mark.figures
