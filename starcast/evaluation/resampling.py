@@ -26,8 +26,7 @@ class Estimate:
     @classmethod
     def of(cls, value: float, resampled: np.ndarray) -> "Estimate":
         """Return a value with the percentile interval of its bootstrap resamples."""
-        tail = (1 - LEVEL) / 2
-        return cls(float(value), *np.quantile(resampled, [tail, 1 - tail]).tolist())
+        return cls(float(value), *_percentiles(resampled))
 
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
@@ -81,5 +80,9 @@ def resampled_sums(rows: sparse.csr_array, seed: int, resamples: int) -> np.ndar
 
 def interval_ends(scores: Mapping[str, np.ndarray]) -> Intervals:
     """Return the percentile intervals of resampled scores, by name."""
-    tail = (1 - LEVEL) / 2
-    return {name: tuple(np.quantile(values, [tail, 1 - tail]).tolist()) for name, values in scores.items()}
+    return {name: _percentiles(values) for name, values in scores.items()}
+
+
+def _percentiles(resampled: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

@@ -13,6 +13,17 @@ ANSWER_SHARE = 0.25  # of a trial's seconds: to answer the training and the test
 WORTH_KEEPING = 30.0  # seconds: a fit that took so long is kept, and not made again as the final one
 
 
+def slower_here(first: Mapping[str, float], expected: Mapping[str, float]) -> float:
+    """Return how many times as long as expected the first trial of the slowest family took; 0: not known.
+
+    Args:
+        first, expected: seconds of the first trial by family, here and on another machine.
+    """
+    known = [family for family in first if expected.get(family)]
+    slowest = max(known, key=lambda family: expected[family], default="")
+    return first[slowest] / expected[slowest] if slowest else 0.0
+
+
 @dataclass
 class TimeBudget:
     """The time until `ends` (of `time.monotonic`; infinity: no limit), shared by trials and final fits.
@@ -49,12 +60,8 @@ class TimeBudget:
         """
         if family in self._seconds:
             return max(self._seconds[family])
-        expected = self.expected.get(family, 0.0)
-        known = [name for name in self._seconds if self.expected.get(name)]
-        if not known:
-            return expected
-        slowest = max(known, key=lambda name: self.expected[name])
-        return expected * self._seconds[slowest][0] / self.expected[slowest]
+        measured = {name: seconds[0] for name, seconds in self._seconds.items()}
+        return self.expected.get(family, 0.0) * (slower_here(measured, self.expected) or 1.0)
 
     def final_seconds(self, family: str = "", seconds: float = 0.0) -> float:
         """Return what the final fits take; with a family, if a trial of so many seconds were its best."""

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, geometric_mean, median
 
+from starcast.search.time_budget import slower_here
 from starcast.search.trials import Proposal, Trial
 
 WEIGHT = 8  # trials that the mean of the families counts for, beside those that have ended
 LEAST = 0.1  # seconds that a trial takes at least
-OVERDUE = (
-    0.3  # of the time that a trial has taken: what it still takes at least, as nobody knows when it ends
-)
+OVERDUE = 0.3  # of the time that a trial has taken: what it still takes at least
 
 
 @dataclass
@@ -109,10 +108,8 @@ class TimeLeft:
         under_way = (trial.family for trial in self._under_way.values())
         families = {*self._first, *self._later, *under_way, *self._coming}
         costs = {family: cost for family in families if (cost := self._cost(family)) is not None}
-        measured = [family for family in costs if self._first.get(family) and self._expected.get(family)]
-        if measured:
-            slowest = max(measured, key=lambda family: self._expected[family])
-            slower = self._first[slowest][0] / self._expected[slowest]
+        measured = {family: seconds[0] for family, seconds in self._first.items() if seconds}
+        if slower := slower_here(measured, self._expected):
             unknown = [family for family in families if family not in costs and family in self._expected]
             costs |= {family: slower * self._expected[family] for family in unknown}
         return costs

@@ -130,6 +130,14 @@ def test_a_trial_that_takes_longer_than_others_is_not_about_to_end(
     assert timed.left.seconds(0) == pytest.approx(30)
 
 
+def test_a_trial_that_failed_at_once_tells_nothing_of_others(clock_at: dict[str, float]) -> None:
+    left = TimeLeft(first=["linear", "gru_1"], expected={"linear": 10, "gru_1": 50})
+    left.begin(Proposal(1, "linear", {}), 1)
+    clock_at["seconds"] += 0.1
+    left.end(Trial(Proposal(1, "linear", {}), "failed", None, seconds=0.1))
+    assert left.seconds(3) is None
+
+
 def test_a_resumed_search_knows_what_trials_took(clock_at: dict[str, float]) -> None:
     before = [Trial(Proposal(number, "linear", {}), "complete", 0.5, seconds=10) for number in (1, 2)]
     assert TimeLeft(before).seconds(3) == pytest.approx(30)

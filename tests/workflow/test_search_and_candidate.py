@@ -264,7 +264,8 @@ def test_a_search_in_which_all_fail_says_why(
 ) -> None:
     monkeypatch.setattr(search, "WORKER", "tests.workflow.failing_worker")
     monkeypatch.setenv("STARCAST_FAIL", "all")
-    with pytest.raises(UserError, match=r"all 2 trials failed; the last failure, trial \d: MemoryError: no"):
+    said = r"all 2 trials failed; the last failure, trial \d: MemoryError: no room"
+    with pytest.raises(UserError, match=said):
         tune(asked(reviews_file, families="logistic_regression", max_trials=2))
     assert sorted(statuses(store)) == ["FAILED", "FAILED", "FAILED", "FINISHED"]
 
