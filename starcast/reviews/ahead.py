@@ -15,7 +15,7 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iter
 
     `ThreadPoolExecutor.map` and joblib would take all items before any result is used.
     """
-    threads = len(os.sched_getaffinity(0))
+    threads = len(os.sched_getaffinity(0)) + 1  # one may wait for the interpreter
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
