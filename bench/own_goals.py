@@ -13,22 +13,16 @@ finished there is not run again, so that no test split is read twice. `--option`
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-import mlflow
 import numpy as np
-from mlflow.entities import Run
 
+from bench.stored import StepStore, answers_of, minutes_of
 from starcast.evaluation.paired import Draws, PairedBootstrap, differences
 from starcast.models.catalogue import family_named
-from starcast.reviews.sources import PROJECT
-from starcast.tracking.scored_runs import read_answers
 from starcast.workflow.search_parameters import TuneParameters
 
 SHOWN = {"f1_weighted": "weighted F1", "f1_macro": "macro F1", "quadratic_kappa": "quadratic kappa"}
@@ -73,53 +67,17 @@ class Searched:
     chosen: str
 
 
-def search(folder: Path, data: str, name: str, seed: int, options: Options) -> Searched:
-    """Run `tune` in an experiment of its own, unless it is finished there, and read its candidate.
-
-    Raises:
-        SystemExit: the search failed.
-    """
+def search(store: StepStore, data: str, name: str, seed: int, options: Options) -> Searched:
+    """Run `tune` in an experiment of its own, unless it is finished there, and read its candidate."""
+    given = {"data": data, "split": "study_a", "register": "false", **options, "seed": str(seed)}
     experiment = f"{name}, seed {seed}"
-    if (done := _finished(experiment)) is None:
-        given = {"data": data, "split": "study_a", "register": "false", **options, "seed": str(seed)}
-        command = [sys.executable, "-m", "steps.tune", *(f"--{key}={value}" for key, value in given.items())]
-        print(f"{experiment}: {' '.join(command[1:])}", file=sys.stderr, flush=True)
-        named = {"MLFLOW_EXPERIMENT_NAME": experiment, "PYTHONPATH": str(PROJECT)}
-        with (folder / f"{experiment}.log").open("w", encoding="utf-8") as log:
-            subprocess.run(command, cwd=folder, env={**os.environ, **named}, stdout=log, stderr=log)
-        done = _finished(experiment)
-    if done is None:
-        raise SystemExit(f"{experiment}: the search failed, see {folder / experiment}.log")
-    return _read(*done)
-
-
-def _finished(experiment: str) -> tuple[Run, Run] | None:
-    """Return the finished search of an experiment and its candidate, if both are there."""
-    found = mlflow.get_experiment_by_name(experiment)
-    if found is None:
-        return None
-    wanted = ("tags.step = 'tune'", "tags.role = 'candidate'")
-    runs = [
-        mlflow.search_runs(
-            [found.experiment_id],
-            f"{each} and attributes.status = 'FINISHED'",
-            max_results=1,
-            output_format="list",
-        )
-        for each in wanted
-    ]
-    return (runs[0][0], runs[1][0]) if all(runs) else None
-
-
-def _read(searched: Run, candidate: Run) -> Searched:
-    path = mlflow.artifacts.download_artifacts(
-        run_id=candidate.info.run_id, artifact_path="predictions_test.parquet"
-    )
-    answers = read_answers(Path(path))
+    searched = store.step(experiment, "tune", given)
+    candidate = store.runs(experiment, "tags.role = 'candidate'")[0]
+    answers = answers_of(candidate)
     return Searched(
         answers.ratings.astype(np.int64),
         answers.predicted.astype(np.int64),
-        (searched.info.end_time - searched.info.start_time) / 60_000,
+        minutes_of(searched),
         tuple(searched.data.params["families"].split(",")),
         candidate.data.metrics,
         candidate.data.tags["family"],
@@ -227,16 +185,14 @@ def main() -> None:
     parser.add_argument("--ablation", action="store_true")
     parser.add_argument("--pieces", default="", help="comma list; empty: all")
     asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{asked.folder.resolve()}/mlflow.db"
-    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    store = StepStore.open(asked.folder)
     seeds, extra = (
         [int(seed) for seed in asked.seeds.split(",")],
         dict(each.split("=", 1) for each in asked.option),
     )
 
     def searches(name: str, options: Options) -> list[Searched]:
-        return [search(asked.folder, asked.data, name, seed, {**options, **extra}) for seed in seeds]
+        return [search(store, asked.data, name, seed, {**options, **extra}) for seed in seeds]
 
     names = asked.rows.split(",")
     if not asked.ablation:
