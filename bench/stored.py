@@ -30,6 +30,7 @@ class StepStore:
         folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+        os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
         mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
         return cls(folder)
 

@@ -1,0 +1,88 @@
+"""What one would pick instead, as its documentation shows it: each function ends with the test's ratings.
+
+Run by `alternatives.py` with a Python that has its packages: scikit-learn, fasttext-wheel, flaml[automl],
+autogluon.tabular, and pandas and pyarrow to read what is given to all.
+
+    python bench/picks.py NAME FOLDER MINUTES
+
+FOLDER holds train.parquet, validation.parquet and test.parquet with the columns `text` and `rating` (1-5);
+the answer is written to FOLDER/NAME.json.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+Ratings = list[int]
+
+
+def grid_search(train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, minutes: float) -> Ratings:
+    """scikit-learn's TF-IDF and logistic regression, settings by cross-validation."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+
+    both = pd.concat([train, validation])
+    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression(max_iter=1000))
+    grid = {
+        "tfidfvectorizer__ngram_range": [(1, 1), (1, 2)],
+        "logisticregression__C": [0.1, 1, 10],
+        "logisticregression__class_weight": [None, "balanced"],
+    }
+    search = GridSearchCV(pipeline, grid, n_jobs=-1).fit(both["text"], both["rating"])
+    return search.predict(test["text"]).tolist()
+
+
+def fasttext(train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, minutes: float) -> Ratings:
+    """fastText, tuned by itself on validation for so many minutes."""
+    import fasttext
+
+    for name, part in (("train", train), ("validation", validation)):
+        lines = (
+            "__label__" + part["rating"].astype(str) + " " + part["text"].str.replace(r"\s+", " ", regex=True)
+        )
+        Path(f"{name}.txt").write_text("\n".join(lines), encoding="utf-8")
+    seconds = round(60 * minutes)
+    model = fasttext.train_supervised(
+        "train.txt", autotuneValidationFile="validation.txt", autotuneDuration=seconds, verbose=0
+    )
+    labels, _ = model.predict(test["text"].str.replace(r"\s+", " ", regex=True).tolist())
+    return [int(label[0].removeprefix("__label__")) for label in labels]
+
+
+def flaml(train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, minutes: float) -> Ratings:
+    """FLAML on scikit-learn's TF-IDF, for so many minutes."""
+    from flaml import AutoML
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer, automl = TfidfVectorizer(), AutoML()
+    both = pd.concat([train, validation])
+    rows = vectorizer.fit_transform(both["text"])
+    automl.fit(rows, both["rating"].to_numpy(), task="classification", time_budget=60 * minutes, verbose=0)
+    return automl.predict(vectorizer.transform(test["text"])).tolist()
+
+
+def autogluon(train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, minutes: float) -> Ratings:
+    """AutoGluon's tabular predictor, which makes n-grams of texts, for so many minutes."""
+    from autogluon.tabular import TabularPredictor
+
+    both = pd.concat([train, validation])
+    predictor = TabularPredictor(label="rating", verbosity=0).fit(both, time_limit=60 * minutes)
+    return predictor.predict(test.drop(columns="rating")).tolist()
+
+
+PICKS = {"grid_search": grid_search, "fasttext": fasttext, "flaml": flaml, "autogluon": autogluon}
+
+
+if __name__ == "__main__":
+    name, folder, minutes = sys.argv[1:]
+    train, validation, test = (
+        pd.read_parquet(Path(folder) / f"{part}.parquet") for part in ("train", "validation", "test")
+    )
+    answer = PICKS[name](train, validation, test, float(minutes))
+    (Path(folder) / f"{name}.json").write_text(
+        json.dumps([int(rating) for rating in answer]), encoding="utf-8"
+    )
