@@ -99,7 +99,7 @@ def run(name: str, options: Sequence[str], label: str) -> None:
     kept = Kept(
         join(["python", "-m", "bench", name, *options]),
         began.isoformat(timespec="seconds"),
-        round(time.monotonic() - start, 1),
+        seconds_in(lines) or round(time.monotonic() - start, 1),
         commit if _commit() == commit else f"{commit.rstrip('+')}+",
         platform.python_version(),
         _processor(),
@@ -112,6 +112,12 @@ def run(name: str, options: Sequence[str], label: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(asdict(kept), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"bench: kept as {file.relative_to(PROJECT)}; python -m bench --pages writes it into the pages")
+
+
+def seconds_in(lines: Sequence[str]) -> float:
+    """Return what steps took that a benchmark read, because they were there; 0 if it says nothing of it."""
+    told = re.findall(r"^steps took ([\d.]+) minutes$", "\n".join(lines), re.MULTILINE)
+    return 60 * float(told[-1]) if told else 0.0
 
 
 def tables_in(lines: Sequence[str]) -> list[str]:

@@ -197,7 +197,7 @@ def main() -> None:
     names = asked.rows.split(",")
     if not asked.ablation:
         rows = {name: searches(name, ROWS[name].options) for name in names}
-        print("\n".join(goal_table(rows)))
+        print("\n".join([*goal_table(rows), store.took()]))
         return
     full = searches(names[0], ROWS[names[0]].options)
     pieces = pieces_of(ROWS[names[0]], full[0].families)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import mlflow
@@ -23,6 +23,7 @@ class StepStore:
     """A SQLite store in a folder, which MLflow uses from now on."""
 
     folder: Path
+    minutes: list[float] = field(default_factory=list)  # that each step took, now or earlier
 
     @classmethod
     def open(cls, folder: Path) -> "StepStore":
@@ -51,7 +52,12 @@ class StepStore:
             found = self.runs(experiment, wanted)
         if not found:
             raise SystemExit(f"{experiment}: {step} failed, see {self.folder / experiment}.log")
+        self.minutes.append(minutes_of(found[0]))
         return found[0]
+
+    def took(self) -> str:
+        """Return the minutes of all steps as a line, which is kept with the tables."""
+        return f"steps took {sum(self.minutes):.1f} minutes"
 
     def runs(self, experiment: str, wanted: str) -> Sequence[Run]:
         """Return the finished runs of an experiment that MLflow's filter finds, the newest first."""

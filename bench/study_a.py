@@ -108,7 +108,7 @@ def main() -> None:
         lines = published(store, asked.seeds.split(","), asked.data)
     else:
         lines = searched(store, asked.what, asked.trials, asked.data, asked.picture)
-    print("\n".join(lines))
+    print("\n".join([*lines, store.took()]))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from statistics import fmean
 import numpy as np
 from mlflow.entities import Run
 
+from bench.__main__ import tables_in
 from bench.stored import StepStore, answers_of, artifact
 from starcast.evaluation.decision import Decision
 from starcast.evaluation.paired import Difference, Draws, PairedBootstrap, adjusted, differences
@@ -133,7 +134,7 @@ def pair_table(drawn: Mapping[System, Draws]) -> Iterator[str]:
     yield f"| LSTM minus linear model | {' | '.join(PAIR_SCORES.values())} |"
     yield "|---|" + "---|" * len(PAIR_SCORES)
     for pair in PAIRS:
-        cells = [f"{gap.estimate}, p {gap.p:.3f}" for gap, _ in zip(found, PAIR_SCORES, strict=False)]
+        cells = [f"{gap.estimate}, p {gap.p:.3f}" for _, gap in zip(PAIR_SCORES, found, strict=False)]
         yield f"| {pair} | {' | '.join(cells)} |"
 
 
@@ -141,9 +142,8 @@ def curve_tables(store: StepStore, data: str, repeats: int) -> Iterator[str]:
     """Yield the tables of the report of `learning-curve`."""
     options = {"data": data, "families": f"{LOGISTIC},{LSTM},lstm_2", "repeats": str(repeats)}
     report = artifact(store.step("study_b_curve", "learning-curve", options), "report.md")
-    for line in report.read_text(encoding="utf-8").splitlines():
-        if line.startswith("|") or not line:
-            yield line
+    for table in tables_in(report.read_text(encoding="utf-8").splitlines()):
+        yield from (*table.splitlines(), "")
 
 
 def main() -> None:
@@ -158,15 +158,14 @@ def main() -> None:
     asked = parser.parse_args()
     store, data = StepStore.open(asked.folder), str(Path(asked.data).resolve())
     if asked.what == "curve":
-        print("\n".join(curve_tables(store, data, asked.repeats)))
-        return
-    models = (LOGISTIC, LSTM, LARGE) if asked.what == "pairs" else (LOGISTIC, LSTM)
-    fits = {model: fits_of(store, model, data, asked.repeats) for model in models}
-    drawn = draws_of(fits)
-    if asked.what == "pairs":
-        print("\n".join(pair_table(drawn)))
+        lines = list(curve_tables(store, data, asked.repeats))
     else:
-        print("\n".join([*score_table(fits, drawn), "", *gain_table(drawn)]))
+        models = (LOGISTIC, LSTM, LARGE) if asked.what == "pairs" else (LOGISTIC, LSTM)
+        fits = {model: fits_of(store, model, data, asked.repeats) for model in models}
+        drawn = draws_of(fits)
+        lines = list(pair_table(drawn) if asked.what == "pairs" else score_table(fits, drawn))
+        lines += ["", *gain_table(drawn)] if asked.what == "samplings" else []
+    print("\n".join([*lines, store.took()]))
 
 
 if __name__ == "__main__":

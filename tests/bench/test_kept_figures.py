@@ -71,6 +71,11 @@ def test_tables_are_told_from_what_else_is_printed() -> None:
     assert figures.tables_in(printed) == ["| a | b |\n|---|---|\n| 1 | 2 |", "| c |\n|---|"]
 
 
+def test_steps_that_were_there_count_with_the_time_they_took() -> None:
+    assert figures.seconds_in(["| a |", "steps took 2.5 minutes"]) == 150
+    assert figures.seconds_in(["| a |"]) == 0
+
+
 def test_every_benchmark_is_listed_with_what_it_asks(folder: Path) -> None:
     keep(folder, "2026-11-27", command="python -m bench ceiling --seeds=1")
     lines = dict(line.split(maxsplit=1) for line in figures.listed())
