@@ -73,7 +73,7 @@ def write_splits(store: StepStore, data: str) -> None:
     prepared = store.step("splits", "preprocess", {"data": data, **SHARED})
     for split in SPLITS:
         table = pl.read_parquet(
-            artifact(prepared, f"{split}.parquet"), columns=["review_id", "text", "rating"]
+            artifact(prepared, f"splits/{split}.parquet"), columns=["review_id", "text", "rating"]
         )
         table.sort("review_id").drop("review_id").write_parquet(store.folder / f"{split}.parquet")
 

@@ -61,12 +61,13 @@ def flaml(train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, min
     vectorizer, automl = TfidfVectorizer(), AutoML()
     both = pd.concat([train, validation])
     rows = vectorizer.fit_transform(both["text"])
-    automl.fit(rows, both["rating"].to_numpy(), task="classification", time_budget=60 * minutes, verbose=0)
-    return automl.predict(vectorizer.transform(test["text"])).tolist()
+    labels = both["rating"].to_numpy() - 1  # some of its models count from 0
+    automl.fit(rows, labels, task="classification", time_budget=60 * minutes, verbose=0)
+    return (automl.predict(vectorizer.transform(test["text"])) + 1).tolist()
 
 
 def autogluon(train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, minutes: float) -> Ratings:
-    """AutoGluon's tabular predictor, which makes n-grams of texts, for so many minutes."""
+    """AutoGluon's tabular predictor without networks: n-grams of texts, boosted trees; for so many minutes."""
     from autogluon.tabular import TabularPredictor
 
     both = pd.concat([train, validation])
