@@ -67,7 +67,7 @@ def flaml(train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, min
 
 
 def autogluon(train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, minutes: float) -> Ratings:
-    """AutoGluon's tabular predictor without networks: n-grams of texts, boosted trees; for so many minutes."""
+    """AutoGluon's tabular predictor without networks: n-grams of texts, boosted trees; by time."""
     from autogluon.tabular import TabularPredictor
 
     both = pd.concat([train, validation])
