@@ -45,20 +45,24 @@ def searched(store: StepStore, protocol: str, trials: int, data: str, picture: P
     options = {"data": data, "protocol": protocol, "max_trials": str(trials)}
     whole = store.step(experiment, "study-a", options)
     rows = json.loads(artifact(whole, "study_a.json").read_text(encoding="utf-8"))
+    searches = {run.data.params["families"]: run for run in store.runs(experiment, "tags.step = 'tune'")}
     candidates = {run.data.tags["family"]: run for run in store.runs(experiment, "tags.role = 'candidate'")}
     yield (
         "| network | val AUC of the final fit: study / ours | test weighted F1: study / ours (95%) "
-        "| macro F1 | recall of 1-5 stars | trials, pruned | epochs | minutes: study (GPU) / ours (2 cores) |"
+        "| macro F1 | recall of 1-5 stars | trials, pruned | epochs | minutes: study (GPU) / ours (2 cores) "
+        "| of them writing to the store, processor |"
     )
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for family, row in rows.items():
         auc, f1, minutes = PUBLISHED[family]
         drawn, test = draws_of([candidates[family]]), row["test"]
+        writing = [searches[family].data.metrics[f"tracking_{kind}seconds"] for kind in ("", "cpu_")]
+        written = ", ".join(f"{seconds / row['seconds']:.1%}" for seconds in writing)
         recalls = " ".join(f"{test[f'recall_{name}']:.2f}" for name in STARS.names)
         yield (
             f"| `{family}` | {auc:.4f} / {row['final_val_auc']:.4f} | {f1 or '-'} / "
             f"{drawn.estimate('f1_weighted')} | {test['f1_macro']:.3f} | {recalls} | {row['trials']}, "
-            f"{row['pruned']} | {row['epochs']} | {minutes} / {row['seconds'] / 60:.1f} |"
+            f"{row['pruned']} | {row['epochs']} | {minutes} / {row['seconds'] / 60:.1f} | {written} |"
         )
     if picture:
         matrices = {}
