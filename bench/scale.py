@@ -117,13 +117,15 @@ def main() -> None:
     asked = parser.parse_args()
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     table = asked.out.with_suffix(".csv")
+    print("| step | reviews in the file | seconds | reviews a second | anonymous MB |\n|---|--:|--:|--:|--:|")
     for file in map(Path, asked.files.split(",")):
         unpacked = gzip.open if file.suffix == ".gz" else open
         with unpacked(file, "rb") as lines, tempfile.TemporaryDirectory() as folder:
             rows = sum(1 for _ in lines) - 1
             for step in asked.steps.split(","):
                 measured = measure(step, file, rows, Path(folder))
-                print(measured, flush=True)
+                shown = f"{rows:,} | {measured['seconds']:,} | {measured['per_second']:,}"
+                print(f"| `{step}` | {shown} | {measured['anonymous_mb']:,} |", flush=True)
                 with table.open("ab") as added:
                     pl.DataFrame([measured]).write_csv(added, include_header=added.tell() == 0)
     draw(pl.read_csv(table).unique(["step", "reviews"], keep="last"), asked.out.with_suffix(".png"))
