@@ -15,13 +15,13 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iter
 
     `ThreadPoolExecutor.map` and joblib would take all items before any result is used.
     """
-    threads = len(os.sched_getaffinity(0)) + 1  # one may wait for the interpreter
+    cores = len(os.sched_getaffinity(0))
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(cores + 1) as pool:  # one thread may wait for the interpreter
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
-                if len(waiting) > 2 * threads:
+                if len(waiting) > 2 * cores:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
