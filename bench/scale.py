@@ -118,7 +118,7 @@ def main() -> None:
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     table = asked.out.with_suffix(".csv")
     print("| step | reviews in the file | seconds | reviews a second | anonymous MB |\n|---|--:|--:|--:|--:|")
-    for file in map(Path, asked.files.split(",")):
+    for file in (Path(each).resolve() for each in asked.files.split(",")):
         unpacked = gzip.open if file.suffix == ".gz" else open
         with unpacked(file, "rb") as lines, tempfile.TemporaryDirectory() as folder:
             rows = sum(1 for _ in lines) - 1
