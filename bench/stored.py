@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class StepStore:
             found = self.runs(experiment, wanted)
         if not found:
             raise SystemExit(f"{experiment}: {step} failed, see {self.folder / experiment}.log")
+        _check(found[0], experiment, options)
         self.minutes.append(minutes_of(found[0]))
         return found[0]
 
@@ -65,6 +67,24 @@ class StepStore:
             return []
         condition = f"{wanted} and attributes.status = 'FINISHED'"
         return list(mlflow.search_runs([found.experiment_id], condition, output_format="list"))
+
+
+def _check(run: Run, experiment: str, options: Mapping[str, str]) -> None:
+    """Refuse a run that was made with other options than are asked for now.
+
+    Raises:
+        SystemExit: it was.
+    """
+    for name, value in options.items():
+        if not _same(there := run.data.params.get(name, value), value):
+            raise SystemExit(f"{experiment} is there with {name}={there}, not {value}: give another folder")
+
+
+def _same(there: str, value: str) -> bool:
+    """Return whether two values are one, also if they are numbers that are written otherwise."""
+    with suppress(ValueError):
+        return float(there) == float(value)
+    return there == value
 
 
 def artifact(run: Run, name: str) -> Path:
