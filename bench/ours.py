@@ -1,7 +1,7 @@
 """`tune` as a contestant, measured from outside: run it on a new store, write what the store saw as a
 journal.
 
-    NLTK_DATA=... python -m bench.ours ours_trials --out=FILE [--minutes=0] [--trials=50] [--seed=42]
+    NLTK_DATA=... python -m bench.ours ours --out=FILE [--minutes=0] [--trials=50] [--seed=42]
 
 The search's clock ends with the last trial, before the candidate is fitted; it begins `search_seconds` (a
 metric of the search's run) earlier, or, where that is not there, with the first trial.
@@ -31,8 +31,7 @@ from starcast.tracking.store import answers
 EPOCHS = 3
 UNLIMITED = 100_000
 VARIANTS: dict[str, tuple[str, ...]] = {  # what each contestant asks for beside HOW
-    "ours_minutes": (),
-    "ours_trials": (),
+    "ours": (),
     "ours_server": (),  # on a tracking server, all others on a SQLite file
     "ours_unpruned": ("--pruner=none",),
     "ours_one_worker": ("--workers=1",),

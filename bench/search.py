@@ -3,10 +3,11 @@
     NLTK_DATA=... python -m bench.search [--minutes=10] [--trials=50] [--seeds=3] [--only NAME ...] [--again]
         [--out=FOLDER]
 
-Prints two tables: time per trial, and the best validation AUC after a fifth, half and all of the minutes.
-Beside each search stands the machine's speed before and after it (GFLOPS): where it differs, times do not
-compare. A contestant that is in the folder already is not run again. Beware: with 50 trials Keras Tuner's
-random search takes half an hour a seed.
+Ours runs a number of trials, the peers a number of minutes. Keras Tuner's random search, as in the study,
+learns nothing from its trials, so a dozen say what one costs. Prints two tables, means over the seeds and
+ranges: time per trial, and the best validation AUC after a fifth, half and all of the minutes, when ours has
+long finished. A contestant that is in the folder already is not run again; the machine's speed
+before and after each (GFLOPS) is kept beside its journal.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -24,10 +25,9 @@ from bench.journal import FinishedJournal
 from starcast.reviews.sources import PROJECT
 
 FIRST_SEED = 42
-OURS = tuple(name for name in ours.VARIANTS if name != "ours_minutes")
-COUNTED = ("keras_tuner_random", *OURS)  # run by a number of trials, all others by minutes
-TIMED = ("keras_tuner_hyperband", "optuna", "hyperopt", "ours_minutes")
-IN_TIME = ("keras_tuner_random", *TIMED)  # Keras Tuner's random search draws the same, however it is ended
+STUDY, STUDY_TRIALS = "keras_tuner_random", 12
+COUNTED = (STUDY, *ours.VARIANTS)  # run by a number of trials, all others by minutes
+TIMED = ("keras_tuner_hyperband", "optuna", "hyperopt")
 
 
 @dataclass(frozen=True)
@@ -43,25 +43,31 @@ class Contest:
         """Return where a contestant's journal, speeds or output are."""
         return self.folder / f"{name}-seed{seed}.{ending}"
 
-    def finished(self, name: str, seed: int) -> FinishedJournal | None:
-        """Return a contestant's journal, if it went as far as is asked now (a minute is 59 seconds here.
+    def trials_of(self, name: str) -> int:
+        """Return how many trials a contestant runs; 0 for those that go by time."""
+        return min(self.trials, STUDY_TRIALS) if name == STUDY else self.trials if name in COUNTED else 0
 
-        It may stop just before).
+    def finished(self, name: str) -> list[tuple[int, FinishedJournal]]:
+        """Return a contestant's seeds and journals that went as far as is asked now.
+
+        A minute is 59 seconds here: a search may stop just before.
         """
-        found = FinishedJournal.read(self.file(name, seed))
-        enough = found and (
-            found.trials >= self.trials if name in COUNTED else found.seconds >= self.minutes * 59
-        )
-        return found if enough else None
+        found = [(seed, FinishedJournal.read(self.file(name, seed))) for seed in self.seeds]
+        trials = self.trials_of(name)
+        return [
+            (seed, journal)
+            for seed, journal in found
+            if journal and (journal.trials >= trials if trials else journal.seconds >= self.minutes * 59)
+        ]
 
     def run(self, name: str, seed: int) -> None:
         """Run a contestant in a process of its own, the machine's speed before and after."""
         speeds, log = self.file(name, seed, "speed.jsonl"), self.file(name, seed, "log")
-        limits = (self.trials, 0) if name in COUNTED else (0, self.minutes)
+        trials = self.trials_of(name)
         options = [
             f"--out={self.file(name, seed)}",
-            f"--trials={limits[0]}",
-            f"--minutes={limits[1]:g}",
+            f"--trials={trials}",
+            f"--minutes={0 if trials else self.minutes:g}",
             f"--seed={seed}",
         ]
         module = "bench.ours" if name in ours.VARIANTS else "bench.peers"
@@ -78,71 +84,67 @@ class Contest:
             flush=True,
         )
 
-    def speed(self, name: str, seed: int) -> str:
-        """GFLOPS before and after a contestant."""
-        file = self.file(name, seed, "speed.jsonl")
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        return ", ".join(f"{json.loads(line)['gflops']:.0f}" for line in lines)
+    def took(self) -> str:
+        """Say how long the searches took together, as it is kept with the tables."""
+        found = (journal for name in (*COUNTED, *TIMED) for _, journal in self.finished(name))
+        return f"steps took {sum(journal.seconds for journal in found) / 60:.1f} minutes"
+
+    def speeds(self, name: str) -> list[float]:
+        """Return the GFLOPS before and after a contestant's searches."""
+        files = [self.file(name, seed, "speed.jsonl") for seed in self.seeds]
+        lines = [line for file in files if file.exists() for line in file.read_text("utf-8").splitlines()]
+        return [json.loads(line)["gflops"] for line in lines]
 
 
-def time_table(contest: Contest) -> list[str]:
-    """Time per trial of Keras Tuner's random search and of ours in its variants, and the ratio of the two."""
-    lines = [
-        "| search | seed | trials | epochs | seconds | seconds per trial | best val AUC | tracking, busy / "
-        "processor | GFLOPS |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    means: dict[str, float] = {}
+def time_table(contest: Contest) -> Iterator[str]:
+    """Yield the time per trial of Keras Tuner's random search and of ours in its variants."""
+    yield (
+        "| search | seeds | trials | epochs | seconds a trial | of the study's way | best val AUC "
+        "| tracking, busy / processor | GFLOPS |"
+    )
+    yield "|---|--:|--:|---|---|--:|---|---|---|"
+    paces: dict[str, float] = {}
     for name in COUNTED:
-        found = [(seed, f) for seed in contest.seeds if (f := contest.finished(name, seed))]
-        for seed, f in found:
-            lines.append(
-                f"| {name} | {seed} | {f.trials} | {len(f.epochs)} | {f.seconds:.0f} | "
-                f"{f.seconds / f.trials:.2f} | {f.best():.4f} | {_share(f)} | {contest.speed(name, seed)} |"
-            )
-        if found:
-            means[name] = fmean(f.seconds / f.trials for _, f in found)
-            best = fmean(f.best() for _, f in found)
-            lines.append(f"| {name} | mean of {len(found)} | | | | {means[name]:.2f} | {best:.4f} | | |")
-    if {"keras_tuner_random", "ours_trials"} <= means.keys():
-        lines += [
-            "",
-            f"A trial of ours takes {means['ours_trials'] / means['keras_tuner_random']:.3f} of the time.",
-        ]
-    return lines
+        if not (found := [journal for _, journal in contest.finished(name)]):
+            continue
+        each = [journal.seconds / journal.trials for journal in found]
+        paces[name] = fmean(each)
+        ratio = f"{paces[name] / paces[STUDY]:.3f}" if STUDY in paces else "-"
+        yield (
+            f"| {name} | {len(found)} | {found[0].trials} | {spread([len(f.epochs) for f in found], '.0f')} "
+            f"| {spread(each, '.2f')} | {ratio} | {spread([f.best() for f in found], '.4f')} "
+            f"| {_shares(found)} | {spread(contest.speeds(name), '.0f')} |"
+        )
 
 
-def quality_table(contest: Contest) -> list[str]:
-    """Return the best validation AUC of each contestant after a fifth, half and all of the minutes."""
+def quality_table(contest: Contest) -> Iterator[str]:
+    """Yield the best validation AUC of each contestant after a fifth, half and all of the minutes."""
     marks = [contest.minutes * share for share in (0.2, 0.5, 1)]
     heads = " | ".join(f"best val AUC at {mark:g} min" for mark in marks)
-    lines = [f"| search | seed | epochs | {heads} | GFLOPS |", "|---|---|---|" + "---|" * len(marks) + "---|"]
-    for name in IN_TIME:
-        bests = []
-        for seed in contest.seeds:
-            if found := contest.finished(name, seed):
-                bests.append([found.best(mark * 60) for mark in marks])
-                epochs = sum(seconds <= contest.minutes * 60 for seconds, _ in found.epochs)
-                lines.append(
-                    f"| {name} | {seed} | {epochs} | {_cells(bests[-1])} | {contest.speed(name, seed)} |"
-                )
-        if bests:
-            means = [fmean(column) for column in zip(*bests, strict=True)]
-            lines.append(f"| {name} | mean of {len(bests)} | | {_cells(means)} | |")
-    return lines
+    yield f"| search | seeds | epochs | {heads} | GFLOPS |"
+    yield "|---|--:|---|" + "---|" * len(marks) + "---|"
+    for name in (*TIMED, *ours.VARIANTS):
+        if found := [journal for _, journal in contest.finished(name)]:
+            epochs = [len(journal.epochs) for journal in found]
+            bests = (spread([f.best(mark * 60) for f in found], ".4f") for mark in marks)
+            yield (
+                f"| {name} | {len(found)} | {spread(epochs, '.0f')} | {' | '.join(bests)} "
+                f"| {spread(contest.speeds(name), '.0f')} |"
+            )
 
 
-def _share(finished: FinishedJournal) -> str:
-    """Return the shares of a search's wall time that its writing thread was busy and used the processor."""
-    return (
-        " / ".join(f"{part / finished.seconds:.1%}" for part in finished.tracking)
-        if finished.tracking
-        else "-"
-    )
+def spread(values: Sequence[float], form: str) -> str:
+    """Write the mean of values, and from the least to the most, where there are several."""
+    if not values or any(map(math.isnan, values)):
+        return "-"
+    mean = f"{fmean(values):{form}}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):{form}}-{max(values):{form}})"
 
 
-def _cells(values: Sequence[float]) -> str:
-    return " | ".join("-" if math.isnan(value) else f"{value:.4f}" for value in values)
+def _shares(found: Sequence[FinishedJournal]) -> str:
+    """Write the shares of the searches' wall time that the writing thread was busy and used the processor."""
+    tracked = [[part / f.seconds for part in f.tracking] for f in found if f.tracking]
+    return " / ".join(f"{fmean(column):.1%}" for column in zip(*tracked, strict=True)) or "-"
 
 
 def main() -> None:
@@ -153,9 +155,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--seeds", type=int, default=3, help=f"how many, from {FIRST_SEED}")
-    parser.add_argument(
-        "--only", nargs="+", choices=[*COUNTED, *TIMED], default=["keras_tuner_random", "ours_trials", *TIMED]
-    )
+    parser.add_argument("--only", nargs="+", choices=[*COUNTED, *TIMED], default=[STUDY, "ours", *TIMED])
     parser.add_argument("--again", action="store_true", help="also run what is in the folder already")
     parser.add_argument("--out", type=Path, default=PROJECT / "bench" / "results")
     asked = parser.parse_args()
@@ -165,9 +165,9 @@ def main() -> None:
     contest.folder.mkdir(parents=True, exist_ok=True)
     for seed in contest.seeds:
         for name in asked.only:
-            if asked.again or not contest.finished(name, seed):
+            if asked.again or seed not in dict(contest.finished(name)):
                 contest.run(name, seed)
-    print("\n".join(["", *time_table(contest), "", *quality_table(contest)]))
+    print("\n".join(["", *time_table(contest), "", *quality_table(contest), "", contest.took()]))
 
 
 if __name__ == "__main__":
