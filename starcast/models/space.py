@@ -76,6 +76,31 @@ def parents_first(space: Space, conditions: Conditions) -> list[str]:
     return sorted(space, key=lambda name: len(conditions_of(name, conditions)))
 
 
+def count_points(space: Space, conditions: Conditions, point: Settings | None = None) -> float:
+    """Return the number of points of a space that begin with this one; infinite with a range of real numbers.
+
+    Settings on which others depend have choices.
+    """
+    known = point or Settings()
+    decisive = {other for other, _ in conditions.values()}
+    left = [
+        name
+        for name in parents_first(space, conditions)
+        if name not in known and exists(name, known, conditions)
+    ]
+    for name in left:
+        values = space[name]
+        if name in decisive and isinstance(values, tuple):
+            return sum(count_points(space, conditions, {**known, name: value}) for value in values)
+    return math.prod(_count(space[name]) for name in left)
+
+
+def _count(values: Choices | Range) -> float:
+    if isinstance(values, Range):
+        return values.high - values.low + 1 if values.whole else math.inf
+    return len(values)
+
+
 def completed(
     known: Settings, spare: Settings, space: Space, conditions: Conditions, random: np.random.Generator
 ) -> Settings:

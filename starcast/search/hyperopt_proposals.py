@@ -9,14 +9,24 @@ import hyperopt
 import numpy as np
 from hyperopt import hp
 
-from starcast.models.space import Choices, Conditions, Range, Settings, Space, Value, completed, parents_first
+from starcast.models.space import (
+    Choices,
+    Conditions,
+    Range,
+    Settings,
+    Space,
+    Value,
+    completed,
+    count_points,
+    parents_first,
+)
 from starcast.search.trials import Point, Proposal, SearchPlan, Trial, from_worst_to_best
 
 # TPE takes the best of this many draws per setting. hyperopt's default of 24 would contain every choice of
 # small sets each time, and so propose the same settings forever, whatever the seed. Ranges lose nothing: of
 # three, the gap to a known best after 40 trials was 0.115 with 4 draws, 0.124 with 24, 0.171 by chance.
 EI_CANDIDATES = 4
-REDRAWS = 200  # attempts to find settings not tried before: a small space may have none left
+REDRAWS = 200  # attempts to find settings not tried before
 
 
 class HyperoptProposals:
@@ -31,15 +41,20 @@ class HyperoptProposals:
         self._domain = hyperopt.base.Domain(None, hp.choice("family", branches))
         self._documents = hyperopt.Trials()
         self._numbered: dict[int, dict[str, Any]] = {}
-        self._tried: list[Point] = []
+        self._tried: list[Point] = []  # different ones
+        self._size = sum(
+            count_points(space, plan.conditions.get(family, {})) for family, space in plan.spaces.items()
+        )
         self._told: list[Trial] = []
         self._random = np.random.default_rng(plan.seed)
         tpe = partial(hyperopt.tpe.suggest, n_startup_jobs=plan.startup, n_EI_candidates=EI_CANDIDATES)
         suggestions = {"tpe": tpe, "random": hyperopt.rand.suggest, "anneal": hyperopt.anneal.suggest}
         self._suggest = suggestions[algorithm]
 
-    def ask(self, number: int) -> Proposal:
-        """Propose the next settings; once the whole space has been tried, settings repeat."""
+    def ask(self, number: int) -> Proposal | None:
+        """Propose the next settings; None: the whole space has been tried."""
+        if len(self._tried) >= self._size:
+            return None
         if self._first:
             document = self._given(*self._first.pop(0), self._tried)
         else:
@@ -65,7 +80,8 @@ class HyperoptProposals:
         self._documents.insert_trial_docs([document])
         self._documents.refresh()
         self._numbered[number] = self._documents.trials[-1]
-        self._tried.append(self._point(document))
+        if (point := self._point(document)) not in self._tried:
+            self._tried.append(point)
 
     def _given(self, family: str, settings: Settings, but: Sequence[Point]) -> dict[str, Any]:
         space, conditions = self._plan.spaces[family], self._plan.conditions.get(family, {})

@@ -58,7 +58,7 @@ def search(
 
     `keeps`: folder for the fits of each family's best trial, where they took long.
     """
-    missing = parameters.max_trials - len(finished.trials)
+    missing = parameters.trials() - len(finished.trials)
     if missing <= 0:
         return finished.trials, finished.run_ids
     prepared.log_inputs(LEARNED_FROM)
@@ -94,7 +94,7 @@ def search(
         log = TrialLog(parent_id, parameters.engine, *given)
         length = partial(_length, trials)
         first = _first_families(parameters, finished)
-        goal, most = parameters.goal(), parameters.max_trials
+        goal, most = parameters.goal(), parameters.trials()
         standing = SearchStanding(goal, most, finished.trials, budget, length, first)
         display = display_of(standing, log)
         if not session:
@@ -178,7 +178,7 @@ def _run(
     seed = (parameters.seed, len(finished.trials)) if finished.trials else (parameters.seed,)
     first = still_to_try(parameters.first_points(), finished.trials)
     spaces, conditions = parameters.spaces(), parameters.conditions()
-    plan = SearchPlan(spaces, parameters.max_trials, parameters.max_epochs, seed, first, conditions)
+    plan = SearchPlan(spaces, parameters.trials(), parameters.max_epochs, seed, first, conditions)
     together = parameters.families_together
     proposals = engine.proposals(plan) if together else engine.by_family(plan, budget, say)
     pruner = PRUNERS[engine.pruner]()
@@ -186,7 +186,7 @@ def _run(
         proposals.tell(trial)
         pruner.learn(trial)
     trials = list(finished.trials)
-    missing, timeout = parameters.max_trials - len(trials), parameters.timeout_minutes * 60
+    missing, timeout = parameters.trials() - len(trials), parameters.timeout_minutes * 60
     try:
         with quick_failures(), display, where as pool:
             turned = Search(proposals, pool, pruner, display, goal, finished.age, budget)

@@ -10,7 +10,7 @@ from starcast.cli.parameters import COMMA_LIST, did_you_mean, one_of
 from starcast.evaluation.names import LOWER_IS_BETTER, PER_LABEL, SCORES
 from starcast.models.catalogue import family_named
 from starcast.models.family import Family, FitOptions, Sampling
-from starcast.models.space import Conditions, Settings, Space
+from starcast.models.space import Conditions, Settings, Space, count_points
 from starcast.models.user_space import EXAMPLE, known_in, user_space
 from starcast.search.engines import AlgorithmName, Engine, EngineName, PrunerChoice
 from starcast.search.trials import Objective
@@ -204,6 +204,15 @@ class TuneParameters(FitParameters, Executor):
         """Return the conditions of each family's settings."""
         return {name: family_named(name).conditions for name in self.families}
 
+    def trials(self) -> int:
+        """Return the number of trials: at most as many as there are points to try.
+
+        With its seed, a point tried again would score the same.
+        """
+        conditions = self.conditions()
+        points = sum(count_points(space, conditions[name]) for name, space in self.spaces().items())
+        return int(min(self.max_trials, points))
+
     def searched_samplings(self, family: str) -> tuple[str, ...]:
         """Return the samplings to search for a family; none where a single one is given."""
         if self.sampling == ("search",):  # a family of the user's own may take no weights
@@ -230,9 +239,12 @@ class TuneParameters(FitParameters, Executor):
     def start_notes(self) -> list[str]:
         """Return a line for each family of the preset that this machine cannot train.
 
-        And for each family whose known good settings are not all in the user's space.
+        And for each family whose known good settings are not all in the user's space, and for a space that
+        has fewer points than trials were asked for.
         """
         notes = list[str]()
+        if (trials := self.trials()) < self.max_trials:
+            notes.append(f"there are {trials} different settings to try, so no {self.max_trials} trials")
         if self.preset != "none" and self.families == self._ready():
             notes += [
                 f"without {name}: {why}" for name in families_of(self.preset) if (why := _missing(name))

@@ -1,5 +1,6 @@
 """Ranges, conditions, and what was logged of a point."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +15,7 @@ from starcast.models.space import (
     Space,
     Value,
     completed,
+    count_points,
     existing,
     exists,
     parents_first,
@@ -131,3 +133,23 @@ def test_a_point_is_read_from_its_logged_text_as_it_was(seed: int) -> None:
 def test_what_is_no_point_of_the_space_is_refused(logged: dict[str, str]) -> None:
     with pytest.raises((ValueError, KeyError)):
         read_point(logged, LAYERED, CONDITIONS)
+
+
+def test_points_are_counted_with_their_conditions() -> None:
+    assert count_points({}, {}) == 1
+    assert count_points({"x": (1, 2, 3), "y": Range(5, 8, whole=True)}, {}) == 12
+    assert count_points(LAYERED, CONDITIONS) == math.inf
+    whole: Space = {name: LAYERED[name] for name in ("heads", "pool", "layers")} | {"units_3": (8, 16)}
+    # One layer; two with a mean or 8 heads; three with the same, and two sizes of the third.
+    assert count_points(whole, CONDITIONS) == 1 + 9 + 9 * 2
+
+
+@given(chosen=st.sets(st.sampled_from(["heads", "pool", "layers", "units_3"])))
+def test_as_many_points_are_drawn_as_are_counted(chosen: set[str]) -> None:
+    space: Space = {name: (1, 2) if name == "units_3" else LAYERED[name] for name in chosen}
+    conditions = {
+        name: CONDITIONS[name] for name in CONDITIONS if name in space and CONDITIONS[name][0] in space
+    }
+    random = np.random.default_rng(0)
+    drawn = {str(completed({}, {}, space, conditions, random)) for _ in range(1_000)}
+    assert len(drawn) == count_points(space, conditions)

@@ -261,6 +261,17 @@ def test_known_settings_outside_of_one_s_own_space_are_changed_or_drawn_and_told
     assert made(f"space={OWN}", "start=random").start_notes() == made().start_notes() == []
 
 
+def test_there_are_no_more_trials_than_points_to_try() -> None:
+    one = '{"logistic_regression": {"ngrams": 2, "features": 4000, "sublinear": true, "c": [1, 10]}}'
+    few = [f"space={one}", "families=logistic_regression", "max_trials=9", "start=random"]
+    assert made(*few, "sampling=none").trials() == 2
+    parameters = made(*few, "sampling=none,smote")
+    assert parameters.trials() == 4
+    assert parameters.start_notes() == ["there are 4 different settings to try, so no 9 trials"]
+    assert made(*few, "max_trials=3").trials() == 3
+    assert made("families=logistic_regression", "max_trials=9").trials() == 9
+
+
 @pytest.mark.parametrize(
     ("space", "says"),
     [
