@@ -14,7 +14,7 @@ import multiprocessing
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,9 +82,12 @@ class OpenedStore:
     serving: list[psutil.Process]
 
     def cpu(self) -> float:
-        """CPU seconds that its processes have used."""
-        everyone = {process for root in self.serving for process in (root, *root.children(recursive=True))}
-        return sum(times.user + times.system for times in (process.cpu_times() for process in everyone))
+        """CPU seconds that its processes have used, those that have ended included."""
+        everyone = set[psutil.Process]()
+        for root in self.serving:
+            with suppress(psutil.NoSuchProcess):
+                everyone |= {root, *root.children(recursive=True)}
+        return sum(map(_cpu_of, everyone))
 
     def new_run(self) -> str:
         """Create a run for the trials to stand below."""
@@ -114,6 +117,15 @@ def opened(name: str, folder: Path, workers: int) -> Iterator[OpenedStore]:
         MlflowClient(server.address, server.address).create_experiment(EXPERIMENT)
         started = [psutil.Process(pid) for pid in set(psutil.pids()) - before]
         yield OpenedStore(server.address, [process for process in started if _serves(process, folder)])
+
+
+def _cpu_of(process: psutil.Process) -> float:
+    """CPU seconds of a process and of its children that have ended; 0 if it has ended itself."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _serves(process: psutil.Process, folder: Path) -> bool:
