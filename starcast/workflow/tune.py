@@ -52,7 +52,7 @@ def _continue(parameters: TuneParameters, parent_id: str, finished: Finished) ->
     """Run the trials of an earlier search that are still missing."""
     resumption.give_trials(parent_id, parameters.max_trials)
     runs.rename_active(_name(parameters))  # one that had finished was named after its result
-    done = f"{len(finished.trials)} of {parameters.max_trials} trials are done"
+    done = f"{len(finished.trials)} of {parameters.trials()} trials are done"
     say(f"continuing search {parent_id} of {parameters.data}: {done}")
     return _search_and_fit(parameters, parent_id, finished)
 
@@ -60,7 +60,7 @@ def _continue(parameters: TuneParameters, parent_id: str, finished: Finished) ->
 def _name(parameters: TuneParameters) -> str:
     few = len(parameters.families) <= 2
     families = ", ".join(parameters.families) if few else f"{len(parameters.families)} families"
-    return f"tune {families} on {name_of(parameters.data)}, {parameters.max_trials} trials"
+    return f"tune {families} on {name_of(parameters.data)}, {parameters.trials()} trials"
 
 
 def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished) -> Candidate:
