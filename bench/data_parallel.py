@@ -76,6 +76,7 @@ def averaged_step(
     variables = [variable.value for variable in network.trainable_variables]
 
     def replica(words: Any, ratings: Any) -> None:
+        """Take one step of plain gradient descent."""
         with tf.GradientTape() as tape:
             cost = loss(ratings, network(words, training=True))
         slopes = [tf.convert_to_tensor(slope) for slope in tape.gradient(cost, variables)]

@@ -65,8 +65,12 @@ def resumed_step(
         yield run, parameters
 
 
-def check_missing(parent: Run, trials: int) -> None:
+def check_missing(parent: Run, asked: int, trials: int) -> None:
     """Check that a search that has finished is to have more trials than it has.
+
+    Args:
+        asked: how many trials were asked for.
+        trials: how many there can be; fewer if its space has fewer points.
 
     Raises:
         UserError: it is not.
@@ -76,6 +80,8 @@ def check_missing(parent: Run, trials: int) -> None:
         return
     done = sum(map(_has_ended, children_of(parent)))
     if done >= trials:
+        if trials < asked:
+            raise UserError(f"resume={run_id}: it is finished, and has tried all {trials} settings there are")
         more = command_line("tune", resume=run_id, max_trials=done + trials)
         raise UserError(f"resume={run_id}: it is finished, with all its {trials} trials; for more: {more}")
 

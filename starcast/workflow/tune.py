@@ -39,7 +39,7 @@ def _searched(parameters: TuneParameters) -> tuple[str, Candidate]:
     if parameters.resume:
         given, growing = (parameters.resume, parameters.force, FREE), ("max_trials",)
         with resumption.resumed_step("tune", parameters, *given, growing) as (parent, parameters):
-            resumption.check_missing(parent, parameters.max_trials)
+            resumption.check_missing(parent, parameters.max_trials, parameters.trials())
             with runs.reopened_run(parent.info.run_id):
                 spaces, conditions = parameters.spaces(), parameters.conditions()
                 finished = resumption.read_search(parent, spaces, conditions, parameters.goal())

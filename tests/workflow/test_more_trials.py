@@ -93,6 +93,22 @@ def test_a_finished_search_goes_on_with_more_trials(
     assert set(statuses(store)) - {"FINISHED", "FAILED", "KILLED"} == set()
 
 
+@pytest.mark.parametrize("engine", ["hyperopt", "keras-tuner"])
+def test_a_small_space_is_tried_once_whatever_was_asked(
+    store: mlflow.MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str], engine: str
+) -> None:
+    file = tmp_path / "reviews.csv"
+    make_reviews(200).write_csv(file)
+    fixed = '{"logistic_regression": {"ngrams": 1, "features": 2000, "sublinear": false, "c": [1, 3]}}'
+    searched(*SEARCH, f"--data={file}", f"--space={fixed}", "--max_trials=9", f"--engine={engine}")
+    said = capsys.readouterr().out
+    assert "there are 2 different settings to try, so no 9 trials" in said
+    run = search_run(store)
+    assert len(ended_trials(store, run.info.run_id)) == 2
+    refused = f"resume={run.info.run_id}: it is finished, and has tried all 2 settings there are"
+    assert mistake("--resume=latest", "--max_trials=20") == refused
+
+
 @pytest.mark.parametrize("algorithm", ["bayesian", "hyperband"])
 def test_keras_tuners_searches_go_on_too(store: mlflow.MlflowClient, tmp_path: Path, algorithm: str) -> None:
     file = tmp_path / "reviews.csv"
