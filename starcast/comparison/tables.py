@@ -6,15 +6,13 @@ import polars as pl
 
 from starcast.comparison.ranking import Comparison
 from starcast.comparison.systems import differing_settings
-from starcast.evaluation.names import score_names
+from starcast.evaluation.names import COMPARED, score_names
 from starcast.reports.table import Table
-
-SHOWN = ("f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa", "within_one", "auc")
 
 
 def score_table(comparison: Comparison) -> Table:
     """Return a row per system: its description, scores and costs."""
-    others = [name for name in SHOWN if name != comparison.metric]
+    others = [name for name in (*COMPARED, "auc") if name != comparison.metric]
     rows = []
     for each in comparison.placed:
         system = each.system

@@ -10,7 +10,7 @@ import polars as pl
 from starcast.cli.progress import Progress, clock
 from starcast.evaluation import scores
 from starcast.evaluation.decision import Decision, decide
-from starcast.evaluation.names import DecisionName
+from starcast.evaluation.names import COMPARED, DecisionName
 from starcast.evaluation.scale import STARS, Scale
 from starcast.models.catalogue import logged
 from starcast.models.sampling import count_ratings, sampling_note
@@ -19,8 +19,6 @@ from starcast.reviews.split import SPLITS
 from starcast.tracking import runs
 from starcast.workflow.fit_process import FitJob, FitResult, fit_alone
 from starcast.workflow.prepare import Prepared
-
-SHOWN = ("auc", "f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa", "within_one")
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def _log_metrics(fitting: ScoredFit, ground: ExperimentData, main: Decision) -> 
         runs.log_metrics({f"{split}_{name}": value for name, value in scored.items()}, len(fitted.curve) + 1)
     for decision, chosen in fitting.predicted.items():
         scored = scores.score(ground.test_ratings, fitted.probabilities["test"], chosen, ground.scale)
-        runs.log_metrics({f"test_{decision}_{name}": scored[name] for name in {*SHOWN[1:], ground.metric}})
+        runs.log_metrics({f"test_{decision}_{name}": scored[name] for name in {*COMPARED, ground.metric}})
 
 
 def _log_files(fitting: ScoredFit, ground: ExperimentData, decisions: dict[DecisionName, Decision]) -> None:

@@ -1,6 +1,7 @@
 """The report of `sampling`: what to do about class imbalance, in words, then in tables and figures."""
 
 from starcast.cli.progress import clock
+from starcast.evaluation.names import COMPARED
 from starcast.evaluation.paired import ONE_FIT, Difference
 from starcast.experiments.sampling_effects import NOTHING, Effect, SamplingScores
 from starcast.experiments.sampling_figures import rating_figure, score_figure
@@ -9,7 +10,6 @@ from starcast.reports.page import Matrices, Picture, Report, Section
 from starcast.reports.table import Table
 
 UNDER = ("random_under", "nearmiss_2")
-OTHERS = ("f1_macro", "f1_weighted", "harmonic_recall", "mae", "quadratic_kappa", "within_one")
 HOW = (
     "95% confidence intervals: percentile bootstrap over the test reviews and over the fits, with the same "
     "draws for every system, so that differences are paired. A difference is called statistically "
@@ -131,7 +131,7 @@ def _others(scored: SamplingScores) -> Section:
     rows = []
     for system in scored.of(decision):
         found = [
-            *(system.draws.estimate(name) for name in OTHERS),
+            *(system.draws.estimate(name) for name in COMPARED),
             scored.auc[system.family, system.sampling],
         ]
         rows.append((system.family, system.sampling, *map(str, found)))
@@ -139,7 +139,7 @@ def _others(scored: SamplingScores) -> Section:
         f"Decision `{decision}`. `harmonic_recall` is study B's score; it ignores how many of the best "
         "reviews are missed, and precision of the other ratings. AUC does not depend on the decision."
     )
-    return Section("Other scores", (note, Table(("family", "sampling", *OTHERS, "auc"), tuple(rows))))
+    return Section("Other scores", (note, Table(("family", "sampling", *COMPARED, "auc"), tuple(rows))))
 
 
 def _matrices(scored: SamplingScores) -> Section:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from starcast.evaluation.names import LOWER_IS_BETTER, PROBABILITY_SCORES
+from starcast.evaluation.names import COMPARED, LOWER_IS_BETTER, PROBABILITY_SCORES
 from starcast.evaluation.scores import count_matrix
 from starcast.promotion.gate import Verdict, gain_text, improvement, signed
 from starcast.reports.page import Content, Matrices, Picture, Report, Section
@@ -16,10 +16,7 @@ from starcast.reports.table import Table
 
 PANELS = {"recall": "recall", "precision": "precision", "f1": "F1"}
 BETTER, WORSE, NEITHER = "#0072b2", "#d55e00", "#7f7f7f"  # Okabe and Ito, readable for colour-blind people
-SHOWN = (
-    *("f1_macro", "f1_weighted", "harmonic_recall", "accuracy", "mae", "quadratic_kappa", "within_one"),
-    *PROBABILITY_SCORES,
-)
+SHOWN = (*COMPARED, "accuracy", *PROBABILITY_SCORES)
 EXAMPLES, LETTERS = 20, 120  # reviews in the report, characters of each
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from starcast.evaluation.names import HEADLINE
 from starcast.reports.page import Content, Report, Section
 from starcast.reports.table import Table
 from starcast.reproduction.compare import (
@@ -19,7 +20,7 @@ from starcast.reproduction.compare import (
 )
 from starcast.reproduction.conditions import Factor, advice, cause_text
 
-MAIN = ("auc", "f1_weighted", "f1_macro", "harmonic_recall", "mae")
+MAIN = (*HEADLINE, "auc")
 DETAILED, LISTED = 3, 200  # fits with a table of every metric, fits with a line
 SHOWN = 12  # lines of a terminal's table
 HEAD = ("metric", "then", "now", "difference", "noise", "verdict")

@@ -11,6 +11,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
+from starcast.evaluation.names import HEADLINE
 from starcast.tracking.patience import again_if_overtaken
 from starcast.tracking.store import TRAINING, active_run
 
@@ -83,7 +84,7 @@ def save_sampling_view(metric: str, lower_is_better: bool) -> str:
     Returns:
         The table's page within the UI.
     """
-    shown = dict.fromkeys((metric, "test_f1_macro", "test_f1_weighted", "test_harmonic_recall", "test_mae"))
+    shown = dict.fromkeys((metric, *(f"test_{name}" for name in HEADLINE)))
     columns = [SAMPLING, FAMILY, *map(_metric, shown), "params.`seed`", _metric("fit_seconds")]
     charts = (
         _parallel("Samplings", ["family", "sampling"], metric),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from starcast.evaluation.names import LOWER_IS_BETTER
+from starcast.evaluation.names import COMPARED, LOWER_IS_BETTER, PROBABILITY_SCORES
 from starcast.evaluation.resampling import Estimate
 from starcast.evaluation.scale import Scale
 from starcast.reports.page import Content, Matrices, Section
@@ -10,10 +10,7 @@ from starcast.reports.table import Table
 from starcast.tracking.scored_runs import read_matrix
 from starcast.tracking.stored_run import StoredRun
 
-SHOWN = (
-    *("f1_macro", "f1_weighted", "accuracy", "harmonic_recall", "mae", "within_one", "quadratic_kappa"),
-    *("auc", "loss", "brier", "ece"),
-)
+SHOWN = (*COMPARED, "accuracy", "auc", *PROBABILITY_SCORES)
 PER_RATING = ("precision", "recall", "f1")
 WORDS, MISTAKES = 12, 10  # words of a rating, worst mistakes
 CALIBRATED = (
