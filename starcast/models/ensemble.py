@@ -17,7 +17,7 @@ from starcast.models.ensemble_blend import Blend, fit_blend, held_out
 from starcast.models.ensemble_family import members_of
 from starcast.models.epoch_lines import EpochLines
 from starcast.models.family import Checkpoints, Family, Fit, FittedModel, KnowsWords, ModelSpec, Recorder
-from starcast.models.fit_report import FitReport
+from starcast.models.fit_report import FitReport, NoCurve
 from starcast.models.kept_fit import keep_fit, kept_fit
 from starcast.models.references import reference_of
 from starcast.models.sampling import effective_shares
@@ -123,14 +123,7 @@ def fit_ensemble(corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoint
 def fit_member(corpus: Corpus, spec: ModelSpec, recorder: Recorder | None = None) -> Fit:
     """Fit one member, with a line per epoch."""
     family = family_named(spec.family)
-    return family.fit(corpus, spec, EpochLines(recorder or _Silent(), spec.options.epochs, family.reports))
-
-
-class _Silent:
-    """A recorder that keeps nothing: an ensemble's run has the scores of the blend."""
-
-    def report(self, report: FitReport) -> None:
-        """Keep nothing."""
+    return family.fit(corpus, spec, EpochLines(recorder or NoCurve(), spec.options.epochs, family.reports))
 
 
 def blend_fits(corpus: Corpus, specs: Sequence[ModelSpec], fits: Sequence[Fit]) -> Fit:

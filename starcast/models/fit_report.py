@@ -36,6 +36,13 @@ class FitReport(NamedTuple):
         }  # scores first, and they win: pages list metrics in this order
 
 
+class NoCurve:
+    """A recorder that keeps nothing: of a fit in one go, or one whose scores its run does not have."""
+
+    def report(self, report: FitReport) -> None:
+        """Keep nothing."""
+
+
 @dataclass
 class CurveRecorder:
     """A recorder that keeps each report's number and scores on the validation ratings (from 0)."""

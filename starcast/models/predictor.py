@@ -70,8 +70,7 @@ class Predictor:
             `expected_rating` (by the numbers or, of words, their ranks from 1) and, with a threshold,
             `confidence` (the probability that `rating` is right) and `needs_review`, in the same order.
         """
-        read = reviews if self.uses_title else reviews.select("text")
-        texts = self.texts(read)
+        texts = self.texts(reviews)
         uncalibrated = self.model.probabilities(texts)
         probabilities = self._calibrated(uncalibrated)
         chosen = self.decision.choose(probabilities)
@@ -81,7 +80,7 @@ class Predictor:
         if self.threshold:
             confidences = confidence_of(probabilities, chosen)
             unsure = self.threshold.below(confidences)
-            unsure |= (join_title(read).cast(pl.String).fill_null("").str.strip_chars() == "").to_numpy()
+            unsure |= self._are_blank(reviews)
             # All words of a text are unknown if the model answers it as one without words, or says so.
             unsure |= (np.abs(uncalibrated - self._without_words) <= ALIKE).all(axis=1)
             if isinstance(self.model, KnowsWords):
@@ -91,10 +90,17 @@ class Predictor:
 
     def texts(self, reviews: pl.DataFrame) -> pl.Series:
         """Return texts, behind their titles if trained with these, in the form that the family reads."""
-        reads, read = family_named(self.family).reads, reviews if self.uses_title else reviews.select("text")
+        reads, read = family_named(self.family).reads, self._read_of(reviews)
         if reads != "raw":
             read = read.with_columns(self.cleaner.clean(join_title(read)).alias("cleaned"))
         return in_form(reads, read)
+
+    def _read_of(self, reviews: pl.DataFrame) -> pl.DataFrame:
+        return reviews if self.uses_title else reviews.select("text")
+
+    def _are_blank(self, reviews: pl.DataFrame) -> np.ndarray:
+        texts = join_title(self._read_of(reviews)).cast(pl.String).fill_null("")
+        return (texts.str.strip_chars() == "").to_numpy()
 
     def _calibrated(self, probabilities: np.ndarray) -> np.ndarray:
         calibrated = self.calibration.apply(probabilities) if self.calibration else probabilities

@@ -76,13 +76,6 @@ class RunRecorder:
         mlflow.MlflowClient(self.tracking_uri).log_batch(self.run_id, metrics=batch)
 
 
-class NoEpochs:
-    """A recorder for a model that is fitted in one go, which has no curve."""
-
-    def report(self, report: FitReport) -> None:
-        """Leave the report out: its scores are those of the model, which are logged."""
-
-
 class RunCheckpoints:
     """Stores checkpoints of a fit (`starcast.models.family.Checkpoints`) as artifacts of its run."""
 

@@ -20,6 +20,7 @@ from starcast.models.corpus import Corpus, CorpusSplit, answers_of
 from starcast.models.ensemble import FittedEnsemble
 from starcast.models.epoch_lines import EpochLines
 from starcast.models.family import Fit, FittedModel, settings_text
+from starcast.models.fit_report import NoCurve
 from starcast.models.predictor import Predictor
 from starcast.models.sampling import count_ratings, effective_shares, sampling_note
 from starcast.reports import files
@@ -193,7 +194,7 @@ def _fit(
     print(f"fitting the candidate: {what}", flush=True)
     start = time.monotonic()
     family, logs = family_named(spec.family), artifacts.RunRecorder(run_id, validation.ratings, scale)
-    recorder = EpochLines(logs, options.epochs, family.reports) if family.iterative else artifacts.NoEpochs()
+    recorder = EpochLines(logs, options.epochs, family.reports) if family.iterative else NoCurve()
     corpus = Corpus(train, validation, show=Progress().show, scale=scale)
     fitted = family.fit(corpus, spec, recorder, checkpoints)
     return fitted, time.monotonic() - start
