@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-EVERY, LONGEST = 4.0, 9.0  # seconds between two lines of progress, at first and in long work
+EVERY = 4.0  # seconds between two lines of progress, looked at once a second
 
 
 def clock(seconds: float) -> str:
@@ -48,8 +48,7 @@ class Progress:
     @property
     def due(self) -> bool:
         """Return whether `show` would print now."""
-        now = time.monotonic()
-        return now - self._printed >= max(EVERY, min(LONGEST, (now - self._start) / 10))
+        return time.monotonic() - self._printed >= EVERY
 
     def left(self, share: float, how: str = "about") -> str:
         """Return e.g. `, about 2 min 05 s left`; empty while nothing is done."""

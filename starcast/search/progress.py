@@ -4,7 +4,7 @@ import time
 from types import TracebackType
 from typing import Protocol, Self
 
-from starcast.cli.progress import EVERY, LONGEST, clock
+from starcast.cli.progress import EVERY, clock
 from starcast.cli.terminal import can_repaint
 from starcast.models.family import settings_text
 from starcast.search.loop import Done, Epoch, Failed, Watcher
@@ -83,10 +83,10 @@ class TrialLines:
         self._print(f"[{len(standing.ended)}/{standing.max_trials}: {head}]  {trial_text(standing, trial)}")
 
     def check(self) -> None:
-        """Print the trials under way if nothing has been printed for a while: less often in long searches."""
+        """Print the trials under way if nothing has been printed for a while."""
         self._log.check()
-        now, standing = time.monotonic(), self._standing
-        if standing.under_way and now - self._printed >= max(EVERY, min(LONGEST, standing.seconds() / 100)):
+        standing = self._standing
+        if standing.under_way and time.monotonic() - self._printed >= EVERY:
             shown = [_under_way(standing, trial) for trial in standing.under_way.values()]
             self._print("; ".join(filter(None, (*shown, standing.left()))))
 
