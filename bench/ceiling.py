@@ -24,13 +24,13 @@ import numpy as np
 import polars as pl
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from bench.cleaning import Silent
 from bench.clothing import PREPROCESSING_SEED, checked_reviews
 from starcast.evaluation.scale import STARS
 from starcast.evaluation.scores import count_matrix, matrix_scores
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.fit_report import NoCurve
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.near_duplicates import BANDS, FEWEST_WORDS, ROWS, signatures
 from starcast.reviews.parameters import SplitRule
@@ -187,7 +187,7 @@ def fitted_answers(train: pl.DataFrame, asked: pl.DataFrame, families: list[str]
     corpus, answers = Corpus(learned, held_out), {}
     for family in map(family_named, families):
         options = FitOptions(sampling=family.sampling, epochs=EPOCHS, batch_size=256, seed=1)
-        fit = family.fit(corpus, ModelSpec(family.name, family.published, options), Silent())
+        fit = family.fit(corpus, ModelSpec(family.name, family.published, options), NoCurve())
         answers[family.name] = fit.validation_probabilities.argmax(axis=1)
     return answers
 

@@ -20,7 +20,7 @@ from starcast.evaluation.scores import count_matrix, score
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
-from starcast.models.fit_report import FitReport
+from starcast.models.fit_report import NoCurve
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.parameters import CleaningName
 from starcast.reviews.split import LEARNED_FROM, SPLITS, assign
@@ -32,13 +32,6 @@ RECIPES: tuple[tuple[CleaningName, bool], ...] = (
     ("study_a", True),
 )
 SEEDS = (1, 2)
-
-
-class Silent:
-    """A recorder that keeps nothing."""
-
-    def report(self, report: FitReport) -> None:
-        """Take no note."""
 
 
 def splits_of(recipe: CleaningName, lemmas: bool) -> dict[str, pl.DataFrame]:
@@ -75,7 +68,7 @@ def main() -> None:
                             sampling=family.sampling, epochs=15, batch_size=128, seed=seed, patience=5
                         ),
                     ),
-                    Silent(),
+                    NoCurve(),
                 )
                 seconds = time.monotonic() - start
                 ratings, probabilities = corpus.validation.ratings, fit.validation_probabilities

@@ -16,11 +16,11 @@ import numpy as np
 import polars as pl
 import tensorflow as tf
 
-from bench.cleaning import Silent
 from bench.marks import corpora
 from starcast.models.catalogue import family_named
 from starcast.models.explanations import occlusion
 from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.fit_report import NoCurve
 from starcast.models.networks import FittedNetwork
 
 REVIEWS, STEPS, FIRST = 60, 32, (1, 3, 5)
@@ -119,7 +119,7 @@ def main() -> None:
             corpus = corpora(asked.data, asked.sample, seed)["none"]
             options = FitOptions(sampling="none", epochs=3, batch_size=64, seed=seed)
             spec = ModelSpec(name, family.published_under("constant"), options)
-            model = family.fit(corpus, spec, Silent()).model
+            model = family.fit(corpus, spec, NoCurve()).model
             texts = corpus.validation.texts
             assert isinstance(model, FittedNetwork)
             assert isinstance(texts, pl.Series)

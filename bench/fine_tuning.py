@@ -52,12 +52,7 @@ def ours(train: pl.DataFrame, held: pl.DataFrame, epochs: int) -> tuple[float, f
     from starcast.models.catalogue import family_named
     from starcast.models.corpus import Corpus, CorpusSplit
     from starcast.models.family import FitOptions, ModelSpec, split_choices
-
-    class Unheard:
-        """Receives the reports."""
-
-        def report(self, report: Any) -> None:
-            """Do nothing."""
+    from starcast.models.fit_report import NoCurve
 
     family = family_named("transformer")
     few = held.head(32)  # what is scored while it trains
@@ -66,7 +61,7 @@ def ours(train: pl.DataFrame, held: pl.DataFrame, epochs: int) -> tuple[float, f
     options = FitOptions(sampling="none", epochs=epochs, batch_size=32, seed=1, schedule="linear")
     settings, options = split_choices(family.check({"epochs": epochs}), options)
     start, begun = time.perf_counter(), time.process_time()
-    fitted = family.fit(Corpus(learned, scored), ModelSpec(family.name, settings, options), Unheard())
+    fitted = family.fit(Corpus(learned, scored), ModelSpec(family.name, settings, options), NoCurve())
     took = time.perf_counter() - start, time.process_time() - begun
     return *took, fitted.model.probabilities(held["text"])
 

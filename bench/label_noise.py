@@ -19,11 +19,11 @@ from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 from sklearn.metrics import average_precision_score
 
-from bench.cleaning import Silent
 from bench.marks import corpora
 from starcast.evaluation.answer_rule import fit_rule
 from starcast.models.catalogue import family_named
 from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.fit_report import NoCurve
 from starcast.models.sampling import effective_shares
 
 FAMILY = "linear"
@@ -72,7 +72,7 @@ def main() -> None:
         train, validation = parts
         options = FitOptions(sampling=family.sampling, epochs=1, batch_size=128, seed=seed)
         noisy = replace(corpus, train=train, validation=validation)
-        fit = family.fit(noisy, ModelSpec(FAMILY, family.published, options), Silent())
+        fit = family.fit(noisy, ModelSpec(FAMILY, family.published, options), NoCurve())
         shares = (effective_shares(train.ratings, "none", 5),) * 2
         given = validation.ratings, fit.validation_probabilities
         held_out = fit_rule(given, shares, ("argmax", "f1_macro"), 0.8, seed).held_out

@@ -11,13 +11,13 @@ import argparse
 import numpy as np
 import polars as pl
 
-from bench.cleaning import Silent
 from bench.clothing import checked_reviews
 from starcast.evaluation.scale import STARS
 from starcast.evaluation.scores import score
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.fit_report import NoCurve
 from starcast.models.space import Settings
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.split import LEARNED_FROM, SPLITS, assign
@@ -70,7 +70,7 @@ def main() -> None:
             for variant, corpus in corpora(data, asked.sample, seed).items():
                 for form, settings in FORMS.items():
                     options = FitOptions(sampling=family.sampling, epochs=1, batch_size=128, seed=seed)
-                    fit = family.fit(corpus, ModelSpec(family.name, settings, options), Silent())
+                    fit = family.fit(corpus, ModelSpec(family.name, settings, options), NoCurve())
                     scores = score(corpus.validation.ratings, fit.validation_probabilities)
                     found.setdefault((form, variant), []).append((scores["f1_macro"], scores["auc"]))
         for (form, variant), values in sorted(found.items()):

@@ -17,13 +17,13 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from bench.cleaning import Silent
 from bench.clothing import checked_reviews
 from starcast.evaluation.answer_rule import fit_rule
 from starcast.evaluation.scale import STARS
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import FitOptions, ModelSpec
+from starcast.models.fit_report import NoCurve
 from starcast.models.predictor import Predictor
 from starcast.models.sampling import effective_shares
 from starcast.monitoring.answering import answer
@@ -126,7 +126,7 @@ def champion(train: pl.DataFrame, validation: pl.DataFrame) -> Predictor:
         CorpusSplit(cleaner.clean(part["text"]), part["rating"].to_numpy()) for part in (train, validation)
     )
     options = FitOptions(sampling=family.sampling, epochs=1, batch_size=128, seed=1)
-    fit = family.fit(Corpus(learned, held_out), ModelSpec(family.name, family.published, options), Silent())
+    fit = family.fit(Corpus(learned, held_out), ModelSpec(family.name, family.published, options), NoCurve())
     shares = (
         effective_shares(learned.ratings, "none", 5),
         effective_shares(fit.trained_on, options.sampling, 5),
