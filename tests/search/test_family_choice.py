@@ -113,6 +113,16 @@ def test_the_cost_is_never_negative_and_grows_while_nothing_improves(
     assert record.cost_of_improvement(best) >= before
 
 
+def test_a_family_of_which_all_is_tried_leaves_its_trials_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice, engines, _ = choosing("small", "large")
+    for number, family in enumerate(("small", "large"), start=1):
+        choice.tell(ended(number, family, 0.5))
+    monkeypatch.setattr(engines["small"], "ask", lambda number: None)
+    assert {asked(choice, number) for number in range(3, 11)} == {"large"}
+    monkeypatch.setattr(engines["large"], "ask", lambda number: None)
+    assert choice.ask(11) is None
+
+
 def test_a_family_whose_first_trials_failed_is_left_out_aloud() -> None:
     choice, _, said = choosing("broken", "whole")
     for number in (1, 2):
