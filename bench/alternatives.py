@@ -3,11 +3,13 @@
     python -m venv build/picks && build/picks/bin/pip install scikit-learn fasttext-wheel flaml[automl] \
         autogluon.tabular pandas pyarrow
     python -m bench.alternatives --folder=FOLDER --python=build/picks/bin/python [--minutes=5]
-        [--only=NAME ...] [--data=clothing]
+        [--only NAME ...] [--data=clothing]
+    MINILM=FOLDER python -m bench.alternatives ... --only trainer transformer      an hour
 
 Study A's reviews and split, text only. The libraries may use the training and the validation split as they
 like, and those that go by time have so many minutes; ours is `tune` with a preset. Memory is that of all
 processes together, pages mapped from files included. Lines are those of `picks.py` that a user writes.
+MINILM: the folder of the encoder's weights, if they are not to come from its hub.
 """
 
 import argparse
@@ -36,10 +38,17 @@ NAMES = {
     "fasttext": "fastText, autotuned",
     "flaml": "FLAML on TF-IDF",
     "autogluon": "AutoGluon tabular",
+    "trainer": "Hugging Face Trainer on MiniLM",
     "quick": "starcast, `tune -P preset=quick`",
     "good": "starcast, `tune -P preset=good`",
+    "transformer": "starcast, `train -P family=transformer`",
 }
-OURS = ("quick", "good")
+OURS = {
+    "quick": ("tune", {"preset": "quick"}),
+    "good": ("tune", {"preset": "good"}),
+    "transformer": ("train", {"family": "transformer"}),
+}
+LONG = ("trainer", "transformer")  # only if they are asked for
 SHARED = {"split": "study_a"}
 
 
@@ -83,13 +92,10 @@ def row(store: StepStore, name: str, python: str, minutes: float, data: str) -> 
     folder, log = store.folder, store.folder / f"{name}.log"
     ratings = pl.read_parquet(folder / "test.parquet")["rating"].to_numpy().astype(np.int64) - 1
     if name in OURS:
-        options = {"data": data, **SHARED, "preset": name, "register": "false"}
-        command = [
-            sys.executable,
-            "-m",
-            "steps.tune",
-            *(f"--{key}={value}" for key, value in options.items()),
-        ]
+        step, own = OURS[name]
+        options = {"data": data, **SHARED, **own, "register": "false"}
+        arguments = (f"--{key}={value}" for key, value in options.items())
+        command = [sys.executable, "-m", f"steps.{step}", *arguments]
         variables = {"MLFLOW_EXPERIMENT_NAME": name, "PYTHONPATH": str(PROJECT)}
         took, memory = watched(command, folder, log, **variables)
         lines, [candidate] = 1, store.runs(name, "tags.role = 'candidate'")
@@ -120,7 +126,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="an empty one, or none yet")
     parser.add_argument("--python", required=True, help="that has the libraries' packages")
     parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES))
+    usual = [name for name in NAMES if name not in LONG]
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=usual)
     parser.add_argument("--data", default="clothing")
     asked = parser.parse_args()
     store = StepStore.open(asked.folder)

@@ -1,7 +1,7 @@
 """What one would pick instead, as its documentation shows it: each function ends with the test's ratings.
 
 Run by `alternatives.py` with a Python that has its packages: scikit-learn, fasttext-wheel, flaml[automl],
-autogluon.tabular, and pandas and pyarrow to read what is given to all.
+autogluon.tabular, or transformers, accelerate and torch; and pandas and pyarrow to read what is given to all.
 
     python bench/picks.py NAME FOLDER MINUTES
 
@@ -10,8 +10,10 @@ the answer is written to FOLDER/NAME.json.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -75,7 +77,42 @@ def autogluon(train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame,
     return predictor.predict(test.drop(columns="rating")).tolist()
 
 
-PICKS = {"grid_search": grid_search, "fasttext": fasttext, "flaml": flaml, "autogluon": autogluon}
+def trainer(train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, minutes: float) -> Ratings:
+    """Hugging Face's Trainer on MiniLM at its defaults (three epochs, batches of 8), at most 128 pieces."""
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        DataCollatorWithPadding,
+        Trainer,
+        TrainingArguments,
+    )
+
+    weights = os.environ.get("MINILM", "sentence-transformers/all-MiniLM-L6-v2")
+    tokenizer = AutoTokenizer.from_pretrained(weights)
+    model = AutoModelForSequenceClassification.from_pretrained(weights, num_labels=5)
+
+    def rows(reviews: pd.DataFrame) -> list[dict[str, Any]]:
+        pieces = tokenizer(reviews["text"].tolist(), truncation=True, max_length=128)
+        labels = (reviews["rating"] - 1).tolist()
+        return [{**{key: pieces[key][i] for key in pieces}, "labels": labels[i]} for i in range(len(labels))]
+
+    tuned = Trainer(
+        model,
+        TrainingArguments("trainer", report_to="none", save_strategy="no"),
+        train_dataset=rows(pd.concat([train, validation])),
+        data_collator=DataCollatorWithPadding(tokenizer),
+    )
+    tuned.train()
+    return (tuned.predict(rows(test)).predictions.argmax(axis=1) + 1).tolist()
+
+
+PICKS = {
+    "grid_search": grid_search,
+    "fasttext": fasttext,
+    "flaml": flaml,
+    "autogluon": autogluon,
+    "trainer": trainer,
+}
 
 
 if __name__ == "__main__":
