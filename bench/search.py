@@ -134,11 +134,11 @@ def quality_table(contest: Contest) -> Iterator[str]:
 
 
 def spread(values: Sequence[float], form: str) -> str:
-    """Write the mean of values, and from the least to the most, where there are several."""
+    """Write the mean of values and, if they differ, the least and the most."""
     if not values or any(map(math.isnan, values)):
         return "-"
-    mean = f"{fmean(values):{form}}"
-    return mean if len(values) == 1 else f"{mean} ({min(values):{form}}-{max(values):{form}})"
+    mean, least, most = (f"{value:{form}}" for value in (fmean(values), min(values), max(values)))
+    return mean if least == most else f"{mean} ({least}-{most})"
 
 
 def _shares(found: Sequence[FinishedJournal]) -> str:
