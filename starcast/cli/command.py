@@ -17,7 +17,7 @@ from starcast.cli.parameters import P, parse
 from starcast.cli.refusals import refusals_told
 from starcast.cli.signs_of_life import SignsOfLife
 
-MISTAKE = 2  # exit code: something that the user can mend
+MISTAKE = 2  # exit code: something that the user can fix
 
 
 def command(

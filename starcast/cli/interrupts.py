@@ -119,7 +119,7 @@ def _open_standard_streams() -> None:
 
 @contextmanager
 def withheld_from_children() -> Iterator[None]:
-    """Let processes that begin in this context not notice the signals of `SIGNALS`, from their first moment.
+    """Block `SIGNALS` in child processes that start in this context, from their first moment.
 
     A terminal sends them to every process; this one decides what becomes of its children.
     """

@@ -57,8 +57,8 @@ ASSIGNED = re.compile(
 STAND_IN = re.compile(r"\$\{?\w+\}?|.*\{[\w.]*\}.*|<[^<>]*>|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|\.\.\.|\*+")
 OF_SHELL = re.compile(r"[A-Z]=$")  # code has spaces around =, but after names in lower case
 NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")  # of a value in code, such as `settings.password2`
-# Number of letters and digits, to the mean length of a run below which they are random; of the longest part
-# of a value, and of one whose parts are short, as in base64.
+# (least letters and digits, mean run length below which they count as random): for the longest part of a
+# value, and for a whole value whose parts are short, as in base64.
 RANDOM, RANDOM_WHOLE = ((20, 5.0), (12, 4.0), (8, 2.7)), ((20, 3.2),)
 
 

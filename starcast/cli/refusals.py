@@ -35,7 +35,7 @@ NEARLY_FULL = 1_000_000  # bytes left
 
 
 class RefusedError(UserError):
-    """The machine refused what the step needs; the same command may go on once that is mended."""
+    """The machine refused what the step needs; the same command may go on once that is fixed."""
 
 
 @contextmanager

@@ -48,10 +48,10 @@ class Answers(NamedTuple):
 
 
 class FittedRule(NamedTuple):
-    """A rule, and answers to the validation reviews by rules that were fitted on the others of them.
+    """A rule fitted on all validation reviews, and cross-fitted answers, each by a rule of the other folds.
 
-    Scores of `held_out` are those of reviews that the rule has not seen; `review` says which of them would
-    have needed review, by a threshold fitted on the others.
+    Scores of `held_out` are thus those of unseen reviews; `review`, bool (reviews,), marks those that would
+    have needed review, by a threshold fitted on the other folds.
     """
 
     rule: AnswerRule

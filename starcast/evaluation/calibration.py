@@ -53,11 +53,11 @@ class Calibration:
 
 
 def fit_calibration(validation: Arrays, shares: Arrays) -> Calibration:
-    """Fit a calibration by maximum likelihood on reviews that the model was not fitted on.
+    """Fit a calibration by penalised maximum likelihood on reviews that the model was not fitted on.
 
-    It begins by putting back the priors that sampling or class weights shifted. What moves it from there is
-    weighed against normal priors of exponents and biases, so that a few reviews, or a rating that none of
-    them has, move it little.
+    It starts by restoring the class priors that sampling or class weights shifted. Normal priors on exponents
+    and biases keep it near this start, so that a few reviews, or a rating that none of them has, move it
+    little.
 
     Args:
         validation: true ratings as index from 0, shape (reviews,), and probabilities, (reviews, labels).

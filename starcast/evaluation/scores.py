@@ -28,8 +28,8 @@ def matrix_scores(
     """Return the scores of confusion matrices, shape (..., labels, labels); each score has shape (...,).
 
     Averages are scikit-learn's: weighted by support, or over the ratings that are true or predicted at least
-    once. A ratio with denominator 0 is 0; kappa, 1 minus a ratio, is then 1 (scikit-learn: NaN). What is
-    0 because no true rating has a label is left out: the label's own scores, and its part in study B's.
+    once. A ratio with denominator 0 is 0; kappa, 1 minus a ratio, is then 1 (scikit-learn: NaN). The
+    scores of a label that no true rating has are left out, and so is its term in study B's score.
 
     Args:
         present: which labels the true ratings have, shape (labels,), where that is not to be judged by the
@@ -65,7 +65,7 @@ def harmonic_recall(
 ) -> np.ndarray:
     """Return study B's score: the harmonic mean of recall for 1-4 stars and precision for 5 stars.
 
-    On other scales, that of recall for all labels but the highest, of those that are `present`.
+    On other scales, precision is that of the highest label; labels that are not `present` are left out.
     """
     values = np.concatenate([recall[..., :-1], precision[..., -1:]], axis=-1)
     if present is not None and not present.all():

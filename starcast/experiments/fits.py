@@ -35,7 +35,7 @@ class ExperimentData:
     scale: Scale = STARS
 
     @classmethod
-    def lay(cls, prepared: Prepared, metric: str, decisions: Sequence[DecisionName]) -> "ExperimentData":
+    def read(cls, prepared: Prepared, metric: str, decisions: Sequence[DecisionName]) -> "ExperimentData":
         """Read the splits and log them as inputs of the active run."""
         folder = prepared.folder
         prepared.log_inputs(SPLITS)
@@ -61,25 +61,25 @@ class ScoredFit:
         return self.job.spec.family, self.job.spec.options.sampling
 
 
-def fit_all(jobs: Sequence[FitJob], ground: ExperimentData, step: str) -> Iterator[ScoredFit]:
+def fit_all(jobs: Sequence[FitJob], data: ExperimentData, step: str) -> Iterator[ScoredFit]:
     """Fit one job after the other, printing each with its score, cost and the time left."""
-    progress, ratings, notes = Progress(), ground.train_ratings, {}
+    progress, ratings, notes = Progress(), data.train_ratings, {}
     for job in jobs:
-        counts = count_ratings(ratings if job.rows is None else ratings[job.rows], len(ground.scale))
-        notes[_sampled(job)] = sampling_note(counts, job.spec.options, ground.scale)
+        counts = count_ratings(ratings if job.rows is None else ratings[job.rows], len(data.scale))
+        notes[_sampled(job)] = sampling_note(counts, job.spec.options, data.scale)
     for name, note in notes.items():
         if note:
             print(f"{step}: {name}{note}", flush=True)
     for number, job in enumerate(jobs, start=1):
         name = f"{job.spec.family} {_sampled(job)} seed {job.spec.options.seed}"
         print(f"{step}: [{number}/{len(jobs)}] {name}", flush=True)
-        fitting = _fit(job, ground, name)
+        fitting = _fit(job, data, name)
         left = progress.left(number / len(jobs))
-        predicted = fitting.predicted[ground.decisions[0]]
+        predicted = fitting.predicted[data.decisions[0]]
         probabilities = fitting.fitted.probabilities["test"]
-        score = scores.score(ground.test_ratings, probabilities, predicted, ground.scale)
+        score = scores.score(data.test_ratings, probabilities, predicted, data.scale)
         cost = f"{clock(fitting.fitted.seconds)}, {fitting.fitted.peak_memory_mb:,.0f} MB"
-        print(f"  {ground.metric} {score[ground.metric]:.4f} in {cost}{left}", flush=True)
+        print(f"  {data.metric} {score[data.metric]:.4f} in {cost}{left}", flush=True)
         yield fitting
 
 
@@ -87,43 +87,43 @@ def _sampled(job: FitJob) -> str:
     return job.spec.options.sampling + ("" if job.rows is None else f" {len(job.rows):,} rows")
 
 
-def _fit(job: FitJob, ground: ExperimentData, name: str) -> ScoredFit:
+def _fit(job: FitJob, data: ExperimentData, name: str) -> ScoredFit:
     tags = {"family": job.spec.family, "sampling": job.spec.options.sampling, "role": "fit"}
     asked = {**logged(job.spec), "seed": job.spec.options.seed}
     if job.rows is not None:
         asked["train_reviews"] = len(job.rows)
     with runs.child_run(name, tags, asked) as run_id:
         fitted = fit_alone(job)
-        validation = ground.validation_ratings, fitted.probabilities["val"]
+        validation = data.validation_ratings, fitted.probabilities["val"]
         shares = fitted.true_shares, fitted.trained_shares
         decisions = {
-            name: decide(name, ground.metric, validation, shares, ground.scale) for name in ground.decisions
+            name: decide(name, data.metric, validation, shares, data.scale) for name in data.decisions
         }
         chosen = {decision: rule.choose(fitted.probabilities["test"]) for decision, rule in decisions.items()}
         fitting = ScoredFit(job, run_id, fitted, chosen)
-        _log_metrics(fitting, ground, decisions[ground.decisions[0]])
-        _log_files(fitting, ground, decisions)
+        _log_metrics(fitting, data, decisions[data.decisions[0]])
+        _log_files(fitting, data, decisions)
     return fitting
 
 
-def _log_metrics(fitting: ScoredFit, ground: ExperimentData, main: Decision) -> None:
+def _log_metrics(fitting: ScoredFit, data: ExperimentData, main: Decision) -> None:
     fitted = fitting.fitted
     for epoch, metrics in enumerate(fitted.curve, start=1):
         runs.log_metrics(metrics, epoch)
     costs = {"fit_seconds": fitted.seconds, "peak_memory_mb": fitted.peak_memory_mb}
     facts = {"best_epoch": fitted.best_epoch, "parameters": fitted.parameters}
     runs.log_metrics({**costs, **facts, "rows_used": int(fitted.class_counts[1].sum())})
-    for split, ratings in (("val", ground.validation_ratings), ("test", ground.test_ratings)):
+    for split, ratings in (("val", data.validation_ratings), ("test", data.test_ratings)):
         probabilities = fitted.probabilities[split]
-        scored = scores.score(ratings, probabilities, main.choose(probabilities), ground.scale)
+        scored = scores.score(ratings, probabilities, main.choose(probabilities), data.scale)
         runs.log_metrics({f"{split}_{name}": value for name, value in scored.items()}, len(fitted.curve) + 1)
     for decision, chosen in fitting.predicted.items():
-        scored = scores.score(ground.test_ratings, fitted.probabilities["test"], chosen, ground.scale)
-        runs.log_metrics({f"test_{decision}_{name}": scored[name] for name in {*COMPARED, ground.metric}})
+        scored = scores.score(data.test_ratings, fitted.probabilities["test"], chosen, data.scale)
+        runs.log_metrics({f"test_{decision}_{name}": scored[name] for name in {*COMPARED, data.metric}})
 
 
-def _log_files(fitting: ScoredFit, ground: ExperimentData, decisions: dict[DecisionName, Decision]) -> None:
-    ratings, predicted, scale = ground.test_ratings, fitting.predicted[ground.decisions[0]], ground.scale
+def _log_files(fitting: ScoredFit, data: ExperimentData, decisions: dict[DecisionName, Decision]) -> None:
+    ratings, predicted, scale = data.test_ratings, fitting.predicted[data.decisions[0]], data.scale
     told = {}
     for name, rule in decisions.items():
         matrix = scores.count_matrix(ratings, fitting.predicted[name], len(scale)).tolist()
@@ -135,7 +135,7 @@ def _log_files(fitting: ScoredFit, ground: ExperimentData, decisions: dict[Decis
         files.write_class_counts(folder, before, after, scale)
         files.write_split_files(folder, "test", ratings, predicted, scale)
         probabilities = fitting.fitted.probabilities["test"]
-        files.write_predictions(folder, "test", ground.test_ids, ratings, predicted, probabilities, scale)
+        files.write_predictions(folder, "test", data.test_ids, ratings, predicted, probabilities, scale)
 
 
 def by_kind(fittings: Iterable[ScoredFit]) -> dict[tuple[str, str], list[ScoredFit]]:

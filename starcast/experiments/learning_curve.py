@@ -35,11 +35,11 @@ def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
     with runs.step_run("learning-curve", parameters.as_text(), name) as run_id:
         runs.describe("The fits are under way.")
         prepared = prepare.prepare_once(parameters.data_parameters())
-        ground = ExperimentData.lay(prepared, parameters.metric, (parameters.decision,))
-        jobs = _jobs(parameters, ground)
-        fits = [_measured(fitting, parameters, ground) for fitting in fit_all(jobs, ground, "learning-curve")]
-        found = learning_curves(fits, ground.test_ratings, parameters.metric, parameters.seed, ground.scale)
-        report = report_of(found, name_of(parameters.data), _facts(parameters, ground))
+        data = ExperimentData.read(prepared, parameters.metric, (parameters.decision,))
+        jobs = _jobs(parameters, data)
+        fits = [_measured(fitting, parameters, data) for fitting in fit_all(jobs, data, "learning-curve")]
+        found = learning_curves(fits, data.test_ratings, parameters.metric, parameters.seed, data.scale)
+        report = report_of(found, name_of(parameters.data), _facts(parameters, data))
         _log(report, found)
         last = found.best.last
         which = f"{found.best.family} {last.score.short} of {last.reviews:,} reviews"
@@ -50,18 +50,18 @@ def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
     return found
 
 
-def _jobs(parameters: LearningCurveParameters, ground: ExperimentData) -> list[FitJob]:
+def _jobs(parameters: LearningCurveParameters, data: ExperimentData) -> list[FitJob]:
     """List the fits, fewest reviews first, after checking that each is possible."""
-    ratings = ground.train_ratings
+    ratings = data.train_ratings
     orders = [nested_order(ratings, parameters.seed + repeat) for repeat in range(parameters.repeats)]
     jobs = []
     for size in _sizes(parameters.sizes, ratings):
         for repeat, order in enumerate(orders):
             for family in parameters.families:
                 spec = parameters.spec(family, parameters.sampling, repeat)
-                counts = count_ratings(ratings[order[:size]], len(ground.scale))
-                neighbours_taken(counts, spec.options, ground.scale)
-                jobs.append(FitJob(ground.folder, spec, order[:size], ground.scale))
+                counts = count_ratings(ratings[order[:size]], len(data.scale))
+                neighbours_taken(counts, spec.options, data.scale)
+                jobs.append(FitJob(data.folder, spec, order[:size], data.scale))
     return jobs
 
 
@@ -83,24 +83,22 @@ def _sizes(asked: Sequence[int], ratings: np.ndarray) -> Sequence[int]:
     return asked
 
 
-def _measured(fitting: ScoredFit, parameters: LearningCurveParameters, ground: ExperimentData) -> Measured:
+def _measured(fitting: ScoredFit, parameters: LearningCurveParameters, data: ExperimentData) -> Measured:
     """Return the parts of a fit that the curve needs, without its large array of probabilities."""
     spec, fitted, predicted = fitting.job.spec, fitting.fitted, fitting.predicted[parameters.decision]
     probabilities = fitted.probabilities["test"]
-    scored = scores.score(ground.test_ratings, probabilities, predicted, ground.scale)
+    scored = scores.score(data.test_ratings, probabilities, predicted, data.scale)
     reviews, learned_from = (int(counts.sum()) for counts in fitted.class_counts)
     which = spec.family, reviews, spec.options.seed - parameters.seed, spec.options.seed, fitting.run_id
     cost = fitted.seconds, fitted.peak_memory_mb
     return Measured(*which, predicted.astype(np.int8), scored, learned_from, *cost)
 
 
-def _facts(parameters: LearningCurveParameters, ground: ExperimentData) -> str:
+def _facts(parameters: LearningCurveParameters, data: ExperimentData) -> str:
     decision = decision_text(parameters.decision, parameters.metric)
     sampling = "that of the family's study" if parameters.sampling == "default" else parameters.sampling
     repeats = f"{parameters.repeats} fit{'s' if parameters.repeats > 1 else ''} of each"
-    facts = (
-        f"{len(ground.test_ratings):,} test reviews, {repeats}; sampling: {sampling}; decision: {decision}."
-    )
+    facts = f"{len(data.test_ratings):,} test reviews, {repeats}; sampling: {sampling}; decision: {decision}."
     networks = [name for name in parameters.families if family_named(name).iterative]
     if not networks:
         return facts

@@ -54,7 +54,7 @@ class ExperimentParameters(DataParameters):
     epochs: int = Field(0, ge=0, le=1_000)
     """epochs of a network, of which that of the lowest validation loss is kept; 0: 3, a transformer's own"""
     batch_size: BatchSize = BATCH_SIZE
-    """reviews per batch of a network; 256: a transformer's own"""
+    """reviews per batch of a network; with 256, the default, a transformer keeps its own setting"""
     neighbours: int = Field(5, ge=1, le=100)
     """neighbours of a review in smote and adasyn; fewer where a rating is rare"""
 

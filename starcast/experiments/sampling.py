@@ -28,9 +28,9 @@ def run_sampling(parameters: SamplingParameters) -> SamplingScores:
     with runs.step_run("sampling", parameters.as_text(), name) as run_id:
         runs.describe("The fits are under way.")
         prepared = prepare.prepare_once(parameters.data_parameters())
-        ground = ExperimentData.lay(prepared, parameters.metric, parameters.decisions)
-        jobs = _jobs(parameters, ground)
-        scored = score_all(list(fit_all(jobs, ground, "sampling")), ground, parameters.seed)
+        data = ExperimentData.read(prepared, parameters.metric, parameters.decisions)
+        jobs = _jobs(parameters, data)
+        scored = score_all(list(fit_all(jobs, data, "sampling")), data, parameters.seed)
         report = report_of(scored, name_of(parameters.data))
         _log(report, scored, name_of(parameters.data))
     for line in (*report.answer, *commands.where_to_look(run_id)):
@@ -38,17 +38,17 @@ def run_sampling(parameters: SamplingParameters) -> SamplingScores:
     return scored
 
 
-def _jobs(parameters: SamplingParameters, ground: ExperimentData) -> list[FitJob]:
+def _jobs(parameters: SamplingParameters, data: ExperimentData) -> list[FitJob]:
     """List the fits, one repeat of everything after the other, after checking that each is possible."""
-    counts = count_ratings(ground.train_ratings, len(ground.scale))
+    counts = count_ratings(data.train_ratings, len(data.scale))
     jobs = []
     for repeat in range(parameters.repeats):
         for family in parameters.families:
             for variant in parameters.samplings_of(family):
                 spec = parameters.spec(family, variant, repeat)
-                neighbours_taken(counts, spec.options, ground.scale)
+                neighbours_taken(counts, spec.options, data.scale)
                 if repeat == 0 or family_named(family).varies(variant):
-                    jobs.append(FitJob(ground.folder, spec, scale=ground.scale))
+                    jobs.append(FitJob(data.folder, spec, scale=data.scale))
     return jobs
 
 

@@ -137,15 +137,15 @@ class SamplingScores:
         return found
 
 
-def score_all(fittings: Sequence[ScoredFit], ground: ExperimentData, seed: int) -> SamplingScores:
+def score_all(fittings: Sequence[ScoredFit], data: ExperimentData, seed: int) -> SamplingScores:
     """Score every system on the same bootstrap resamples of the test reviews."""
     kinds = by_kind(fittings).items()
-    wanted = [(*kind, decision, fits) for kind, fits in kinds for decision in ground.decisions]
+    wanted = [(*kind, decision, fits) for kind, fits in kinds for decision in data.decisions]
     predicted = [np.stack([fit.predicted[decision] for fit in fits]) for *_, decision, fits in wanted]
-    scale = ground.scale
-    draws = PairedBootstrap(ground.test_ratings, seed, scale=scale).draws(predicted)
+    scale = data.scale
+    draws = PairedBootstrap(data.test_ratings, seed, scale=scale).draws(predicted)
     systems = [SampledSystem(*system, drawn, scale) for system, drawn in zip(wanted, draws, strict=True)]
-    return SamplingScores(fittings, systems, ground.test_ratings, ground.metric, seed, scale)
+    return SamplingScores(fittings, systems, data.test_ratings, data.metric, seed, scale)
 
 
 def score_rows(scored: SamplingScores) -> pl.DataFrame:

@@ -33,14 +33,15 @@ class AdaptedFamily(Family):
 
     requirements: ClassVar = ()  # what its code imports is found when a model is packaged
     own: type[OwnFamily] = field(kw_only=True)
-    others: Mapping[str, Value] = field(kw_only=True)  # further settings of an estimator, as they are in it
+    others: Mapping[str, Value] = field(kw_only=True)  # all plain parameters of an estimator, as it has them
 
     @classmethod
     def of(cls, name: str, own: type[OwnFamily]) -> Family:
         """Adapt a class.
 
         Raises:
-            OwnCodeError: its space or where it starts is not what it should be.
+            OwnCodeError: its space, conditions, `reads` or `samplings` are invalid.
+            UserError: its start is not in its space.
         """
         facts = {"samplings": own.samplings, "reads": own.reads}
         kind = type(cls.__name__, (cls,), {**facts, "iterative": inspect.isgeneratorfunction(own.fit)})
@@ -78,7 +79,7 @@ class AdaptedFamily(Family):
         return Range(-math.inf, math.inf, whole=numbers.whole) if numbers else self.space[name]
 
     def refusal(self, name: str, value: object) -> str:
-        """Return why a setting may not have a value; an estimator itself knows which texts it takes."""
+        """Return why a setting may not have a value; an estimator validates its string parameters itself."""
         allowed = self.allowed(name)
         if isinstance(allowed, Range) and value not in allowed:
             return f"{self.name}'s {name} should be a {'whole ' * allowed.whole}number, not {value!r:.80}"
@@ -115,7 +116,7 @@ def _listed(texts: Texts) -> list[str]:
 
 
 def _check(name: str, own: type[OwnFamily], space: Space) -> None:
-    """Raise an OwnCodeError if an attribute of a class names what there is not."""
+    """Raise an OwnCodeError if `reads`, `samplings` or `conditions` of a class has an unknown name."""
     depend = {*own.conditions, *(on for on, _ in own.conditions.values())}
     named: dict[str, set[str]] = {"reads": {own.reads}, "samplings": set(own.samplings), "conditions": depend}
     known: dict[str, tuple[str, ...]] = {"reads": READS, "samplings": HANDLED, "conditions": tuple(space)}

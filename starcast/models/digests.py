@@ -62,7 +62,7 @@ def answering_code(root: Path = ROOT) -> dict[str, str]:
 
 
 def imported_otherwise(code: Path) -> list[str]:
-    """Return the modules of a model's code, but ours, that this process has imported from other files."""
+    """Return modules of a model's code, except starcast's, that this process imported with other content."""
     differing = []
     for file in files_of(code):
         name = ".".join(file.relative_to(code).with_suffix("").parts).removesuffix(".__init__")

@@ -83,7 +83,7 @@ class FittedEnsemble:
         """Read what `save` wrote.
 
         Raises:
-            ValueError: the blend is none of these members.
+            ValueError: the shares of the members are negative or do not add up to 1.
         """
         described = json.loads((folder / ENSEMBLE).read_text(encoding="utf-8"))["members"]
         weights = np.array([member["share"] for member in described], dtype=float)

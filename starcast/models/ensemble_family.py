@@ -110,7 +110,7 @@ def _member(member: dict[str, Any], options: FitOptions) -> ModelSpec:
 
 
 def _checked(member: Any) -> dict[str, Any]:
-    """Return a member; raise a UserError if it is not described as `KEYS` can."""
+    """Return a member as given; raise a UserError if a key is not in `KEYS` or a value is invalid."""
     if not isinstance(member, dict) or not isinstance(member.get("family"), str):
         raise UserError(f"settings: a member should have a family, such as {SHAPE}, not {member!r:.80}")
     if unknown := [name for name in member if name not in KEYS]:

@@ -162,7 +162,7 @@ def _type_of(value: object) -> str:
 
 
 def _refuse(name: str, types: list[str]) -> None:
-    """Raise a UserError that names types of packages that are not trusted, if there are any."""
+    """Raise an OwnCodeError that names these types, of packages that are not trusted, if there are any."""
     if types:
         trusted = "scikit-learn, NumPy, SciPy and your own code"
         remedy = "write a class of OwnFamily, which saves it in its own way"

@@ -23,7 +23,7 @@ MOST_WORDS = 300  # distinct ones of a text that are left out in turn, the first
 AT_ONCE = 10  # reviews; each is answered without each of its words
 LEAST = 1e-7  # stands for a probability of 0
 LEAST_TOLD = 0.005  # of what a word adds: it is told with two decimals
-# A word as written is taken without the signs around it, which an emoticon consists of.
+# Strips the punctuation around a word as written; what does not match, such as an emoticon, stays whole.
 AS_WRITTEN = r"([\p{L}\p{N}].*[\p{L}\p{M}\p{N}])"
 MOST_READ = 2_000  # words of a text, its first: what is left out in turn grows with their square
 
@@ -74,7 +74,7 @@ def occlusion_as_written(
 def occlusion(
     texts: pl.Series, word: pl.Expr, answer: Answer, labels: int, show: WorkProgress = silent
 ) -> pl.DataFrame:
-    """Return the same by leaving out what stands between spaces; `word` tells the word of each as `each`."""
+    """Return contributions by leaving words out; `word` maps tokens between spaces (`each`) to words."""
     scores = dict.fromkeys(map(str, range(labels)), pl.Float64)
     none = pl.DataFrame(schema={"row": pl.Int64, "word": pl.String, **scores})
     return pl.concat([none, *_occluded(texts, word, answer, show)])

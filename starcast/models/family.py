@@ -107,7 +107,7 @@ class FittedModel(Protocol):
 
 @runtime_checkable
 class KnowsWords(Protocol):
-    """A fitted model that answers unknown words otherwise than an empty text, but tells them apart."""
+    """A fitted model that reports which texts have known words, as unknown ones change its answer too."""
 
     def knows(self, texts: pl.Series) -> np.ndarray:
         """Return which texts have a word that the model knows, shape (reviews,)."""

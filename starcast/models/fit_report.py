@@ -29,11 +29,8 @@ class FitReport(NamedTuple):
         """Return every `val_` score, then the metrics; `ratings` (from 0) are those of the whole split."""
         scored = ratings if self.places is None else ratings[self.places]
         told = val_scores(scored, self.probabilities, scale)
-        return {
-            **told,
-            **self.metrics,
-            **told,
-        }  # scores first, and they win: pages list metrics in this order
+        # Scores first, and they win: pages list metrics in this order.
+        return told | {name: value for name, value in self.metrics.items() if name not in told}
 
 
 class NoCurve:

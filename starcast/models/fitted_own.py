@@ -46,7 +46,7 @@ class FittedOwn:
     def learn(
         self, texts: list[str], ratings: np.ndarray, weights: np.ndarray | None
     ) -> Iterator[dict[str, float]]:
-        """Fit, and yield the metrics of each epoch; of a `fit` without epochs, none once it has ended.
+        """Fit, and yield the metrics of each epoch; a `fit` without epochs yields one empty dict at its end.
 
         Raises:
             UserError: it fails, or its epochs are not those that were asked for.
@@ -129,9 +129,9 @@ class FittedOwn:
 
 @contextmanager
 def told(name: str, method: str) -> Iterator[None]:
-    """Raise a UserError that says in a line where the user's code fails.
+    """Turn an error of the user's code into a UserError that says in one line what failed and where.
 
-    What the machine refused passes: there is a line on that already.
+    An error by which the machine refused something passes unchanged: `refusal` describes it.
     """
     try:
         yield

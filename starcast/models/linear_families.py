@@ -46,11 +46,11 @@ class LogisticFamily(Family):
 
 
 class LinearFamily(LogisticFamily):
-    """Logistic regression whose penalty says which features, and which contrasts of ratings, matter.
+    """Logistic regression whose penalty differs between features and between contrasts of ratings (`Prior`).
 
-    Settings beside the baseline's: `characters` (up to so long n-grams inside words, as many as of words;
-    0: none); `nb`, how far naive Bayes' log-count ratios decide how much a feature is held back; in `ordinal`
-    also `order`, how much more it is held back where it departs from the order of the ratings.
+    Settings beside the baseline's: `characters`, the longest n-grams of characters within words, of which
+    there are as many as of words (0: none); `nb`, how far naive Bayes' log-count ratios set a feature's
+    penalty; in `ordinal` also `order`, how much more it is penalised for departing from the ratings' order.
     """
 
     reads: ClassVar = "cleaned"

@@ -31,8 +31,9 @@ PIECE = 5_000  # reviews that a core predicts at once
 class NgramVectorizer:
     """Turns texts into rows of TF-IDF (smooth idf, unit length) over the most frequent n-grams of words.
 
-    With `sublinear`, the term frequency of an n-gram is 1 + log of its occurrences in a review. With `inside`
-    follow columns of as many n-grams of up to so many characters inside words, of unit length themselves.
+    With `sublinear`, the term frequency of an n-gram is 1 + log of its occurrences in a review. `inside` > 0
+    appends columns for the `size` most frequent n-grams of up to `inside` characters within words; these
+    columns are scaled to unit length on their own.
     """
 
     def __init__(self, longest: int, size: int, sublinear: bool, inside: int = 0) -> None:

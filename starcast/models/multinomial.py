@@ -63,7 +63,7 @@ class RowBlock:
         return float(loss), self._columns(errors)
 
     def curvature(self, direction: np.ndarray) -> np.ndarray:
-        """Return how the gradient changes along a direction, at the contrasts of the last `slopes`."""
+        """Return the Hessian at the contrasts of the last `slopes` times a direction."""
         scores = self._scores(direction)
         scores -= _sums(scores * self.probabilities)[:, None]
         scores *= self.probabilities * self.weights[:, None]
@@ -96,7 +96,7 @@ def _sums(values: np.ndarray) -> np.ndarray:
 
 
 class PenalisedLoss:
-    """The mean weighted cross-entropy and a penalty on squares of contrasts, in scaled, flattened ones.
+    """Mean weighted cross-entropy plus an L2 penalty, as a function of scaled, flattened contrasts.
 
     `penalties`: of each feature's contrasts, shape (features, contrasts).
     """
@@ -129,7 +129,7 @@ class PenalisedLoss:
         return sum(costs) / self._total + penalty, (slopes * self.scale / self._total).ravel()
 
     def curvature(self, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        """Return how the gradient at a point changes along a direction."""
+        """Return the Hessian at a point times a direction."""
         if not np.array_equal(point, self._at):  # another step was tried since, and rejected
             self.slopes(point)
         contrasts = self.contrasts(direction)

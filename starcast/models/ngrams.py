@@ -38,7 +38,7 @@ class Words:
 class Ngrams:
     """Numbered n-grams: shorter ones first, those of one length in alphabetical order.
 
-    They consist of words, joined by a space, or of characters, joined by nothing, which are its words then.
+    They consist of words, joined by a space, or of characters, joined by nothing; `words` then holds these.
     An n-gram of several words is found by its key: the number of the n-gram before its last word, times the
     number of n-grams, plus the number of its last word. `keys` ascend; `numbers` are those of their n-grams.
     """
@@ -102,7 +102,7 @@ class Ngrams:
             yield places, numbers
 
     def extend(self, places: np.ndarray, numbers: np.ndarray, words: Words, length: int) -> Matches:
-        """Return n-grams with the known word behind them, now of `length` words; their numbers are keys."""
+        """Extend n-grams by the known word that follows, to `length` words; return their places and keys."""
         inside = np.searchsorted(places, len(words.rows) - length + 1)
         places, numbers = places[:inside], numbers[:inside]
         ends = places + length - 1

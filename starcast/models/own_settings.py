@@ -30,7 +30,7 @@ def space_of(name: str, given: Mapping[str, Any]) -> Space:
     space: dict[str, tuple[Value, ...] | Range] = {}
     for setting, values in given.items():
         if not setting.isidentifier() or setting in RESERVED:
-            said = f"is no name, or one of {', '.join(RESERVED)}, which are parameters"
+            said = f"should be an identifier and none of the reserved names {', '.join(RESERVED)}"
             raise OwnCodeError(f"family {name}: setting {setting!r} {said}")
         if isinstance(values, Range):
             space[setting] = values

@@ -22,8 +22,9 @@ from starcast.reviews.layouts import Layout
 
 DESCRIPTION = "predictor.json"
 SCHEMA = 3  # of a saved predictor
-# 0 were those without digests and answers, 1 without calibration, 2 with linear classifiers saved by skops
-# Each of these is cleaned differently, so that code with other predictions is detected.
+# Schema 0 had no digests and answers, 1 no calibration, 2 linear classifiers saved by skops.
+
+# Each text exercises the cleaning differently, so that code with other predictions is detected.
 PROBES = (
     *("Lovely dress, fits perfectly and feels soft.", "Not as pictured: thin fabric, I returned it."),
     "DON'T buy!!! <br />It wasn't &quot;great&quot; at all :( 1/5 ☹️",

@@ -98,7 +98,7 @@ def _from_index(package: str) -> str:
 
 @contextmanager
 def own_code(where: Where) -> Iterator[None]:
-    """Say whether families may be imported from the folder of the command, or only from elsewhere."""
+    """Set from where families may be imported: the command's folder too, other folders only, or nowhere."""
     before = _where.set(where)
     try:
         yield

@@ -168,7 +168,7 @@ def sampling_note(counts: np.ndarray, options: FitOptions, scale: Scale = STARS)
     """Return a note to print after a sampling's name, if there is something that a user should know."""
     neighbours = neighbours_taken(counts, options, scale)
     if options.sampling == "adasyn_token_ids":
-        return " (WARNING: reviews between the numbers of words mean nothing; this is for study B's table)"
+        return " (WARNING: interpolated word indices are meaningless; only for repeating study B's table)"
     wanted = NEAR_MISS_NEIGHBOURS if options.sampling == "nearmiss_2" else options.neighbours
     if neighbours == wanted:
         return ""

@@ -16,7 +16,7 @@ Settings = dict[str, Value]
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both included: `whole` ones only, or drawn by their logarithm."""
+    """Numbers from `low` to `high`, both included; `whole`: integers; `log`: drawn on a logarithmic scale."""
 
     low: float
     high: float

@@ -38,7 +38,7 @@ def watched(chunks: Iterable[Chunk], total: int, what: str, show: WorkProgress) 
 class StoredTexts:
     """The texts of a split's Parquet file or folder, in the form that a family reads.
 
-    `rows`: whether each is taken, if not all.
+    `rows`: which texts of the file are taken, bool (texts,); None: all.
     """
 
     path: Path
@@ -126,7 +126,7 @@ class Sequences:
         """Write ragged rows into a new folder or an unnamed file; map them into memory, changeable in place.
 
         Args:
-            rows: some at a time: their numbers one after the other, and how many each has.
+            rows: for some rows at a time, their word numbers, concatenated, and the number of words of each.
         """
         if folder:
             folder.mkdir()

@@ -91,7 +91,7 @@ class Validation(keras.callbacks.Callback):
         self.corpus.show(f"epoch {self.progress.epochs + 1}", batch / self.params["steps"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Score an epoch, counted from 0; a loss that is not finite ends the fit with the best earlier epoch.
+        """Score an epoch, counted from 0; non-finite probabilities end the fit with the best earlier epoch.
 
         Raises:
             FloatingPointError: there is no earlier epoch.
@@ -101,7 +101,8 @@ class Validation(keras.callbacks.Callback):
             copy_weights(self.model, self.answering)
         probabilities = predict(self.answering, self.corpus.validation_sequences)
         if not np.isfinite(probabilities).all():
-            why = f"not finite after epoch {epoch}: the learning rate is too high for these settings"
+            why = f"the probabilities are not finite after epoch {epoch}: "
+            why += "the learning rate is too high for these settings"
             if not progress.best_epoch:
                 raise FloatingPointError(why)
             print(f"  {why}; the best epoch, {progress.best_epoch}, is kept", flush=True)

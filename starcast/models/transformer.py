@@ -17,7 +17,7 @@ layers, ops = keras.layers, keras.ops
 
 
 class Embedded(keras.Layer):
-    """The sum of the vectors of a piece and of its place, (reviews, pieces) to (reviews, pieces, width)."""
+    """The sum of token and position embeddings, (reviews, pieces) to (reviews, pieces, width)."""
 
     def __init__(self, architecture: Architecture, **options: Any) -> None:
         super().__init__(**options)

@@ -38,7 +38,7 @@ class TransformerFamily(Family):
         return fit_transformer(corpus, spec, recorder, checkpoints)
 
     def load(self, folder: Path, labels: int = len(STARS)) -> FittedModel:
-        """Read what was saved: numbers and a vocabulary, no code, and nothing of the pretrained weights."""
+        """Read what was saved: numbers and a vocabulary, no code; the pretrained weights are not needed."""
         check_packages("onnx", "onnxruntime", "tokenizers")
         from starcast.models.fitted_transformer import FittedTransformer
 

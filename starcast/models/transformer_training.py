@@ -112,7 +112,7 @@ def rate(settings: Settings, schedule: Schedule, batch: int, batches: int) -> fl
 
 @dataclass
 class Tuning:
-    """A fit between two of its reports."""
+    """The state of a fit, and its two alternating steps: train up to a report, then report."""
 
     network: keras.Model
     rows: Rows

@@ -86,7 +86,7 @@ class Pretrained:
 
 
 def _taken(encoder: Any) -> tuple[Architecture, Weights]:
-    """Return the sizes and the weights of a KerasHub encoder; segment 0, of all pieces, joins the places."""
+    """Return a KerasHub encoder's sizes and weights; segment 0's vector is added to the position vectors."""
     width = encoder.hidden_dim
 
     def kernels(*dense: Any) -> list[np.ndarray]:
@@ -155,7 +155,7 @@ def pretrained_for(corpus: Corpus, weights: str) -> tuple[Pretrained, Sequences,
 
 
 def cut(sequences: Sequences, length: int) -> Sequences:
-    """Return sequences with the first pieces of each review; its last piece, the end's, stays the last."""
+    """Return each review cut to its first `length` pieces, the last of which becomes its end token."""
     lengths = np.minimum(sequences.lengths, length)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     starts = np.repeat(np.asarray(sequences.offsets[:-1]) - offsets[:-1], lengths)

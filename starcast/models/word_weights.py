@@ -15,7 +15,7 @@ from starcast.models.ngrams import numbers_of
 
 
 def weights_of(model: FittedLogistic) -> tuple[np.ndarray, np.ndarray]:
-    """Return what one unit of each feature adds to the scores, (features, labels), and those without any.
+    """Return the weights of the scores, (features, labels), and the scores without any feature, (labels,).
 
     Ratings that were never trained on have 0.
     """

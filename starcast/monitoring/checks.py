@@ -1,6 +1,6 @@
 """Statistical tests of whether two sets of reviews differ, each with the size of the difference.
 
-A difference counts only if it is both sure and large: in a file of a million reviews the smallest is sure.
+A difference counts only if it is significant and large: among a million reviews, a tiny one is significant.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class DriftCheck:
 
     @property
     def changed(self) -> bool:
-        """Return whether the difference is sure and large."""
+        """Return whether the difference is significant and large."""
         return self.p < LEVEL and abs(self.effect) >= LEAST[self.measure]
 
 

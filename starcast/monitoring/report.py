@@ -18,7 +18,7 @@ NOT_IN_METRICS, LONGEST_NAME = r"[^\w.\-]", 200  # MLflow refuses most signs in 
 WHAT, LEAST_EFFECT = "of what", "counts from"  # columns that a terminal has no room for
 SHOWN = "Numbers are means (with quartiles), scores have 95% intervals"
 HOW = (
-    f"A check finds a change if the difference is sure, with p below {LEVEL:g} (adjusted for all checks: "
+    f"A check finds a change if the difference is significant, p below {LEVEL:g} (adjusted for all checks: "
     f"Benjamini and Hochberg), and large enough, so that a large file does not alarm for nothing. {SHOWN}. "
     "Effects: `D`, the largest distance between the cumulative shares (Kolmogorov and "
     "Smirnov); `w` and `h`, Cohen's for shares; `difference`, of a score."
@@ -85,7 +85,8 @@ def _words(drift: Drift) -> tuple[Content, ...]:
     if not sure:
         return (f"None for sure: {looked}.",)
     head = ("word", "of the test split's reviews", "of the new reviews", "effect (h)", "in a new review")
-    text = f"{len(sure):,} of {looked}. The surest first{', at most 20' if len(sure) > SHOWN_WORDS else ''}:"
+    most = ", at most 20" if len(sure) > SHOWN_WORDS else ""
+    text = f"{len(sure):,} of {looked}. The most significant first{most}:"
     rows = [
         (each.word, f"{each.before:.1%}", f"{each.now:.1%}", f"{each.effect:+.2f}", _used(each.word, drift))
         for each in sure[:SHOWN_WORDS]

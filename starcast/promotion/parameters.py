@@ -65,7 +65,7 @@ class PromoteParameters(Parameters):
     max_megabytes: float = Field(500.0, ge=0)
     """largest accepted size on disk; 0: no limit"""
     thresholds: Thresholds = Field({"f1_macro": 0.3, "within_one": 0.8})
-    """scores that a first model must reach, as JSON; of loss, brier, ece and mae, not exceed"""
+    """scores, as JSON, that a first model must reach or, for loss, brier, ece and mae, must not exceed"""
     allow_seen: bool = False
     """compare on all test reviews, even those that the champion was trained on"""
     allow_sample: bool = False

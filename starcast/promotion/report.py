@@ -142,11 +142,12 @@ def changed_reviews(verdict: Verdict, reviews: pl.DataFrame) -> pl.DataFrame:
         reviews: `review_id` and `text` of the test reviews, in the order of the predictions.
     """
     theirs, ours = verdict.baseline.predicted, verdict.challenger.predicted
-    stars = {"rating": verdict.ratings, "champion": theirs, "challenger": ours}
-    away = (np.abs(stars[name].astype(int) - verdict.ratings) for name in ("challenger", "champion"))
-    nearer = np.array(["challenger", "neither", "champion"])[np.sign(np.subtract(*away)) + 1]
+    answers = {"rating": verdict.ratings, "champion": theirs, "challenger": ours}
+    ours_off, theirs_off = (np.abs(each.astype(np.int64) - verdict.ratings) for each in (ours, theirs))
+    sides = [ours_off < theirs_off, ours_off > theirs_off]
+    nearer = np.select(sides, ["challenger", "champion"], "neither")
     table = reviews.select("review_id", "text").with_columns(
-        *(pl.Series(name, verdict.scale.label_of(values)) for name, values in stars.items()),
+        *(pl.Series(name, verdict.scale.label_of(values)) for name, values in answers.items()),
         pl.Series("nearer", nearer),
     )
     jump = pl.Series("jump", np.abs(theirs.astype(np.int64) - ours))

@@ -19,7 +19,7 @@ UNITS = (
 
 
 def worthy_range(values: np.ndarray, lower_is_better: bool) -> tuple[float, float]:
-    """Return the range of objectives at most twice as far from the best as three quarters of them are.
+    """Return the range of objectives whose gap to the best is at most twice the third quartile of all gaps.
 
     With this range, a few trials that learned nothing do not squash the others into a line.
     """

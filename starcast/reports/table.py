@@ -36,7 +36,7 @@ def cut(text: str, room: int) -> str:
 
 
 def cut_apart(texts: Sequence[str], room: int) -> list[str]:
-    """Shorten texts to `room` characters so that different ones stay different; if that fails, to none."""
+    """Shorten texts to `room` characters so that different ones stay different, or leave all whole."""
     short = [cut(text, room) for text in texts]
     for _ in range(ROUNDS):
         alike = defaultdict[str, set[str]](set)

@@ -90,7 +90,7 @@ def _answered_text(pair: Pair, each: Answered) -> str:
     if each.difference is None:
         return f"{text}."
     significant = f"{'' if each.difference.significant else 'not '}statistically significant"
-    return f"{text}; f1_macro is {each.difference.estimate} higher now (paired, {significant})."
+    return f"{text}; f1_macro changed by {each.difference.estimate} (paired, {significant})."
 
 
 def fits(found: Reproduction) -> list[Pair]:

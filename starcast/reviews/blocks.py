@@ -70,6 +70,6 @@ def cut_blocks(
             lines = rest.count(line_end)
             why = "a quote that is opened there and never closed" if lines else "no end of the line"
             size = f"more than {LONGEST_ROW // 2**20} MiB in one row, from line {line} on"
-            raise UserError(f"{name}: {size} ({why}); mend the file")
+            raise UserError(f"{name}: {size} ({why}); fix the file")
     if rest:
         yield TextBlock(rest, line, text.share)

@@ -103,7 +103,7 @@ def conclude(
 ) -> tuple[CheckedRows, CheckReport]:
     """Recognise the scale of the ratings, reach a verdict on all rows of a file, and find the duplicates.
 
-    Rows without text or rating, or what the split goes by, are dropped and counted; a few where one of these
+    Rows without text or rating, or what the split goes by, are dropped and counted; those where one of these
     cannot be read are refused, or dropped if `on_bad_rows` says so. `drop_duplicates` keeps the first of the
     reviews of which a model reads the same. With nine million different texts, two share a hash in one of
     450,000 files.
@@ -171,8 +171,8 @@ def _mark_repeats(verdicts: np.ndarray, hashes: np.ndarray, given: np.ndarray | 
             earlier, later = (usable[where] for where in (given[usable] == part, given[usable] > part))
             verdicts[earlier[np.isin(hashes[earlier], hashes[later])]] = HELD_OUT
         usable = usable[(verdicts[usable] > 0) & (given[usable] < 2)]
-    repeated = ~pl.Series(hashes[usable]).is_first_distinct().to_numpy()
-    verdicts[usable[repeated]] = DUPLICATE
+    again = ~pl.Series(hashes[usable]).is_first_distinct().to_numpy()
+    verdicts[usable[again]] = DUPLICATE
 
 
 def _near_duplicates(read: list[ReadRows], verdicts: np.ndarray, given: np.ndarray | None) -> np.ndarray:
@@ -216,7 +216,7 @@ def _refuse_bad_rows(rejected: pl.DataFrame, rows: int, layout: Layout, on_bad_r
     each = ", ".join(f"{count:,}: {why}" for why, count in rejected["reason"].value_counts(sort=True).rows())
     what = f"{rejected.height:,} of {rows:,} rows are bad ({each}), first{value} in data row {first['row']:,}"
     remedy = f"on_bad_rows=drop_any, as they are more than {MOST_BAD:.0%}" if many else "on_bad_rows=drop"
-    raise UserError(f"column {layout.rating!r}: {what}; mend the file, or leave them out with {remedy}")
+    raise UserError(f"column {layout.rating!r}: {what}; fix the file, or leave them out with {remedy}")
 
 
 def check_classes(counts: Mapping[Label, int]) -> None:

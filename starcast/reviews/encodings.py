@@ -129,7 +129,7 @@ def is_utf8(data: bytes) -> bool:
 
 
 def likely_encoding(data: bytes) -> str:
-    """Return the encoding that text which is no UTF-8 is likely in; empty if it is damaged UTF-8.
+    """Return the likely encoding of text that is not UTF-8; empty if it is damaged UTF-8, `?` if unknown.
 
     Where most characters beyond ASCII are valid UTF-8, the others are damage. In Western text few letters
     have an accent: that is cp1252, whose bytes 80-9F, mostly quotes and dashes, latin-1 lacks. Text of other
@@ -159,12 +159,12 @@ def spelling(encoding: str) -> str:
 def encoding_advice(data: bytes, encoding: str) -> str:
     """Return what to do about bytes that are not in the encoding of a file."""
     if encoding.startswith(WIDE):
-        return "mend the line"
+        return "fix the line"
     if encoding != "utf-8":
         return "pass its own encoding, e.g. encoding=cp1252"
     likely = likely_encoding(data)
     if not likely:
-        return "the rest is UTF-8, so mend the line"
+        return "the rest is UTF-8, so fix the line"
     if likely == "?":
         return "pass its encoding, e.g. encoding=cp1252 or encoding=cp1251"
     return f"it looks like {likely}; pass encoding={likely}"

@@ -145,7 +145,7 @@ def _explained(name: str, block: TextBlock) -> Iterator[None]:
         if not is_utf8(block.data):
             raise UserError(f"{name}: {undecodable(block.data, block.data, block.line, 'utf-8')}") from None
         why = _broken_object(block.line, block.data.decode()) or first_line(error)
-        what = f"not readable as JSON ({why}); mend the file, or rename it if it is of another format"
+        what = f"not readable as JSON ({why}); fix the file, or rename it if it is of another format"
         raise UserError(f"{name}: {what}") from None
 
 

@@ -108,14 +108,14 @@ def _whole_objects(text: str, line: int, last: bool, name: str) -> tuple[list[st
                 return objects, end  # of which the rest is still to come
             if len(text) - begin >= blocks.LONGEST_ROW:
                 size = f"more than {blocks.LONGEST_ROW // 2**20} MiB in one row, from line {line} on"
-                raise UserError(f"{name}: {size} (an object that does not end); mend the file") from None
+                raise UserError(f"{name}: {size} (an object that does not end); fix the file") from None
             why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             raise _unreadable(name, line + text.count("\n", 0, getattr(error, "pos", begin)), why) from None
         objects.append(re.sub(r"[\r\n]", " ", text[begin:end]))
 
 
 def _unreadable(name: str, line: int, why: str) -> UserError:
-    return UserError(f"{name}: not readable as JSON (line {line}: {why}); mend the file")
+    return UserError(f"{name}: not readable as JSON (line {line}: {why}); fix the file")
 
 
 def _check_single(value: dict[str, Any], name: str) -> None:

@@ -48,9 +48,9 @@ CODES = [
 ]  # private use: none is left in a text by then
 
 APOSTROPHES = "[`\u00b4\u02bc\u2018\u2019\u201b\u2032\uff07]"
-# Without width (soft hyphens, say), for the direction, or what makes of a sign its picture or its key.
+# Invisible: soft hyphens, direction marks, variation selectors; and enclosing marks, as of keycap emoji.
 INVISIBLE = r"[\p{Default_Ignorable_Code_Point}\p{Me}]"
-# Full and half width, ligatures, Arabic letters as they are drawn, and letters made for formulas.
+# Full- and half-width forms, ligatures, Arabic presentation forms and mathematical alphanumerics.
 FORMS = r"[\x{FB00}-\x{FDCF}\x{FDF0}-\x{FDFF}\x{FE70}-\x{FEFC}\x{FF01}-\x{FFEE}\x{1D400}-\x{1D7FF}]"
 # Without any of these, a text in lower case is in Unicode's NFC.
 PERHAPS_APART = r"[\p{M}\x{1100}-\x{11FF}\x{1F00}-\x{1FFF}\x{F900}-\x{FAFF}]"
@@ -65,13 +65,13 @@ CHARACTER = (
     r"(?:[\x{17D2}\x{1039}]\p{L}|\p{M})*"
     r"[\x{E30}\x{E32}\x{E33}\x{E45}\x{EB0}\x{EB2}\x{EB3}]{0,2}"
 )
-# Either is a word without spaces around it; other signs part words. An accent stands on a letter or goes.
+# Group 1 (flag, picture, character) is a word by itself; other signs, and marks on no letter, separate words.
 ALONE_OR_NO_WORD = (
     rf"([\x{{1F1E6}}-\x{{1F1FF}}]{{2}}|{PICTURE}|{CHARACTER})\p{{M}}*|"
     rf"[[^\x00-\x7F\p{{L}}\p{{M}}\p{{N}}]--{PICTURE}]\p{{M}}*|[^\p{{L}}\p{{M}}\p{{N}}]\p{{M}}+|^\p{{M}}+"
 )
 
-# Of the bytes of a column. That of " stands for ?, below the letters like the others.
+# Bytes in `find_words`. The byte of " stands for ?, so that all four are below the letters and digits.
 SPACE, APOSTROPHE, EXCLAMATION, QUESTION = b" '!\""
 PIECE = 2_000  # texts at once: their bytes stay in the processor's cache, which halves the time
 

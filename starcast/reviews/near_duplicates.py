@@ -9,13 +9,10 @@ import polars as pl
 
 from starcast.reviews.hashing import mixed, text_hashes
 
-FEWEST_WORDS = (
-    10  # shorter texts are no near duplicates: two different ones share most of their words by chance
-)
-BANDS, ROWS = (
-    8,
-    4,
-)  # of 32 minima: texts that share 0.8 of their pairs of words agree in a band in 98 of 100 cases
+# Shorter texts are no near duplicates: two different ones share most of their words by chance.
+FEWEST_WORDS = 10
+# Of 32 minima: texts that share 0.8 of their pairs of words agree in a band in 98 of 100 cases.
+BANDS, ROWS = 8, 4
 ALIKE = 0.75  # share of equal minima, of texts that agree in a band
 MIXER = np.uint64(0x9E3779B97F4A7C15)  # odd: tells a pair's first word from its second, and spreads seeds
 

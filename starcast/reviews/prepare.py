@@ -177,7 +177,7 @@ def _spool(
 
 
 def _rows_of(spool: Path) -> Iterator[pl.DataFrame]:
-    """Yield the kept rows in order, some thousands at once, with the columns of `split_batch`."""
+    """Yield all spooled rows in order, a record batch at a time, with the columns of `split_batch`."""
     with pa.memory_map(str(spool)) as source:
         reader = pa.ipc.open_file(source)
         for number in range(reader.num_record_batches):

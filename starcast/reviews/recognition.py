@@ -62,7 +62,7 @@ def recognise_beginning(sample: bytes, whole: bool, likely: str, reading: Readin
     rows = _whole_rows(dialect, lines, columns, whole)
     if not rows or rows[0].fields is None:
         what = "the quotes of its first row are broken"
-        raise UserError(f"{name}: {what}; mend it, or pass quoting=none if quotes are part of the texts")
+        raise UserError(f"{name}: {what}; fix it, or pass quoting=none if quotes are part of the texts")
     ends = Counter(lines[row.end - 1][-1:] for row in rows)
     dialect = replace(dialect, line_end=b"\r" if ends.most_common(1)[0][0] == "\r" else b"\n")
     columns = _width([row.fields or [] for row in rows])

@@ -80,7 +80,7 @@ class RowParser:
             table = self._table(b"".join(kept))
         except pa.ArrowInvalid as error:
             what = f"{self.dialect.describe()}, but not readable ({first_line(error)})"
-            raise UserError(f"{self.name}: {what}; mend the file") from None
+            raise UserError(f"{self.name}: {what}; fix the file") from None
         return Chunk(_with_nulls(table, rejected), block.share, self.seen, rejected)
 
     def _table(self, data: bytes) -> pl.DataFrame:
@@ -89,9 +89,9 @@ class RowParser:
             return pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String))
         if self.dialect.quoting == "escaped" and b"\\" in data:
             data = self.dialect.unescaped(data.decode("latin-1"), r"\\").encode("latin-1")
-        # Arrow skips what looks like a byte order mark.
         if (plain := self._plain_table(data)) is not None:
             return plain
+        # Arrow skips what looks like a byte order mark.
         source = pa.py_buffer(b"\n" + data if data.startswith(b"\xef") else data)
         reading = csv.ReadOptions(use_threads=False, block_size=len(source) + 1, column_names=self._places)
         rows = csv.read_csv(pa.BufferReader(source), reading, self._parsing, self._conversion)
@@ -173,19 +173,19 @@ class RowParser:
             return undecodable(block.data, raw, line, self.encoding) + (drop if damaged else "")
         where = f"the row that ends in line {line + raw.removesuffix(end).count(end)}"
         if row.fields is None:
-            what, mend = f"broken quotes in the row that begins in line {line}", "mend it"
+            what, fix = f"broken quotes in the row that begins in line {line}", "fix it"
             if b'\\"' in raw:
-                mend = "pass quoting=escaped if backslashes escape quotes"
+                fix = "pass quoting=escaped if backslashes escape quotes"
             elif self.dialect.quoting == "doubled":
-                mend = "double the quotes within, or pass quoting=none if all quotes are part of the texts"
+                fix = "double the quotes within, or pass quoting=none if all quotes are part of the texts"
         else:
             fields = len(cut_to(len(self.columns), row.fields))
             more = reason.split()[0]
             what = f"{more} fields, {fields}, in {where} than in the header, {len(self.columns)}"
-            mend = "mend it"
+            fix = "fix it"
             if self.dialect.quoting == "none" and any(field.startswith('"') for field in row.fields):
-                mend = "pass quoting=doubled if fields stand in quotes, else mend it"
-        return f"{self.dialect.describe()}, but {what}; {mend}{drop}"
+                fix = "pass quoting=doubled if fields stand in quotes, else fix it"
+        return f"{self.dialect.describe()}, but {what}; {fix}{drop}"
 
 
 def _with_nulls(table: pl.DataFrame, places: dict[int, Rejected]) -> pl.DataFrame:

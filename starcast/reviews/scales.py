@@ -121,7 +121,7 @@ def values_text(counts: Mapping[str, int], most: int = NAMED) -> str:
 def _refusal(told: str, found: Mapping[str, int]) -> str:
     """Return why values are refused, and what to do."""
     if told != "auto":
-        return f"none of its values is on the scale {told}: {values_text(found)}; mend scale={told}"
+        return f"none of its values is on the scale {told}: {values_text(found)}; fix scale={told}"
     what = f"its values are on no known scale: {values_text(found)}"
     remedy = "pass scale= with their range (1-10) or a list, the worst first (bad,ok,good)"
     return f"{what}; {remedy}, or name another column with rating_column"

@@ -15,7 +15,7 @@ from starcast.reviews.scripts import main_scripts
 ENDS = (10, 20, 50, 100, 200)  # most words of a slice; the last is open
 LENGTHS = ("0 to 10 words", *(f"{low + 1} to {high} words" for low, high in pairwise(ENDS)), "over 200 words")
 TITLED = ("without title", "with title")
-MOST_VALUES = 10  # of a column; more numbers are cut at their quartiles, of other values the rarest are one
+MOST_VALUES = 10  # per column; with more, numbers are cut at quartiles, rare other values pooled
 MISSING, OTHER, NO_LETTERS = "(missing)", "(other)", "(no letters)"
 Named = tuple[Sequence[str], np.ndarray]  # names of slices, number of each review's
 

@@ -49,7 +49,7 @@ def read_typed(path: Path, kind: str, reading: Reading) -> Iterator[Chunk]:
                 rows += table.height
                 yield Chunk(texts, share, seen, rejected)
     except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise UserError(f"{path.name}: not readable as {kind} ({first_line(error)}); mend the file") from None
+        raise UserError(f"{path.name}: not readable as {kind} ({first_line(error)}); fix the file") from None
 
 
 @contextmanager

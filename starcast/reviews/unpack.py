@@ -17,7 +17,7 @@ from starcast.cli.errors import UserError
 
 MEMBER = "::"  # stands between an archive and the name of a file in it, or a workbook and its sheet
 HEAD = 64 * 2**10  # bytes by which a format is recognised
-LEAST_NOISE, FLAT = 512, 0.02  # bytes from which noise is told; text has a more frequent one
+LEAST_NOISE, FLAT = 512, 0.02  # least bytes to judge; noise if the most frequent byte has a lower share
 JSON = (".json", ".jsonl", ".ndjson")
 FORMATS = {
     **{".csv": "csv", ".tsv": "tsv", ".tab": "tsv"},

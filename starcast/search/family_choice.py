@@ -49,7 +49,7 @@ class FamilyRecord:
         spent = self.spent + running
         own = max(spent - self.at_best, self.at_best - self.at_former)
         behind, gained = best_of_all - self.best, self.best - self.former
-        if not math.isfinite(behind):  # nothing complete here, or nowhere
+        if not math.isfinite(behind):  # no complete trial of this family, or of any
             return spent
         catching_up = behind * (spent - self.at_former) / gained if math.isfinite(gained) else spent
         return max(own, catching_up) if behind > 0 else own

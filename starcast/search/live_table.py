@@ -71,7 +71,7 @@ class LiveTable:
         self._live.refresh()
 
     def end(self, trial: Trial, event: Done | Failed) -> None:
-        """Count a finished trial; one that failed is also told for good."""
+        """Count a finished trial; one that failed is also printed above the table, where it stays."""
         self._standing.end(trial)
         self._log.end(trial, event)
         if trial.outcome == "failed":

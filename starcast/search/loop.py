@@ -17,7 +17,7 @@ LOOK_EVERY = 1.0  # seconds between looks at the tracking server while every wor
 
 @dataclass(frozen=True)
 class Epoch:
-    """A trial finished an epoch (from 1) and, if `waits`, waits to be told whether to continue.
+    """A trial made report number `epoch` (from 1) and, if `waits`, waits for the answer whether to continue.
 
     `predicted`: its most probable ratings (from 0) of the validation reviews at `places`, or of all (None).
     """
@@ -34,8 +34,8 @@ class Epoch:
 class Result:
     """What is logged about a trial that was trained to its end.
 
-    `predicted`: ratings (from 0) of the validation set, one array per execution; `further_curves`: those of
-    the executions after the first; `class_counts`: training rows per rating before and after sampling,
+    `predicted`: ratings (from 0) of the validation set, one array per execution; `further_curves`: scores of
+    the later executions by report; `class_counts`: training rows per rating before and after sampling,
     shape (2, labels); `probabilities`: of the validation set, shape (reviews, labels), 16 bits each, if the
     trial has one execution.
     """

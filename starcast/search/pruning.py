@@ -52,8 +52,8 @@ class AshaPruner(Pruner):
     """Asynchronous successive halving: the best quarter of the trials that reached a rung continues.
 
     Li et al., A system for massively parallel hyperparameter tuning, MLSys 2020, in the form that stops and
-    never pauses. Rungs are epochs 1, 2, 4, 8 ...: closer than the paper's powers of 4, since a trial has few
-    epochs.
+    never pauses. Rungs are reports 1, 2, 4, 8 ... (epochs, unless a family reports within them): closer
+    than the paper's powers of 4, since a trial has few reports.
     """
 
     def is_worth(self, epoch: int, best: float, others: list[float]) -> bool:

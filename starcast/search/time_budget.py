@@ -48,9 +48,8 @@ class TimeBudget:
         family = trial.proposal.family
         if trial.outcome == "complete":
             self._seconds.setdefault(family, []).append(trial.seconds)
-            self._best[family] = ranked([trial, *([self._best[family]] if family in self._best else [])])[0][
-                1
-            ]
+            earlier = [self._best[family]] if family in self._best else []
+            self._best[family] = ranked([trial, *earlier])[0][1]
 
     def trial_seconds(self, family: str) -> float:
         """Return what a trial of a family takes at most: its longest so far, else as measured elsewhere.

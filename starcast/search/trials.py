@@ -68,8 +68,9 @@ class Proposal:
 class Trial:
     """One finished trial.
 
-    `curve` holds the score after each epoch; `score` is that of the weights kept, None where the trial
-    failed. A pruned trial's score is that of the last epoch it reached, which says little about its settings.
+    `curve` holds the score at each report, one per epoch unless the family reports within epochs; `score` is
+    that of the weights kept, None where the trial failed. A pruned trial's score is that of its last report,
+    which says little about its settings.
     """
 
     proposal: Proposal

@@ -21,9 +21,9 @@ from starcast.tracking.database import Store, check_local, is_failure, made_by_o
 from starcast.tracking.store import ask_server, is_server, shown_store
 
 PATIENCE_SECONDS = 15.0
-# What a file or a run causes that is damaged, or of another program, where its content is used.
+# Errors raised while using the content of a file or run that is damaged or from another program.
 DAMAGED = (ValueError, TypeError, LookupError, AttributeError)
-MEND = "mend MLFLOW_TRACKING_URI"
+FIX = "fix MLFLOW_TRACKING_URI"
 STORE_ERRORS = (MlflowException, requests.RequestException, SQLAlchemyError)
 
 
@@ -33,7 +33,7 @@ def check_store() -> None:
     Raises:
         UserError: it does not; MLflow itself would retry for minutes.
     """
-    # It logs that it makes a store, which is said below, and failed requests with their traceback.
+    # MLflow logs that it makes a store, which we print below, and failed requests with their traceback.
     logger = logging.getLogger("mlflow.store.db.utils")
     logger.setLevel(logging.WARNING)
     logger.addFilter(_without_traceback)
@@ -67,16 +67,16 @@ def _check_server(uri: str) -> None:
         answer = ask_server(uri, path, "POST", PATIENCE_SECONDS, json=asked)
     except MlflowException as error:
         cause = error.__context__ or error
-        said = f"does not answer ({type(cause).__name__}): start it or {MEND}"
+        said = f"does not answer ({type(cause).__name__}): start it or {FIX}"
         if isinstance(cause, requests.exceptions.SSLError):
-            known = f"set MLFLOW_TRACKING_SERVER_CERT_PATH to its authority's, or {MEND}"
+            known = f"set MLFLOW_TRACKING_SERVER_CERT_PATH to its authority's, or {FIX}"
             said = f"cannot be used: its certificate is not trusted: {known} ({first_line(cause, 120)})"
         raise UserError(f"tracking server {uri} {said}") from None
     status = answer.status_code
     if status in (401, 403) or status >= 500:
         raise UserError(_refusal(status, answer.text))
     if not answer.ok or not answer.headers.get("Content-Type", "").startswith("application/json"):
-        said = f"is no MLflow server (status {status}): {MEND}, whose path is mostly empty"
+        said = f"is not an MLflow server (status {status}): {FIX}; its address usually has no path"
         raise UserError(f"{uri} {said}")
 
 

@@ -58,7 +58,7 @@ def _address(run: Run, artifact: str) -> str:
 class RunRecorder:
     """Logs epochs of one run; holds only plain values, so that it can be sent to another process.
 
-    Of the scores of an epoch, only the main ones: those of each rating are logged of the model that is kept.
+    Of an epoch, only the main scores are logged; scores per rating are logged once, for the kept model.
     """
 
     run_id: str

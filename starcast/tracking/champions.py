@@ -97,7 +97,7 @@ def _read(name: str) -> list[ChampionChange]:
         try:
             events.append(ChampionChange(**json.loads(tags[key])))
         except (ValueError, TypeError) as error:
-            said = f"its tag {key} is no event of the history any more ({error}); mend or delete it"
+            said = f"its tag {key} is no event of the history any more ({error}); fix or delete it"
             raise UserError(f"model {name}: {said}") from None
     return events
 

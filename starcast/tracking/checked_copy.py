@@ -1,4 +1,4 @@
-"""Copy a registered model to serve, once all that is run or read is as the version's tag tells.
+"""Copy a registered model for serving, after checking every file that is run or read against its digest.
 
 python -m starcast.tracking.checked_copy models:/review-rating@champion served
 """

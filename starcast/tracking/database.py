@@ -61,19 +61,19 @@ DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}  # packa
 # What a database says, and what to do then.
 ADVICE = {
     "database is locked": "end the other process that writes to it, and repeat the command",
-    "readonly database": "let this user write {file} and its folder, or {mend}",
-    "unable to open": "let this user write {file} and its folder, or {mend}",
-    "not a database": "it is damaged, or no file of MLflow's: put back a copy of it, or {mend}",
+    "readonly database": "let this user write {file} and its folder, or {fix}",
+    "unable to open": "let this user write {file} and its folder, or {fix}",
+    "not a database": "it is damaged, or no file of MLflow's: put back a copy of it, or {fix}",
     "malformed": "it is damaged: put back a copy, or save what can be read: "
     "sqlite3 {file} .recover | sqlite3 saved.db",
     "is full": "make room on its disk, and repeat the command",
     "disk I/O error": "its disk is full or fails: see to it, and repeat the command",
-    "no such table": "its tables are incomplete: put back a copy of it, or {mend}",
+    "no such table": "its tables are incomplete: put back a copy of it, or {fix}",
     "No space left": "make room on its disk, and repeat the command",
-    "authentication failed": "its user name or password is wrong: {mend}",
-    "permission denied": "ask its administrator to let this user write MLflow's tables, or {mend}",
-    "read-only transaction": "name the server that takes writes: {mend}",
-    "No module named": "install its driver into this environment, or {mend}",
+    "authentication failed": "its user name or password is wrong: {fix}",
+    "permission denied": "ask its administrator to let this user write MLflow's tables, or {fix}",
+    "read-only transaction": "name the server that takes writes: {fix}",
+    "No module named": "install its driver into this environment, or {fix}",
 }
 LOCK_SECONDS, SIGN_SECONDS = 20, 5  # how long a lock is waited for, with a line each
 MAKING_SECONDS = 120.0  # more than MLflow takes to make a database, on a busy machine too
@@ -111,16 +111,16 @@ class Store:
         return quote(self.uri) if without_secrets(self.uri) == self.uri else f'"${self.variable}"'
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """Return what to do if it is not the one that was meant."""
-        return f"mend {self.variable}"
+        return f"fix {self.variable}"
 
 
 @contextmanager
 def made_by_one(store: Store) -> Iterator[None]:
     """Let one process at a time be in this block with SQLite's file: two that make it at once spoil it.
 
-    Its folder is locked meanwhile. Where that is impossible, or takes too long, nothing is waited for.
+    Its folder is locked meanwhile. If it cannot be locked in time, the block runs without the lock.
     """
     if not store.file or store.file.startswith("file:"):
         yield
@@ -155,7 +155,7 @@ def check_local(store: Store) -> None:
         if store.engine == "sqlite" and not _is_there(store):
             return
         revision = _revision_once_unlocked(store)
-    except (SQLAlchemyError, ImportError, ValueError) as error:  # the last of a port such as `no`
+    except (SQLAlchemyError, ImportError, ValueError) as error:  # ValueError: a port such as `no`
         raise UserError(told(store, error)) from None
     if revision not in (None, OURS):
         raise UserError(_of_another_mlflow(store, revision))
@@ -183,7 +183,7 @@ def _is_there(store: Store) -> bool:
     path = Path(store.file).absolute()
     folder = next(folder for folder in path.parents if folder.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        said = f"{folder} is no folder that this user may write: allow it, or {store.mend}"
+        said = f"{folder} is no folder that this user may write: allow it, or {store.fix}"
         raise UserError(f"{store.shown}: {said}")
     return path.exists()
 
@@ -218,8 +218,8 @@ def _revision(store: Store) -> str | None:
 def told(store: Store, error: BaseException) -> str:
     """Return one line on an error of a database: what it says and what to do."""
     said = first_line(error.orig if isinstance(error, DatabaseError) and error.orig else error)
-    advice = next((advice for words, advice in ADVICE.items() if words in said), "start it or {mend}")
-    return f"{store.shown}: {said}: {advice.format(file=quote(store.file), mend=store.mend)}"
+    advice = next((advice for words, advice in ADVICE.items() if words in said), "start it or {fix}")
+    return f"{store.shown}: {said}: {advice.format(file=quote(store.file), fix=store.fix)}"
 
 
 def is_failure(error: BaseException | None) -> bool:

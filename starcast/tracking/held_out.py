@@ -32,7 +32,7 @@ def chunks_of(split: Input) -> Iterator[pl.DataFrame]:
 
 
 def checked_rows(file: Path, digest: str, named: str) -> Iterator[pl.DataFrame]:
-    """Yield the rows of a split, some at a time; a UserError is raised if they are others, after the last."""
+    """Yield a split's rows in chunks; after the last, raise a UserError if their digest is not `digest`."""
     total = 0
     # Any error that a damaged or another file causes in its reader.
     with explained(f"{named} is damaged or another file ({{reason}})", Exception):

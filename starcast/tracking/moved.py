@@ -57,7 +57,7 @@ def _moved(old: Path, run_ids: Sequence[str], database: Path) -> tuple[Path, Pat
     They are where, beside the database or in the current folder, a folder of the same name holds its runs.
     """
     here = database.parent
-    # Files that are still where they were may be shared with another folder: only a copied database leaves.
+    # While the old folder exists, others may use it: then only files copied beside the database count.
     for now in (here, *(() if old.exists() else (Path.cwd(),))):
         for cut in range(1, len(old.parts)):
             folder = now.joinpath(*old.parts[cut:])

@@ -97,7 +97,7 @@ def _predictions(run: Run) -> tuple[dict[str, np.ndarray], dict[str, Predictions
     """
     matrices, answers = dict[str, np.ndarray](), dict[str, Predictions]()
     scale: Scale | None = None
-    # From p to c: of decisions alone, the file does not say the scale.
+    # Reverse order: predictions_*.parquet names the scale, and decisions.json, which does not, comes after.
     wanted = sorted(filter(READ.fullmatch, artifacts_of(run.info.run_id)), reverse=True)
     with tempfile.TemporaryDirectory() as folder:
         for name in wanted:

@@ -40,7 +40,7 @@ NOTHING = Finished([], {}, 1, 0.0)
 def resumed_step(
     step: str, given: P, resume: str, force: bool, free: Container[str], growing: tuple[str, ...] = ()
 ) -> Iterator[tuple[Run, P]]:
-    """Begin a run that continues an earlier run of a step; one that has finished only if something may grow.
+    """Begin a run that continues a step's earlier run; a finished run only if `growing` names parameters.
 
     With `force`, also one that still runs: its process stops when it notices that the run was taken over.
 

@@ -107,7 +107,7 @@ def _check_given_run() -> None:
 
 
 def log_parameters(parameters: Mapping[str, str]) -> None:
-    """Log parameters of the active run, but those that it has: a parameter can be logged only once.
+    """Log parameters on the active run, except those that it already has: each can be logged only once.
 
     `mlflow run` has logged those that it declares and those that it was given.
     """
@@ -139,7 +139,7 @@ def child_run(
 def reopened_run(run_id: str) -> Iterator[None]:
     """Take an earlier run over, and make it active and RUNNING again; it ends as in `step_run`.
 
-    One that had finished has not failed if the user makes a mistake now.
+    A run that was FINISHED does not end as FAILED if the user makes a mistake now.
     """
     earlier = mlflow.get_run(run_id)
     mlflow.MlflowClient().set_tag(run_id, PROCESS, this_process())  # first: its former process then stops
@@ -175,7 +175,7 @@ def _closed_with_its_status(mistake: str = "FAILED") -> Iterator[None]:
 
 
 def _taken_over(run_id: str) -> liveness.TakenOverError | None:
-    """Return that another process has taken a run over, if so, and if the server can be reached."""
+    """Return the error if another process took the run over; None if not, or if the server is unreachable."""
     with quick_failures(), suppress(MlflowException, OSError):
         try:
             if liveness.is_reachable():

@@ -44,7 +44,7 @@ PREFIXES = ("train", "val", "test")  # of metrics, for `SPLITS`
 
 
 class CandidateAnswers(NamedTuple):
-    """The rule fitted on validation, answers to every split by it, and to the test split without it."""
+    """The rule fitted on validation, its answers by split, and raw test probabilities (reviews, labels)."""
 
     rule: FittedRule
     splits: dict[str, Answers]
@@ -146,9 +146,18 @@ def fit_candidate(
     fitted, seconds = done or _fit(run_id, plan, splits, checkpoints, scale)
     answered = _answer(plan, splits, fitted, scale)
     answers, test = answered.splits, answered.splits["test"]
-    uses_title, rule = "title" in schema_of(stored["train"]), answered.rule.rule
-    serving = uses_title, rule.decision, prepared.columns, scale, rule.calibration, rule.threshold
-    predictor = Predictor(family, prepared.cleaner, fitted.model, *serving)
+    rule = answered.rule.rule
+    predictor = Predictor(
+        family,
+        prepared.cleaner,
+        fitted.model,
+        uses_title="title" in schema_of(stored["train"]),
+        decision=rule.decision,
+        columns=prepared.columns,
+        scale=scale,
+        calibration=rule.calibration,
+        threshold=rule.threshold,
+    )
     # The scores of the model as kept (that of the best epoch, with its decision) come after the last epoch's.
     after = fitted.epochs * family_named(family).reports + 1
     logged = packaging.log_model(predictor, f"{family} on {prepared.report['file']}", after)
@@ -206,16 +215,16 @@ def _answer(
     """Fit calibration, decision and threshold on the validation set, and predict all splits with them."""
     true_shares = effective_shares(splits["train"].ratings, "none", len(scale))
     trained_shares = effective_shares(fitted.trained_on, plan.spec.options.sampling, len(scale))
-    known, show, answers = fitted.validation_probabilities, Progress().show, {}
+    known, show, answers, raw = fitted.validation_probabilities, Progress().show, {}, {}
     validation, shares = (splits["val"].ratings, known), (true_shares, trained_shares)
     decided, seed = (plan.decision, plan.decision_metric), plan.spec.options.seed
     fitted_rule = fit_rule(validation, shares, decided, plan.review_accuracy, seed, scale)
     reads = family_named(plan.spec.family).reads
     for name, split in splits.items():
-        values = known if name == "val" else answers_of(fitted.model, split.texts_read(reads), show)
-        calibrated = fitted_rule.rule.calibration.apply(values)
+        raw[name] = known if name == "val" else answers_of(fitted.model, split.texts_read(reads), show)
+        calibrated = fitted_rule.rule.calibration.apply(raw[name])
         answers[name] = Answers(split.ratings, fitted_rule.rule.decision.choose(calibrated), calibrated)
-    return CandidateAnswers(fitted_rule, answers, values)  # the test split is the last
+    return CandidateAnswers(fitted_rule, answers, raw["test"])
 
 
 def _log_scores(

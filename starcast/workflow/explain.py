@@ -14,9 +14,9 @@ PIECE = 5_000  # reviews whose words are in memory at once
 
 
 def explaining(loaded: LoadedModel, most: int) -> LoadedModel:
-    """Return the model with answers that also have so many words; see `starcast.models.explanations`.
+    """Return the model, adding up to `most` words to each answer; see `starcast.models.explanations`.
 
-    One that answers with code that is stored in it is explained by its answers alone, whatever it is.
+    A model that answers with its own stored code is explained by occlusion, even if it is linear.
 
     Raises:
         UserError: the model is of another project.

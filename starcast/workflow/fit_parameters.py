@@ -98,7 +98,7 @@ class FitParameters(RegistryParameters):
     decision_metric: Measure = "f1_macro"
     """score that decision=tuned maximises"""
     review_accuracy: float = Field(0.8, gt=0, lt=1)
-    """how often the served ratings that need no review should be right; surer ones are fewer"""
+    """accuracy that served ratings which need no review should have; the higher, the fewer there are"""
     schedule: Schedule = "linear"
     """learning rate of networks: linear (falls to zero over the epochs) or constant (study A)"""
     precision: Precision = "float32"
@@ -139,7 +139,7 @@ class TrainParameters(FitParameters):
     sampling: Literal["default", Sampling] = "default"
     """how to balance the ratings of the training set; default: as the family's study did"""
     batch_size: BatchSize = BATCH_SIZE
-    """reviews per batch; study A used 32; 256: a transformer's own"""
+    """reviews per batch; study A used 32; with 256, the default, a transformer keeps its own setting"""
     family: Annotated[str, AfterValidator(_check_kind)] = Field(
         "logistic_regression", description=f"kind of model: {FAMILY_NAMES}, {ENSEMBLE.name}"
     )

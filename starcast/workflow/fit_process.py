@@ -47,7 +47,7 @@ class FitResult:
     Attributes:
         probabilities: for `val` and `test`, shape (reviews, labels).
         class_counts: training rows per rating before and after sampling, shape (2, labels).
-        true_shares, trained_shares: of the ratings in the training set, and as trained on, with weights.
+        true_shares, trained_shares: of each rating, before and after sampling and weights, shape (labels,).
         curve: metrics per epoch.
         seconds: of encoding, sampling and fitting.
         peak_memory_mb: of the whole process, libraries included.

@@ -58,7 +58,7 @@ def _threshold_text(threshold: Threshold, covered: dict[str, dict[str, float]]) 
 def _draw(threshold: Threshold, before: Answers, after: Answers, held_out: Answers) -> None:
     named = {"before calibration": before, "after calibration": after}
     reliabilities = {name: Reliability.of(each.confidences, each.right) for name, each in named.items()}
-    named = {"validation, by what was fitted on the rest of it": held_out, "test": after}
+    named = {"validation (cross-fitted)": held_out, "test": after}
     curves = {name: Coverage.of(each.confidences, each.right) for name, each in named.items()}
     with runs.artifacts_of_run() as folder:
         title = f"Are ratings right as often as they say? {len(after.ratings):,} test reviews"

@@ -32,7 +32,7 @@ def log_words(predictor: Predictor, ratings: np.ndarray, split: Path, seed: int)
 
 
 def balanced(ratings: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Return the places of as many reviews of each rating, at most so many, in order."""
+    """Return the sorted indices of at most `most` random reviews of each rating, shape (reviews,)."""
     order = np.random.default_rng(seed).permutation(len(ratings))
     taken = [order[ratings[order] == rating][:most] for rating in np.unique(ratings)]
     return np.sort(np.concatenate(taken))

@@ -53,5 +53,5 @@ def _limits(candidate: StoredRun, prepared: Prepared) -> list[str]:
     )
     accuracy = candidate_pages.told_scores(candidate)["accuracy"]
     tested = f"{sum(counts['test']):,} test reviews"
-    lines.append(f"Of {tested}, it gives the share {accuracy} exactly the rating of their writer.")
+    lines.append(f"It predicts exactly the writer's rating for a share of {accuracy} of {tested}.")
     return [*lines, ELSEWHERE, PEOPLE]

@@ -78,7 +78,7 @@ class Prepared:
         return self.folder / f"{name}.parquet"
 
     def check(self) -> "Prepared":
-        """Return this, once the digest of every split was found again in its rows.
+        """Check the rows of every split against its digest, and return this object.
 
         Raises:
             UserError: a split is gone, damaged or another file.
@@ -142,7 +142,7 @@ def _reuse_key(parameters: DataParameters, files: Mapping[str, Path], cleaner: c
 
 
 def _finished(key: str, cleaner: clean.Cleaner) -> tuple[Prepared | None, list[str]]:
-    """Return the newest finished preprocessing with this key that is whole, and a line for each other."""
+    """Return the newest undamaged preprocessing with this key, and a line for each newer, damaged one."""
     damaged = list[str]()
     for run_id in history.finished_runs(key):
         try:

@@ -10,9 +10,9 @@ QUICK: dict[str, object] = {
     "minutes": 2.0,
     "sampling": ("default",),  # better than class weights, with which half the trials would go
 }
-FROM_NOTHING = ("ordinal", "bilstm")  # `linear` had no share beside `ordinal` (docs/search.md)
+FROM_SCRATCH = ("ordinal", "bilstm")  # `linear` had no share beside `ordinal` (docs/search.md)
 GOOD: dict[str, object] = {
-    "families": FROM_NOTHING,
+    "families": FROM_SCRATCH,
     "max_trials": 60,
     "minutes": 30.0,
     "sampling": ("default",),
@@ -20,14 +20,14 @@ GOOD: dict[str, object] = {
 }
 BEST: dict[str, object] = {
     **GOOD,
-    "families": (*FROM_NOTHING, "transformer"),  # left out where its packages or weights are missing
+    "families": (*FROM_SCRATCH, "transformer"),  # left out where its packages or weights are missing
     "minutes": 120.0,
     "max_trials": 400,  # quick families use up 100 while a first network is fine-tuned
 }
 PRESETS: Mapping[str, Mapping[str, object]] = {"quick": QUICK, "good": GOOD, "best": BEST}
 
 # Seconds that an epoch over 1,000 reviews of 60 words takes on one core of 2020, for the first trial of a
-# search: its order, and whether it fits into the time. Then the search knows its own.
+# family: to order families, and to see which fit into the time. Later trials use times measured here.
 EPOCH_SECONDS: Mapping[str, float] = {
     **dict.fromkeys(("logistic_regression", "linear", "ordinal"), 0.6),
     "gru_1": 0.8,

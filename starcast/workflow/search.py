@@ -88,10 +88,16 @@ def search(
         budget.expected, budget.start = expected_seconds(parameters, len(corpus.train.ratings)), START_SECONDS
         trials = TrialOptions(folder, parameters.goal(), options, executions, engine.pruner != "none", keeps)
         patience = Patience(parameters.server_patience_minutes * 60, say)
-        ratings, earlier = corpus.validation.ratings, finished.run_ids
-        ids = pl.read_parquet(validation, columns=["review_id"])["review_id"]
-        given = trials.parameters, ratings, patience, earlier, corpus.scale, ids
-        log = TrialLog(parent_id, parameters.engine, *given)
+        log = TrialLog(
+            parent_id,
+            parameters.engine,
+            trials.parameters,
+            corpus.validation.ratings,
+            patience,
+            run_ids=finished.run_ids,
+            scale=corpus.scale,
+            review_ids=pl.read_parquet(validation, columns=["review_id"])["review_id"],
+        )
         length = partial(_length, trials)
         first = _first_families(parameters, finished)
         goal, most = parameters.goal(), parameters.trials()
@@ -121,7 +127,7 @@ def _length(trials: TrialOptions, proposal: Proposal) -> Length:
 
 
 def expected_seconds(parameters: TuneParameters, reviews: int) -> dict[str, float]:
-    """Return what the first trial of each family took on another machine, in seconds, for so many reviews."""
+    """Estimate the seconds of each family's first trial on this many reviews, as on another machine."""
     expected = {}
     for name in parameters.families:
         if name in EPOCH_SECONDS:

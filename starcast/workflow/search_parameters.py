@@ -74,7 +74,7 @@ class TuneParameters(FitParameters, Executor):
         *("data", "preset", "minutes", "families", "max_trials", "max_epochs", "resume", "seed"),
     )
     preset: PresetName = "none"
-    """quick (linear models, 2 minutes), good (from nothing, 30 minutes), best (also a pretrained encoder);
+    """quick (linear models, 2 minutes), good (from scratch, 30 minutes), best (also a pretrained encoder);
     sets families, max_trials, minutes, sampling and ensemble where they are not given"""
     minutes: float = Field(0, ge=0)
     """time of the search with its final fits; families that do not fit into it are left out; 0: no limit"""
@@ -84,7 +84,8 @@ class TuneParameters(FitParameters, Executor):
     """how to balance the ratings of the training set: search (tries none and class_weight), default (as the
     family's study did), or a comma list to search"""
     batch_size: BatchSizes = (BATCH_SIZE,)
-    """reviews per batch; a comma list is searched; study A used 32; 256: a transformer's own"""
+    """reviews per batch; a comma list is searched; study A used 32; with 256, the default, a transformer
+    keeps its own setting"""
     families: Families = Field(
         ("logistic_regression", "gru_1", "lstm_2"), description=f"comma list of families: {FAMILY_NAMES}"
     )
@@ -244,7 +245,7 @@ class TuneParameters(FitParameters, Executor):
         """
         notes = list[str]()
         if (trials := self.trials()) < self.max_trials:
-            notes.append(f"there are {trials} different settings to try, so no {self.max_trials} trials")
+            notes.append(f"only {trials} different settings to try, fewer than max_trials={self.max_trials}")
         if self.preset != "none" and self.families == self._ready():
             notes += [
                 f"without {name}: {why}" for name in families_of(self.preset) if (why := _missing(name))

@@ -102,8 +102,8 @@ def refusal(uri: str) -> str:
             "Invalid Host header - possible DNS rebinding attack detected",
             "start it with --allowed-hosts naming this address",
         ),
-        (404, "<html>no such page</html>", "is no MLflow server (status 404): mend MLFLOW_TRACKING_URI"),
-        (200, "<html>hello</html>", "is no MLflow server (status 200): mend MLFLOW_TRACKING_URI"),
+        (404, "<html>no such page</html>", "is not an MLflow server (status 404): fix MLFLOW_TRACKING_URI"),
+        (200, "<html>hello</html>", "is not an MLflow server (status 200): fix MLFLOW_TRACKING_URI"),
         (
             500,
             "<html>Internal Server Error</html>",
@@ -124,7 +124,7 @@ def test_a_server_that_answers_with_a_refusal(status: int, body: str, expected: 
 @pytest.mark.usefixtures("_elsewhere")
 def test_an_address_with_a_path_that_is_not_mlflows() -> None:
     with answering(404, '{"message": "Not Found"}', "application/json") as address:
-        assert f"{address}/mlflow is no MLflow server (status 404)" in refusal(f"{address}/mlflow")
+        assert f"{address}/mlflow is not an MLflow server (status 404)" in refusal(f"{address}/mlflow")
 
 
 @pytest.mark.usefixtures("_elsewhere")

@@ -115,17 +115,17 @@ def test_damaged_files(file: Path) -> None:
     assert "file is not a database: it is damaged, or no file of MLflow's: put back" in refusal(lite(file))
     assert f"unable to open database file: let this user write '{file.parent}'" in refusal(lite(file.parent))
     below = refusal(lite(file / "mlflow.db"))
-    assert f"{file} is no folder that this user may write: allow it, or mend MLFLOW_TRACKING_URI" in below
+    assert f"{file} is no folder that this user may write: allow it, or fix MLFLOW_TRACKING_URI" in below
 
 
 @pytest.mark.parametrize(
     ("said", "advised"),
     [
-        ("password authentication failed for user", "its user name or password is wrong: mend MLFLOW_TR"),
+        ("password authentication failed for user", "its user name or password is wrong: fix MLFLOW_TR"),
         ("permission denied for table runs", "ask its administrator to let this user write MLflow's tables"),
-        ("cannot execute INSERT in a read-only transaction", "name the server that takes writes: mend"),
+        ("cannot execute INSERT in a read-only transaction", "name the server that takes writes: fix"),
         ("could not extend file: No space left on device", "make room on its disk"),
-        ("server closed the connection", "start it or mend MLFLOW_TRACKING_URI"),
+        ("server closed the connection", "start it or fix MLFLOW_TRACKING_URI"),
     ],
 )
 def test_what_the_server_of_a_database_says(said: str, advised: str) -> None:
@@ -140,7 +140,7 @@ def test_what_the_server_of_a_database_says(said: str, advised: str) -> None:
 )
 def test_an_address_that_nothing_can_read(uri: str) -> None:
     said = refusal(Store(uri))
-    assert said.endswith("mend MLFLOW_TRACKING_URI")
+    assert said.endswith("fix MLFLOW_TRACKING_URI")
     assert "Secret99" not in said
 
 

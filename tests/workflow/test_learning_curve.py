@@ -78,8 +78,8 @@ def jobs_of(given: LearningCurveParameters) -> tuple[list[FitJob], pl.DataFrame]
     """The fits that would be done, and the training split."""
     prepared = preprocess(given.data_parameters())
     with mlflow.start_run():
-        ground = ExperimentData.lay(prepared, given.metric, (given.decision,))
-    return learning_curve._jobs(given, ground), pl.read_parquet(prepared.split("train"))
+        data = ExperimentData.read(prepared, given.metric, (given.decision,))
+    return learning_curve._jobs(given, data), pl.read_parquet(prepared.split("train"))
 
 
 def test_fits_a_curve_and_reports_it(

@@ -267,7 +267,7 @@ def test_there_are_no_more_trials_than_points_to_try() -> None:
     assert made(*few, "sampling=none").trials() == 2
     parameters = made(*few, "sampling=none,smote")
     assert parameters.trials() == 4
-    assert parameters.start_notes() == ["there are 4 different settings to try, so no 9 trials"]
+    assert parameters.start_notes() == ["only 4 different settings to try, fewer than max_trials=9"]
     assert made(*few, "max_trials=3").trials() == 3
     assert made("families=logistic_regression", "max_trials=9").trials() == 9
 
