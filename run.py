@@ -305,7 +305,7 @@ def run_project(name: str, rest: list[str]) -> int:
 
     from starcast.cli.errors import UserError
     from starcast.cli.masking import UNMASKED, without_secrets
-    from starcast.tracking.access import check_store, told_in_a_line
+    from starcast.tracking.access import check_store, one_line_errors
 
     jobs: list[subprocess.Popen[bytes]] = []
     submitted = LocalSubmittedRun.__init__
@@ -331,7 +331,7 @@ def run_project(name: str, rest: list[str]) -> int:
     whole = [f"--{each}={value}" for each, value in given.items() if value != parameters[each]]
     os.environ[UNMASKED] = json.dumps(whole)
     try:
-        with waiting, told_in_a_line(), tempfile.TemporaryDirectory() as folder:
+        with waiting, one_line_errors(), tempfile.TemporaryDirectory() as folder:
             check_store()
             options |= {"parameters": parameters, "storage_dir": folder, "env_manager": "local"}
             projects.run(str(PROJECT), name, **options)  # type: ignore[no-untyped-call]

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from starcast.cli.errors import OwnCodeError
-from starcast.models.fitted_own import told
+from starcast.models.fitted_own import own_code_errors
 from starcast.models.own_family import HANDLED, OwnFamily
 from starcast.models.own_settings import encoded, space_of
 from starcast.models.space import Range
@@ -89,7 +89,7 @@ def estimator_family(
     Raises:
         OwnCodeError: it is no estimator with `predict_proba`, holds what is not trusted, or lacks a setting.
     """
-    with told(name, "function"):
+    with own_code_errors(name, "function"):
         estimator = make()
     missing = [each for each in ("fit", "predict_proba", "get_params") if not hasattr(estimator, each)]
     if missing or inspect.isclass(estimator):

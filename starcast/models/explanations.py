@@ -22,7 +22,7 @@ from starcast.reviews.clean import join_title
 MOST_WORDS = 300  # distinct ones of a text that are left out in turn, the first
 AT_ONCE = 10  # reviews; each is answered without each of its words
 LEAST = 1e-7  # stands for a probability of 0
-LEAST_TOLD = 0.005  # of what a word adds: it is told with two decimals
+LEAST_SHOWN = 0.005  # of what a word adds: it is shown with two decimals
 # Strips the punctuation around a word as written; what does not match, such as an emoticon, stays whole.
 AS_WRITTEN = r"([\p{L}\p{N}].*[\p{L}\p{M}\p{N}])"
 MOST_READ = 2_000  # words of a text, its first: what is left out in turn grows with their square
@@ -111,7 +111,7 @@ def without_words(texts: pl.Series, word: pl.Expr) -> pl.DataFrame:
     )
 
 
-def told(found: pl.DataFrame, ratings: np.ndarray, most: int) -> pl.Series:
+def top_words(found: pl.DataFrame, ratings: np.ndarray, most: int) -> pl.Series:
     """Return the words that speak most for and against the rating of each review, with what they add.
 
     Args:
@@ -125,7 +125,7 @@ def told(found: pl.DataFrame, ratings: np.ndarray, most: int) -> pl.Series:
     scores, size = found.drop("row", "word").to_numpy(), pl.col("added").abs()
     chosen = scores[np.arange(found.height), ratings[found["row"].to_numpy()]]
     words = found.select("row", "word").with_columns(added=pl.Series(chosen, dtype=pl.Float64))
-    words = words.filter(size > LEAST_TOLD).sort("row", -size, "word")
+    words = words.filter(size > LEAST_SHOWN).sort("row", -size, "word")
     sign = pl.when(pl.col("added") > 0).then(pl.lit(" +")).otherwise(pl.lit(" -"))
     amount = size.cast(pl.Decimal(scale=2)).cast(pl.String)
     text = pl.concat_str(pl.col("word"), sign, amount).head(most).str.join(", ")

@@ -39,7 +39,7 @@ class FittedOwn:
     def made(cls, name: str, own: type[OwnFamily], settings: Settings, **options: int) -> FittedOwn:
         """Make an untrained model; `options` are `labels`, `seed`, `epochs` and `batch_size`."""
         made_with = {"settings": settings, **options}
-        with told(name, "__init__"):
+        with own_code_errors(name, "__init__"):
             values = {each: (value,) for each, value in getattr(own, "parameters_now", {}).items()}
             return cls(name, own(decoded(settings, {**values, **own.space}), **options), made_with)
 
@@ -51,14 +51,14 @@ class FittedOwn:
         Raises:
             UserError: it fails, or its epochs are not those that were asked for.
         """
-        with told(self.name, "fit"):
+        with own_code_errors(self.name, "fit"):
             running = self.model.fit(texts, ratings, weights)
         if running is None:
             yield {}
             return
         done = 0
         while True:
-            with told(self.name, "fit"):
+            with own_code_errors(self.name, "fit"):
                 metrics = next(running, ENDED)
                 if metrics is ENDED:
                     break
@@ -86,7 +86,7 @@ class FittedOwn:
         wanted = len(texts), self.model.labels
         if not texts:
             return np.zeros(wanted, dtype=np.float32)
-        with told(self.name, "probabilities"):
+        with own_code_errors(self.name, "probabilities"):
             found = np.asarray(self.model.probabilities(texts), dtype=np.float64)
         said = f"family {self.name}: its probabilities"
         if found.shape != wanted:
@@ -103,7 +103,7 @@ class FittedOwn:
         """Write the model's files, and with what it was made."""
         (folder / LEARNED).mkdir()
         (folder / DESCRIPTION).write_text(json.dumps(self.made_with), encoding="utf-8")
-        with told(self.name, "save"):
+        with own_code_errors(self.name, "save"):
             self.model.save(folder / LEARNED)
 
     @classmethod
@@ -117,18 +117,18 @@ class FittedOwn:
         if made_with["labels"] != labels:
             raise ValueError(f"{DESCRIPTION}: it has {made_with['labels']!r} ratings, not {labels}")
         fitted = cls.made(name, own, **made_with)
-        with told(name, "load"):
+        with own_code_errors(name, "load"):
             fitted.model.load(folder / LEARNED)
         return fitted
 
     def parameters(self) -> int:
         """Return the number of fitted parameters; 0 where the family does not tell."""
-        with told(self.name, "parameters"):
+        with own_code_errors(self.name, "parameters"):
             return int(self.model.parameters())
 
 
 @contextmanager
-def told(name: str, method: str) -> Iterator[None]:
+def own_code_errors(name: str, method: str) -> Iterator[None]:
     """Turn an error of the user's code into a UserError that says in one line what failed and where.
 
     An error by which the machine refused something passes unchanged: `refusal` describes it.

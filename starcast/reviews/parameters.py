@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import COMMA_LIST, Parameters, Seed, distinct
-from starcast.reviews.scales import told_labels
+from starcast.reviews.scales import labels_given
 
 OnBadRows = Literal["refuse", "drop", "drop_any"]
 CleaningName = Literal["light", "study_a"]
@@ -26,7 +26,7 @@ WRITTEN = (".csv", ".jsonl", ".parquet")  # endings of the files that can be wri
 
 
 def _check_scale(told: str) -> str:
-    told_labels(told)
+    labels_given(told)
     return told
 
 

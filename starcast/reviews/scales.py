@@ -37,7 +37,7 @@ class RecognisedScale:
     other: str = ""
 
 
-def told_labels(told: str) -> tuple[Label, ...] | None:
+def labels_given(told: str) -> tuple[Label, ...] | None:
     """Return the labels that the parameter `scale` names; None for `auto`.
 
     Raises:
@@ -78,7 +78,7 @@ def recognise_scale(
         what = f"more than {len(counts):,} different values, such as {values_text(counts, 3)}"
         raise UserError(f"column {column!r}: {what}; ratings have few, name their column with rating_column")
     said = {value: read_rating(value) for value in counts}
-    labels, named_top = told_labels(told), _named_top(said, counts)
+    labels, named_top = labels_given(told), _named_top(said, counts)
     if labels is None:
         labels = _recognised_labels(said, counts, named_top)
     top = max((label for label in labels if not isinstance(label, str)), default=None)

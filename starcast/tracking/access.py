@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starcast.cli.errors import UserError, first_line
 from starcast.cli.refusals import RefusedError, refusal, refusals_told
 from starcast.tracking import moved
-from starcast.tracking.database import Store, check_local, is_failure, made_by_one, told
+from starcast.tracking.database import Store, check_local, error_line, is_failure, made_by_one
 from starcast.tracking.store import ask_server, is_server, shown_store
 
 PATIENCE_SECONDS = 15.0
@@ -81,7 +81,7 @@ def _check_server(uri: str) -> None:
 
 
 @contextmanager
-def told_in_a_line() -> Iterator[None]:
+def one_line_errors() -> Iterator[None]:
     """Turn refusals and failures of the store, and of the machine, into one line without secrets.
 
     Raises:
@@ -91,7 +91,7 @@ def told_in_a_line() -> Iterator[None]:
         try:
             yield
         except STORE_ERRORS as error:
-            if said := _told(error):
+            if said := _error_line(error):
                 raise RefusedError(said) from None
             raise
 
@@ -107,7 +107,7 @@ def explained(message: str, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except caught as error:
-        if (isinstance(error, STORE_ERRORS) and _told(error)) or refusal(error):
+        if (isinstance(error, STORE_ERRORS) and _error_line(error)) or refusal(error):
             raise
         raise UserError(message.replace("{reason}", first_line(error))) from None
 
@@ -119,11 +119,11 @@ def missing_allowed() -> Iterator[None]:
         yield
 
 
-def _told(error: Exception) -> str | None:
+def _error_line(error: Exception) -> str | None:
     """Return a one-line message for an error of the store; None for other errors, such as ours."""
     for cause in (error, error.__cause__):  # MLflow wraps most errors of a database
         if cause and is_failure(cause):
-            return told(Store(mlflow.get_tracking_uri()), cause)
+            return error_line(Store(mlflow.get_tracking_uri()), cause)
     if isinstance(error, requests.RequestException):
         return _refusal(error.response.status_code if error.response is not None else 503, str(error))
     if isinstance(error, MlflowException) and (

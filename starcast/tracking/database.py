@@ -156,7 +156,7 @@ def check_local(store: Store) -> None:
             return
         revision = _revision_once_unlocked(store)
     except (SQLAlchemyError, ImportError, ValueError) as error:  # ValueError: a port such as `no`
-        raise UserError(told(store, error)) from None
+        raise UserError(error_line(store, error)) from None
     if revision not in (None, OURS):
         raise UserError(_of_another_mlflow(store, revision))
 
@@ -215,7 +215,7 @@ def _revision(store: Store) -> str | None:
         return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
 
 
-def told(store: Store, error: BaseException) -> str:
+def error_line(store: Store, error: BaseException) -> str:
     """Return one line on an error of a database: what it says and what to do."""
     said = first_line(error.orig if isinstance(error, DatabaseError) and error.orig else error)
     advice = next((advice for words, advice in ADVICE.items() if words in said), "start it or {fix}")

@@ -66,7 +66,7 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
         logging.getLogger(f"mlflow.{logger}").setLevel(logging.ERROR)
     nested = mlflow.active_run() is not None
     begin = partial(mlflow.start_run, nested=nested, log_system_metrics=step in MEASURED)
-    with access.told_in_a_line():
+    with access.one_line_errors():
         if not nested:
             access.check_store()
             _check_given_run()
@@ -157,7 +157,7 @@ def _closed_with_its_status(mistake: str = "FAILED") -> Iterator[None]:
     """End the active run with its status when the block ends; one that another process took over is left."""
     run_id = active_run().info.run_id
     try:
-        with access.told_in_a_line():
+        with access.one_line_errors():
             yield
     except BaseException as error:
         if taken_over := _taken_over(run_id):

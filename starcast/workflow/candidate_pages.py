@@ -25,7 +25,7 @@ def sections(candidate: StoredRun, scale: Scale) -> list[Section]:
     return [section for make in made if (section := make(candidate, scale))]
 
 
-def told_scores(candidate: StoredRun) -> dict[str, str]:
+def score_texts(candidate: StoredRun) -> dict[str, str]:
     """Return every test score by name, with its 95% interval where that is known."""
     ends = candidate.json("intervals_test.json")
     told = {}
@@ -37,7 +37,7 @@ def told_scores(candidate: StoredRun) -> dict[str, str]:
 
 
 def _scores(candidate: StoredRun, scale: Scale) -> Section:
-    told, better = told_scores(candidate), dict.fromkeys(LOWER_IS_BETTER, "lower")
+    told, better = score_texts(candidate), dict.fromkeys(LOWER_IS_BETTER, "lower")
     rows = [(name, told[name], better.get(name, "higher")) for name in SHOWN if name in told]
     content: list[Content] = [Table(("score", "test reviews (95% interval)", "better"), tuple(rows))]
     per_rating = [
@@ -51,7 +51,7 @@ def _scores(candidate: StoredRun, scale: Scale) -> Section:
 
 
 def _calibration(candidate: StoredRun, scale: Scale) -> Section | None:
-    ece = told_scores(candidate).get("ece")
+    ece = score_texts(candidate).get("ece")
     if ece is None:
         return None
     before = candidate.metrics.get("test_uncalibrated_ece")

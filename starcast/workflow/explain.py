@@ -46,7 +46,7 @@ def explaining(loaded: LoadedModel, most: int) -> LoadedModel:
         answers = loaded.predict(reviews)
         ratings = scale.index_of(answers["rating"].to_numpy())
         pieces = (slice(begin, begin + PIECE) for begin in range(0, max(reviews.height, 1), PIECE))
-        told = [explanations.told(words(reviews[piece]), ratings[piece], most) for piece in pieces]
+        told = [explanations.top_words(words(reviews[piece]), ratings[piece], most) for piece in pieces]
         return answers.with_columns(pl.concat(told).alias(WORDS))
 
     return replace(loaded, predict=predict, explained=True)

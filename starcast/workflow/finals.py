@@ -54,7 +54,7 @@ class BlendVerdict:
         """Return whether the blend has the higher log loss, or its ratings are worse."""
         return self.loss.estimate.low > 0 or self.score.estimate.high < 0
 
-    def told(self, metric: str) -> str:
+    def text(self, metric: str) -> str:
         """Return both differences with their intervals."""
         return f"log loss {self.loss.estimate}, {metric} {self.score.estimate}"
 
@@ -181,7 +181,7 @@ def _held_out(parameters: TuneParameters, corpus: Corpus, fit: Fit, shares: Arra
 def _tell(parameters: TuneParameters, done: list[FinalFit], verdict: BlendVerdict, chosen: bool) -> None:
     """Say whether the ensemble is the candidate and why, and log it on the search's run."""
     best, metric = done[0].spec.family, parameters.decision_metric
-    against = f"than {best} on validation, {verdict.told(metric)}"
+    against = f"than {best} on validation, {verdict.text(metric)}"
     doubt = "worse" if verdict.worse else "not shown to be better"
     if chosen:
         how = "is better" if verdict.better else f"is wanted, though {doubt}"

@@ -51,7 +51,7 @@ def _limits(candidate: StoredRun, prepared: Prepared) -> list[str]:
         if said
         else []
     )
-    accuracy = candidate_pages.told_scores(candidate)["accuracy"]
+    accuracy = candidate_pages.score_texts(candidate)["accuracy"]
     tested = f"{sum(counts['test']):,} test reviews"
     lines.append(f"It predicts exactly the writer's rating for a share of {accuracy} of {tested}.")
     return [*lines, ELSEWHERE, PEOPLE]

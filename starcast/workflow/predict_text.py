@@ -22,7 +22,7 @@ def predict_text(parameters: PredictParameters) -> pl.DataFrame:
     given = RUN in os.environ
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # as runs do
     run = runs.step_run("predict", parameters.as_text(), "predict one review") if given else nullcontext()
-    with access.told_in_a_line(), run:
+    with access.one_line_errors(), run:
         access.check_store()
         version = registry.find(parameters.model)
         with scoring.opened(version, parameters.trust_model_code) as loaded:
@@ -30,14 +30,14 @@ def predict_text(parameters: PredictParameters) -> pl.DataFrame:
             _say(*loaded.notes)
             loaded = explaining(loaded, parameters.explain or MOST)
             answers = loaded.predict(asked)
-        lines = told_answer(answers.row(0, named=True), loaded)
+        lines = answer_lines(answers.row(0, named=True), loaded)
         if given:
             runs.describe("\n\n".join(lines))
     _say(*lines)
     return answers
 
 
-def told_answer(answer: dict[str, object], loaded: scoring.LoadedModel) -> list[str]:
+def answer_lines(answer: dict[str, object], loaded: scoring.LoadedModel) -> list[str]:
     """Return an answer as lines: its words, the probabilities and, last, the rating."""
     scale = loaded.scale
     rating = scale.said(scale.labels.index(answer["rating"]))

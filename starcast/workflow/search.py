@@ -87,17 +87,7 @@ def search(
         options, executions = parameters.trial_options(), parameters.executions_per_trial
         budget.expected, budget.start = expected_seconds(parameters, len(corpus.train.ratings)), START_SECONDS
         trials = TrialOptions(folder, parameters.goal(), options, executions, engine.pruner != "none", keeps)
-        patience = Patience(parameters.server_patience_minutes * 60, say)
-        log = TrialLog(
-            parent_id,
-            parameters.engine,
-            trials.parameters,
-            corpus.validation.ratings,
-            patience,
-            run_ids=finished.run_ids,
-            scale=corpus.scale,
-            review_ids=pl.read_parquet(validation, columns=["review_id"])["review_id"],
-        )
+        log = _trial_log(parameters, parent_id, trials, corpus, finished, validation)
         length = partial(_length, trials)
         first = _first_families(parameters, finished)
         goal, most = parameters.goal(), parameters.trials()
@@ -112,6 +102,27 @@ def search(
         archive = Path(shutil.make_archive(str(folder), "tar", scratch, folder.name))
         spark_pool = SparkPool(session, work_on_spark, trials, archive, workers)
         return _run(parameters, log, display, finished, budget, spark_pool)
+
+
+def _trial_log(
+    parameters: TuneParameters,
+    parent_id: str,
+    trials: TrialOptions,
+    corpus: Corpus,
+    finished: Finished,
+    validation: Path,
+) -> TrialLog:
+    """Return what writes trials below the search's run; `validation`: the split's file."""
+    return TrialLog(
+        parent_id,
+        parameters.engine,
+        trials.parameters,
+        corpus.validation.ratings,
+        Patience(parameters.server_patience_minutes * 60, say),
+        run_ids=finished.run_ids,
+        scale=corpus.scale,
+        review_ids=pl.read_parquet(validation, columns=["review_id"])["review_id"],
+    )
 
 
 def _first_families(parameters: TuneParameters, finished: Finished) -> list[str]:

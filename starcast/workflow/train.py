@@ -42,7 +42,7 @@ def _fit(parameters: TrainParameters, run_id: str) -> Candidate:
     settings = without_choices(family_named(spec.family).check(spec.settings))
     plan = parameters.plan(replace(spec, settings=settings))
     try:
-        with access.told_in_a_line():
+        with access.one_line_errors():
             prepared = prepare_once(parameters.data_parameters())
             fitted = fit_candidate(run_id, prepared, plan)
             runs.rename_active(f"train {name_of(parameters.data)}: {fitted.answer}")

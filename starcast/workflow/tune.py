@@ -71,7 +71,7 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
     budget = TimeBudget(ends, fits_each=parameters.ensemble != "never", keeps=keeps and not finished.trials)
     runs.describe("The search is under way.")
     try:
-        with access.told_in_a_line(), scratch_folder() as kept:
+        with access.one_line_errors(), scratch_folder() as kept:
             prepared = prepare_once(parameters.data_parameters())
             trials, run_ids = search(parameters, prepared, run_id, finished, budget, kept if keeps else None)
             best = check_best(trials, parameters.minutes)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starcast.evaluation.scale import Scale
 from starcast.models import explanations
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.explanations import contributions, occlusion_as_written, told, without_words
+from starcast.models.explanations import contributions, occlusion_as_written, top_words, without_words
 from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.fit_report import FitReport
 from starcast.models.linear_families import LINEAR, LOGISTIC_REGRESSION, ORDINAL, LinearFamily
@@ -164,7 +164,7 @@ def test_words_as_written_are_told_without_their_signs() -> None:
 
 
 def words_for(predictor: Predictor, reviews: pl.DataFrame, ratings: list[int], most: int) -> list[str]:
-    return told(contributions(predictor, reviews), np.array(ratings), most).to_list()
+    return top_words(contributions(predictor, reviews), np.array(ratings), most).to_list()
 
 
 def test_the_words_that_matter_most_are_told_with_their_signs() -> None:

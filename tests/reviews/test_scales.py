@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.scale import STARS, Scale
-from starcast.reviews.scales import RecognisedScale, is_another, recognise_scale, told_labels
+from starcast.reviews.scales import RecognisedScale, is_another, labels_given, recognise_scale
 
 
 def each(values: str, rows: int = 20) -> dict[str, int]:
@@ -190,14 +190,14 @@ def test_a_scale_that_is_told_is_taken() -> None:
 @pytest.mark.parametrize("told", ["", "x", "a,a", "a,A", "1-1", "5-1", "0-100", "1-2/0.3", "1,,2", "bad"])
 def test_what_is_no_scale_cannot_be_told(told: str) -> None:
     with pytest.raises(ValueError, match="should be auto, a range"):
-        told_labels(told)
+        labels_given(told)
 
 
 def test_ranges_have_their_steps() -> None:
-    assert told_labels("0.5-5") == TENTHS
-    assert told_labels("-2-2") == (-2, -1, 0, 1, 2)
-    assert told_labels("0-100/20") == (0, 20, 40, 60, 80, 100)
-    assert len(told_labels("1-20") or ()) == 20
+    assert labels_given("0.5-5") == TENTHS
+    assert labels_given("-2-2") == (-2, -1, 0, 1, 2)
+    assert labels_given("0-100/20") == (0, 20, 40, 60, 80, 100)
+    assert len(labels_given("1-20") or ()) == 20
 
 
 def test_no_rating_at_all_is_left_to_the_checks() -> None:
@@ -211,7 +211,7 @@ def test_no_rating_at_all_is_left_to_the_checks() -> None:
     )
 )
 def test_a_scale_is_printed_as_it_can_be_told(told: str) -> None:
-    assert str(Scale(told_labels(told) or ())) == told
+    assert str(Scale(labels_given(told) or ())) == told
 
 
 @given(

@@ -130,7 +130,7 @@ def test_damaged_files(file: Path) -> None:
 )
 def test_what_the_server_of_a_database_says(said: str, advised: str) -> None:
     error = OperationalError("INSERT", {}, Exception(f"{said}\nmore"))
-    line = database.told(Store("postgresql+psycopg://ann:Secret99@db.example/mlflow"), error)
+    line = database.error_line(Store("postgresql+psycopg://ann:Secret99@db.example/mlflow"), error)
     assert f"db.example/mlflow: {said}: {advised}" in line
     assert "Secret99" not in line
 
