@@ -14,7 +14,7 @@ from rich.text import Text
 
 from starcast.cli.progress import clock
 from starcast.cli.terminal import can_repaint
-from starcast.search.loop import Done, Epoch, Failed, Watcher
+from starcast.search.loop import Done, Failed, Reported, Watcher
 from starcast.search.progress import trial_text
 from starcast.search.standing import SearchStanding, UnderWay
 from starcast.search.trials import Proposal, Trial
@@ -64,10 +64,10 @@ class LiveTable:
         self._log.begin(proposal)
         self._live.refresh()
 
-    def epoch(self, event: Epoch) -> None:
-        """Show a finished epoch."""
-        self._standing.epoch(event)
-        self._log.epoch(event)
+    def report(self, event: Reported) -> None:
+        """Show a report of a trial."""
+        self._standing.report(event)
+        self._log.report(event)
         self._live.refresh()
 
     def end(self, trial: Trial, event: Done | Failed) -> None:

@@ -16,14 +16,14 @@ LOOK_EVERY = 1.0  # seconds between looks at the tracking server while every wor
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """A trial made report number `epoch` (from 1) and, if `waits`, waits for the answer whether to continue.
+class Reported:
+    """A trial made its `report`-th report (from 1) and, if `waits`, waits for the answer whether to continue.
 
     `predicted`: its most probable ratings (from 0) of the validation reviews at `places`, or of all (None).
     """
 
     number: int
-    epoch: int
+    report: int
     metrics: Mapping[str, float]
     waits: bool
     predicted: np.ndarray | None = field(default=None, compare=False)
@@ -66,7 +66,7 @@ class Failed:
     ends_search: bool = False
 
 
-Event = Epoch | Done | Failed
+Event = Reported | Done | Failed
 
 
 class Pool(Protocol):
@@ -91,8 +91,8 @@ class Watcher(Protocol):
     def begin(self, proposal: Proposal) -> None:
         """Record that a trial begins."""
 
-    def epoch(self, event: Epoch) -> None:
-        """Record a finished epoch."""
+    def report(self, event: Reported) -> None:
+        """Record a report of a trial."""
 
     def end(self, trial: Trial, event: Done | Failed) -> None:
         """Record how a trial ended."""
@@ -106,7 +106,7 @@ class _Running:
     proposal: Proposal
     began: float
     curve: list[float] = field(default_factory=list)
-    stopped: str = ""  # why it was to stop after its last epoch
+    stopped: str = ""  # why it was to stop after its last report
 
 
 @dataclass
@@ -114,7 +114,7 @@ class Search:
     """One search: `proposals` chooses settings, `pool` trains them, `pruner` stops trials, `watcher` records.
 
     `age`: seconds since the search began in another process. `budget`: when its time is up, running trials
-    are stopped; after an epoch also one that has become too long for its final fit.
+    are stopped; after a report also one that has become too long for its final fit.
     """
 
     proposals: Proposals
@@ -154,26 +154,26 @@ class Search:
             if not self._running:
                 return
             event = self.pool.wait(LOOK_EVERY)
-            if isinstance(event, Epoch):
+            if isinstance(event, Reported):
                 self._prune(event)
             elif event:
                 yield self._end(event)
 
-    def _prune(self, event: Epoch) -> None:
+    def _prune(self, event: Reported) -> None:
         running = self._running[event.number]
         score = self.objective.score(event.metrics[self.objective.name])
         running.curve.append(score)
         family, seconds = running.proposal.family, time.monotonic() - running.began
-        if not self.pruner.goes_on(event.number, family, event.epoch, score):
+        if not self.pruner.goes_on(event.number, family, event.report, score):
             running.stopped = f"not among the better trials of {family} so far"
         elif self.budget.is_up(family, seconds):
             running.stopped = "no time would be left to fit it once more"
         if event.waits:
             self.pool.answer(event.number, not running.stopped)
-        self.watcher.epoch(event)
+        self.watcher.report(event)
 
     def _stop(self, number: int) -> Trial:
-        """End a running trial: as pruned after its last epoch or, before its first, as failed."""
+        """End a running trial: as pruned after its last report or, before its first, as failed."""
         curve, name = self._running[number].curve, self.objective.name
         self._running[number].stopped = "the time of the search is up"
         if curve:

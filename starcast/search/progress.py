@@ -7,7 +7,7 @@ from typing import Protocol, Self
 from starcast.cli.progress import EVERY, clock
 from starcast.cli.terminal import can_repaint
 from starcast.models.family import settings_text
-from starcast.search.loop import Done, Epoch, Failed, Watcher
+from starcast.search.loop import Done, Failed, Reported, Watcher
 from starcast.search.standing import SearchStanding, UnderWay
 from starcast.search.trials import Proposal, Trial
 
@@ -64,10 +64,10 @@ class TrialLines:
         self._standing.begin(proposal)
         self._log.begin(proposal)
 
-    def epoch(self, event: Epoch) -> None:
-        """Count a finished epoch."""
-        self._standing.epoch(event)
-        self._log.epoch(event)
+    def report(self, event: Reported) -> None:
+        """Count a report of a trial."""
+        self._standing.report(event)
+        self._log.report(event)
 
     def end(self, trial: Trial, event: Done | Failed) -> None:
         """Print a finished trial."""

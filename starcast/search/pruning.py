@@ -1,4 +1,4 @@
-"""Decide whether a trial continues after an epoch, compared with trials of its family (its siblings)."""
+"""Decide whether a trial continues after a report, compared with trials of its family (its siblings)."""
 
 from collections import defaultdict
 from statistics import median
@@ -12,7 +12,7 @@ REDUCTION = 4  # one in four of the trials that reach a rung continues
 
 
 class Pruner:
-    """Decides from the best score of each trial up to each epoch; higher is better. This one stops no trial.
+    """Decides from the best score of each trial up to each report; higher is better. This one stops no trial.
 
     Families are kept apart: they differ in how fast they learn.
     """
@@ -20,30 +20,30 @@ class Pruner:
     def __init__(self) -> None:
         self._best: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
 
-    def goes_on(self, number: int, family: str, epoch: int, score: float) -> bool:
-        """Record a trial's score after an epoch (from 1) and return whether it is worth another epoch."""
-        best = max(score, self._best[family, epoch - 1].get(number, score))
-        reached = self._best[family, epoch]
+    def goes_on(self, number: int, family: str, report: int, score: float) -> bool:
+        """Record a trial's score at a report (from 1) and return whether it is worth training on."""
+        best = max(score, self._best[family, report - 1].get(number, score))
+        reached = self._best[family, report]
         reached[number] = best
-        return self.is_worth(epoch, best, [other for sibling, other in reached.items() if sibling != number])
+        return self.is_worth(report, best, [other for sibling, other in reached.items() if sibling != number])
 
-    def is_worth(self, epoch: int, best: float, others: list[float]) -> bool:
-        """Return whether a trial continues; `others`: the best scores of siblings that reached the epoch."""
+    def is_worth(self, report: int, best: float, others: list[float]) -> bool:
+        """Return whether a trial continues; `others`: the best scores of siblings that reached the report."""
         return True
 
     def learn(self, trial: Trial) -> None:
         """Record the curve of a trial of an earlier process."""
-        for epoch, score in enumerate(trial.curve, start=1):
-            self.goes_on(trial.proposal.number, trial.proposal.family, epoch, score)
+        for report, score in enumerate(trial.curve, start=1):
+            self.goes_on(trial.proposal.number, trial.proposal.family, report, score)
 
 
 class MedianPruner(Pruner):
-    """Stops a trial whose best score is below the median of its siblings' at the same epoch.
+    """Stops a trial whose best score is below the median of its siblings' at the same report.
 
     Golovin et al., Google Vizier: a service for black-box optimization, KDD 2017 (the median stopping rule).
     """
 
-    def is_worth(self, epoch: int, best: float, others: list[float]) -> bool:
+    def is_worth(self, report: int, best: float, others: list[float]) -> bool:
         """Return whether the trial is in the better half, or has too few siblings to tell."""
         return len(others) < STARTUP or best >= median(others)
 
@@ -56,9 +56,9 @@ class AshaPruner(Pruner):
     than the paper's powers of 4, since a trial has few reports.
     """
 
-    def is_worth(self, epoch: int, best: float, others: list[float]) -> bool:
+    def is_worth(self, report: int, best: float, others: list[float]) -> bool:
         """Return whether the trial is in the best quarter of its rung; among fewer than four, the best."""
-        is_rung = not epoch & (epoch - 1)
+        is_rung = not report & (report - 1)
         return not is_rung or sum(other > best for other in others) < max(1, (len(others) + 1) // REDUCTION)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from starcast.cli.progress import clock
-from starcast.search.loop import Epoch
+from starcast.search.loop import Reported
 from starcast.search.time_budget import TimeBudget
 from starcast.search.time_left import TimeLeft
 from starcast.search.trials import Objective, Proposal, Trial, best_of
@@ -69,10 +69,10 @@ class SearchStanding:
         self.under_way[proposal.number] = UnderWay(proposal, length, time.monotonic())
         self._left.begin(proposal, max(1, length.epochs) * length.reports)
 
-    def epoch(self, event: Epoch) -> None:
+    def report(self, event: Reported) -> None:
         """Count a report."""
         trial = self.under_way[event.number]
-        trial.reports, trial.value = event.epoch, event.metrics[self.objective.name]
+        trial.reports, trial.value = event.report, event.metrics[self.objective.name]
         self._left.report(event.number)
 
     def epochs(self, trial: Trial) -> str:

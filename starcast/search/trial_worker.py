@@ -25,7 +25,7 @@ from starcast.models.fit_report import FitReport
 from starcast.models.kept_fit import keep_fit
 from starcast.models.sampling import count_ratings
 from starcast.models.space import Value
-from starcast.search.loop import Done, Epoch, Event, Failed, Result
+from starcast.search.loop import Done, Event, Failed, Reported, Result
 from starcast.search.time_budget import WORTH_KEEPING
 from starcast.search.trials import Objective, Proposal
 
@@ -44,7 +44,7 @@ class TrialOptions:
         folder: of the encoded corpus.
         options: for a trial, unless its settings or its proposal override them.
         executions: how often each trial is trained, with seeds counted up; only the first can be pruned.
-        prunes: whether a trial asks, after each epoch but the last, if it should continue.
+        prunes: whether a trial asks, after each report but the last, if it should continue.
         keeps: folder for fits that took long, each under its trial's number; None: none are kept.
     """
 
@@ -70,12 +70,12 @@ class TrialOptions:
 
 
 class Reporter:
-    """Sends the epochs of a trial's first execution to the search, and keeps those of the others."""
+    """Sends the reports of a trial's first execution to the search, and keeps those of the others."""
 
     def __init__(self, pipe: Connection, number: int, corpus: Corpus, objective: str) -> None:
         self._pipe, self._number, self._objective = pipe, number, objective
         self._ratings, self._scale = corpus.validation.ratings, corpus.scale
-        self.execution, self.last_epoch, self.prunes = 0, 0, False
+        self.execution, self.last_report, self.prunes = 0, 0, False
         self.scores: dict[str, float] = {}
         self.curve: list[tuple[int, dict[str, float]]] = []
         self.further_curves: list[tuple[int, dict[str, float]]] = []
@@ -95,9 +95,9 @@ class Reporter:
             self.further_curves.append((number, {prefix + name: v for name, v in self.scores.items()}))
             return
         self.curve.append((number, self.scores))
-        waits = self.prunes and number < self.last_epoch
+        waits = self.prunes and number < self.last_report
         predicted = report.probabilities.argmax(axis=1).astype(np.int8)
-        send(self._pipe, Epoch(self._number, number, self.scores, waits, predicted, report.places))
+        send(self._pipe, Reported(self._number, number, self.scores, waits, predicted, report.places))
         if waits and not self._pipe.recv():
             raise PrunedError
 
@@ -111,7 +111,7 @@ def train_trial(trials: TrialOptions, corpus: Corpus, proposal: Proposal, pipe: 
         for execution in range(trials.executions):
             spec = trials.spec(proposal, execution)
             family = family_named(spec.family)
-            reporter.execution, reporter.last_epoch = execution, spec.options.epochs * family.reports
+            reporter.execution, reporter.last_report = execution, spec.options.epochs * family.reports
             fits.append(family.fit(corpus, spec, reporter))
         seconds = time.monotonic() - began
         if trials.keeps and len(fits) == 1 and seconds >= WORTH_KEEPING:

@@ -20,7 +20,7 @@ from starcast.models.catalogue import family_named
 from starcast.models.family import without_choices
 from starcast.models.space import Settings, Value
 from starcast.reports import files
-from starcast.search.loop import Done, Epoch, Failed, Result
+from starcast.search.loop import Done, Failed, Reported, Result
 from starcast.search.trials import Proposal, Trial
 from starcast.tracking.commands import command_line
 from starcast.tracking.failures import failure_tags
@@ -57,7 +57,7 @@ class TrialLog:
         self._inputs = parent.inputs.dataset_inputs if parent.inputs else []
         self._parent, self._engine, self._parameters, self._ratings = parent_id, engine, parameters, ratings
         self._patience, self._scale, self._review_ids = patience, scale, review_ids
-        self._last: dict[int, Epoch] = {}
+        self._last: dict[int, Reported] = {}
         self.run_ids = dict(run_ids)
         self.seconds = self.cpu_seconds = 0.0
         self._open: set[int] = set()
@@ -72,10 +72,10 @@ class TrialLog:
         self._open.add(proposal.number)
         self._writes.put(partial(self._create, proposal, parameters, _now()))
 
-    def epoch(self, event: Epoch) -> None:
+    def report(self, event: Reported) -> None:
         """Log all metrics of an epoch in one request, and keep what it predicted, should it be the last."""
         self._last[event.number] = event
-        batch = _metrics(event.metrics, event.epoch)
+        batch = _metrics(event.metrics, event.report)
         self._writes.put(lambda _: self._client.log_batch(self.run_ids[event.number], metrics=batch))
 
     def end(self, trial: Trial, event: Done | Failed) -> None:
@@ -170,7 +170,9 @@ class TrialLog:
         self._client.set_tag(self.run_ids[number], "outcome", "interrupted")
         self._client.set_terminated(self.run_ids[number], "KILLED", now)
 
-    def _log_files(self, number: int, settings: Settings, event: Done | Failed, last: Epoch | None) -> None:
+    def _log_files(
+        self, number: int, settings: Settings, event: Done | Failed, last: Reported | None
+    ) -> None:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             files.write_json(folder / "settings.json", without_choices(settings))

@@ -18,7 +18,7 @@ sys.modules["numpy"].ndarray = list  # type: ignore[attr-defined]
 sys.modules["starcast.models.family"].Settings = dict  # type: ignore[attr-defined]
 sys.modules["starcast.models.family"].Space = dict  # type: ignore[attr-defined]
 
-from starcast.search.loop import Done, Epoch, Failed  # noqa: E402
+from starcast.search.loop import Done, Failed, Reported  # noqa: E402
 from starcast.search.trials import Proposal  # noqa: E402
 
 SEEN = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
@@ -41,7 +41,7 @@ def event(proposal: Proposal, setup: str, pipe: Connection) -> Done | Failed:
         return Failed(proposal.number, "ValueError: no words", "Traceback ...")
     if how == "epochs":
         for epoch in (1, 2, 3):
-            pipe.send((Epoch(proposal.number, epoch, metrics, waits=epoch < 3), 0))
+            pipe.send((Reported(proposal.number, epoch, metrics, waits=epoch < 3), 0))
             if epoch < 3 and not pipe.recv():
                 return Done(proposal.number, {**metrics, "epoch": epoch}, None)
     return Done(proposal.number, metrics, None)

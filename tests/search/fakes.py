@@ -5,7 +5,7 @@ Trials that cost nothing, a pool in this process, a watcher that remembers.
 
 from collections.abc import Callable, Iterator
 
-from starcast.search.loop import Done, Epoch, Event, Failed, Result
+from starcast.search.loop import Done, Event, Failed, Reported, Result
 from starcast.search.trials import Objective, Proposal, Trial
 
 OBJECTIVE = Objective("val_auc", lower_is_better=False)
@@ -39,7 +39,7 @@ def trained(
     epochs = values[: proposal.epochs]
     for epoch, value in enumerate(epochs, start=1):
         last = epoch == len(epochs) and not fails
-        yield Epoch(proposal.number, epoch, {OBJECTIVE.name: value}, waits=waits and not last)
+        yield Reported(proposal.number, epoch, {OBJECTIVE.name: value}, waits=waits and not last)
     if fails:
         yield Failed(proposal.number, "ValueError: no words", "Traceback ...")
     else:
@@ -55,7 +55,7 @@ class FakePool:
     def __init__(self, workers: int, plan: Plan, pick: Callable[[int], int] = lambda _: 0) -> None:
         self._workers, self._plan, self._pick = workers, plan, pick
         self._running: dict[int, Iterator[Event]] = {}
-        self._waiting: dict[int, Epoch] = {}
+        self._waiting: dict[int, Reported] = {}
         self.most = 0
         self.begun: list[Proposal] = []
         self.answers: list[tuple[int, int, bool]] = []
@@ -77,16 +77,16 @@ class FakePool:
             return None  # nothing happened within this time
         number = list(self._running)[picked]
         event = next(self._running[number])
-        if isinstance(event, Epoch) and event.waits:
+        if isinstance(event, Reported) and event.waits:
             self._waiting[number] = event
             self._paused = self._running.pop(number)
-        elif not isinstance(event, Epoch):
+        elif not isinstance(event, Reported):
             del self._running[number]
         return event
 
     def answer(self, number: int, goes_on: bool) -> None:
         epoch = self._waiting.pop(number)
-        self.answers.append((number, epoch.epoch, goes_on))
+        self.answers.append((number, epoch.report, goes_on))
         stopped: Iterator[Event] = iter([Done(number, epoch.metrics, None)])
         self._running[number] = self._paused if goes_on else stopped
 
@@ -103,8 +103,8 @@ class Notes:
     def begin(self, proposal: Proposal) -> None:
         self.begun.append(proposal.number)
 
-    def epoch(self, event: Epoch) -> None:
-        self.epochs.append((event.number, event.epoch))
+    def report(self, event: Reported) -> None:
+        self.epochs.append((event.number, event.report))
 
     def end(self, trial: Trial, event: Done | Failed) -> None:
         assert trial.proposal.number == event.number

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starcast.models.space import Value
 from starcast.search.engines import Engine, EngineName
 from starcast.search.family_choice import FamilyChoice, FamilyRecord
-from starcast.search.loop import Done, Epoch, Event, Result, Search
+from starcast.search.loop import Done, Event, Reported, Result, Search
 from starcast.search.pruning import Pruner
 from starcast.search.time_budget import CLOSING_SECONDS, FINAL_SECONDS, TimeBudget
 from starcast.search.trials import Outcome, Proposal, SearchPlan, Trial
@@ -230,7 +230,7 @@ def test_a_search_with_its_final_fits_ends_in_time(
             for epoch in range(1, epochs[proposal.family] + 1):
                 now += seconds[proposal.family] / epochs[proposal.family] / workers
                 scores = {OBJECTIVE.name: proposal.number / 1000}
-                yield Epoch(proposal.number, epoch, scores, waits=epoch < epochs[proposal.family])
+                yield Reported(proposal.number, epoch, scores, waits=epoch < epochs[proposal.family])
             yield Done(proposal.number, scores, Result([], {}))
 
         budget = TimeBudget(end, expected=SECONDS, fits_each=True)
@@ -246,7 +246,7 @@ def test_a_search_with_its_final_fits_ends_in_time(
 
 def test_running_trials_are_stopped_when_the_time_is_up(clock_at: dict[str, float]) -> None:
     def train(proposal: Proposal) -> Iterator[Event]:
-        yield Epoch(proposal.number, 1, {OBJECTIVE.name: 0.7}, waits=False)
+        yield Reported(proposal.number, 1, {OBJECTIVE.name: 0.7}, waits=False)
         raise AssertionError("nothing was to happen any more")
 
     def pick(events: int) -> int:  # trial 1 has an epoch, then nothing happens

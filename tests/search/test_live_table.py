@@ -10,7 +10,7 @@ from fakes import OBJECTIVE, Notes
 from rich.console import Console
 
 from starcast.search.live_table import LiveTable
-from starcast.search.loop import Epoch
+from starcast.search.loop import Reported
 from starcast.search.standing import Length, SearchStanding
 from starcast.search.trials import Proposal
 from tests.terminals import PROJECT, shown_on_terminal
@@ -83,7 +83,7 @@ def test_the_table_fits(columns: int, clock_at: dict[str, float]) -> None:
     for number, family in enumerate(("logistic_regression", "transformer"), start=1):
         standing.begin(Proposal(number, family, {}))
     clock_at["seconds"] += 4_000
-    standing.epoch(Epoch(1, 2, {OBJECTIVE.name: 0.8821}, waits=False))
+    standing.report(Reported(1, 2, {OBJECTIVE.name: 0.8821}, waits=False))
     console = Console(width=columns, record=True, file=io.StringIO())
     console.print(table._painted())
     lines = console.export_text().splitlines()

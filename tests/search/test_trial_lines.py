@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from fakes import Notes
 
-from starcast.search.loop import Epoch
+from starcast.search.loop import Reported
 from starcast.search.progress import TrialLines, say
 from starcast.search.standing import Length, SearchStanding
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
@@ -64,7 +64,7 @@ def test_while_no_trial_ends_those_under_way_are_shown_in_time(
     for second in range(1, 1_200):
         clock_at["seconds"] += 1
         if second == 3:
-            lines.epoch(Epoch(1, 1, {"val_auc": 0.8}, waits=False))
+            lines.report(Reported(1, 1, {"val_auc": 0.8}, waits=False))
         lines.check()
         said += [(second, line) for line in capsys.readouterr().out.splitlines()]
     gaps = [later - before for (before, _), (later, _) in pairwise(said)]

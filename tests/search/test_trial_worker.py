@@ -22,7 +22,7 @@ from starcast.models.fit_report import FitReport
 from starcast.models.kept_fit import kept_fit
 from starcast.models.linear_families import LOGISTIC_REGRESSION
 from starcast.models.space import Settings
-from starcast.search.loop import Done, Epoch, Event, Failed
+from starcast.search.loop import Done, Event, Failed, Reported
 from starcast.search.trial_worker import TrialOptions, train_trial, work
 from starcast.search.trials import Objective, Proposal
 
@@ -95,7 +95,7 @@ def train(
     ends: tuple[Connection, Connection],
     *answers: bool,
     proposal: Proposal | None = None,
-) -> tuple[Event, list[Epoch], list[int]]:
+) -> tuple[Event, list[Reported], list[int]]:
     """Train one trial: how it ended, its epochs, and the memory that was sent with each.
 
     All answers lie ready, and some to spare, which must be left: a trial that asks once more does not block.
@@ -118,11 +118,11 @@ def train(
 
 def test_every_epoch_is_sent_with_its_scores_and_the_memory_held(family: FakeFamily, pipe: tuple) -> None:
     ended, epochs, memories = train(TRAINING, pipe, True, True)
-    assert [(e.number, e.epoch, e.waits) for e in epochs] == [(3, 1, True), (3, 2, True), (3, 3, False)]
+    assert [(e.number, e.report, e.waits) for e in epochs] == [(3, 1, True), (3, 2, True), (3, 3, False)]
     for each in epochs:
         assert each.metrics == {
-            "train_loss": 1 / each.epoch,
-            **val_scores(RATINGS, probabilities(42, each.epoch)),
+            "train_loss": 1 / each.report,
+            **val_scores(RATINGS, probabilities(42, each.report)),
         }
     assert all(memory > 10**7 for memory in memories)
     assert isinstance(ended, Done)
@@ -166,13 +166,13 @@ def test_without_a_pruner_no_epoch_waits(family: FakeFamily, pipe: tuple) -> Non
 def test_a_single_epoch_is_the_last_and_waits_for_nothing(family: FakeFamily, pipe: tuple) -> None:
     family.iterative = False
     ended, epochs, _ = train(TRAINING, pipe)
-    assert [(each.epoch, each.waits) for each in epochs] == [(1, False)]
+    assert [(each.report, each.waits) for each in epochs] == [(1, False)]
     assert isinstance(ended, Done)
 
 
 def test_a_proposal_s_own_epochs_count(family: FakeFamily, pipe: tuple) -> None:
     _, epochs, _ = train(TRAINING, pipe, True, proposal=Proposal(3, "fake", {}, epochs=2))
-    assert [(each.epoch, each.waits) for each in epochs] == [(1, True), (2, False)]
+    assert [(each.report, each.waits) for each in epochs] == [(1, True), (2, False)]
     assert family.fitted[0][1].patience == family.fitted[0][1].epochs == 2
 
 
@@ -234,7 +234,7 @@ def test_an_objective_that_is_not_a_number_is_a_failure(family: FakeFamily, pipe
     assert all(math.isfinite(event.metrics["val_accuracy"]) for event, _ in iter_sent(pipe[0]))
 
 
-def iter_sent(pipe: Connection) -> Iterator[tuple[Epoch, int]]:
+def iter_sent(pipe: Connection) -> Iterator[tuple[Reported, int]]:
     while pipe.poll():
         yield pipe.recv()
 
@@ -242,7 +242,7 @@ def iter_sent(pipe: Connection) -> Iterator[tuple[Epoch, int]]:
 def test_executions_count_up_their_seeds_and_only_the_first_reports(family: FakeFamily, pipe: tuple) -> None:
     ended, epochs, _ = train(replace(TRAINING, executions=3), pipe, True, True)
     assert [how.seed for _, how in family.fitted] == [42, 43, 44]
-    assert [each.epoch for each in epochs] == [1, 2, 3]
+    assert [each.report for each in epochs] == [1, 2, 3]
     assert isinstance(ended, Done)
     assert ended.result
     curves = ended.result.further_curves
@@ -358,7 +358,7 @@ def test_a_worker_whose_search_goes_away_while_it_waits_ends_too(
     worker.start()
     ours.send(replace(TRAINING, folder=tmp_path))
     ours.send(Proposal(1, "fake", {}))
-    assert isinstance(ours.recv()[0], Epoch)
+    assert isinstance(ours.recv()[0], Reported)
     ours.close()
     worker.join(30)
     assert not worker.is_alive()

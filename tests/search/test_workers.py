@@ -11,7 +11,7 @@ import pytest
 from fakes import Notes, Numbers
 
 from starcast.search import workers
-from starcast.search.loop import Done, Epoch, Event, Failed, Search
+from starcast.search.loop import Done, Event, Failed, Reported, Search
 from starcast.search.pruning import Pruner
 from starcast.search.trials import Objective, Proposal
 from starcast.search.workers import GROWTH, THREAD_VARIABLES, WorkerPool, carried_workers, environments, gpus
@@ -99,8 +99,8 @@ def test_a_trial_asks_after_each_epoch_and_is_told(two: WorkerPool, stopped_at: 
     two.begin(proposal(5, "epochs"))
     for epoch in range(1, (stopped_at or 3) + 1):
         event = wait(two)
-        assert isinstance(event, Epoch)
-        assert (event.number, event.epoch, event.waits) == (5, epoch, epoch < 3)
+        assert isinstance(event, Reported)
+        assert (event.number, event.report, event.waits) == (5, epoch, epoch < 3)
         if event.waits:
             assert two.wait(0.05) is None
             two.answer(5, epoch != stopped_at)
@@ -115,7 +115,7 @@ def test_answers_reach_the_trial_they_are_for(two: WorkerPool) -> None:
     ended: dict[int, object] = {}
     while len(ended) < 2:
         event = wait(two)
-        if isinstance(event, Epoch):
+        if isinstance(event, Reported):
             if event.waits:
                 two.answer(event.number, event.number == 2)
         else:
@@ -174,7 +174,7 @@ def test_a_worker_killed_from_outside_fails_its_trial_and_not_its_neighbour_s() 
         asking = {
             event.number: event.metrics["pid"]
             for event in (wait(pool), wait(pool))
-            if isinstance(event, Epoch)
+            if isinstance(event, Reported)
         }
         os.kill(asking[1], signal.SIGKILL)
         while is_alive(asking[1]):

@@ -5,7 +5,7 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from starcast.search.loop import Done, Epoch
+from starcast.search.loop import Done, Reported
 from starcast.search.trials import Proposal
 
 held: list[bytes] = []
@@ -23,7 +23,7 @@ def work(pipe: Connection, setup: str, proposal: Proposal, shipped: Path) -> Non
     if how == "grow":
         held.append(bytes(range(256)) * 4_500_000)
     if how == "ask":
-        pipe.send((Epoch(proposal.number, 1, {}, waits=True), 0))
+        pipe.send((Reported(proposal.number, 1, {}, waits=True), 0))
         how = f"goes on: {pipe.recv()}"
     data = sorted(str(path.relative_to(shipped)) for path in shipped.rglob("*"))
     facts = {

@@ -21,7 +21,7 @@ from starcast.cli.errors import UserError
 from starcast.cli.processes import PROCESS, shown, this_process
 from starcast.models.space import Choices, Range, Value
 from starcast.reports import files
-from starcast.search.loop import Done, Epoch, Failed, Result
+from starcast.search.loop import Done, Failed, Reported, Result
 from starcast.search.trials import Outcome, Proposal, Trial
 from starcast.tracking import liveness, resumption, runs
 from starcast.tracking.resumption import read_search
@@ -105,8 +105,8 @@ def log_trials(log: TrialLog, made: list[Trial], asked: TuneParameters) -> None:
     for epoch, column in enumerate(itertools.zip_longest(*(trial.curve for trial in made)), start=1):
         for trial, score in zip(made, column, strict=True):
             if score is not None:
-                log.epoch(
-                    Epoch(
+                log.report(
+                    Reported(
                         trial.proposal.number,
                         epoch,
                         {goal.name: goal.score(score), "loss": math.nan},
@@ -179,10 +179,10 @@ def test_what_was_under_way_is_closed_and_its_number_not_used_again(store: mlflo
     with search_run(ASKED) as parent:
         log = begin_log(parent, ASKED)
         log.begin(gru(1))
-        log.epoch(Epoch(1, 1, {"val_auc": 0.5}, waits=True))
+        log.report(Reported(1, 1, {"val_auc": 0.5}, waits=True))
         log.end(Trial(gru(1), "pruned", 0.5, (0.5,)), Done(1, {}, result=None))
         log.begin(gru(2))
-        log.epoch(Epoch(2, 1, {"val_auc": 0.5}, waits=True))
+        log.report(Reported(2, 1, {"val_auc": 0.5}, waits=True))
         log.begin(logistic(3))
         log.flush()  # and the process is killed
         # Killed between the outcome of a trial and its end: the files may be missing.
@@ -214,7 +214,7 @@ def test_interrupted_trials_are_not_ended_ones(store: mlflow.MlflowClient) -> No
     with search_run(ASKED) as parent:
         log = begin_log(parent, ASKED)
         log.begin(gru(1))
-        log.epoch(Epoch(1, 1, {"val_auc": 0.5}, waits=True))
+        log.report(Reported(1, 1, {"val_auc": 0.5}, waits=True))
         log.interrupt()
         read = read_search(
             mlflow.get_run(parent.info.run_id), ASKED.spaces(), ASKED.conditions(), ASKED.goal()
@@ -272,7 +272,7 @@ def test_more_trials_than_a_page_holds(store: mlflow.MlflowClient, monkeypatch: 
         log = begin_log(parent, ASKED)
         for number in range(1, 12):
             log.begin(gru(number))
-            log.epoch(Epoch(number, 1, {"val_auc": 0.5}, waits=True))
+            log.report(Reported(number, 1, {"val_auc": 0.5}, waits=True))
             log.end(Trial(gru(number), "pruned", 0.5, (0.5,)), Done(number, {}, result=None))
         log.flush()
         read = read_search(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from starcast.search.loop import Done, Epoch, Event, Failed
+from starcast.search.loop import Done, Event, Failed, Reported
 from starcast.search.trials import Proposal
 from starcast.spark.session import spark_session
 from starcast.spark.trial_pool import DIED, SparkPool
@@ -87,7 +87,7 @@ def test_it_is_idle_until_as_many_run_as_it_has_workers(pool: SparkPool) -> None
 @pytest.mark.parametrize("goes_on", [True, False])
 def test_a_trial_asks_and_is_told(pool: SparkPool, goes_on: bool) -> None:
     event = run(pool, 1, "ask")
-    assert event == Epoch(1, 1, {}, waits=True)
+    assert event == Reported(1, 1, {}, waits=True)
     assert pool.wait(0.05) is None
     pool.answer(1, goes_on)
     end = wait(pool)
@@ -98,7 +98,7 @@ def test_a_trial_asks_and_is_told(pool: SparkPool, goes_on: bool) -> None:
 @pytest.mark.parametrize("how", ["die", "raise"])
 def test_a_task_that_ends_without_a_result_is_a_failed_trial(pool: SparkPool, how: str) -> None:
     pool.begin(proposal(1, "ask"))
-    assert isinstance(wait(pool), Epoch)
+    assert isinstance(wait(pool), Reported)
     assert run(pool, 2, how) == Failed(2, DIED, "")
     pool.answer(2, True)  # too late, and no error
     pool.answer(1, True)
@@ -111,7 +111,7 @@ def test_a_task_that_spark_repeats_does_not_train_again(pool: SparkPool) -> None
     pool._task([1])  # as another executor would, after the first
     assert pool.wait(0.5) is None
     pool.begin(proposal(2, "ask"))
-    assert isinstance(wait(pool), Epoch)
+    assert isinstance(wait(pool), Reported)
     pool._task([2])  # the first has been given up by Spark, and is silent: its machine may be cut off
     assert wait(pool) == Failed(2, DIED, "")
     assert pool.wait(0.5) is None
@@ -126,7 +126,7 @@ def test_nothing_runs_on_when_it_ends(session: "SparkSession", archive: Path) ->
     with SparkPool(session, spark_work.work, "the setup", archive, 2) as pool:
         pool.begin(proposal(1, "sleep"))
         pool.begin(proposal(2, "ask"))
-        assert isinstance(wait(pool), Epoch)
+        assert isinstance(wait(pool), Reported)
         start = time.monotonic()
     assert time.monotonic() - start < LONG  # the one that sleeps would take twice as long
     tracker = session.sparkContext.statusTracker()

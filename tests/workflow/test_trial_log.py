@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from starcast.cli.processes import PROCESS
 from starcast.models.catalogue import family_named
-from starcast.search.loop import Done, Epoch, Failed, Result
+from starcast.search.loop import Done, Failed, Reported, Result
 from starcast.search.trials import Outcome, Proposal, Trial
 from starcast.tracking import lineage, trial_log
 from starcast.tracking.artifacts import fetch
@@ -50,7 +50,7 @@ def parent(store: mlflow.MlflowClient) -> Iterator[Run]:
 def log_epochs(log: TrialLog, number: int, curve: tuple[float, ...] = CURVE) -> None:
     for epoch, value in enumerate(curve, start=1):
         metrics = {"val_auc": value, "loss": 2 - value}
-        log.epoch(Epoch(number, epoch, metrics, True, PREDICTED))
+        log.report(Reported(number, epoch, metrics, True, PREDICTED))
 
 
 def trial(proposal: Proposal, outcome: Outcome, curve: tuple[float, ...] = CURVE, reason: str = "") -> Trial:
@@ -166,7 +166,7 @@ def test_a_matrix_of_an_epoch_counts_the_reviews_that_were_looked_at(
 ) -> None:
     log, places = begin_log(parent, ASKED), np.array([2, 7])
     log.begin(gru(1))
-    log.epoch(Epoch(1, 1, {"val_auc": 0.5}, True, RATINGS[places], places))
+    log.report(Reported(1, 1, {"val_auc": 0.5}, True, RATINGS[places], places))
     log.end(trial(gru(1), "pruned", CURVE[:1]), Done(1, {"val_auc": 0.5}, result=None))
     log.flush()
     matrix = json.loads(fetch(log.run_ids[1], "confusion_matrix_val.json").read_text())["matrix"]
@@ -224,7 +224,7 @@ def test_any_reason_of_a_failure_can_be_logged(store: mlflow.MlflowClient, paren
 def test_losses_that_are_no_numbers_do_not_stop_a_search(store: mlflow.MlflowClient, parent: Run) -> None:
     log = begin_log(parent, ASKED)
     log.begin(gru(1))
-    log.epoch(Epoch(1, 1, {"val_auc": 0.5, "loss": float("nan"), "val_loss": float("inf")}, waits=False))
+    log.report(Reported(1, 1, {"val_auc": 0.5, "loss": float("nan"), "val_loss": float("inf")}, waits=False))
     log.end(trial(gru(1), "complete", (0.5,)), Done(1, KEPT, Result([PREDICTED], FACTS)))
     log.flush()
     assert [run.info.status for run in children(store, parent)] == ["FINISHED"]
@@ -237,7 +237,7 @@ def test_trials_side_by_side(store: mlflow.MlflowClient, parent: Run) -> None:
         log.begin(proposal)
     for epoch, value in enumerate(CURVE, start=1):
         for proposal in proposals:
-            log.epoch(Epoch(proposal.number, epoch, {"val_auc": value / proposal.number}, waits=True))
+            log.report(Reported(proposal.number, epoch, {"val_auc": value / proposal.number}, waits=True))
     for proposal in reversed(proposals):
         log.end(trial(proposal, "pruned"), Done(proposal.number, {}, result=None))
     log.flush()
