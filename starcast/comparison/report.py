@@ -8,7 +8,7 @@ from starcast.evaluation.resampling import Estimate
 from starcast.reports.page import Content, Matrices, Picture, Report, Section
 from starcast.reports.table import Table
 
-SPLITS = {"test": "test", "val": "validation"}
+SPLIT_NAMES = {"test": "test", "val": "validation"}
 MATRICES = 12  # as many as are readable side by side
 NAMED = 3  # systems in a sentence
 DESCRIBED = 15  # systems in a run's description, whose length is limited
@@ -76,7 +76,7 @@ def answer(comparison: Comparison) -> tuple[str, ...]:
     best, second, smallest = comparison.best, comparison.second, comparison.smallest
     fits = best.system.runs
     which = f"mean of {len(fits)} fits" if len(fits) > 1 else f"run {fits[0].link}"
-    on = f"on {best.reviews:,} {SPLITS[comparison.split]} reviews"
+    on = f"on {best.reviews:,} {SPLIT_NAMES[comparison.split]} reviews"
     interval = ", 95% bootstrap interval" if best.interval else ""
     lines = [f"**Best: {best.system.name}**, {comparison.metric} {best.text} {on}{interval}, {which}."]
     if second:

@@ -15,6 +15,7 @@ COMMON = (
     *("auc", "accuracy", "f1_weighted", "f1_macro", "precision_weighted", "recall_weighted"),
     *("harmonic_recall", "within_one", "quadratic_kappa"),
 )
+PREFIXES = ("train", "val", "test")  # of metrics, a split each
 HEADLINE = ("f1_macro", "f1_weighted", "harmonic_recall", "mae")  # what one line says of a model
 COMPARED = (*HEADLINE, "quadratic_kappa", "within_one")  # what tables of several show, whatever decides
 # In this order, they are the first that pages show of a run or a model.

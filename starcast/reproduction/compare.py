@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from starcast.evaluation.intervals import auc_interval, probability_intervals
-from starcast.evaluation.names import SCORES
+from starcast.evaluation.names import PREFIXES, SCORES
 from starcast.evaluation.paired import Difference, PairedBootstrap, differences
 from starcast.evaluation.resampling import SEED, Intervals, bootstrap_intervals
 from starcast.evaluation.scale import Scale
@@ -29,7 +29,6 @@ from starcast.tracking.scored_runs import Predictions
 Verdict = Literal["equal", "within noise", "different"]
 ValueKind = Literal["score", "fact", "cost"]
 Value = float | str
-SPLITS = ("train", "val", "test")
 COST = re.compile(r"^system/|_seconds|_memory_mb")
 EXACT, TOLERANCE = 1e-9, 0.01
 PAIRED_SCORE = "f1_macro"
@@ -127,7 +126,7 @@ class Reproduction:
 def deciding_scores(compared: Sequence[ComparedValue]) -> list[ComparedValue]:
     """Return the scores of the last split that has any: test, else validation, else train."""
     scores = [each for each in compared if each.kind == "score"]
-    of_splits = ([s for s in scores if s.name.startswith(f"{split}_")] for split in reversed(SPLITS))
+    of_splits = ([s for s in scores if s.name.startswith(f"{split}_")] for split in reversed(PREFIXES))
     return next(filter(None, of_splits), [])
 
 
@@ -190,7 +189,7 @@ def split_of(metric: str) -> tuple[str, str] | None:
 
     None if it is not a score.
     """
-    if metric.partition("_")[0] not in SPLITS:
+    if metric.partition("_")[0] not in PREFIXES:
         return None
     named = ((metric.removesuffix(f"_{score}"), score) for score in SCORES if metric.endswith(f"_{score}"))
     return next(named, None) or _split_of_label(metric)
@@ -203,7 +202,7 @@ def _split_of_label(metric: str) -> tuple[str, str] | None:
 
 
 def _answered(before: RunRecord, now: RunRecord) -> Iterator[Answered]:
-    for split in SPLITS:
+    for split in PREFIXES:
         then, here = before.answers.get(split), now.answers.get(split)
         if then is None or here is None or then.reviews != here.reviews or then.scale != here.scale:
             continue

@@ -12,9 +12,10 @@ from starcast.cli.parameters import Parameters
 from starcast.experiments.study_a_parameters import StudyAParameters
 from starcast.reviews import sources
 from starcast.reviews.parameters import DataParameters
+from starcast.reviews.split import SPLITS
 from starcast.tracking import code_record, lineage
 from starcast.tracking.code_record import OURS, OWN, Code
-from starcast.tracking.origin import RAW, SPLITS, Origin
+from starcast.tracking.origin import RAW, Origin
 from starcast.workflow.search_parameters import TuneParameters
 
 FactorKind = Literal["data", "splits", "code", "parameters", "packages", "order", "cores", "platform"]

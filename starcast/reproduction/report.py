@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from starcast.evaluation.names import HEADLINE
+from starcast.evaluation.names import HEADLINE, PREFIXES
 from starcast.reports.page import Content, Report, Section
 from starcast.reports.table import Table
 from starcast.reproduction.compare import (
-    SPLITS,
     TOLERANCE,
     Answered,
     ComparedValue,
@@ -120,7 +119,7 @@ def short_table(found: Reproduction) -> Table:
 def _main(pair: Pair) -> list[ComparedValue]:
     """Return the main scores of the last split that has any."""
     scored = {each.name: each for each in pair.compared}
-    names = ([f"{split}_{score}" for score in MAIN] for split in reversed(SPLITS))
+    names = ([f"{split}_{score}" for score in MAIN] for split in reversed(PREFIXES))
     found = ([scored[name] for name in of_split if name in scored] for of_split in names)
     return next(filter(None, found), list(pair.compared))
 

@@ -18,8 +18,8 @@ from starcast.reviews.split_keys import SplitKeys
 
 MOST_VALUES = 1_000  # different ratings in a chunk: a column with more of them is another one
 # Verdicts other than a rating's rank, which is 1 or more.
-NO_TEXT, NO_RATING, BAD_RATING, UNREADABLE, DUPLICATE, NO_KEY, BAD_KEY, HELD_OUT = 0, *range(-1, -8, -1)
-NEAR_DUPLICATE = -8
+NO_TEXT, NO_RATING, BAD_RATING, UNREADABLE = 0, -1, -2, -3
+DUPLICATE, NO_KEY, BAD_KEY, HELD_OUT, NEAR_DUPLICATE = -4, -5, -6, -7, -8
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class ReadRows:
             scale.ranks.get(value, NO_RATING if value in scale.missing else BAD_RATING)
             for value in self.values
         ]
+        # The codes -2 and -1 pick the last two.
         return np.array([*ranks, UNREADABLE, NO_TEXT], dtype=np.int8)[self.codes]
 
 

@@ -184,18 +184,20 @@ class Search:
         if isinstance(event, Failed) and event.ends_search:
             raise RefusedError(event.reason)
         running, now = self._running.pop(event.number), time.monotonic()
-        outcome: Outcome = "failed"
-        score, reason = None, ""
-        if isinstance(event, Failed):
-            reason = event.reason
-        else:
-            outcome = "pruned" if event.result is None or running.proposal.epochs is not None else "complete"
-            score = self.objective.score(event.metrics[self.objective.name])
-        if outcome == "pruned":
-            given = f"the algorithm gave it {running.proposal.epochs} epochs"
-            reason = given if isinstance(event, Done) and event.result else running.stopped
+        outcome, score, reason = self._outcome(running, event)
         took, ended = now - running.began, self.age + now - self._start
         trial = Trial(running.proposal, outcome, score, tuple(running.curve), reason, took, ended)
         self.proposals.tell(trial)
         self.watcher.end(trial, event)
         return trial
+
+    def _outcome(self, running: _Running, event: Done | Failed) -> tuple[Outcome, float | None, str]:
+        """Return how a trial ended, its score and, unless it is complete, the reason."""
+        if isinstance(event, Failed):
+            return "failed", None, event.reason
+        score = self.objective.score(event.metrics[self.objective.name])
+        if event.result is None:
+            return "pruned", score, running.stopped
+        if running.proposal.epochs is not None:
+            return "pruned", score, f"the algorithm gave it {running.proposal.epochs} epochs"
+        return "complete", score, ""

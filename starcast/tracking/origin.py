@@ -12,6 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID
 
 from starcast.cli.errors import UserError
 from starcast.reports.table import one_line
+from starcast.reviews.split import SPLITS
 from starcast.tracking import code_record, lineage, registry
 from starcast.tracking.access import DAMAGED, explained, missing_allowed
 from starcast.tracking.artifacts import fetch
@@ -26,7 +27,7 @@ REPRODUCES = "reproduces_run_id"  # tag of a run that a reproduction made
 ORIGINAL = "reproduced_run_id"  # tag of the reproduction's own run
 POINTERS = ("resumed_run_id", "reused_run")  # tags of a run that only points to the run that did the work
 LOOKED_AT = 50  # newest candidates
-SPLITS, RAW = ("train", "validation", "test"), "raw"
+RAW = "raw"
 OFFER = f"what can be reproduced: a run of {', '.join(STEPS)}, and a search's candidate or trial"
 
 

@@ -16,9 +16,10 @@ from starcast.cli.errors import UserError, first_line
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix
 from starcast.reports.table import one_line
+from starcast.reviews.split import SPLITS
 from starcast.tracking.access import explained
 from starcast.tracking.artifacts import artifacts_of, download
-from starcast.tracking.origin import ORIGINAL, REPRODUCES, SPLITS, STEPS, digests_of
+from starcast.tracking.origin import ORIGINAL, REPRODUCES, STEPS, digests_of
 from starcast.tracking.scored_runs import Predictions, read_answers, read_matrix
 from starcast.tracking.store import children_of, link_to
 

@@ -31,22 +31,18 @@ class ReviewModel(PythonModel):
         self._answer = _answer(context.model_config)
         model, imported = folder.parents[1], Path(str(import_module("starcast").__file__)).parent
         own = model / "code" / imported.name  # absent only while the model is being saved
-        other = f"starcast than {imported}, which"
+        ours = f"starcast than {imported}, which"
         try:
             digests = import_module("starcast.models.digests")
             if own.exists():
                 _refuse_changes(digests, model)
                 if digests.answering_code(own.parent) != digests.answering_code(imported.parent):
-                    raise ImportError
+                    raise _other_code(ours)
                 if others := digests.imported_otherwise(own.parent):
-                    other = f"{digests.shown(others)} than"
-                    raise ImportError
+                    raise _other_code(f"{digests.shown(others)} than")
             self._predictor = import_module("starcast.models.predictor").Predictor.load(folder)
-        except ImportError:  # also of what a later version of starcast has
-            raise MlflowException.invalid_parameter_value(
-                f"this model was saved with other code of {other} this process has imported: load the model "
-                "in a process of its own, for example with `mlflow models serve`"
-            ) from None
+        except ImportError:  # of what a later version of starcast has
+            raise _other_code(ours) from None
         except (ValueError, LookupError, TypeError, OSError) as error:
             said = f"{type(error).__name__}: {error}".partition("\n")[0]
             raise MlflowException.invalid_parameter_value(
@@ -67,6 +63,13 @@ class ReviewModel(PythonModel):
         scored = self._predictor.predict(pl.DataFrame(texts))
         answers = pd.DataFrame({column.name: column.to_numpy() for column in scored}, index=model_input.index)
         return answers["rating"] if self._answer == "rating" else answers
+
+
+def _other_code(of: str) -> MlflowException:
+    return MlflowException.invalid_parameter_value(
+        f"this model was saved with other code of {of} this process has imported: load the model "
+        "in a process of its own, for example with `mlflow models serve`"
+    )
 
 
 def _answer(config: dict[str, Any] | None) -> str:

@@ -193,7 +193,7 @@ def _other_code(
     if as_served and differing:
         unknown += f", and with other code ({shown(differing)}): `mlflow models serve` runs that"
     checked = "whether it answers as it was judged then cannot be checked"
-    return False, (f"{unknown}; {checked}, {TRUST}=true answers with the code stored in it",)
+    return False, (f"{unknown}; {checked}; {TRUST}=true answers with the code stored in it",)
 
 
 def _load(files: ModelFiles, described: Model) -> Predictor:

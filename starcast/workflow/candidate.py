@@ -12,7 +12,7 @@ from starcast.cli.progress import Progress
 from starcast.evaluation import intervals, scores
 from starcast.evaluation.answer_rule import Answers, FittedRule, fit_rule
 from starcast.evaluation.decision import decision_text
-from starcast.evaluation.names import HEADLINE
+from starcast.evaluation.names import HEADLINE, PREFIXES
 from starcast.evaluation.resampling import SEED, Estimate, Intervals, bootstrap_intervals
 from starcast.evaluation.scale import Scale
 from starcast.models.catalogue import family_named
@@ -40,7 +40,6 @@ from starcast.workflow.model_card import CARD, log_card
 from starcast.workflow.prepare import Prepared
 
 EXAMPLE = "Lovely colour, but it runs small"  # a review, in a command that uses the model
-PREFIXES = ("train", "val", "test")  # of metrics, for `SPLITS`
 
 
 class CandidateAnswers(NamedTuple):

@@ -205,7 +205,7 @@ def test_the_report_begins_with_the_verdict_and_the_likely_cause() -> None:
     assert told.answer[0].startswith("**Different**: fit, run `run-fit`; of 28 metrics and facts ")
     assert re.fullmatch(r"These differ: (test_\w+, ){3}test_\w+ and 23 more\.", told.answer[1])
     assert told.answer[2] == "**Likely cause: other versions** (numpy: 2.0, now 2.1)."
-    assert "test reviews differently; f1_macro is -" in told.answer[3]
+    assert "test reviews differently; f1_macro changed by -" in told.answer[3]
     assert told.answer[4] == "Next: install the original versions (numpy==2.0) and reproduce the run again."
     assert "| numpy | differs | 2.0 | 2.1 |" in told.markdown()
 
