@@ -21,6 +21,7 @@ from sklearn.metrics import average_precision_score
 
 from bench.marks import corpora
 from starcast.evaluation.answer_rule import fit_rule
+from starcast.evaluation.decision import RatingShares
 from starcast.models.catalogue import family_named
 from starcast.models.family import FitOptions, ModelSpec
 from starcast.models.fit_report import NoCurve
@@ -73,7 +74,7 @@ def main() -> None:
         options = FitOptions(sampling=family.sampling, epochs=1, batch_size=128, seed=seed)
         noisy = replace(corpus, train=train, validation=validation)
         fit = family.fit(noisy, ModelSpec(FAMILY, family.published, options), NoCurve())
-        shares = (effective_shares(train.ratings, "none", 5),) * 2
+        shares = RatingShares(*(effective_shares(train.ratings, "none", 5),) * 2)
         given = validation.ratings, fit.validation_probabilities
         held_out = fit_rule(given, shares, ("argmax", "f1_macro"), 0.8, seed).held_out
         wrong = validation.ratings != true

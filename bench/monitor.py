@@ -19,6 +19,7 @@ import polars as pl
 
 from bench.clothing import checked_reviews
 from starcast.evaluation.answer_rule import fit_rule
+from starcast.evaluation.decision import RatingShares
 from starcast.evaluation.scale import STARS
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
@@ -127,7 +128,7 @@ def champion(train: pl.DataFrame, validation: pl.DataFrame) -> Predictor:
     )
     options = FitOptions(sampling=family.sampling, epochs=1, batch_size=128, seed=1)
     fit = family.fit(Corpus(learned, held_out), ModelSpec(family.name, family.published, options), NoCurve())
-    shares = (
+    shares = RatingShares(
         effective_shares(learned.ratings, "none", 5),
         effective_shares(fit.trained_on, options.sampling, 5),
     )

@@ -7,7 +7,7 @@ import numpy as np
 
 from starcast.evaluation.calibration import Calibration, fit_calibration
 from starcast.evaluation.confidence import Threshold, confidence_of
-from starcast.evaluation.decision import Arrays, Decision, decide
+from starcast.evaluation.decision import Decision, RatingShares, Validation, decide
 from starcast.evaluation.names import DecisionName
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix
@@ -60,8 +60,8 @@ class FittedRule(NamedTuple):
 
 
 def fit_rule(
-    validation: Arrays,
-    shares: Arrays,
+    validation: Validation,
+    shares: RatingShares,
     decision: tuple[DecisionName, str],
     accuracy: float,
     seed: int,
@@ -70,12 +70,13 @@ def fit_rule(
     """Fit calibration, decision and threshold on reviews that the model was not fitted on, by cross-fitting.
 
     Args:
-        validation: true ratings as index from 0, shape (reviews,), and probabilities, (reviews, labels).
-        shares: of the ratings in the training split, before and after sampling, shape (labels,) each.
+        validation: reviews that the model was not fitted on.
+        shares: of the training split.
         decision: its name, and the score that `tuned` maximises.
         accuracy: how often ratings are to be right that need no review.
     """
-    true = shares[0], shares[0]  # calibrated probabilities have the priors of the training split again
+    # Calibrated probabilities have the priors of the training split again.
+    true = RatingShares(shares.true, shares.true)
 
     def fit(rows: np.ndarray) -> tuple[Calibration, Decision]:
         """Fit both on some rows of validation."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from starcast.evaluation.decision import Arrays, prior_correction
+from starcast.evaluation.decision import RatingShares, Validation, prior_correction
 
 LOWEST, HIGHEST = 0.05, 20.0  # exponents
 SMALLEST = np.finfo(np.float32).eps  # stands for a probability of 0 while a calibration is fitted
@@ -52,7 +52,7 @@ class Calibration:
         return cls(tuple(exponents.tolist()), tuple(weights.tolist()))
 
 
-def fit_calibration(validation: Arrays, shares: Arrays) -> Calibration:
+def fit_calibration(validation: Validation, shares: RatingShares) -> Calibration:
     """Fit a calibration by penalised maximum likelihood on reviews that the model was not fitted on.
 
     It starts by restoring the class priors that sampling or class weights shifted. Normal priors on exponents
@@ -60,15 +60,15 @@ def fit_calibration(validation: Arrays, shares: Arrays) -> Calibration:
     little.
 
     Args:
-        validation: true ratings as index from 0, shape (reviews,), and probabilities, (reviews, labels).
-        shares: of the ratings in the training split, before and after sampling, shape (labels,) each.
+        validation: reviews that the model was not fitted on.
+        shares: of the training split.
 
     Returns:
         The calibration, or one that changes nothing if that has the lower log loss on these reviews.
     """
     ratings, probabilities = validation
-    labels, trained = len(shares[0]), np.flatnonzero(shares[1])
-    priors = np.log(np.where(shares[0] > 0, prior_correction(*shares).weights, 1.0))
+    labels, trained = len(shares.true), np.flatnonzero(shares.trained)
+    priors = np.log(np.where(shares.true > 0, prior_correction(*shares).weights, 1.0))
     exponents, biases = np.ones(labels), np.zeros(labels)
     known = np.isin(ratings, trained)  # a rating that was never trained on has the probability 0 for good
     if known.any():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,14 @@ from starcast.evaluation.scores import count_matrix, matrix_scores
 
 FACTORS = np.geomspace(0.2, 5, 41)  # tried for one weight at a time
 ROUNDS = 10
-Arrays = tuple[np.ndarray, np.ndarray]
+Validation = tuple[np.ndarray, np.ndarray]  # ratings as index from 0, and probabilities (reviews, labels)
+
+
+class RatingShares(NamedTuple):
+    """Shares of the ratings, shape (labels,): `true` ones, and those `trained` on after sampling."""
+
+    true: np.ndarray
+    trained: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -107,13 +114,13 @@ def _matrices_along(ratings: np.ndarray, scores: np.ndarray, rating: int) -> np.
 
 
 def decide(
-    name: DecisionName, metric: str, validation: Arrays, shares: Arrays, scale: Scale = STARS
+    name: DecisionName, metric: str, validation: Validation, shares: RatingShares, scale: Scale = STARS
 ) -> Decision:
     """Return a decision by name; `tuned` maximizes `metric`, a score of the confusion matrix.
 
     Args:
-        validation: true ratings as index from 0, shape (reviews,), and probabilities, (reviews, labels).
-        shares: of the ratings in the training split, before and after sampling, shape (labels,) each.
+        validation: reviews that the model was not fitted on.
+        shares: of the training split.
     """
     if name == "tuned":
         return tune_decision(*validation, lambda matrices: matrix_scores(matrices, scale)[metric])

@@ -9,7 +9,7 @@ import polars as pl
 
 from starcast.cli.progress import Progress, clock
 from starcast.evaluation import scores
-from starcast.evaluation.decision import Decision, decide
+from starcast.evaluation.decision import Decision, RatingShares, decide
 from starcast.evaluation.names import COMPARED, DecisionName
 from starcast.evaluation.scale import STARS, Scale
 from starcast.models.catalogue import logged
@@ -95,7 +95,7 @@ def _fit(job: FitJob, data: ExperimentData, name: str) -> ScoredFit:
     with runs.child_run(name, tags, asked) as run_id:
         fitted = fit_alone(job)
         validation = data.validation_ratings, fitted.probabilities["val"]
-        shares = fitted.true_shares, fitted.trained_shares
+        shares = RatingShares(fitted.true_shares, fitted.trained_shares)
         decisions = {
             name: decide(name, data.metric, validation, shares, data.scale) for name in data.decisions
         }

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from starcast.evaluation.calibration import Calibration
+from starcast.evaluation.decision import RatingShares
 from starcast.evaluation.scale import STARS
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus
@@ -148,8 +149,8 @@ def blend_fits(corpus: Corpus, specs: Sequence[ModelSpec], fits: Sequence[Fit]) 
     return Fit(model, answers, epochs=1, best_epoch=1, trained_on=corpus.train.ratings)
 
 
-def shares_of(corpus: Corpus, spec: ModelSpec, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+def shares_of(corpus: Corpus, spec: ModelSpec, fit: Fit) -> RatingShares:
     """Return the shares of the ratings in the training split, before and after a model's sampling."""
     labels = len(corpus.scale)
-    before = effective_shares(corpus.train.ratings, "none", labels)
-    return before, effective_shares(fit.trained_on, spec.options.sampling, labels)
+    true = effective_shares(corpus.train.ratings, "none", labels)
+    return RatingShares(true, effective_shares(fit.trained_on, spec.options.sampling, labels))

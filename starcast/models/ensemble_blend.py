@@ -7,7 +7,7 @@ import numpy as np
 
 from starcast.evaluation.answer_rule import FOLDS, folds_of
 from starcast.evaluation.calibration import Calibration, fit_calibration
-from starcast.evaluation.decision import Arrays
+from starcast.evaluation.decision import RatingShares
 
 SMALLEST = 1e-7  # stands for a probability of 0 while weights are fitted
 GAP = 1e-6  # of the log loss, from the lowest that any weights could reach
@@ -29,7 +29,9 @@ class Blend:
         return np.asarray(blended, dtype=np.float32)
 
 
-def fit_blend(ratings: np.ndarray, probabilities: Sequence[np.ndarray], shares: Sequence[Arrays]) -> Blend:
+def fit_blend(
+    ratings: np.ndarray, probabilities: Sequence[np.ndarray], shares: Sequence[RatingShares]
+) -> Blend:
     """Fit a blend on reviews that the members were not fitted on.
 
     Args:
@@ -76,7 +78,7 @@ def _proportions(true: np.ndarray) -> np.ndarray:
 
 
 def held_out(
-    ratings: np.ndarray, probabilities: Sequence[np.ndarray], shares: Sequence[Arrays], seed: int
+    ratings: np.ndarray, probabilities: Sequence[np.ndarray], shares: Sequence[RatingShares], seed: int
 ) -> np.ndarray:
     """Return the probabilities of each review by a blend fitted on the others, in folds; as `fit_blend`."""
     folds, answers = folds_of(ratings, seed), np.empty_like(probabilities[0], dtype=np.float32)

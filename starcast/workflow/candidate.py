@@ -11,7 +11,7 @@ from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
 from starcast.evaluation import intervals, scores
 from starcast.evaluation.answer_rule import Answers, FittedRule, fit_rule
-from starcast.evaluation.decision import decision_text
+from starcast.evaluation.decision import RatingShares, decision_text
 from starcast.evaluation.names import HEADLINE, PREFIXES
 from starcast.evaluation.resampling import SEED, Estimate, Intervals, bootstrap_intervals
 from starcast.evaluation.scale import Scale
@@ -212,10 +212,12 @@ def _answer(
     plan: CandidatePlan, splits: dict[str, CorpusSplit], fitted: Fit, scale: Scale
 ) -> CandidateAnswers:
     """Fit calibration, decision and threshold on the validation set, and predict all splits with them."""
-    true_shares = effective_shares(splits["train"].ratings, "none", len(scale))
-    trained_shares = effective_shares(fitted.trained_on, plan.spec.options.sampling, len(scale))
+    shares = RatingShares(
+        true=effective_shares(splits["train"].ratings, "none", len(scale)),
+        trained=effective_shares(fitted.trained_on, plan.spec.options.sampling, len(scale)),
+    )
     known, show, answers, raw = fitted.validation_probabilities, Progress().show, {}, {}
-    validation, shares = (splits["val"].ratings, known), (true_shares, trained_shares)
+    validation = splits["val"].ratings, known
     decided, seed = (plan.decision, plan.decision_metric), plan.spec.options.seed
     fitted_rule = fit_rule(validation, shares, decided, plan.review_accuracy, seed, scale)
     reads = family_named(plan.spec.family).reads

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from starcast.cli.progress import Progress, clock
 from starcast.evaluation.answer_rule import Answers, fit_rule
-from starcast.evaluation.decision import Arrays
+from starcast.evaluation.decision import RatingShares
 from starcast.evaluation.paired import Difference, PairedBootstrap, differences
 from starcast.evaluation.scale import Scale
 from starcast.models.catalogue import family_named
@@ -158,7 +158,7 @@ def _kept(trial: Trial, spec: ModelSpec, keeps: Path, scale: Scale) -> FinalFit 
 def judge(parameters: TuneParameters, corpus: Corpus, best: FinalFit, blended: Fit) -> BlendVerdict:
     """Compare a blend with its best member on validation reviews that neither was adjusted to."""
     ratings, shares = corpus.validation.ratings, shares_of(corpus, best.spec, best.fit)
-    true = shares[0], shares[0]  # a blend is of calibrated probabilities
+    true = RatingShares(shares.true, shares.true)  # a blend is of calibrated probabilities
     systems = [
         _held_out(parameters, corpus, best.fit, shares),
         _held_out(parameters, corpus, blended, true),
@@ -171,7 +171,7 @@ def judge(parameters: TuneParameters, corpus: Corpus, best: FinalFit, blended: F
     return BlendVerdict(loss, score)
 
 
-def _held_out(parameters: TuneParameters, corpus: Corpus, fit: Fit, shares: Arrays) -> Answers:
+def _held_out(parameters: TuneParameters, corpus: Corpus, fit: Fit, shares: RatingShares) -> Answers:
     validation = corpus.validation.ratings, fit.validation_probabilities
     decision = parameters.decision, parameters.decision_metric
     accuracy, seed = parameters.review_accuracy, parameters.seed

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from starcast.evaluation import answer_rule
 from starcast.evaluation.answer_rule import FOLDS, FittedRule, fit_rule, folds_of
-from starcast.evaluation.decision import Arrays
+from starcast.evaluation.decision import RatingShares, Validation
 from starcast.evaluation.names import DECISIONS, DecisionName
 from starcast.evaluation.scale import Scale
 
 THREE = Scale(("bad", "fine", "good"))
 
 
-def answered(seed: int, reviews: int, skill: float = 2.0, labels: int = 5) -> Arrays:
+def answered(seed: int, reviews: int, skill: float = 2.0, labels: int = 5) -> Validation:
     random = np.random.default_rng(seed)
     ratings = random.integers(labels, size=reviews)
     logits = random.normal(size=(reviews, labels)) + skill * np.eye(labels)[ratings]
@@ -22,10 +22,10 @@ def answered(seed: int, reviews: int, skill: float = 2.0, labels: int = 5) -> Ar
     return ratings, (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def fitted(validation: Arrays, name: DecisionName = "tuned", accuracy: float = 0.8) -> FittedRule:
+def fitted(validation: Validation, name: DecisionName = "tuned", accuracy: float = 0.8) -> FittedRule:
     labels = validation[1].shape[1]
     shares, scale = np.full(labels, 1 / labels), Scale() if labels == 5 else THREE
-    return fit_rule(validation, (shares, shares), (name, "f1_macro"), accuracy, 1, scale)
+    return fit_rule(validation, RatingShares(shares, shares), (name, "f1_macro"), accuracy, 1, scale)
 
 
 @settings(max_examples=12, deadline=None)

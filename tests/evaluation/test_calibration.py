@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starcast.evaluation.calibration import SMALLEST, Calibration, fit_calibration
-from starcast.evaluation.decision import Arrays, prior_correction
+from starcast.evaluation.decision import RatingShares, Validation, prior_correction
 from starcast.evaluation.scores import probability_means
 
 SHARES = np.array([0.05, 0.1, 0.15, 0.2, 0.5])
@@ -18,7 +18,7 @@ SEEDS = st.integers(0, 2**16)
 
 def shifted(
     seed: int, reviews: int, exponent: float = 1.0, known: tuple[int, ...] = (0, 1, 2, 3, 4)
-) -> Arrays:
+) -> Validation:
     """Ratings of uneven shares, and what a model says that learned from even ones and is too sure or unsure.
 
     Ratings that are not `known` have the probability 0, as if there had been none in the training split.
@@ -49,7 +49,7 @@ def test_the_loss_on_validation_never_grows_and_rows_stay_probabilities(
 ) -> None:
     ratings, probabilities = shifted(seed, reviews, exponent, known)
     mask = np.isin(range(5), known)
-    shares = SHARES * mask / (SHARES * mask).sum(), trained * mask / (trained * mask).sum()
+    shares = RatingShares(*(each * mask / (each * mask).sum() for each in (SHARES, trained)))
     calibrated = fit_calibration((ratings, probabilities), shares).apply(probabilities)
     assert calibrated.dtype == probabilities.dtype
     assert calibrated.min() >= 0
@@ -70,7 +70,8 @@ def test_equal_exponents_and_weights_keep_the_order_of_ratings(seed: int, expone
 
 def test_without_reviews_the_priors_alone_are_put_back() -> None:
     ratings, probabilities = shifted(1, 200)
-    put_back = fit_calibration((ratings[:0], probabilities[:0]), (SHARES, EVEN)).apply(probabilities)
+    unknown = ratings[:0], probabilities[:0]
+    put_back = fit_calibration(unknown, RatingShares(SHARES, EVEN)).apply(probabilities)
     weighted = probabilities * prior_correction(SHARES, EVEN).weights
     assert put_back == pytest.approx(weighted / weighted.sum(axis=1, keepdims=True), rel=1e-4)
 
@@ -79,7 +80,7 @@ def test_without_reviews_the_priors_alone_are_put_back() -> None:
 def test_a_model_of_even_classes_that_is_too_sure_or_unsure_is_set_right_on_new_reviews(
     exponent: float,
 ) -> None:
-    calibration = fit_calibration(shifted(2, 4_000, exponent), (SHARES, EVEN))
+    calibration = fit_calibration(shifted(2, 4_000, exponent), RatingShares(SHARES, EVEN))
     ratings, probabilities = shifted(3, 4_000, exponent)
     calibrated = calibration.apply(probabilities)
     before, after = (
@@ -93,19 +94,19 @@ def test_a_model_of_even_classes_that_is_too_sure_or_unsure_is_set_right_on_new_
 
 def test_one_review_moves_the_probabilities_little() -> None:
     ratings, probabilities = shifted(4, 200)
-    one = fit_calibration((ratings[:1], probabilities[:1]), (SHARES, SHARES)).apply(probabilities)
+    one = fit_calibration((ratings[:1], probabilities[:1]), RatingShares(SHARES, SHARES)).apply(probabilities)
     assert np.abs(one - probabilities).max() < 0.2
 
 
 def test_a_rating_that_validation_lacks_is_kept_possible() -> None:
     ratings, probabilities = shifted(5, 2_000)
     seen = ratings != 1
-    calibration = fit_calibration((ratings[seen], probabilities[seen]), (SHARES, SHARES))
+    calibration = fit_calibration((ratings[seen], probabilities[seen]), RatingShares(SHARES, SHARES))
     assert 0 < calibration.apply(probabilities)[:, 1].mean() < probabilities[:, 1].mean()
 
 
 def test_it_is_read_back_or_refused() -> None:
-    calibration = fit_calibration(shifted(6, 300), (SHARES, EVEN))
+    calibration = fit_calibration(shifted(6, 300), RatingShares(SHARES, EVEN))
     described = asdict(calibration)
     assert Calibration.from_dict(described, 5) == calibration
     for name, value in (

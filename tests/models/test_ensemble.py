@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
 from starcast.cli.errors import UserError
+from starcast.evaluation.decision import RatingShares
 from starcast.models.catalogue import FAMILIES, family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.ensemble import FittedEnsemble
@@ -67,7 +68,7 @@ def test_a_member_that_knows_nothing_is_left_out() -> None:
 
 def test_what_is_held_out_was_answered_by_a_blend_of_the_others() -> None:
     ratings, probabilities = members(5, 400, [1.0, 1.2, 0.8])
-    shares = [(np.full(LABELS, 0.2), np.full(LABELS, 0.2))] * 3
+    shares = [RatingShares(np.full(LABELS, 0.2), np.full(LABELS, 0.2))] * 3
     answers = held_out(ratings, probabilities, shares, seed=1)
     whole = fit_blend(ratings, probabilities, shares).apply(probabilities)
     assert answers.shape == whole.shape
