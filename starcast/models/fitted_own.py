@@ -19,10 +19,7 @@ from starcast.models.own_settings import decoded
 from starcast.models.references import place_of
 from starcast.models.space import Settings
 
-DESCRIPTION, LEARNED = (
-    "own_family.json",
-    "own_family",
-)  # what we save, and the folder of what the family saves
+DESCRIPTION, LEARNED = "own_family.json", "own_family"  # what we save; the folder of what the family saves
 ENDED: Any = object()
 CLOSE = 1e-3  # to 1, of a sum of probabilities
 

@@ -29,9 +29,8 @@ from starcast.models.transformer_family import TransformerFamily
 from starcast.models.transformer_weights import cut, lowest, pretrained_for
 
 REPORTS = TransformerFamily.reports  # per epoch
-SAMPLE = (
-    500  # validation reviews of a report within an epoch: all of them would take half as long as training
-)
+# Validation reviews of a report within an epoch: all of them would take half as long as training.
+SAMPLE = 500
 PREDICTION_BATCH = 32  # reviews, by the network that is trained
 WEIGHT_DECAY = 0.01
 CHECKPOINT_EVERY = 60.0  # seconds between two at least: one is as large as the weights three times

@@ -179,9 +179,11 @@ def _other_code(
     differing = sorted(name for name, found in here.items() if stored.get(name) != found)
     if sums and (differing or as_served or own):
         files.fetch_checked(sums, *SERVED)
-    other = f"{files.named} was saved with other code of starcast ({shown(differing)})"
-    if own and not differing:
-        other = f"{files.named} is of the family {own}, whose code came with it"
+    other = (
+        f"{files.named} is of the family {own}, whose code came with it"
+        if own and not differing
+        else f"{files.named} was saved with other code of starcast ({shown(differing)})"
+    )
     if (differing or own) and (trusted or DIGEST in files.tags):
         return True, (f"{other}: it answers with that code, in a process of its own",)
     if own or (differing and sums):
