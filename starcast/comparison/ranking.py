@@ -91,10 +91,8 @@ def _draws(systems: Sequence[System], of_probabilities: bool) -> dict[str, Draws
     drawn: dict[str, Draws] = {}
     for pool in pools.values():
         fits = [np.stack([each.predicted for each in system.answers]) for system in pool]
-        bootstrap, probabilities = (
-            PairedBootstrap(pool[0].answers[0].ratings, SEED, scale=pool[0].scale),
-            None,
-        )
+        bootstrap = PairedBootstrap(pool[0].answers[0].ratings, SEED, scale=pool[0].scale)
+        probabilities = None
         if of_probabilities:
             probabilities = [np.stack([each.probabilities for each in system.answers]) for system in pool]
         found = bootstrap.draws(fits, probabilities)

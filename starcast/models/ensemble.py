@@ -132,10 +132,8 @@ def blend_fits(corpus: Corpus, specs: Sequence[ModelSpec], fits: Sequence[Fit]) 
 
     Its validation probabilities are held out: each review is answered by a blend fitted on the others.
     """
-    ratings, shares = (
-        corpus.validation.ratings,
-        [shares_of(corpus, *each) for each in zip(specs, fits, strict=True)],
-    )
+    ratings = corpus.validation.ratings
+    shares = [shares_of(corpus, *each) for each in zip(specs, fits, strict=True)]
     probabilities = [fit.validation_probabilities for fit in fits]
     blend = fit_blend(ratings, probabilities, shares)
     kept = [i for i, weight in enumerate(blend.weights) if weight]

@@ -146,10 +146,8 @@ class Predictor:
         if cleaner.lemmas:
             use_wordnet_from(folder)
         scale = Scale.of(description.get("labels", STARS.labels))  # absent before version 0.7
-        decision, columns = (
-            Decision.from_dict(description["decision"], len(scale)),
-            trained_columns(description),
-        )
+        decision = Decision.from_dict(description["decision"], len(scale))
+        columns = trained_columns(description)
         with own_code("installed" if runs_own_code else "never"):
             family = family_named(description["family"])
             model = family.load(folder, len(scale))

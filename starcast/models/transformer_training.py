@@ -191,10 +191,8 @@ def fit_transformer(
     pretrained.into(network)
     compile_for(network, settings)
     kept = checkpoints.kept() if checkpoints else None
-    progress, rows = (
-        TuningProgress.load(kept, network) if kept else TuningProgress(),
-        Rows.of(corpus, cut(train, sizes.length), options),
-    )
+    progress = TuningProgress.load(kept, network) if kept else TuningProgress()
+    rows = Rows.of(corpus, cut(train, sizes.length), options)
     tuning = Tuning(network, rows, cut(validation, sizes.length), spec, corpus, recorder, progress)
     saved = time.monotonic()
     for report in range(progress.reports, options.epochs * REPORTS):

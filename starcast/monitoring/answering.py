@@ -53,11 +53,9 @@ def answer(
         what: the reviews, for the lines of progress.
         blank: how many rows of the file had no text.
     """
-    asked, progress, answered = (
-        reviews.select(name for name in READ if name in reviews.columns),
-        Progress(),
-        [],
-    )
+    asked = reviews.select(name for name in READ if name in reviews.columns)
+    progress = Progress()
+    answered = []
     for part in asked.iter_slices(CHUNK):
         answered.append(predict(part))
         done = sum(each.height for each in answered)

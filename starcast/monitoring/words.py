@@ -93,10 +93,8 @@ class WordsFound:
         reviews, count = self.found.shape[0], self.found.sum(axis=0)
         now = self.found[self.tested :].sum(axis=0)
         new = reviews - self.tested
-        less, more = (
-            stats.hypergeom.cdf(now, reviews, count, new),
-            stats.hypergeom.sf(now - 1, reviews, count, new),
-        )
+        less = stats.hypergeom.cdf(now, reviews, count, new)
+        more = stats.hypergeom.sf(now - 1, reviews, count, new)
         p = np.minimum(2 * np.minimum(less, more), 1)
         table = {"word": self.names, "before": (count - now) / self.tested, "now": now / new, "p": p}
         gap = (pl.col("now") - pl.col("before")).abs()

@@ -13,10 +13,8 @@ STEPS = (
     *((0, 100, 10), (5, 100, 5)),
 )
 MIDDLE = "ok/okay/average/neutral/fair/medium/mixed"
-GOOD, BAD = (
-    "positive/pos/positiv/positivo/positif/好评/正面",
-    "negative/neg/negativ/negativo/négatif/差评/负面",
-)
+GOOD = "positive/pos/positiv/positivo/positif/好评/正面"
+BAD = "negative/neg/negativ/negativo/négatif/差评/负面"
 # One scale a line, the worst label first; / stands between words of which a file has one.
 WORDS = f"""
 {BAD}, {GOOD}

@@ -144,10 +144,8 @@ def check_silent(step: str, run: Run) -> None:
     run_id, process = run.info.run_id, run.data.tags.get(PROCESS, "")
     lives, where = is_alive(process), "here"
     if lives is None:
-        where, dead = (
-            "elsewhere",
-            f"without a sign of life for {liveness.SILENCE / 60:g} min it is taken over",
-        )
+        where = "elsewhere"
+        dead = f"without a sign of life for {liveness.SILENCE / 60:g} min it is taken over"
         print(f"{step}: {run_id} is RUNNING elsewhere, as {shown(process)}: {dead}", flush=True)
         lives = liveness.shows_life(run)
     if lives and mlflow.get_run(run_id).info.status == "RUNNING":

@@ -66,10 +66,8 @@ def search(
     prepared.check_score("decision_metric", parameters.decision_metric)
     train, validation = map(prepared.split, LEARNED_FROM)
     corpus = Corpus.stored(train, validation, prepared.scale)
-    notes, engine = (
-        _sampling_notes(parameters, corpus.train.ratings, corpus.scale),
-        parameters.chosen_engine(),
-    )
+    notes = _sampling_notes(parameters, corpus.train.ratings, corpus.scale)
+    engine = parameters.chosen_engine()
     with scratch_folder() as scratch, _session(parameters) as session:
         carried = session.sparkContext.defaultParallelism if session else carried_workers()
         workers = min(parameters.workers or carried, missing)
