@@ -10,7 +10,7 @@ import polars as pl
 
 from starcast.evaluation.scale import STARS
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.texts import PADDING, Sequences
+from starcast.models.texts import Sequences
 from starcast.reviews.check import CheckedRows, conclude
 from starcast.reviews.clean import Cleaner, join_title
 from starcast.reviews.inspection import inspect, to_reviews
@@ -55,13 +55,6 @@ def load_corpus() -> Corpus:
     return Corpus(train, validation)
 
 
-def padded_left(sequences: Sequences, rows: np.ndarray, width: int) -> np.ndarray:
-    """Return the chosen rows, padded on the left to a width, as the study did: it masks nothing."""
-    padded = sequences.padded(rows, width)
-    words_last = np.argsort(padded != PADDING, axis=1, kind="stable")
-    return np.take_along_axis(padded, words_last, axis=1)
-
-
 def load_arrays(reviews: int = 0) -> Arrays:
     """Return every review padded on the left to the longest training review.
 
@@ -72,7 +65,7 @@ def load_arrays(reviews: int = 0) -> Arrays:
 
     def encoded(part: CorpusSplit, sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         rows = np.arange(len(part.ratings))[: reviews or None]
-        return padded_left(sequences, rows, width), np.eye(5, dtype=np.float32)[part.ratings[rows]]
+        return sequences.padded_left(rows, width), np.eye(5, dtype=np.float32)[part.ratings[rows]]
 
     return Arrays(
         *encoded(corpus.train, corpus.train_sequences),

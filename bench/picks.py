@@ -92,6 +92,7 @@ def trainer(train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, m
     model = AutoModelForSequenceClassification.from_pretrained(weights, num_labels=5)
 
     def rows(reviews: pd.DataFrame) -> list[dict[str, Any]]:
+        """Return what the Trainer reads."""
         pieces = tokenizer(reviews["text"].tolist(), truncation=True, max_length=128)
         labels = (reviews["rating"] - 1).tolist()
         return [{**{key: pieces[key][i] for key in pieces}, "labels": labels[i]} for i in range(len(labels))]

@@ -76,9 +76,7 @@ def training_rows(corpus: Corpus, options: FitOptions) -> TrainingRows:
     from imblearn.over_sampling import ADASYN
 
     neighbours = _neighbours_of(corpus, options)
-    padded = sequences.padded(np.arange(len(ratings)))
-    words_last = np.argsort(padded != 0, axis=1, kind="stable")
-    padded = np.take_along_axis(padded, words_last, axis=1)
+    padded = sequences.padded_left(np.arange(len(ratings)))
     sampler = ADASYN(n_neighbors=neighbours, random_state=options.seed)
     tokens, chosen = _fit_resample(sampler, padded, ratings, options.sampling)
     offsets = np.concatenate([[0], np.cumsum(np.count_nonzero(tokens, axis=1))])

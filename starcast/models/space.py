@@ -76,12 +76,16 @@ def parents_first(space: Space, conditions: Conditions) -> list[str]:
     return sorted(space, key=lambda name: len(conditions_of(name, conditions)))
 
 
-def count_points(space: Space, conditions: Conditions, point: Settings | None = None) -> float:
-    """Return the number of points of a space that begin with this one; infinite with a range of real numbers.
+def count_points(spaces: Mapping[str, Space], conditions: Mapping[str, Conditions]) -> float:
+    """Return the number of points of all families' spaces; infinite with a range of real numbers.
 
     Settings on which others depend have choices.
     """
-    known = point or Settings()
+    return sum(_points_from({}, space, conditions.get(family, {})) for family, space in spaces.items())
+
+
+def _points_from(known: Settings, space: Space, conditions: Conditions) -> float:
+    """Return the number of points of a space that begin with these settings."""
     decisive = {other for other, _ in conditions.values()}
     left = [
         name
@@ -91,7 +95,7 @@ def count_points(space: Space, conditions: Conditions, point: Settings | None = 
     for name in left:
         values = space[name]
         if name in decisive and isinstance(values, tuple):
-            return sum(count_points(space, conditions, {**known, name: value}) for value in values)
+            return sum(_points_from({**known, name: value}, space, conditions) for value in values)
     return math.prod(_count(space[name]) for name in left)
 
 

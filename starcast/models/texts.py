@@ -115,6 +115,12 @@ class Sequences:
         batch[lengths == 0, 0] = UNKNOWN
         return batch
 
+    def padded_left(self, rows: np.ndarray, width: int | None = None) -> np.ndarray:
+        """Return the same with the padding on the left, as in both studies, whose networks mask nothing."""
+        batch = self.padded(rows, width)
+        words_last = np.argsort(batch != PADDING, axis=1, kind="stable")
+        return np.take_along_axis(batch, words_last, axis=1)
+
     @classmethod
     def open(cls, folder: Path) -> "Sequences":
         """Map what `write` wrote into memory; any number of processes share its pages."""

@@ -9,17 +9,7 @@ import hyperopt
 import numpy as np
 from hyperopt import hp
 
-from starcast.models.space import (
-    Choices,
-    Conditions,
-    Range,
-    Settings,
-    Space,
-    Value,
-    completed,
-    count_points,
-    parents_first,
-)
+from starcast.models.space import Choices, Conditions, Range, Settings, Space, Value, completed, parents_first
 from starcast.search.trials import Point, Proposal, SearchPlan, Trial, from_worst_to_best
 
 # TPE takes the best of this many draws per setting. hyperopt's default of 24 would contain every choice of
@@ -42,9 +32,7 @@ class HyperoptProposals:
         self._documents = hyperopt.Trials()
         self._numbered: dict[int, dict[str, Any]] = {}
         self._tried: list[Point] = []  # different ones
-        self._size = sum(
-            count_points(space, plan.conditions.get(family, {})) for family, space in plan.spaces.items()
-        )
+        self._points = plan.points
         self._told: list[Trial] = []
         self._random = np.random.default_rng(plan.seed)
         tpe = partial(hyperopt.tpe.suggest, n_startup_jobs=plan.startup, n_EI_candidates=EI_CANDIDATES)
@@ -53,7 +41,7 @@ class HyperoptProposals:
 
     def ask(self, number: int) -> Proposal | None:
         """Propose the next settings; None: the whole space has been tried."""
-        if len(self._tried) >= self._size:
+        if len(self._tried) >= self._points:
             return None
         if self._first:
             document = self._given(*self._first.pop(0), self._tried)

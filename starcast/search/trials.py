@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from starcast.models.space import Conditions, Settings, Space
+from starcast.models.space import Conditions, Settings, Space, count_points
 
 Outcome = Literal["complete", "pruned", "failed"]
 Point = tuple[str, Settings]  # a family, and some of its settings
@@ -46,6 +46,11 @@ class SearchPlan:
         share of the trials is more than it has time for, so that it has at most 10.
         """
         return min(self.most_startup, max(5, self.max_trials // 3))
+
+    @property
+    def points(self) -> float:
+        """Return how many different proposals there are."""
+        return count_points(self.spaces, self.conditions)
 
     def of(self, family: str) -> "SearchPlan":
         """Return the plan of one family, with its equal share of the trials."""

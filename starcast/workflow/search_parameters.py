@@ -210,9 +210,7 @@ class TuneParameters(FitParameters, Executor):
 
         With its seed, a point tried again would score the same.
         """
-        conditions = self.conditions()
-        points = sum(count_points(space, conditions[name]) for name, space in self.spaces().items())
-        return int(min(self.max_trials, points))
+        return int(min(self.max_trials, count_points(self.spaces(), self.conditions())))
 
     def searched_samplings(self, family: str) -> tuple[str, ...]:
         """Return the samplings to search for a family; none where a single one is given."""

@@ -1,12 +1,18 @@
 """The peers' arrays: a network that masks nothing forgets a review behind which padding follows."""
 
 import numpy as np
+import polars as pl
+import pytest
 
-from bench.clothing import padded_left
-from starcast.models.texts import Sequences
+from bench import clothing
+from starcast.models.corpus import Corpus, CorpusSplit
 
 
-def test_peers_get_reviews_padded_on_the_left() -> None:
-    tokens, offsets = np.array([5, 6, 7, 8, 9], dtype=np.int32), np.array([0, 2, 5])
-    arrays = padded_left(Sequences(tokens, offsets), np.array([1, 0]), width=4)
-    np.testing.assert_array_equal(arrays, [[0, 7, 8, 9], [0, 0, 5, 6]])
+def test_peers_get_reviews_padded_on_the_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = CorpusSplit(pl.Series("cleaned", ["good and warm", "bad"]), np.array([4, 0]))
+    validation = CorpusSplit(pl.Series("cleaned", ["warm"]), np.array([3]))
+    monkeypatch.setattr(clothing, "load_corpus", lambda: Corpus(train, validation))
+    arrays = clothing.load_arrays()
+    assert ((arrays.train != 0) == [[True, True, True], [False, False, True]]).all()
+    assert ((arrays.validation != 0) == [[False, False, True]]).all()
+    assert arrays.train_labels.argmax(axis=1).tolist() == [4, 0]

@@ -136,12 +136,13 @@ def test_what_is_no_point_of_the_space_is_refused(logged: dict[str, str]) -> Non
 
 
 def test_points_are_counted_with_their_conditions() -> None:
-    assert count_points({}, {}) == 1
-    assert count_points({"x": (1, 2, 3), "y": Range(5, 8, whole=True)}, {}) == 12
-    assert count_points(LAYERED, CONDITIONS) == math.inf
+    assert count_points({}, {}) == 0
+    assert count_points({"f": {}}, {}) == 1
+    assert count_points({"f": {"x": (1, 2, 3), "y": Range(5, 8, whole=True)}, "g": {"z": (1, 2)}}, {}) == 14
+    assert count_points({"f": LAYERED}, {"f": CONDITIONS}) == math.inf
     whole: Space = {name: LAYERED[name] for name in ("heads", "pool", "layers")} | {"units_3": (8, 16)}
     # One layer; two with a mean or 8 heads; three with the same, and two sizes of the third.
-    assert count_points(whole, CONDITIONS) == 1 + 9 + 9 * 2
+    assert count_points({"f": whole}, {"f": CONDITIONS}) == 1 + 9 + 9 * 2
 
 
 @given(chosen=st.sets(st.sampled_from(["heads", "pool", "layers", "units_3"])))
@@ -152,4 +153,4 @@ def test_as_many_points_are_drawn_as_are_counted(chosen: set[str]) -> None:
     }
     random = np.random.default_rng(0)
     drawn = {str(completed({}, {}, space, conditions, random)) for _ in range(1_000)}
-    assert len(drawn) == count_points(space, conditions)
+    assert len(drawn) == count_points({"f": space}, {"f": conditions})

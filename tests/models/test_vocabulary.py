@@ -122,6 +122,7 @@ def test_padding_equals_a_plain_loop(data: st.DataObject, width: int | None) -> 
     longest = max([1, width or 0, *(len(review) for review in chosen)])
     assert batch.shape == (len(rows), longest)
     assert batch.dtype == np.int32
-    assert batch.tolist() == [
-        [*read, *[PADDING] * (longest - len(read))] for read in (review or [UNKNOWN] for review in chosen)
-    ]
+    expected = [(review or [UNKNOWN], [PADDING] * (longest - len(review or [UNKNOWN]))) for review in chosen]
+    assert batch.tolist() == [[*read, *padding] for read, padding in expected]
+    left = sequences.padded_left(np.array(rows, dtype=int), width)
+    assert left.tolist() == [[*padding, *read] for read, padding in expected]
