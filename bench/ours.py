@@ -32,6 +32,7 @@ EPOCHS = 3
 UNLIMITED = 100_000
 VARIANTS: dict[str, tuple[str, ...]] = {  # what each contestant asks for beside HOW
     "ours": (),
+    "ours_by_time": (),  # for as many minutes as the peers have
     "ours_server": (),  # on a tracking server, all others on a SQLite file
     "ours_unpruned": ("--pruner=none",),
     "ours_one_worker": ("--workers=1",),

@@ -21,12 +21,13 @@ def test_a_row_has_the_mean_and_the_range_over_seeds(tmp_path: Path) -> None:
         write_journal(contest, "keras_tuner_random", seed, [(50, 0.8)], 100)
         write_journal(contest, "ours", seed, [(10, 0.82), (200, best)], 8)
         write_journal(contest, "optuna", seed, [(100, 0.81), (500, 0.83)], 600)
+        write_journal(contest, "ours_by_time", seed, [(10, 0.82), (200, best)], 600)
     *_, study, ours = time_table(contest)
     assert study.startswith("| keras_tuner_random | 2 | 4 | 1 | 25.00 | 1.000 | 0.8000")
     assert ours.startswith("| ours | 2 | 4 | 2 | 2.00 | 0.080 | 0.8450 (0.8400-0.8500)")
     rows = {row.split(" | ")[0]: row for row in quality_table(contest)}
     assert "| 0.8100 | 0.8100 | 0.8300 |" in rows["| optuna"]
-    assert "| 0.8200 | 0.8450 (0.8400-0.8500) | 0.8450" in rows["| ours"]
+    assert "| 0.8200 | 0.8450 (0.8400-0.8500) | 0.8450" in rows["| ours_by_time"]
 
 
 def test_a_search_that_was_broken_off_or_is_too_short_has_no_row(tmp_path: Path) -> None:
