@@ -3,9 +3,8 @@
 The state between epochs can be saved, so that another process resumes where one ended.
 """
 
-import json
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,42 +15,10 @@ from starcast.models.batches import TrainingBatches
 from starcast.models.compiled import compiled_like, copy_weights
 from starcast.models.corpus import Corpus
 from starcast.models.family import Checkpoints, Fit, ModelSpec, Recorder
+from starcast.models.fit_progress import FitProgress
 from starcast.models.fit_report import FitReport
 from starcast.models.networks import FittedNetwork, begin_with, predict
 from starcast.models.sampling import review_weights, training_rows
-
-STATE, NETWORK, BEST = "state.json", "network.npz", "best.npz"
-
-
-@dataclass
-class FitProgress:
-    """The epochs done so far, and the best by validation loss with its weights and probabilities."""
-
-    epochs: int = 0
-    best_epoch: int = 0
-    best_loss: float = float("inf")
-    best_weights: list[np.ndarray] = field(default_factory=list)
-    best_probabilities: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
-
-    def save(self, folder: Path, network: keras.Model) -> None:
-        """Write the progress and the network's state: weights, states of dropouts, the optimizer."""
-        numbers = {name: value for name, value in asdict(self).items() if isinstance(value, int | float)}
-        (folder / STATE).write_text(json.dumps(numbers), encoding="utf-8")
-        variables = [*network.variables, *network.optimizer.variables]
-        np.savez(folder / NETWORK, *map(keras.ops.convert_to_numpy, variables))
-        np.savez(folder / BEST, self.best_probabilities, *self.best_weights)
-
-    @classmethod
-    def load(cls, folder: Path, network: keras.Model) -> "FitProgress":
-        """Read what `save` wrote, and restore the saved state of a compiled network of that architecture."""
-        with np.load(folder / NETWORK, allow_pickle=False) as stored:
-            variables = [*network.variables, *network.optimizer.variables]
-            for variable, name in zip(variables, stored.files, strict=True):
-                variable.assign(stored[name])
-        with np.load(folder / BEST, allow_pickle=False) as stored:
-            probabilities, *weights = (stored[name] for name in stored.files)
-        numbers = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        return cls(**numbers, best_weights=weights, best_probabilities=probabilities)
 
 
 class FallingRate(keras.callbacks.Callback):
@@ -88,7 +55,7 @@ class Validation(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Show the progress of the epoch."""
-        self.corpus.show(f"epoch {self.progress.epochs + 1}", batch / self.params["steps"])
+        self.corpus.show(f"epoch {self.progress.reports + 1}", batch / self.params["steps"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Score an epoch, counted from 0; non-finite probabilities end the fit with the best earlier epoch.
@@ -108,19 +75,22 @@ class Validation(keras.callbacks.Callback):
             print(f"  {why}; the best epoch, {progress.best_epoch}, is kept", flush=True)
             self.model.stop_training = True
             return
-        progress.epochs = epoch
+        progress.reports = epoch
         labels = range(len(self.corpus.scale))
         loss = float(log_loss(self.corpus.validation.ratings, probabilities, labels=labels))
-        if loss < progress.best_loss:
-            progress.best_loss, progress.best_epoch = loss, epoch
-            progress.best_weights, progress.best_probabilities = self.model.get_weights(), probabilities
+        progress.keep_if_best(epoch, loss, self.model.weights, probabilities)
         metrics = {"train_loss": logs["loss"], "train_accuracy": logs["accuracy"], "val_loss": loss}
         self.recorder.report(FitReport(epoch, metrics, probabilities))
         if self.checkpoints:
             with tempfile.TemporaryDirectory() as folder:
-                progress.save(Path(folder), self.model)
+                progress.save(Path(folder), changed(self.model))
                 self.checkpoints.keep(Path(folder))
         self.model.stop_training = epoch - progress.best_epoch >= self.patience
+
+
+def changed(network: keras.Model) -> list[keras.Variable]:
+    """Return what training changes: a compiled network's weights, its dropouts' states, the optimizer's."""
+    return [*network.variables, *network.optimizer.variables]
 
 
 def fit_network(
@@ -143,19 +113,19 @@ def fit_network(
     weights = review_weights(rows.ratings, options.sampling)
     batches = TrainingBatches(rows, weights, options.batch_size, options.seed)
     kept = checkpoints.kept() if checkpoints else None
-    progress = FitProgress.load(kept, compiled) if kept else FitProgress()
-    for _ in range(progress.epochs):
+    progress = FitProgress.load(kept, changed(compiled)) if kept else FitProgress()
+    for _ in range(progress.reports):
         batches.on_epoch_end()  # repeat the draws of the epochs already done
-    stopped = kept and progress.epochs - progress.best_epoch >= options.patience
-    if progress.epochs < options.epochs and not stopped:
+    stopped = kept and progress.reports - progress.best_epoch >= options.patience
+    if progress.reports < options.epochs and not stopped:
         validation = Validation(answering, corpus, recorder, options.patience, progress, checkpoints)
         watch: list[keras.callbacks.Callback] = [validation]
         if options.schedule == "linear":
-            watch.append(FallingRate(learning_rate, len(batches), options.epochs, progress.epochs))
+            watch.append(FallingRate(learning_rate, len(batches), options.epochs, progress.reports))
         # The batches are already shuffled; Keras would shuffle them again, with a state that is not saved.
-        done, epochs = progress.epochs, options.epochs
+        done, epochs = progress.reports, options.epochs
         compiled.fit(batches, epochs=epochs, initial_epoch=done, shuffle=False, verbose=0, callbacks=watch)
     compiled.set_weights(progress.best_weights)
     copy_weights(compiled, network)
     model = FittedNetwork(network, corpus.vocabulary)
-    return Fit(model, progress.best_probabilities, progress.epochs, progress.best_epoch, rows.ratings)
+    return Fit(model, progress.best_probabilities, progress.reports, progress.best_epoch, rows.ratings)

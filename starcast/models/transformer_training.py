@@ -4,11 +4,10 @@ AdamW (Loshchilov, Hutter, Decoupled weight decay regularization, ICLR 2019) wit
 over the first batches and then falls to zero (Devlin et al., BERT, NAACL 2019).
 """
 
-import json
 import random
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from starcast.models.backend import keras
 from starcast.models.batches import similar_length
 from starcast.models.corpus import Corpus
 from starcast.models.family import Checkpoints, Fit, FitOptions, ModelSpec, Recorder, Schedule
+from starcast.models.fit_progress import FitProgress
 from starcast.models.fit_report import FitReport
 from starcast.models.fitted_transformer import FittedTransformer
 from starcast.models.networks import predict
@@ -35,39 +35,9 @@ PREDICTION_BATCH = 32  # reviews, by the network that is trained
 WEIGHT_DECAY = 0.01
 CHECKPOINT_EVERY = 60.0  # seconds between two at least: one is as large as the weights three times
 BLOCK = ("attention", "inner", "outer")  # the layers of a block, as named, without their norms
-STATE, NUMBERS, BEST = "state.json", "network.npz", "best.npz"
 
 
-@dataclass
-class TuningProgress:
-    """The reports done so far, and the best epoch by validation loss."""
-
-    reports: int = 0
-    best_epoch: int = 0
-    best_loss: float = float("inf")
-    best_weights: list[np.ndarray] = field(default_factory=list)
-    best_probabilities: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
-
-    def save(self, folder: Path, network: keras.Model) -> None:
-        """Write the progress and what training has changed: weights, states of dropouts, the optimizer."""
-        numbers = {"reports": self.reports, "best_epoch": self.best_epoch, "best_loss": self.best_loss}
-        (folder / STATE).write_text(json.dumps(numbers), encoding="utf-8")
-        np.savez(folder / NUMBERS, *map(keras.ops.convert_to_numpy, changing(network)))
-        np.savez(folder / BEST, self.best_probabilities, *self.best_weights)
-
-    @classmethod
-    def load(cls, folder: Path, network: keras.Model) -> "TuningProgress":
-        """Read what `save` wrote, and restore the saved state of a compiled network of that architecture."""
-        with np.load(folder / NUMBERS, allow_pickle=False) as stored:
-            for variable, name in zip(changing(network), stored.files, strict=True):
-                variable.assign(stored[name])
-        with np.load(folder / BEST, allow_pickle=False) as stored:
-            probabilities, *weights = (stored[name] for name in stored.files)
-        numbers = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        return cls(**numbers, best_weights=weights, best_probabilities=probabilities)
-
-
-def changing(network: keras.Model) -> list[keras.Variable]:
+def changed(network: keras.Model) -> list[keras.Variable]:
     """Return the variables that training changes; frozen weights and metrics are none of them."""
     others = {id(variable) for variable in (*network.weights, *network.metrics_variables)}
     seeds = [variable for variable in network.variables if id(variable) not in others]
@@ -119,7 +89,7 @@ class Tuning:
     spec: ModelSpec
     corpus: Corpus
     recorder: Recorder
-    progress: TuningProgress
+    progress: FitProgress
 
     def __post_init__(self) -> None:
         ratings = np.asarray(self.corpus.validation.ratings)
@@ -162,10 +132,8 @@ class Tuning:
             raise FloatingPointError("not finite: the learning rate is too high for these settings")
         ratings = np.asarray(self.corpus.validation.ratings)[some]
         loss = float(log_loss(ratings, probabilities, labels=range(len(self.corpus.scale))))
-        if ends and loss < progress.best_loss:
-            progress.best_loss, progress.best_epoch = loss, epoch
-            progress.best_weights = [np.array(each) for each in self.network.trainable_weights]
-            progress.best_probabilities = probabilities
+        if ends:
+            progress.keep_if_best(epoch, loss, self.network.trainable_weights, probabilities)
         progress.reports = report + 1
         metrics, places = {**learned, "val_loss": loss}, None if ends else some
         self.recorder.report(FitReport(report + 1, metrics, probabilities, places))
@@ -191,7 +159,7 @@ def fit_transformer(
     pretrained.into(network)
     compile_for(network, settings)
     kept = checkpoints.kept() if checkpoints else None
-    progress = TuningProgress.load(kept, network) if kept else TuningProgress()
+    progress = FitProgress.load(kept, changed(network)) if kept else FitProgress()
     rows = Rows.of(corpus, cut(train, sizes.length), options)
     tuning = Tuning(network, rows, cut(validation, sizes.length), spec, corpus, recorder, progress)
     saved = time.monotonic()
@@ -199,7 +167,7 @@ def fit_transformer(
         tuning.report(report, tuning.train(report))
         if checkpoints and time.monotonic() - saved >= CHECKPOINT_EVERY:
             with tempfile.TemporaryDirectory() as folder:
-                progress.save(Path(folder), network)
+                progress.save(Path(folder), changed(network))
                 checkpoints.keep(Path(folder))
             saved = time.monotonic()
     for variable, weight in zip(network.trainable_weights, progress.best_weights, strict=True):
