@@ -43,7 +43,7 @@ def folder_of(weights: str) -> Path | None:
         if found is None or not found.submodule_search_locations:
             raise UserError(f"weights {weights}: not on this machine: {install_command()}")
         return Path(found.submodule_search_locations[0]) / "model"
-    folder = Path(weights).expanduser()
+    folder = Path(os.path.expanduser(weights))
     if not folder.is_dir():
         if folder.is_absolute() or weights.startswith((".", "~")):
             raise UserError(f"weights {weights}: no such folder")

@@ -17,6 +17,7 @@ from starcast.reports.terminal_table import print_table
 from starcast.reviews import sources
 from starcast.reviews.parameters import SLICE
 from starcast.reviews.remote import name_of
+from starcast.reviews.unpack import table_name
 from starcast.tracking import (
     commands,
     held_out,
@@ -61,7 +62,7 @@ def monitor(parameters: MonitorParameters) -> Drift:
             _say(*loaded.notes)
             sides = _answered(loaded, tested, new, splits)
         drift = find_drift(*sides, parameters.seed, trained.scale)
-        digest, named_file = sources.file_digest(file), file.name
+        digest, named_file = sources.file_digest(file), table_name(file)
         lineage.log_dataset(new.schema, new.rows, named_file, digest, str(file), "input")
         compared = {
             "model": f"{version.link}, run `{version.run_id}`",

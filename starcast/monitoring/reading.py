@@ -18,6 +18,7 @@ from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import SLICE
 from starcast.reviews.scales import values_text
 from starcast.reviews.stream import read_chunks
+from starcast.reviews.unpack import table_name
 from starcast.tracking.scoring import Trained
 from starcast.workflow.columns_read import choose_columns, on_scale
 
@@ -59,7 +60,7 @@ def read_new(
     read += [_slice(name) for name in slices if name in columns and not schema[name].is_nested()]
     tables = (chunk.table.select(read) for chunk in chain([first], chunks))
     drawn, rows = draw(tables, parameters.reviews, parameters.seed)
-    told = [f"reads {file.name}, {first.seen}"] if first.seen else []
+    told = [f"reads {table_name(file)}, {first.seen}"] if first.seen else []
     blank = drawn["text"].fill_null("").str.strip_chars() == ""
     drawn = drawn.filter(~blank)
     ratings, line = _ratings(drawn, layout.rating, trained.scale)

@@ -12,7 +12,7 @@ import numpy as np
 
 from starcast.cli.errors import UserError
 from starcast.reviews.encodings import Text
-from starcast.reviews.unpack import open_unpacked
+from starcast.reviews.unpack import open_unpacked, table_name
 
 BLOCK = 4 * 2**20  # bytes read at once
 LONGEST_ROW = 16 * 2**20  # bytes: a file with a longer row is not a table, or has an unclosed quote
@@ -20,11 +20,15 @@ LONGEST_ROW = 16 * 2**20  # bytes: a file with a longer row is not a table, or h
 
 @dataclass(frozen=True)
 class TextBlock:
-    """Whole rows, the number of the line they begin in (from 1), and the share of the file read with them."""
+    """Whole rows, the number of the line they begin in (from 1), and the share of the file read with them.
+
+    They are in UTF-8; `encoding` is that of the file.
+    """
 
     data: bytes
     line: int
     share: float = 0.0
+    encoding: str = "utf-8"
 
 
 def read_blocks(path: Path, encoding: str = "") -> Iterator[TextBlock]:
@@ -37,8 +41,8 @@ def read_blocks(path: Path, encoding: str = "") -> Iterator[TextBlock]:
         UserError: as for `open_unpacked`, or a line is too long for a table.
     """
     with open_unpacked(path) as source:
-        text = Text(source, path.name, encoding)
-        yield from cut_blocks(text, path.name, lambda data: data.rfind(b"\n") + 1)
+        text = Text(source, table_name(path), encoding)
+        yield from cut_blocks(text, table_name(path), lambda data: data.rfind(b"\n") + 1)
 
 
 def count(data: bytes, byte: bytes) -> int:
@@ -63,7 +67,7 @@ def cut_blocks(
         rest += data
         end = end_of_rows(rest)
         if end:
-            block, rest = TextBlock(rest[:end], line, text.share), rest[end:]
+            block, rest = TextBlock(rest[:end], line, text.share, text.encoding), rest[end:]
             yield block
             line += count(block.data, line_end)
         elif len(rest) > LONGEST_ROW:
@@ -72,4 +76,4 @@ def cut_blocks(
             size = f"more than {LONGEST_ROW // 2**20} MiB in one row, from line {line} on"
             raise UserError(f"{name}: {size} ({why}); fix the file")
     if rest:
-        yield TextBlock(rest, line, text.share)
+        yield TextBlock(rest, line, text.share, text.encoding)

@@ -20,7 +20,7 @@ from starcast.reviews.recognition import (
     recognise_quoting,
 )
 from starcast.reviews.row_parser import RowParser
-from starcast.reviews.unpack import open_unpacked
+from starcast.reviews.unpack import open_unpacked, table_name
 
 SEPARATORS = {"csv": ",", "tsv": "\t"}
 
@@ -33,11 +33,11 @@ def read_delimited(path: Path, kind: str, reading: Reading) -> Iterator[Chunk]:
             than the header and is not to be rejected.
     """
     with open_unpacked(path) as source:
-        text = Text(source, path.name, reading.encoding)
-        beginning = begin(text, path.name, kind, reading)
+        text = Text(source, table_name(path), reading.encoding)
+        beginning = begin(text, table_name(path), kind, reading)
         rows = RowEnds(beginning, reading.reject)
-        parser = RowParser.of(beginning, path.name, text.encoding, reading)
-        blocks = cut_blocks(text, path.name, rows, beginning.line, beginning.dialect.line_end)
+        parser = RowParser.of(beginning, table_name(path), text.encoding, reading)
+        blocks = cut_blocks(text, table_name(path), rows, beginning.line, beginning.dialect.line_end)
         sound = ((block, *rows.of(block.data)) for block in blocks)
         yield from map_ahead(lambda each: replace(parser, dialect=each[1]).parse(each[0], each[2]), sound)
 
@@ -49,16 +49,16 @@ def lines_are_rows(path: Path, kind: str, reading: Reading) -> tuple[RowParser, 
     LF, None is returned.
     """
     with open_unpacked(path) as source:
-        text = Text(source, path.name, reading.encoding)
-        beginning = begin(text, path.name, kind, reading)
+        text = Text(source, table_name(path), reading.encoding)
+        beginning = begin(text, table_name(path), kind, reading)
         plain = text.encoding == "utf-8" and beginning.dialect.line_end == b"\n" and beginning.line > 1
         dialect = beginning.dialect
         if not plain or dialect.quoted:
             return None
-        blocks = cut_blocks(text, path.name, lambda data: data.rfind(b"\n") + 1)
+        blocks = cut_blocks(text, table_name(path), lambda data: data.rfind(b"\n") + 1)
         if not dialect.quoting and any(opens_field(block.data, dialect.separator) for block in blocks):
             return None
-    parser = RowParser.of(beginning, path.name, text.encoding, reading)
+    parser = RowParser.of(beginning, table_name(path), text.encoding, reading)
     return replace(parser, dialect=replace(dialect, quoting="none")), beginning.line - 1
 
 

@@ -42,7 +42,8 @@ class Text:
         """Recognise the encoding by its mark, if the user does not tell it.
 
         Raises:
-            UserError: UTF-16 without a mark; later, UTF-16 or UTF-32 that lacks a byte.
+            UserError: UTF-16 or UTF-32 without a mark, unless told which byte comes first; later, one that
+                lacks a byte.
         """
         self._source, self._name, self._held = source, name, b""
         while len(self._held) < 1024 and (data := source.read(1024)):
@@ -53,6 +54,9 @@ class Text:
         self.encoding = told or MARKS.get(mark, "utf-8")
         if mark and MARKS[mark].startswith(self.encoding):
             self.encoding, self._held = MARKS[mark], self._held.removeprefix(mark)
+        if self.encoding in WIDE:
+            which = f"{self.encoding}-le or encoding={self.encoding}-be"
+            raise UserError(f"{name}: no mark says which byte comes first; pass encoding={which}")
         if self.encoding == "utf-8":
             self._decoder = None
             _check_zeros(self._held, name)

@@ -97,7 +97,7 @@ def _parse_each(
     for row, line in enumerate(lines):
         values = dict[str, Any]()
         try:
-            values = _object(line)
+            values = _object(line.decode())
         except (ValueError, RecursionError):
             if not reject:
                 raise
@@ -110,7 +110,7 @@ def _as_text(value: object) -> str | None:
     return value if isinstance(value, str | None) else json.dumps(value)
 
 
-def _object(line: str | bytes) -> dict[str, Any]:
+def _object(line: str) -> dict[str, Any]:
     value = json.loads(line, parse_constant=_constant)
     if not isinstance(value, dict):
         raise ValueError("no JSON object")
@@ -124,7 +124,7 @@ def _constant(name: str) -> str | None:
 
 def _keys(line: bytes, reject: bool) -> list[str]:
     try:
-        return list(_object(line))
+        return list(_object(line.decode()))
     except (ValueError, RecursionError):
         if not reject:
             raise
@@ -143,7 +143,8 @@ def _explained(name: str, block: TextBlock) -> Iterator[None]:
         yield
     except (*UNREADABLE, ValueError, RecursionError) as error:
         if not is_utf8(block.data):
-            raise UserError(f"{name}: {undecodable(block.data, block.data, block.line, 'utf-8')}") from None
+            what = undecodable(block.data, block.data, block.line, block.encoding)
+            raise UserError(f"{name}: {what}") from None
         why = _broken_object(block.line, block.data.decode()) or first_line(error)
         what = f"not readable as JSON ({why}); fix the file, or rename it if it is of another format"
         raise UserError(f"{name}: {what}") from None

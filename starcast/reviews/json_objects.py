@@ -10,6 +10,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -17,13 +18,14 @@ from typing import Any
 from starcast.cli.errors import UserError
 from starcast.reviews import blocks
 from starcast.reviews.blocks import TextBlock, read_blocks
-from starcast.reviews.encodings import Text, encoding_advice
-from starcast.reviews.unpack import HEAD, open_unpacked
+from starcast.reviews.encodings import Text, undecodable
+from starcast.reviews.unpack import HEAD, open_unpacked, table_name
 
 PLAIN_VALUE = (
     r'\s*"[^"\\]*"\s*:\s*(?:"[^"\\]*(?:\\.[^"\\]*)*"|[-+.\w]+)\s*'  # with its key; no list, no object
 )
-LISTED = re.compile(rf'\s*\{{(?:{PLAIN_VALUE},)*\s*"[^"\\]*"\s*:\s*\[\s*(?=\{{)')  # up to the first object
+# Up to the first object; with the key of the list.
+LISTED = re.compile(rf'\s*\{{(?:{PLAIN_VALUE},)*\s*"([^"\\]*)"\s*:\s*\[\s*(?=\{{)')
 GAP = re.compile(r"[\s,]*")
 # What may follow the last object of an array, and of a list under a key.
 END_OF_ARRAY = re.compile(r"[\s,]*\]\s*")
@@ -37,51 +39,53 @@ def objects_as_lines(path: Path, encoding: str = "") -> Iterator[TextBlock]:
     Raises:
         UserError: not UTF-8, not JSON, or arranged in another way: the message says how to make lines of it.
     """
-    text, line, count, first, closing = "", 1, 0, "", None
+    text, line, count, first = "", 1, 0, ""
+    closing, key = None, ""
     for more, share, last in _texts(path, encoding):
         text += more
         if closing is None:
             if len(text) < HEAD and not last:
                 continue
-            end, closing = _opening(text, path.name)
+            end, closing, key = _opening(text, table_name(path))
             line, text = line + text.count("\n", 0, end), text[end:]
-        objects, end = _whole_objects(text, line, last, path.name)
+        objects, end = _whole_objects(text, line, last, table_name(path))
         if objects:
             yield TextBlock("\n".join([*objects, ""]).encode(), line, share)
         count, first = count + len(objects), first or "".join(objects[:1])
         line, text = line + text.count("\n", 0, end), text[end:]
         rest = text.lstrip(" \t\r\n,")
         if not rest.startswith("{") and (last or len(rest) > HEAD) and not closing.fullmatch(text):
-            raise _unreadable(path.name, line, f"neither an object nor the end, but {rest[:20]!r}")
+            if closing is END_OF_LIST and rest.startswith("]"):  # with objects or lists behind it
+                raise _lines_wanted(table_name(path), _step(key))
+            raise _unreadable(table_name(path), line, f"neither an object nor the end, but {rest[:20]!r}")
     if closing is GAP and count == 1:
-        _check_single(json.loads(first), path.name)
+        _check_single(json.loads(first), table_name(path))
 
 
 def _texts(path: Path, encoding: str) -> Iterator[tuple[str, float, bool]]:
     """Yield a file's text piece by piece, the share of it read, and whether it is the last."""
     reader, line = codecs.getincrementaldecoder("utf-8")(), 1
     with open_unpacked(path) as unpacked:
-        source = Text(unpacked, path.name, encoding)
+        source = Text(unpacked, table_name(path), encoding)
         data = source.read(blocks.BLOCK)
         while data:
             following = source.read(blocks.BLOCK)
             try:
                 text = reader.decode(data, final=not following)
             except UnicodeDecodeError as error:
-                line += error.object.count(b"\n", 0, error.start)
-                what = f"not UTF-8: byte 0x{error.object[error.start]:02x} in line {line}"
-                raise UserError(f"{path.name}: {what}; {encoding_advice(data, source.encoding)}") from None
+                what = undecodable(data, error.object, line, source.encoding)
+                raise UserError(f"{table_name(path)}: {what}") from None
             yield text, source.share, not following
             line, data = line + text.count("\n"), following
 
 
-def _opening(text: str, name: str) -> tuple[int, re.Pattern[str]]:
-    """Return where the first object begins, and what may follow the last one."""
+def _opening(text: str, name: str) -> tuple[int, re.Pattern[str], str]:
+    """Return where the first object begins, what may follow the last, and the key of their list, if any."""
     if array := re.match(r"\s*\[\s*", text):
         if not text.startswith(("{", "]"), array.end()):
             remedy = "an object per review is expected, e.g. pandas' to_json(orient='records', lines=True)"
             raise UserError(f"{name}: an array of values or lists; {remedy}")
-        return array.end(), END_OF_ARRAY
+        return array.end(), END_OF_ARRAY, ""
     listed = LISTED.match(text, 0, HEAD)
     if listed:
         try:
@@ -89,8 +93,8 @@ def _opening(text: str, name: str) -> tuple[int, re.Pattern[str]]:
         except (ValueError, RecursionError):
             end = len(text)  # of its one long object
         if GAP.fullmatch(text, end):
-            return listed.end(), END_OF_LIST
-    return 0, GAP
+            return listed.end(), END_OF_LIST, listed[1]
+    return 0, GAP, ""
 
 
 def _whole_objects(text: str, line: int, last: bool, name: str) -> tuple[list[str], int]:
@@ -122,19 +126,26 @@ def _check_single(value: dict[str, Any], name: str) -> None:
     """Raise a UserError if a file's only object holds all reviews, and say how to make lines of it."""
     where = _list_of_objects(value)
     if where:
-        command = f"jq -c {quote(f'{where}[]')} {quote(name)} > reviews.jsonl"
-        raise UserError(
-            f"{name}: one object, with its reviews under {where[1:]}; make lines of it: {command}"
-        )
+        raise _lines_wanted(name, where)
     if len(value) > 1 and all(isinstance(each, dict | list) for each in value.values()):
         remedy = "write it with to_json(orient='records', lines=True)"
         raise UserError(f"{name}: one object of whole columns, as pandas' to_json writes it; {remedy}")
 
 
+def _lines_wanted(name: str, where: str) -> UserError:
+    command = f"jq -c {quote(f'{where}[]')} {quote(name)} > reviews.jsonl"
+    return UserError(f"{name}: one object, with its reviews under {where[1:]}; make lines of it: {command}")
+
+
+def _step(key: str) -> str:
+    """Return what stands for a key in a path of jq."""
+    return f".{key}" if key.isidentifier() else f".[{json.dumps(key)}]"
+
+
 def _list_of_objects(value: dict[str, Any], depth: int = 3) -> str:
     """Return jq's path of the first list of several objects within an object; empty if there is none."""
     for key, each in value.items():
-        path = f".{key}" if key.isidentifier() else f".[{json.dumps(key)}]"
+        path = _step(key)
         if isinstance(each, list) and len(each) > 1 and all(isinstance(item, dict) for item in each):
             return path
         below = _list_of_objects(each, depth - 1) if isinstance(each, dict) and depth else ""
@@ -149,7 +160,7 @@ def literals_as_lines(path: Path, encoding: str = "") -> Iterator[TextBlock]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about backslashes in the reviews
             lines = [_literal_as_json(line) for line in block.data.split(b"\n")]
-        yield TextBlock(b"\n".join(lines), block.line, block.share)
+        yield replace(block, data=b"\n".join(lines))
 
 
 def _literal_as_json(line: bytes) -> bytes:

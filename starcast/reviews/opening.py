@@ -12,6 +12,7 @@ from starcast.reviews.layouts import Layout, recognise, require
 from starcast.reviews.parameters import DataParameters, SplitBy
 from starcast.reviews.parsing import Chunk
 from starcast.reviews.stream import read_chunks
+from starcast.reviews.unpack import table_name
 
 SPLIT_OF = {"data": 0, "validation_data": 1, "test_data": 2}  # where each split has a file of its own
 
@@ -56,9 +57,11 @@ def open_files(parameters: DataParameters, files: Mapping[str, Path]) -> tuple[L
         for column in (layout.text, layout.rating, layout.title):
             require(parameter, column, file.first.table.columns)
             if f"{column}_duplicated_0" in file.first.table.columns:  # as Polars calls the second
-                raise UserError(f"{file.path.name}: two columns {column!r}; rename the one that is not meant")
+                raise UserError(
+                    f"{table_name(file.path)}: two columns {column!r}; rename the one that is not meant"
+                )
             if column and file.first.table[column].dtype == pl.String:
-                _check_objects(file.first.table[column], file.path.name)
+                _check_objects(file.first.table[column], table_name(file.path))
     return layout, opened
 
 
@@ -75,4 +78,6 @@ def seen_in(opened: list[OpenFile]) -> str:
     """Return what was recognised about the files, in words."""
     if len(opened) == 1:
         return opened[0].first.seen
-    return " and ".join(f"{file.path.name}{file.first.seen and f' ({file.first.seen})'}" for file in opened)
+    return " and ".join(
+        f"{table_name(file.path)}{file.first.seen and f' ({file.first.seen})'}" for file in opened
+    )

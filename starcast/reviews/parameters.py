@@ -78,8 +78,8 @@ def _check_separator(told: str) -> str:
 
 def _check_encoding(told: str) -> str:
     try:
-        "".encode(told or "utf-8")
-    except LookupError:
+        b"a".decode(told or "utf-8", "backslashreplace")  # of no bytes, no name would be looked up
+    except (LookupError, UnicodeError):  # `undefined`, `idna` and `punycode` are not of files
         raise ValueError("should be an encoding that Python knows, such as cp1252 or utf-16-le") from None
     return told
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from starcast.cli.errors import UserError, first_line
 from starcast.cli.masking import without_secrets
 from starcast.cli.progress import Progress
+from starcast.cli.refusals import KNOWN
 
 PART = 4 * 2**20  # bytes fetched at once
 # What says that a file has changed; which of these there is depends on the server.
@@ -59,6 +60,8 @@ def fetch(address: str, parameter: str) -> Path:
     except UserError:
         raise
     except Exception as error:  # every kind of storage has errors of its own
+        if isinstance(error, OSError) and error.errno in KNOWN:
+            raise  # by this machine, where the file is to be kept
         remedy = "check the address and your access, or download it yourself and give its path"
         raise UserError(f"{shown}: cannot be fetched ({first_line(error)}); {remedy}") from None
     print(f"{parameter}: {without_secrets(base)} is kept as {copy}", flush=True)

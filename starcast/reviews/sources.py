@@ -45,7 +45,7 @@ def locate(data: str, parameter: str = "data") -> Path:
         return CLOTHING if CLOTHING.exists() else download_clothing(CLOTHING)
     if is_address(data):
         return fetch(data, parameter)
-    path = Path(data).expanduser()
+    path = Path(os.path.expanduser(data))  # that of Path raises an error where there is no such user
     if not split_address(path)[0].is_file():
         kind = "is a folder, not a file" if path.is_dir() else "no such file"
         raise UserError(

@@ -15,6 +15,7 @@ from starcast.reviews.times import UNREAD, choose_reading, read_times
 NAMED = ("train", "training"), ("validation", "valid", "val", "dev", "development"), ("test", "testing")
 CODES = {spelling: code for code, spellings in enumerate(NAMED) for spelling in spellings}
 WANTED = {"given": "train, validation or test", "group": "a group", "time": "a time"}
+NO_KEYS = (pl.Binary, pl.Duration, pl.Object)  # types of a column that names no split, group or time
 EXAMPLES, LONGEST_EXAMPLE = 3, 40  # values that a message names, and their characters
 
 
@@ -53,7 +54,7 @@ def read_keys(table: pl.DataFrame, split: SplitBy) -> SplitKeys | None:
     """Read what a chunk says about the splits of its rows, if the rule goes by that.
 
     Raises:
-        UserError: the column holds lists or structures.
+        UserError: the column holds lists, structures, bytes or durations, or times of day where days count.
     """
     if split.part is not None:
         return SplitKeys(
@@ -62,7 +63,8 @@ def read_keys(table: pl.DataFrame, split: SplitBy) -> SplitKeys | None:
     if not split.column:
         return None
     column = table[split.column]
-    if column.dtype.is_nested():
+    no_date = split.rule == "time" and column.dtype == pl.Time
+    if column.dtype.is_nested() or column.dtype in NO_KEYS or no_date:
         what = f"column {split.column!r} holds {column.dtype}, not plain values"
         raise UserError(f"{split.parameter}: {what}; name another column")
     text = column.cast(pl.String, strict=False).str.strip_chars().fill_null("")

@@ -17,7 +17,7 @@ from starcast.reviews.json_objects import literals_as_lines, objects_as_lines
 from starcast.reviews.parameters import Reading
 from starcast.reviews.parsing import AS_RECOGNISED, SHOWN, Chunk, Rejected
 from starcast.reviews.typed import OPEN, read_typed
-from starcast.reviews.unpack import kind_of
+from starcast.reviews.unpack import kind_of, table_name
 
 ROWS = 10_000  # in a chunk, at most
 JSON = {  # what gives an object per line, and what is said of the file
@@ -40,16 +40,20 @@ def read_chunks(path: Path, reading: Reading = AS_RECOGNISED) -> Iterator[Chunk]
         read = read_typed(path, kind, reading)
     elif kind in JSON:  # any object may have a new key, so the file is read twice
         lines, seen = JSON[kind]
-        columns = json_lines.columns_of_json_lines(lines(path, reading.encoding), path.name, reading.reject)
-        read = json_lines.parse_json_lines(lines(path, reading.encoding), path.name, columns, reading, seen)
+        columns = json_lines.columns_of_json_lines(
+            lines(path, reading.encoding), table_name(path), reading.reject
+        )
+        read = json_lines.parse_json_lines(
+            lines(path, reading.encoding), table_name(path), columns, reading, seen
+        )
     else:
         read = delimited.read_delimited(path, kind, reading)
     rows = 0
-    for chunk in in_parts(read, path.name, reading):
+    for chunk in in_parts(read, table_name(path), reading):
         rows += chunk.table.height
         yield chunk
     if not rows:
-        raise UserError(f"{path.name}: a header and no rows; give one with reviews")
+        raise UserError(f"{table_name(path)}: a header and no rows; give one with reviews")
 
 
 def in_parts(chunks: Iterable[Chunk], name: str, reading: Reading) -> Iterator[Chunk]:

@@ -13,20 +13,22 @@ UNREAD = np.iinfo(np.int64).min  # stands for a value that a reading cannot read
 DAY = 24 * 60 * 60 * 1000  # milliseconds
 TIME_OF_DAY = (
     r"(?:[T ,]+(?<hour>\d{1,2}):(?<minute>\d{2})(?::(?<second>\d{2})(?:[.,](?<fraction>\d+))?)?"
-    r" ?(?<half>[AaPp]\.?[Mm]\.?)?)? ?(?:Z|UTC|GMT|(?<zone>[+-]\d{2}:?\d{2}))?"
+    r" ?(?<half>[AaPp]\.?[Mm]\.?)? ?(?<hours>[+-]\d{2})?)? ?(?:Z|UTC|GMT|(?<zone>[+-]\d{2}:?\d{2}))?"
 )
 MONTH_NAME, YEAR = r"(?<month>[A-Za-z]{3,9})\.?", r"(?<year>\d{4}|\d{2})"
 # Dots are written where the day comes first, "01 5, 2014" where the month does.
 DATES = {
     "year_first": r"(?<year>\d{4})[-/.](?<month>\d{1,2})(?:[-/.](?<day>\d{1,2}))?",
     "month_first": rf"(?<month>\d{{1,2}})(?:[-/]| )(?<day>\d{{1,2}})(?:[-/]|, ?){YEAR}",
+    "short_year_first": r"(?<year>\d{2})-(?<month>\d{2})-(?<day>\d{2})",
     "day_first": rf"(?<day>\d{{1,2}})[-/.](?<month>\d{{1,2}})[-/.]{YEAR}",
     "month_name_first": rf"{MONTH_NAME} (?<day>\d{{1,2}})(?:st|nd|rd|th)?,? {YEAR}",
     "day_and_month_name": rf"(?<day>\d{{1,2}})(?:st|nd|rd|th)?[- ]{MONTH_NAME}[- ,]+{YEAR}",
 }
 WEEKDAY = r"^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?"
 NUMBERS, TYPED = "numbers", "dates of the file's own type"
-ORDERS = ("day_first", "month_first")
+# Ways that can read the same values, and how a user tells them apart.
+ORDERS = {"day_first": "day_first", "month_first": "month_first", "short_year_first": "%y-%m-%d"}
 
 
 def read_times(column: pl.Series, time_format: str = "") -> dict[str, np.ndarray]:
@@ -53,14 +55,15 @@ def choose_reading(readings: dict[str, np.ndarray], column: str) -> str:
     """Return the name of the way of reading a whole column that leaves the fewest values unread.
 
     Raises:
-        UserError: nothing tells days from months.
+        UserError: nothing tells days from months or years.
     """
     unread = {name: int((times == UNREAD).sum()) for name, times in readings.items()}
     best = min(unread, key=unread.__getitem__)
-    for order in set(ORDERS) - {best}:
-        if unread.get(order) == unread[best] and (readings[order] != readings[best]).any():
-            remedy = "pass time_format=day_first or time_format=month_first"
-            raise UserError(f"time_column: nothing in column {column!r} tells days from months; {remedy}")
+    as_good = [name for name in ORDERS if unread.get(name) == unread[best]]
+    if any((readings[name] != readings[best]).any() for name in as_good):
+        what = "days from months" if "short_year_first" not in as_good else "days from years"
+        remedy = " or ".join(f"time_format={ORDERS[name]}" for name in as_good)
+        raise UserError(f"time_column: nothing in column {column!r} tells {what}; pass {remedy}")
     return best
 
 
@@ -100,7 +103,8 @@ def _numbered(text: pl.Series) -> pl.Series:
 def _dated(text: pl.Series, pattern: str) -> pl.Series:
     """Read dates, which may be followed by a time of day and a zone, by a pattern with their parts."""
     parts = text.str.extract_groups(pattern).struct.unnest()
-    year, hour, zone = pl.col("year"), pl.col("hour"), pl.col("zone").str.replace(":", "").cast(pl.Int64)
+    year, hour, zone = pl.col("year"), pl.col("hour"), pl.coalesce("zone", pl.col("hours") + "00")
+    zone = zone.str.replace(":", "").cast(pl.Int64)
     century = pl.when(year.str.len_chars() > 2).then(pl.lit("")).when(year < "70").then(pl.lit("20"))
     year = century.otherwise(pl.lit("19")) + year
     date = pl.concat_str(year, pl.col("month").str.head(3), pl.col("day").fill_null("1"), separator="-")

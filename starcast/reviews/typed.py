@@ -18,7 +18,7 @@ from starcast.reviews.encodings import is_utf8
 from starcast.reviews.parameters import Reading
 from starcast.reviews.parquet import MANY, to_table
 from starcast.reviews.parsing import SHOWN, Chunk, Rejected
-from starcast.reviews.unpack import check_growth, kind_of, open_unpacked, split_address
+from starcast.reviews.unpack import check_growth, kind_of, open_unpacked, split_address, table_name
 
 ROWS = 1_000  # rows decoded at once: a row may have any length
 LARGE = 4 * 2**20  # bytes of rows that are passed on together
@@ -40,16 +40,18 @@ def read_typed(path: Path, kind: str, reading: Reading) -> Iterator[Chunk]:
     try:
         with _opened(path) as source:
             if not source.seek(0, io.SEEK_END):
-                raise UserError(f"{path.name}: the file is empty; give one with reviews")
+                raise UserError(f"{table_name(path)}: the file is empty; give one with reviews")
             seen, batches = OPEN[kind](path, source)
             for table, share in _gathered(batches):
                 if not rows:
                     textual = [each.name for each in table if each.dtype == pl.Binary and _is_text(each)]
-                texts, rejected = _with_texts(table, textual, rows, path.name, reading.reject)
+                texts, rejected = _with_texts(table, textual, rows, table_name(path), reading.reject)
                 rows += table.height
                 yield Chunk(texts, share, seen, rejected)
     except (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise UserError(f"{path.name}: not readable as {kind} ({first_line(error)}); fix the file") from None
+        raise UserError(
+            f"{table_name(path)}: not readable as {kind} ({first_line(error)}); fix the file"
+        ) from None
 
 
 @contextmanager
@@ -95,9 +97,9 @@ def _check_types(schema: pa.Schema, name: str) -> None:
 
 def _parquet(path: Path, source: BinaryIO) -> tuple[str, Batches]:
     file = pq.ParquetFile(source, pre_buffer=False, buffer_size=2**20)
-    _check_types(file.schema_arrow, path.name)
+    _check_types(file.schema_arrow, table_name(path))
     groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
-    check_growth(path.name, source.tell(), sum(group.total_byte_size for group in groups))
+    check_growth(table_name(path), source.tell(), sum(group.total_byte_size for group in groups))
     rows = max(file.metadata.num_rows, 1)
     batches = enumerate(file.iter_batches(ROWS), start=1)
     return "", ((batch, min(1.0, number * ROWS / rows)) for number, batch in batches)
@@ -110,7 +112,7 @@ def _arrow(path: Path, source: BinaryIO) -> tuple[str, Batches]:
     is_file = source.read(6) == b"ARROW1"
     source.seek(0)
     opened = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
-    _check_types(opened.schema, path.name)
+    _check_types(opened.schema, table_name(path))
     count = opened.num_record_batches if is_file else 0
     batches = (opened.get_batch(number) for number in range(count)) if is_file else iter(opened)
 
@@ -119,7 +121,7 @@ def _arrow(path: Path, source: BinaryIO) -> tuple[str, Batches]:
         given = 0
         for number, batch in enumerate(batches, start=1):
             given += batch.nbytes
-            check_growth(path.name, size, given)
+            check_growth(table_name(path), size, given)
             for begin in range(0, batch.num_rows, MANY):
                 yield batch.slice(begin, MANY), number / count if count else source.tell() / size
 
@@ -132,25 +134,27 @@ def _excel(path: Path, source: BinaryIO) -> tuple[str, Batches]:
         import fastexcel  # an extra
     except ImportError:
         how = "reading Excel needs one more package: pip install fastexcel"
-        raise UserError(f"{path.name}: {how}, or save the sheet as CSV") from None
+        raise UserError(f"{table_name(path)}: {how}, or save the sheet as CSV") from None
 
     source.seek(0)
     if zipfile.is_zipfile(source):
         with zipfile.ZipFile(source) as archive:
-            check_growth(path.name, source.tell(), sum(each.file_size for each in archive.infolist()))
+            check_growth(table_name(path), source.tell(), sum(each.file_size for each in archive.infolist()))
     source.seek(0)
     try:
         book = fastexcel.read_excel(source.read())
         named = "" if kind_of(path).compression else split_address(path)[1]
         names = [named] if named in book.sheet_names else book.sheet_names
         if named and named not in names:
-            raise UserError(f"{path.name}: no sheet {named!r}; there are {', '.join(names)}")
+            raise UserError(f"{table_name(path)}: no sheet {named!r}; there are {', '.join(names)}")
         sheets = (book.load_sheet(name, dtypes="string") for name in names)
         sheet = next((each for each in sheets if each.width and each.height), None)
     except fastexcel.FastExcelError as error:
-        raise UserError(f"{path.name}: not readable as Excel ({first_line(error)}); save it as CSV") from None
+        raise UserError(
+            f"{table_name(path)}: not readable as Excel ({first_line(error)}); save it as CSV"
+        ) from None
     if sheet is None:
-        raise UserError(f"{path.name}: no sheet has a row below its header; give one with reviews")
+        raise UserError(f"{table_name(path)}: no sheet has a row below its header; give one with reviews")
     rows = sheet.to_polars()
     rows = rows.filter(~pl.all_horizontal(pl.all().is_null())).to_arrow()
     others = [each for each in book.sheet_names if each != sheet.name]

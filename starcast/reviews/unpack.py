@@ -80,7 +80,7 @@ def kind_of(path: Path) -> Format:
     """
     with open_unpacked(path) as source:
         head = source.read(HEAD)
-        return Format(_kind_of_content(head, source.table, path.name), source.compression)
+        return Format(_kind_of_content(head, source.table, table_name(path)), source.compression)
 
 
 def _kind_of_content(head: bytes, table: str, name: str) -> str:
@@ -174,6 +174,12 @@ def split_address(path: Path) -> tuple[Path, str]:
     return Path(file), inner
 
 
+def table_name(path: Path) -> str:
+    """Return how messages and runs name a file: `reviews.csv`, or `archive.zip::2024/reviews.csv`."""
+    file, inner = split_address(path)
+    return f"{file.name}{MEMBER}{inner}" if inner else file.name
+
+
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[Unpacked]:
     """Open the stream of a file, unpacked as its content says; of a zip, that of the table in it.
@@ -183,20 +189,20 @@ def open_unpacked(path: Path) -> Iterator[Unpacked]:
     """
     file, inner = split_address(path)
     with ExitStack() as stack:
-        with _explained(path.name, "a file"):
+        with _explained(table_name(path), "a file"):
             raw = stack.enter_context(file.open("rb"))
             compression, table = _compression(raw), file.name
             unpacking: IO[bytes] = raw
-        with _explained(path.name, compression):
+        with _explained(table_name(path), compression):
             if compression == "zip":
                 archive = stack.enter_context(zipfile.ZipFile(raw))
-                member = _member(archive, inner, path.name)
+                member = _member(archive, inner, table_name(path))
                 unpacking, table = stack.enter_context(archive.open(member)), member.filename
             inside = _compression(unpacking) if compression == "zip" else compression
             if inside in ("gzip", "zstd"):
                 packed = pa.PythonFile(unpacking, mode="r")
                 unpacking = stack.enter_context(pa.CompressedInputStream(packed, inside))
-        yield Unpacked(path.name, table, compression, raw, unpacking)
+        yield Unpacked(table_name(path), table, compression, raw, unpacking)
 
 
 def _compression(stream: BinaryIO | IO[bytes]) -> str:

@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from starcast.cli.errors import UserError
+from starcast.cli.refusals import CLOSED
 from starcast.reviews.json_lines import WRITTEN
 from starcast.reviews.parquet import RowGroups
 from starcast.reviews.unpack import split_address
@@ -155,6 +156,12 @@ def part_name(number: int, suffix: str) -> str:
     return f"part-{number:05}{suffix}"
 
 
+def check_folder(output: Path) -> None:
+    """Raise a UserError if the folder in which a file or folder is to be written is not there."""
+    if not output.parent.is_dir():
+        raise UserError(f"output {output}: there is no folder {output.parent}; make it, or name another")
+
+
 def check_output(output: Path, source: Path, schema: pl.Schema) -> None:
     """Check, before any work is done, that a table with these columns can be written there.
 
@@ -212,5 +219,6 @@ def _explained(output: Path) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         why = getattr(error, "strerror", None) or error
-        remedy = "make room there, or name another"
-        raise UserError(f"output {output}: cannot be written ({why}); {remedy}") from None
+        closed = getattr(error, "errno", None) in CLOSED
+        remedy = "let this user write there" if closed else "make room there"
+        raise UserError(f"output {output}: cannot be written ({why}); {remedy}, or name another") from None

@@ -26,6 +26,7 @@ from starcast.reviews.parquet import RowGroups, to_table
 from starcast.reviews.prepare import Places, PreparedFiles, SplitFacts, place, split_batch
 from starcast.reviews.split import SPLITS
 from starcast.reviews.split_keys import read_keys
+from starcast.reviews.unpack import table_name
 from starcast.reviews.write import part_name
 from starcast.spark.jobs import run_jobs
 from starcast.spark.parameters import PreprocessParameters
@@ -50,7 +51,7 @@ def prepare_on_spark(
     """
     layout, opened = open_files(parameters, files)
     near = parameters.near_duplicates != "off"
-    uploads, name = uploads_of_run(), opened[0].path.name
+    uploads, name = uploads_of_run(), table_name(opened[0].path)
     with spark_session(parameters.spark_master, f"starcast preprocess {name}", SETTINGS) as session:
         tables = [_rows_of(session, file, layout, parameters) for file in opened]
         read: list[ReadRows] = []

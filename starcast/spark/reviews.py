@@ -24,7 +24,7 @@ from starcast.reviews.parameters import Reading
 from starcast.reviews.parsing import AS_RECOGNISED, Chunk, Rejected
 from starcast.reviews.row_parser import RowParser
 from starcast.reviews.stream import in_parts, read_chunks
-from starcast.reviews.unpack import kind_of, open_unpacked, split_address
+from starcast.reviews.unpack import kind_of, open_unpacked, split_address, table_name
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -56,13 +56,15 @@ def read_reviews(
     if kind == "parquet":
         if compression or odd:
             how = "uncompressed" if compression else "under a name without *?[]{}\\ that begins with a letter"
-            raise UserError(f"{file.name}: executor=spark reads Parquet only {how}")
+            raise UserError(f"{table_name(file)}: executor=spark reads Parquet only {how}")
         table = session.read.parquet(str(file)).toDF(*_numbered(columns))
         return (
             table.selectExpr("*", f"cast(null as {names[REJECTED]}) {REJECTED}") if reading.reject else table
         )
     if kind == "arrow":
-        raise UserError(f"{file.name}: executor=spark does not read Arrow or Feather; write it as Parquet")
+        raise UserError(
+            f"{table_name(file)}: executor=spark does not read Arrow or Feather; write it as Parquet"
+        )
     schema = ", ".join(f"{name} {kind}" for name, kind in names.items())
     parser = None if compression or odd else _parser_of_lines(file, kind, reading)
     if parser is not None:
@@ -73,7 +75,7 @@ def read_reviews(
 
             # These are in the first partition, whose ids begin with 0.
             lines = lines.filter(monotonically_increasing_id() >= before)
-        return lines.mapInArrow(partial(_parse_lines, file.name, parse, columns, reading), schema)
+        return lines.mapInArrow(partial(_parse_lines, table_name(file), parse, columns, reading), schema)
     # One task reads what cannot be split, and passes the rows on to more tasks the larger the file is.
     parts = max(1, split_address(file)[0].stat().st_size * (PACKED_TIMES if compression else 1) // PART)
     whole = partial(_read_whole_file, file, parts, reading)
@@ -95,7 +97,7 @@ def _parser_of_lines(file: Path, kind: str, reading: Reading) -> tuple[RowParser
     if kind != "jsonl":
         return None
     with open_unpacked(file) as source:
-        text = Text(source, file.name, reading.encoding)
+        text = Text(source, table_name(file), reading.encoding)
         marked = text.encoding != "utf-8" or text.marked
     return None if marked else (None, 0)
 

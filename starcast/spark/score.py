@@ -10,6 +10,7 @@ from starcast.cli.processes import scratch_folder
 from starcast.models.scored_table import ScoringSummary, Totals
 from starcast.reviews.layouts import Layout
 from starcast.reviews.parameters import Reading
+from starcast.reviews.unpack import table_name
 from starcast.reviews.write import open_folder
 from starcast.spark.jobs import run_jobs
 from starcast.spark.reviews import SETTINGS, read_reviews
@@ -32,7 +33,7 @@ def score_on_spark(
     Raises:
         UserError: Spark does not start or fails, or its executors cannot see the files of this machine.
     """
-    start, name = time.monotonic(), f"starcast predict {file.name}"
+    start, name = time.monotonic(), f"starcast predict {table_name(file)}"
     with (
         open_folder(output) as parts,
         scratch_folder() as scratch,

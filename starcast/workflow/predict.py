@@ -1,5 +1,6 @@
 """Score a file of reviews with a registered model, chunk by chunk: the file may be larger than memory."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
@@ -14,7 +15,15 @@ from starcast.reviews.json_lines import WRITTEN
 from starcast.reviews.remote import name_of
 from starcast.reviews.sources import file_digest
 from starcast.reviews.stream import read_chunks
-from starcast.reviews.write import check_output, check_replaceable, check_unwritten, part_name, state_of
+from starcast.reviews.unpack import table_name
+from starcast.reviews.write import (
+    check_folder,
+    check_output,
+    check_replaceable,
+    check_unwritten,
+    part_name,
+    state_of,
+)
 from starcast.spark.score import score_on_spark
 from starcast.spark.session import check_spark
 from starcast.tracking import commands, lineage, registry, resumption, runs, scoring
@@ -28,7 +37,8 @@ def predict(parameters: PredictParameters) -> Path:
     on_spark = parameters.executor == "spark"
     if on_spark:
         check_spark(parameters.spark_master)
-    output = Path(parameters.output).expanduser().resolve()
+    output = Path(os.path.expanduser(parameters.output)).resolve()
+    check_folder(output)
     before = state_of(output)
     with runs.step_run("predict", parameters.as_text(), f"predict {name_of(parameters.input)}") as run_id:
         resumption.close_abandoned(keep=run_id)  # runs of killed processes
@@ -48,7 +58,7 @@ def predict(parameters: PredictParameters) -> Path:
         if on_spark:
             check_replaceable(output)
         check_output(output / part_name(0, output.suffix) if on_spark else output, file, schema)
-        lines = [f"reads {file.name}, {first.seen}"] if first.seen else []
+        lines = [f"reads {table_name(file)}, {first.seen}"] if first.seen else []
         lines += [*columns_read, *filter(None, [other_scale(first.table, trained)])]
         _say(*lines)
         if renamed:
@@ -62,7 +72,7 @@ def predict(parameters: PredictParameters) -> Path:
             else:
                 done = scoring.score_all(chain([first], chunks), layout, loaded, output)
         # Read again for its digest, at 1 GB per second: compressed files and Parquet are not read in order.
-        lineage.log_dataset(schema, done.totals.rows, file.name, file_digest(file), str(file), "input")
+        lineage.log_dataset(schema, done.totals.rows, table_name(file), file_digest(file), str(file), "input")
         runs.log_metrics({"reviews": done.totals.rows, "mean_expected_rating": done.mean_stars})
         said, counted = f"{done.totals.rows:,} reviews scored by {version.name} version {version.version}", []
         if trained.reviewed:

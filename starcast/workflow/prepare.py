@@ -23,6 +23,7 @@ from starcast.reviews.remote import name_of
 from starcast.reviews.scripts import script_line
 from starcast.reviews.sources import file_digest
 from starcast.reviews.split import SPLITS
+from starcast.reviews.unpack import table_name
 from starcast.spark.parameters import Executor, PreprocessParameters
 from starcast.spark.prepare import prepare_on_spark
 from starcast.spark.session import check_spark
@@ -132,7 +133,7 @@ def preprocess(parameters: DataParameters, anew: bool = False) -> Prepared:
 def _reuse_key(parameters: DataParameters, files: Mapping[str, Path], cleaner: clean.Cleaner) -> str:
     """Return what is equal for preprocessings with the same result: files, parameters, code and packages."""
     asked = parameters.model_dump(exclude={*files, *Executor.model_fields})
-    read = {name: [file.name, file_digest(file)] for name, file in files.items()}
+    read = {name: [table_name(file), file_digest(file)] for name, file in files.items()}
     code = import_closure(__name__)
     packages = imported_packages(file for file in code if file.parent.name in DECIDING)
     made_by: dict[str, object] = {"code": code_digest(code), "packages": package_versions(packages)}
@@ -229,7 +230,7 @@ def _preprocess(
     if absent := left_out(facts.counts.sum(axis=0), scale):
         lines.append(absent)
     digests = _digests(files) | dict(zip(SPLITS, map(digest_text, facts.digests), strict=True))
-    report: dict[str, Any] = {"file": files["data"].name, "lines": lines}
+    report: dict[str, Any] = {"file": table_name(files["data"]), "lines": lines}
     report |= {
         "rows": checked.read,
         "dropped": checked.dropped,
@@ -250,7 +251,7 @@ def _preprocess(
         figures.split_picture(counts, scale).save(folder / "rating_shares.png")
     for (name, file), (schema, rows) in zip(files.items(), raw, strict=True):
         context = "raw" if name == "data" else name
-        lineage.log_dataset(schema, rows, file.name, file_digest(file), str(file), context)
+        lineage.log_dataset(schema, rows, table_name(file), file_digest(file), str(file), context)
     sizes = {f"reviews_{name}": sum(reviews) for name, reviews in counts.items()}
     runs.log_metrics({"reviews": sum(sizes.values()), **sizes})
     return report

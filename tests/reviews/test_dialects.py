@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from starcast.cli.errors import UserError
 from starcast.reviews import blocks
-from starcast.reviews.parameters import Reading
+from starcast.reviews.parameters import Reading, ReadingParameters
 from starcast.reviews.stream import LONGEST_VALUE, read_chunks
 
 TEXTS = [f"The lamp, number {n}, is fine; it stands here. I'd buy it again" for n in range(40)]
@@ -229,6 +229,17 @@ def test_utf_16_without_a_mark_is_refused_with_its_name(tmp_path: Path) -> None:
     for encoding in ("utf-16-le", "utf-16-be"):
         assert f"encoding={encoding}" in refusal(tmp_path / "a.csv", content.encode(encoding))
         assert read(tmp_path / "a.csv", content.encode(encoding), Reading(encoding=encoding))[0] == PLAIN
+        with pytest.raises(
+            UserError, match="no mark says which byte comes first; pass encoding=utf-16-le or"
+        ):
+            read(tmp_path / "a.csv", content.encode(encoding), Reading(encoding="utf-16"))
+    assert read(tmp_path / "a.csv", content.encode("utf-16"), Reading(encoding="utf-16"))[0] == PLAIN
+
+
+@pytest.mark.parametrize("told", ["klingon", "idna", "punycode", "undefined", "base64"])
+def test_what_is_no_encoding_of_files_is_refused(told: str) -> None:
+    with pytest.raises(ValueError, match="encoding that Python knows"):
+        ReadingParameters.model_validate({"encoding": told})
 
 
 def test_damaged_utf_8_is_not_called_another_encoding(tmp_path: Path) -> None:

@@ -104,9 +104,29 @@ def test_what_cannot_be_read_is_told_with_a_way_out(
     assert phrase in refusal(written(tmp_path / "a.json", content))
 
 
-def test_a_list_under_a_key_that_other_lists_follow_is_not_read_in_part(tmp_path: Path) -> None:
-    rows = [{"text": "a"}, {"text": "b"}]
-    assert refusal(written(tmp_path / "a.json", json.dumps({"reviews": rows, "deleted": rows})))
+@pytest.mark.parametrize("behind", [{"deleted": [{"text": "a"}]}, {"tags": ["x"]}, {"next": {"page": 2}}])
+def test_a_list_under_a_key_that_lists_or_objects_follow_is_not_read_in_part(
+    tmp_path: Path, behind: dict[str, object]
+) -> None:
+    answer = {"total": 2, "reviews": [{"text": "a"}, {"text": "b"}], **behind}
+    said = refusal(written(tmp_path / "a.json", json.dumps(answer)))
+    assert "under reviews; make lines of it: jq -c '.reviews[]' a.json > reviews.jsonl" in said
+
+
+@pytest.mark.parametrize("content", ['{"text": "na\udcefve \udc81"}', '[\n{"text": "na\udcefve \udc81"}]'])
+def test_a_byte_that_is_not_in_the_encoding_told_is_not_called_other_utf_8(
+    tmp_path: Path, content: str
+) -> None:
+    path = written(tmp_path / "a.jsonl", content.encode(errors="surrogateescape"))
+    with pytest.raises(UserError, match=r"a.jsonl: not cp1252 in line \d; pass its own encoding"):
+        list(read_chunks(path, Reading(encoding="cp1252")))
+
+
+def test_a_line_that_is_not_in_the_encoding_may_be_rejected(tmp_path: Path) -> None:
+    lines = b'{"text": "fine"}\n{"text": "half of an emoji \xed\xa0\xbd"}\n'
+    [chunk] = read_chunks(written(tmp_path / "a.jsonl", lines), Reading(reject=True))
+    assert chunk.table["text"].to_list() == ["fine", None]
+    assert list(chunk.rejected) == [1]
 
 
 def test_halves_of_surrogate_pairs_become_the_replacement_character(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import pytest
 
 from starcast.cli.errors import UserError
+from starcast.cli.refusals import RefusedError, refusals_told
 from starcast.reviews import remote
 from starcast.reviews.remote import fetch, name_of
 from starcast.reviews.sources import locate
@@ -84,6 +85,16 @@ def test_what_cannot_be_fetched_is_told_in_one_line(
     assert "abc" not in said
     assert "\n" not in said
     assert not list(tmp_path.glob("cache/**/*.csv"))
+
+
+def test_a_cache_that_cannot_be_written_is_not_blamed_on_the_address(
+    served: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, folder = served
+    (folder / "reviews.csv").write_bytes(CONTENT)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "reviews.csv"))  # no folder
+    with pytest.raises(RefusedError, match=f"{folder}/reviews.csv/.*: not a directory"), refusals_told():
+        fetch(f"{address}/reviews.csv", "data")
 
 
 def test_a_package_that_is_missing_is_named() -> None:

@@ -61,6 +61,11 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert locate("~/reviews.csv") == tmp_path / "reviews.csv"
 
 
+def test_the_home_of_nobody_is_no_file() -> None:
+    with pytest.raises(UserError, match="no such file"):
+        locate("~nobody-of-that-name/reviews.csv")
+
+
 def test_a_path_that_is_not_there_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as refused:

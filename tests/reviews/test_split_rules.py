@@ -1,6 +1,6 @@
 """Splits by what a row says: given ones, groups that stay whole, and the latest as the test."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 
 import numpy as np
 import polars as pl
@@ -219,6 +219,15 @@ def test_a_column_without_any_time_is_refused() -> None:
     message = r"^time_column: nothing in column 'x' is a time, but 'soon', 'late'; name another column"
     with pytest.raises(UserError, match=message):
         joined([["soon", "late"]], "time")
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [("time", time(13, 7)), ("time", timedelta(1)), ("group", timedelta(1)), ("group", b"\xff")],
+)
+def test_a_type_that_names_no_split_is_refused(rule: SplitRule, value: object) -> None:
+    with pytest.raises(UserError, match=f"^{rule}_column: column 'x' holds .*; name another column"):
+        keys_of([value], rule)
 
 
 def test_a_file_that_is_one_split_says_so_of_all_rows() -> None:

@@ -97,6 +97,19 @@ def test_days_and_months_that_nothing_tells_apart_are_refused_with_the_way_out()
     assert read(["03/04/2015"], "month_first") == [milliseconds(datetime(2015, 3, 4))]
 
 
+def test_years_of_two_digits_that_come_first_are_not_taken_for_days() -> None:
+    assert read(["98-05-12", "99-06-30"])[0] == milliseconds(datetime(1998, 5, 12))
+    assert read(["30-06-21", "31-12-32"])[0] == milliseconds(datetime(2021, 6, 30))
+    with pytest.raises(UserError, match=r"tells days from years; pass time_format=day_first or .*=%y-%m-%d$"):
+        read(["20-05-12", "21-06-30"])
+    assert read(["20-05-12"], "%y-%m-%d") == [milliseconds(datetime(2020, 5, 12))]
+
+
+@pytest.mark.parametrize("zone", ["+05", "+0500", "+05:00", " +05"])
+def test_a_zone_may_be_of_hours_only(zone: str) -> None:
+    assert read([f"2014-01-05 13:07:00.25{zone}"]) == [milliseconds(datetime(2014, 1, 5, 8, 7)) + 250]
+
+
 def test_a_format_is_taken_at_its_word() -> None:
     assert read(["2015 04 03", "x"], "%Y %d %m") == [milliseconds(datetime(2015, 3, 4)), UNREAD]
 

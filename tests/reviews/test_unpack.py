@@ -153,6 +153,15 @@ def test_of_several_tables_one_is_to_be_named(tmp_path: Path) -> None:
     assert "holds no file; give one" in refusal(written(tmp_path / "empty.zip", zipped()))
 
 
+def test_a_file_in_a_folder_of_a_zip_is_named_with_its_archive(tmp_path: Path) -> None:
+    archive = written(tmp_path / "a.zip", zipped(old__a_csv=CSV, new__a_csv=b"text,rating\nbad,1\n"))
+    assert read_table(Path(f"{archive}::new/a.csv")).rows() == [("bad", "1")]
+    with pytest.raises(UserError) as refused:
+        list(read_chunks(Path(f"{archive}::next/a.csv")))
+    there = "no file 'next/a.csv', the zip holds 2 files: old/a.csv, new/a.csv"
+    assert str(refused.value) == f"a.zip::next/a.csv: {there}; name one, e.g. a.zip::old/a.csv"
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, lambda content: zipped(a_csv=content)])
 def test_what_is_packed_in_a_zip_is_held_to_the_same_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]

@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from starcast.cli.errors import UserError
-from starcast.reviews.write import FINISHED, check_replaceable, open_file, open_folder, part_name
+from starcast.reviews.write import (
+    FINISHED,
+    check_folder,
+    check_replaceable,
+    open_file,
+    open_folder,
+    part_name,
+)
 
 
 def write(output: Path, *parts: str) -> None:
@@ -111,6 +118,17 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         open_folder(tmp_path / "no" / "out.csv"),
     ):
         pass
+
+
+def test_a_folder_that_is_missing_or_closed_is_told_with_the_right_advice(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"there is no folder .*/no; make it, or name another"):
+        check_folder(tmp_path / "no" / "out.csv")
+    check_folder(tmp_path / "out.csv")
+    with (
+        pytest.raises(UserError, match="let this user write there, or name"),
+        open_file(Path("/sys/out.csv")),
+    ):
+        pass  # where not even root may write
 
 
 def test_a_link_in_the_place_of_a_hidden_file_is_not_followed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The preprocess step on a real store: what it leaves, and when it is reused."""
 
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copy, copytree, rmtree
@@ -65,6 +66,20 @@ def test_other_parameters_make_a_new_run(
 ) -> None:
     first = prepare(reviews_file)
     assert prepare(reviews_file, **change).run_id != first.run_id
+
+
+def test_files_of_one_name_in_a_zip_are_not_taken_for_each_other(
+    store: mlflow.MlflowClient, reviews_file: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        header, *rows = reviews_file.read_text().splitlines(keepends=True)
+        archive.writestr("2023/reviews.csv", header + "".join(rows[:150]))
+        archive.writestr("2024/reviews.csv", header + "".join(rows[150:]))
+    first, second = (prepare(tmp_path / f"a.zip::{year}/reviews.csv") for year in (2023, 2024))
+    assert second.run_id != first.run_id
+    assert [each.report["file"] for each in (first, second)] == [
+        f"a.zip::{year}/reviews.csv" for year in (2023, 2024)
+    ]
 
 
 def test_a_changed_file_makes_a_new_run(store: mlflow.MlflowClient, reviews_file: Path) -> None:
