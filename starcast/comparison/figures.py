@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from itertools import cycle
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from starcast.comparison.ranking import Comparison, RankedSystem
 from starcast.comparison.systems import System
+from starcast.models.catalogue import FAMILIES
 from starcast.reports.style import COLOURS, MARKS, PALE, WIDTH, amount
 from starcast.reports.table import cut_apart
 
@@ -55,21 +57,25 @@ def cost_figure(comparison: Comparison) -> Figure:
 
 
 def curve_systems(comparison: Comparison) -> list[System]:
-    """Return the best systems with a fit of several epochs, at most `CURVES`."""
+    """Return the best systems with a fit that was scored several times, at most `CURVES`."""
     return [each.system for each in comparison.placed if any(run.curve for run in each.system.runs)][:CURVES]
 
 
 def curves_figure(comparison: Comparison) -> Figure:
-    """Plot the validation score after every epoch of the best systems with epochs, a line per fit."""
+    """Plot the validation scores by epoch of the best systems with several, a line per fit.
+
+    A transformer has several scores in an epoch.
+    """
     figure = Figure(figsize=(WIDTH, 4), layout="constrained")
     axes = figure.subplots()
     systems = curve_systems(comparison)
     names = cut_apart([system.name for system in systems], NAMED)
     for system, name, colour, mark in zip(systems, names, COLOURS, MARKS, strict=False):
         curves = [run.curve for run in system.runs if run.curve]
+        family = FAMILIES.get(system.get("family"))
         for i, curve in enumerate(curves):
-            label = "_" if i else name
-            axes.plot(list(curve), list(curve.values()), color=colour, marker=mark, markersize=5, label=label)
+            label, epochs = "_" if i else name, np.array(list(curve)) / (family.reports if family else 1)
+            axes.plot(epochs, list(curve.values()), color=colour, marker=mark, markersize=5, label=label)
     axes.set(xlabel="epoch", ylabel=f"val {comparison.metric}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="black", alpha=PALE)

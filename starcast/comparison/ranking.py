@@ -34,7 +34,7 @@ class RankedSystem:
     @property
     def reviews(self) -> int:
         """Return the number of reviews it was scored on."""
-        return int(self.system.runs[0].matrix.sum())
+        return self.system.runs[0].reviews
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ def _interval(system: System, draws: Draws | None, metric: str) -> Interval | No
         found = draws.estimate(metric) if metric in draws.values else None
         return (found.low, found.high) if found else None
     # The reviews are unknown: the mean of the fits' own intervals, as they may share all sampling of reviews.
-    ends = [bootstrap_intervals(run.matrix, scale=run.scale) for run in system.runs]
+    ends = [
+        bootstrap_intervals(run.matrix, scale=run.scale, executions=run.executions) for run in system.runs
+    ]
     if metric not in ends[0]:
         return None
     low, high = np.mean([each[metric] for each in ends], axis=0)

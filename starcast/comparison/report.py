@@ -131,8 +131,8 @@ def cautions(comparison: Comparison) -> list[str]:
 def _curves(comparison: Comparison) -> tuple[Content, ...]:
     systems = curve_systems(comparison)
     if not systems:
-        return ("No fit has several epochs.",)
+        return ("No fit was scored while it was trained.",)
     scores = "The scores are those of the most probable rating, before a decision is tuned."
-    alt = f"validation {comparison.metric} after every epoch"
+    alt = f"validation {comparison.metric} by epoch"
     picture = Picture("curves", curves_figure(comparison), alt)
-    return f"The best {len(systems)} systems with several epochs. {scores}", picture
+    return f"The best {len(systems)} systems that were scored while they were trained. {scores}", picture

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from starcast.evaluation.names import DecisionName
+from starcast.evaluation.names import DecisionName, scores_of_label
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix, matrix_scores
 
@@ -123,7 +123,11 @@ def decide(
         shares: of the training split.
     """
     if name == "tuned":
-        return tune_decision(*validation, lambda matrices: matrix_scores(matrices, scale)[metric])
+        ratings, _ = validation
+        # A score of a label is there even if these few reviews lack the label.
+        present = np.bincount(ratings, minlength=len(scale)) > 0
+        present |= [metric in scores_of_label(key) for key in scale.keys]
+        return tune_decision(*validation, lambda matrices: matrix_scores(matrices, scale, present)[metric])
     if name == "prior_corrected":
         return prior_correction(*shares)
     return Decision((1.0,) * len(scale), rounds_mean=name == "expected")

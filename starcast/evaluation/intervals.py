@@ -40,7 +40,8 @@ def auc_interval(ratings: np.ndarray, fits: Sequence[np.ndarray], seed: int) -> 
         influence = np.mean([influences[fit] for fit in chosen], axis=0)
         moved = influence[random.integers(reviews, size=reviews)].mean()
         drawn[i] = np.mean([values[fit] for fit in chosen]) + moved
-    return Estimate(float(np.mean(values)), *np.quantile(drawn, [0.025, 0.975]).tolist())
+    # Near 1, what the reviews add up to may lie beyond what an AUC can be.
+    return Estimate(float(np.mean(values)), *np.quantile(drawn, [0.025, 0.975]).clip(0, 1).tolist())
 
 
 def _auc(ratings: np.ndarray, probabilities: np.ndarray) -> tuple[float, np.ndarray]:

@@ -34,8 +34,12 @@ MAIN = (
 
 def score_names(scale: Scale) -> tuple[str, ...]:
     """Return the names of all scores on a scale."""
-    own = (f"{name}_{label}" for label in scale.keys for name in ("precision", "recall", "f1"))
-    return *COMMON, *own
+    return *COMMON, *(name for label in scale.keys for name in scores_of_label(label))
+
+
+def scores_of_label(label: str) -> tuple[str, ...]:
+    """Return the names of the scores of one label, as it is written in names."""
+    return tuple(f"{name}_{label}" for name in ("precision", "recall", "f1"))
 
 
 SCORES = score_names(STARS)

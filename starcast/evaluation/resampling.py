@@ -38,17 +38,20 @@ class Estimate:
 
 
 def bootstrap_intervals(
-    matrix: np.ndarray, seed: int = SEED, resamples: int = 2_000, scale: Scale = STARS
+    matrix: np.ndarray, seed: int = SEED, resamples: int = 2_000, scale: Scale = STARS, executions: int = 1
 ) -> Intervals:
     """Return 95% percentile bootstrap intervals over reviews (Efron, 1979) by name of the score.
 
     With the same seed everywhere, a score has the same interval wherever it is shown.
+
+    Args:
+        executions: how many fits answered each review; a matrix of them together has no more reviews.
     """
-    return interval_ends(resampled_scores(matrix, seed, resamples, scale))
+    return interval_ends(resampled_scores(matrix, seed, resamples, scale, executions))
 
 
 def resampled_scores(
-    matrix: np.ndarray, seed: int = SEED, resamples: int = 2_000, scale: Scale = STARS
+    matrix: np.ndarray, seed: int = SEED, resamples: int = 2_000, scale: Scale = STARS, executions: int = 1
 ) -> dict[str, np.ndarray]:
     """Return the scores of bootstrap resamples of a confusion matrix by name, each of shape (resamples,).
 
@@ -56,7 +59,8 @@ def resampled_scores(
     distribution, so no resample needs the reviews themselves.
     """
     counts = matrix.ravel()
-    draws = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=resamples)
+    reviews = counts.sum() // executions
+    draws = np.random.default_rng(seed).multinomial(reviews, counts / counts.sum(), size=resamples)
     return matrix_scores(draws.reshape(resamples, *matrix.shape), scale, occurring(matrix))
 
 

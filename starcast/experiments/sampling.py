@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from starcast.evaluation.names import LOWER_IS_BETTER
 from starcast.experiments.fits import ExperimentData, fit_all
 from starcast.experiments.parameters import SamplingParameters
 from starcast.experiments.sampling_effects import SamplingScores, score_all, score_rows
@@ -64,7 +63,7 @@ def _log(report: Report, scored: SamplingScores, data: str) -> None:
         files.write_json(folder / "answer.json", list(report.answer))
     which = f"{best.sampling} {best.decision}, {best.family} {scored.score(best).short}"
     runs.rename_active(f"sampling {data}: {which}")
-    page = views.save_sampling_view(f"test_{scored.metric}", scored.metric in LOWER_IS_BETTER)
+    page = views.save_sampling_view(f"test_{scored.metric}")
     tags = {"best_family": best.family, "best_sampling": best.sampling, "best_decision": best.decision}
     # MLflow truncates long descriptions: only the conclusions and their tables; the report has the rest.
     told = replace(report, sections=report.sections[:2]).markdown(pictures=False)

@@ -113,8 +113,14 @@ class SamplingScores:
         return max(among, key=lambda system: system.draws.values[self.metric])
 
     def difference(self, system: SampledSystem, baseline: SampledSystem) -> Difference:
-        """Return a system's score minus that of a baseline, paired."""
-        return differences(baseline.draws, [system.draws], self.metric)[0]
+        """Return a system's score minus that of a baseline of its family, paired.
+
+        Its p is adjusted for the comparisons of all systems of the family with the baseline, as the best of
+        many may lead by chance.
+        """
+        others = [each for each in self.systems if each.family == baseline.family and each is not baseline]
+        gaps = differences(baseline.draws, [each.draws for each in others], self.metric)
+        return next(gap for each, gap in zip(others, gaps, strict=True) if each is system)
 
     def effects(self, family: str) -> list[Effect]:
         """Return the effect of each sampling on a family; empty without `none`, `argmax` or `tuned`."""

@@ -23,7 +23,7 @@ def space_of(name: str, given: Mapping[str, Any]) -> Space:
     """Return a family's space.
 
     Raises:
-        OwnCodeError: it is something else than choices or a range by name.
+        OwnCodeError: it is something else than choices or a possible range by name.
     """
     if not isinstance(given, Mapping):
         raise OwnCodeError(f"family {name}: its space should be a dict of settings, not {given!r:.60}")
@@ -33,6 +33,8 @@ def space_of(name: str, given: Mapping[str, Any]) -> Space:
             said = f"should be an identifier and none of the reserved names {', '.join(RESERVED)}"
             raise OwnCodeError(f"family {name}: setting {setting!r} {said}")
         if isinstance(values, Range):
+            if why := _impossible(values):
+                raise OwnCodeError(f"family {name}: setting {setting!r} has {why}")
             space[setting] = values
         elif isinstance(values, tuple | list) and values:
             space[setting] = _choices(values)
@@ -40,6 +42,14 @@ def space_of(name: str, given: Mapping[str, Any]) -> Space:
             wanted = "a tuple of choices or a Range"
             raise OwnCodeError(f"family {name}: setting {setting!r} should have {wanted}, not {values!r:.60}")
     return space
+
+
+def _impossible(values: Range) -> str:
+    """Return what is wrong with the ends of a range; empty if nothing is."""
+    if not (math.isfinite(values.low) and math.isfinite(values.high) and values.low < values.high):
+        return f"a range from {values.low} to {values.high}; it needs a low below its high"
+    of_zero = values.log and values.low <= 0
+    return f"log and low {values.low}; a logarithm needs a low above 0" if of_zero else ""
 
 
 def start_of(space: Space, given: Mapping[str, Any]) -> Settings:

@@ -5,8 +5,8 @@ is weaker: one score lies in the other's 95% bootstrap interval, so that the sam
 explain the difference. It does not mean that both fits predict the same; if both kept their predictions, the
 reviews predicted differently are counted.
 
-A score for which a run kept neither a matrix nor predictions (`val_auc` and `val_loss` of a trial, scores of
-a pruned one) has no such interval. It may change by `TOLERANCE`, which is a convention.
+A score for which a run kept neither a matrix nor predictions (`val_auc` and `val_loss` of a trial of several
+executions) has no such interval. It may change by `TOLERANCE`, which is a convention.
 """
 
 import math
@@ -16,15 +16,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from starcast.evaluation.intervals import auc_interval, probability_intervals
 from starcast.evaluation.names import PREFIXES, SCORES
 from starcast.evaluation.paired import Difference, PairedBootstrap, differences
 from starcast.evaluation.resampling import SEED, Intervals, bootstrap_intervals
-from starcast.evaluation.scale import Scale
 from starcast.tracking.repetition import RunRecord
-from starcast.tracking.scored_runs import Predictions
 
 Verdict = Literal["equal", "within noise", "different"]
 ValueKind = Literal["score", "fact", "cost"]
@@ -231,17 +227,19 @@ class _Noise:
     def _interval(self, side: int, prefix: str, score: str, value: float) -> tuple[float, float]:
         if (side, prefix) not in self._known:
             record = self._sides[side]
-            kept = record.matrices.get(prefix), record.answers.get(prefix)
-            self._known[side, prefix] = _intervals(*kept, record.scale)
+            self._known[side, prefix] = _intervals(record, prefix)
         interval = self._known[side, prefix].get(score)
         # An interval without its own score belongs to something other than what was logged.
         known = interval is not None and interval[0] <= value <= interval[1]
         return interval if interval and known else (value - TOLERANCE, value + TOLERANCE)
 
 
-def _intervals(matrix: np.ndarray | None, answers: Predictions | None, scale: Scale) -> Intervals:
-    """Return the 95% intervals of all scores that the data allow."""
-    found = {} if matrix is None else bootstrap_intervals(matrix, scale=scale)
+def _intervals(record: RunRecord, prefix: str) -> Intervals:
+    """Return the 95% intervals of all scores with a prefix that what the run kept allows."""
+    matrix, answers = record.matrices.get(prefix), record.answers.get(prefix)
+    found: Intervals = {}
+    if matrix is not None:
+        found = bootstrap_intervals(matrix, scale=record.scale, executions=record.executions)
     if answers is None:
         return found
     auc = auc_interval(answers.ratings, [answers.probabilities], SEED)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from starcast.cli.errors import OwnCodeError, UserError
 from starcast.cli.parameters import Parameters, parse_logged
 from starcast.cli.processes import scratch_folder
@@ -12,6 +14,7 @@ from starcast.experiments.parameters import LearningCurveParameters, SamplingPar
 from starcast.experiments.sampling import run_sampling
 from starcast.experiments.study_a import run_study_a
 from starcast.experiments.study_a_parameters import StudyAParameters
+from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus
 from starcast.models.family import FitOptions
 from starcast.reviews import sources
@@ -155,17 +158,19 @@ def _train_again(
     """
     prepared.log_inputs(LEARNED_FROM)
     train_split, validation = map(prepared.split, LEARNED_FROM)
-    corpus = Corpus.stored(train_split, validation, prepared.scale)
+    corpus, family = Corpus.stored(train_split, validation, prepared.scale), family_named(proposal.family)
     goal = parameters.goal()
     # Each worker used its share of the threads.
     workers = min(parameters.workers or carried_workers(), parameters.max_trials)
     with scratch_folder() as folder:
-        corpus.save(folder)
+        corpus.save(folder, {family.reads})
+        family.prepare(corpus, folder, {name: (value,) for name, value in proposal.settings.items()})
         prunes = pruned_after is not None
         trials = TrialOptions(folder, goal, options, parameters.executions_per_trial, prunes)
         patience = Patience(parameters.server_patience_minutes * 60, progress.say)
         ratings, scale = corpus.validation.ratings, corpus.scale
-        log = TrialLog(run_id, parameters.engine, trials.parameters, ratings, patience, {}, scale)
+        review_ids = pl.read_parquet(validation, columns=["review_id"])["review_id"]
+        log = TrialLog(run_id, parameters.engine, trials.parameters, ratings, patience, {}, scale, review_ids)
         pruner = Pruner() if pruned_after is None else _StopsAfter(pruned_after)
         try:
             with quick_failures(), WorkerPool(WORKER, trials, workers) as pool:

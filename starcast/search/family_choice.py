@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from starcast.cli.progress import clock
 from starcast.search.time_budget import TimeBudget
-from starcast.search.trials import Proposal, Proposals, Trial
+from starcast.search.trials import STOPPED_EARLY, Proposal, Proposals, Trial
 
 GIVEN_UP_AFTER = 2  # trials of a family, if all failed
 
@@ -31,7 +31,7 @@ class FamilyRecord:
         """Count a finished trial."""
         self.spent += trial.seconds
         self.trials += 1
-        self.failed += trial.outcome == "failed"
+        self.failed += trial.outcome == "failed" and trial.reason != STOPPED_EARLY
         if trial.outcome == "complete" and trial.score is not None and trial.score > self.best:
             self.former, self.at_former = self.best, self.at_best
             self.best, self.at_best = trial.score, self.spent

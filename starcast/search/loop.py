@@ -10,7 +10,7 @@ import numpy as np
 from starcast.cli.refusals import RefusedError
 from starcast.search.pruning import Pruner
 from starcast.search.time_budget import TimeBudget
-from starcast.search.trials import Objective, Outcome, Proposal, Proposals, Trial
+from starcast.search.trials import STOPPED_EARLY, Objective, Outcome, Proposal, Proposals, Trial
 
 LOOK_EVERY = 1.0  # seconds between looks at the tracking server while every worker trains
 
@@ -178,7 +178,7 @@ class Search:
         self._running[number].stopped = "the time of the search is up"
         if curve:
             return self._end(Done(number, {name: self.objective.score(curve[-1])}, None))
-        return self._end(Failed(number, "stopped: the time of the search is up", ""))
+        return self._end(Failed(number, STOPPED_EARLY, ""))
 
     def _end(self, event: Done | Failed) -> Trial:
         if isinstance(event, Failed) and event.ends_search:

@@ -8,6 +8,7 @@ from starcast.models.space import Conditions, Settings, Space, count_points
 
 Outcome = Literal["complete", "pruned", "failed"]
 Point = tuple[str, Settings]  # a family, and some of its settings
+STOPPED_EARLY = "stopped: the time of the search is up"  # why a trial failed that had reported nothing yet
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from starcast.reviews.split import SPLITS
 from starcast.tracking.access import explained
 from starcast.tracking.artifacts import artifacts_of, download
 from starcast.tracking.origin import ORIGINAL, REPRODUCES, STEPS, digests_of
-from starcast.tracking.scored_runs import Predictions, read_answers, read_matrix
+from starcast.tracking.scored_runs import EXECUTIONS, Predictions, read_answers, read_matrix
 from starcast.tracking.store import children_of, link_to
 
 FACTS = (
@@ -48,6 +48,7 @@ class RunRecord:
     below: Sequence["RunRecord"] = ()  # the runs below it that count
     scale: Scale = STARS  # of its matrices and answers
     link: str = ""  # to its page, as Markdown
+    executions: int = 1  # fits in each matrix
 
 
 def read(run_id: str) -> RunRecord:
@@ -88,7 +89,8 @@ def _read(run: Run) -> RunRecord:
             below.append(_read(each))
     name, metrics = one_line(run.info.run_name or "") or run.info.run_id, run.data.metrics
     kept = metrics, facts, matrices, answers, tuple(below), scale
-    return RunRecord(run.info.run_id, name, key, *kept, link_to(run))
+    executions = 1 if answers else int(parameters.get(EXECUTIONS, "1"))
+    return RunRecord(run.info.run_id, name, key, *kept, link_to(run), executions)
 
 
 def _predictions(run: Run) -> tuple[dict[str, np.ndarray], dict[str, Predictions], Scale]:

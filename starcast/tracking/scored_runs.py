@@ -32,6 +32,7 @@ READERS = 8  # threads: with a remote server, most of the time is spent waiting
 SCORED = "tags.family != '' and attributes.status = 'FINISHED' and metrics.`{split}_{metric}` >= -1"
 EQUAL = 1e-6  # how far apart two computations of one score may be
 SETTINGS_FILE = "settings.json"
+EXECUTIONS = "executions"  # the parameter of a trial that says how often it was trained
 EXAMPLE = "params.sampling = 'none' and tags.family = 'gru_1'"
 NAMED = 20  # experiments in a message
 
@@ -69,6 +70,16 @@ class ScoredRun:
     parameters: float | None  # number of trained parameters, if known
     link: str  # to its page, as Markdown
     scale: Scale = STARS
+
+    @property
+    def executions(self) -> int:
+        """Return how many fits are in the matrix, each of which answered every review."""
+        return 1 if self.answers else int(self.settings.get(EXECUTIONS, "1"))
+
+    @property
+    def reviews(self) -> int:
+        """Return the number of reviews it was scored on."""
+        return int(self.matrix.sum()) // self.executions
 
     def get(self, name: str) -> str:
         """Return a tag (what was done), else a setting (what was requested), else the empty text."""

@@ -78,7 +78,7 @@ def save_search_view(
     return _save_of_run("search", "tags.family != ''", state)
 
 
-def save_sampling_view(metric: str, lower_is_better: bool) -> str:
+def save_sampling_view(metric: str) -> str:
     """Save a table and charts of the fits below the active run, best first by a test score.
 
     Returns:
@@ -92,7 +92,7 @@ def save_sampling_view(metric: str, lower_is_better: bool) -> str:
         _scatter("Rare ratings or all", "test_f1_weighted", "test_harmonic_recall"),
         _scatter("Cost", "fit_seconds", metric),
     )
-    state = _state(metric, lower_is_better, columns, charts)
+    state = _state(metric, False, columns, charts)
     return _save_of_run("sampling", "tags.role = 'fit'", state)
 
 

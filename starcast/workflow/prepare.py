@@ -49,16 +49,15 @@ class Prepared:
         return Scale.of(self.report.get("labels", STARS.labels))
 
     def check_score(self, parameter: str, name: str) -> None:
-        """Raise a UserError if a score is of a rating that the splits do not have."""
-        label = PER_LABEL.fullmatch(name) and name.split("_", name.startswith("val_") + 1)[-1]
-        present = [
-            key
-            for key, reviews in zip(self.scale.keys, self.report["counts"]["train"], strict=True)
-            if reviews
-        ]
-        if label and label not in present:
-            there = f"the ratings of this data are {', '.join(present)}"
-            raise UserError(f"parameter {parameter}: no score {name}, {there}")
+        """Raise a UserError if a score is of a rating that a split does not have."""
+        label = PER_LABEL.fullmatch(name)
+        for split in SPLITS if label else ():
+            counted = zip(self.scale.keys, self.report["counts"][split], strict=True)
+            present = [key for key, reviews in counted if reviews]
+            if label and label[1] not in present:
+                where = "this data" if split == "train" else f"the {split} split"
+                there = f"the ratings of {where} are {', '.join(present)}"
+                raise UserError(f"parameter {parameter}: no score {name}, {there}; choose another score")
 
     @property
     def columns(self) -> Layout | None:

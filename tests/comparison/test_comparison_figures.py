@@ -113,6 +113,13 @@ def test_curves_are_of_the_systems_with_epochs_best_first() -> None:
     assert all(tick == int(tick) for tick in axes.get_xticks())
 
 
+def test_a_report_within_an_epoch_stands_within_it() -> None:
+    run = scored("fine", family="transformer", curve={step: 0.1 * step for step in range(1, 9)})
+    (axes,) = curves_figure(rank(make_systems([run], ""), "f1_macro", "test", "")).axes
+    (line,) = axes.get_lines()
+    assert list(line.get_xdata()) == [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2]
+
+
 def test_every_fit_of_a_group_is_a_line_and_the_group_one_entry_of_the_legend() -> None:
     compared = rank(make_systems(RUNS, "family"), "f1_macro", "test", "family")
     figure = curves_figure(compared)
@@ -132,4 +139,4 @@ def test_without_epochs_the_report_has_no_curves() -> None:
         block.name for section in report.sections for block in section.blocks if isinstance(block, Picture)
     ]
     assert pictures == ["scores", "cost"]
-    assert "No fit has several epochs." in report.markdown()
+    assert "No fit was scored while it was trained." in report.markdown()

@@ -1,5 +1,7 @@
 """Systems ranked and paired: what is better, what cannot be compared."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -208,3 +210,10 @@ def test_one_run_alone_is_no_comparison() -> None:
         answer(rank(make_systems(RUNS[:1], ""), "f1_macro", "test", ""))[-1]
         == "There is nothing to compare it with."
     )
+
+
+def test_executions_of_a_trial_answered_the_same_reviews() -> None:
+    once = scored("once", 0.5, predictions=False)
+    thrice = replace(once, matrix=3 * once.matrix, settings={"executions": "3"})
+    [one], [three] = (rank(make_systems([run], ""), "f1_macro", "val", "").placed for run in (once, thrice))
+    assert (three.reviews, three.interval) == (one.reviews, one.interval) == (400, one.interval)

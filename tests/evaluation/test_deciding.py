@@ -61,3 +61,11 @@ def test_tuned_is_the_best_of_all_at_what_it_aims_at_where_it_was_fitted(
 def test_people_read_what_a_decision_was_tuned_for() -> None:
     assert decision_text("tuned", "f1_macro") == "tuned on validation for f1_macro"
     assert decision_text("expected", "f1_macro") == "expected"
+
+
+def test_a_score_of_a_label_is_tuned_on_reviews_that_lack_it(seen: Validation) -> None:
+    ratings, probabilities = seen
+    rest = ratings > 0
+    assert decide("tuned", "recall_1", (ratings[rest], probabilities[rest]), BALANCED) == Decision()
+    harmonic = decide("tuned", "harmonic_recall", (ratings[rest], probabilities[rest]), BALANCED)
+    assert harmonic != Decision()  # which leaves out what is not there

@@ -67,6 +67,13 @@ def test_perfect_answers_have_no_width() -> None:
     assert bootstrap_intervals(np.diag([20, 20, 20, 20, 20]), seed=1)["accuracy"] == (1.0, 1.0)
 
 
+def test_fits_of_the_same_reviews_make_no_more_reviews() -> None:
+    matrix = np.diag([40, 20, 30, 60, 90]) + 5
+    one = bootstrap_intervals(matrix, seed=1)
+    assert bootstrap_intervals(3 * matrix, seed=1, executions=3) == one
+    assert bootstrap_intervals(3 * matrix, seed=1)["f1_macro"] != one["f1_macro"]
+
+
 def ranked(seed: int, reviews: int = 600) -> tuple[np.ndarray, np.ndarray]:
     """Ratings and probabilities that know something of them, many equal ones among them."""
     random = np.random.default_rng(seed)
@@ -93,6 +100,15 @@ def test_an_auc_interval_is_that_of_a_bootstrap_which_ranks_every_resample_anew(
     ours = auc_interval(ratings, [probabilities], 1)
     assert (ours.low, ours.high) == pytest.approx(naive, abs=0.004)
     assert ours.high - ours.low > 0.02
+
+
+def test_an_auc_interval_ends_at_1() -> None:
+    random = np.random.default_rng(0)
+    ratings = np.repeat([0, 1], [54, 6])
+    low = np.clip(0.5 + 0.25 * (1 - 2 * ratings) + 0.25 * random.normal(size=60), 0.01, 0.99)
+    interval = auc_interval(ratings, [np.stack([low, 1 - low], axis=1)], 0)
+    assert 0.9 < interval.value < 1
+    assert interval.high == 1.0
 
 
 def test_fits_that_differ_widen_an_auc_interval() -> None:

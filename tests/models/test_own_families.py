@@ -225,6 +225,13 @@ def test_what_a_family_does_wrong_is_told_in_a_line(folder: Path, corpus: Corpus
     assert "\n" not in str(told.value)
 
 
+NAIVE = "\n".join(
+    (
+        "from starcast.models.space import Range",
+        "from sklearn.naive_bayes import MultinomialNB",
+        "it = MultinomialNB()",
+    )
+)
 SOURCES = {  # of a module, with what is said of `wrong:it`
     "": "wrong.py has no it; it has nothing of its own",
     "def its(): pass": "wrong.py has no it; did you mean its?",
@@ -243,6 +250,12 @@ SOURCES = {  # of a module, with what is said of `wrong:it`
     ),
     "from sklearn.naive_bayes import MultinomialNB\nit = MultinomialNB()\nit_space = {'alpha': 1}": (
         "setting 'alpha' should have a tuple of choices or a Range, not 1"
+    ),
+    f"{NAIVE}\nit_space = {{'alpha': Range(0, 1, log=True)}}": (
+        "setting 'alpha' has log and low 0; a logarithm needs a low above 0"
+    ),
+    f"{NAIVE}\nit_space = {{'alpha': Range(5, 1)}}": (
+        "setting 'alpha' has a range from 5 to 1; it needs a low below its high"
     ),
     "from sklearn.naive_bayes import MultinomialNB\nit = MultinomialNB()\nit_space = [1]": (
         "its space should be a dict of settings, not [1]"

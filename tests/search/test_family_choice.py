@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from fakes import OBJECTIVE, FakePool, Notes, Numbers
@@ -15,7 +16,7 @@ from starcast.search.family_choice import FamilyChoice, FamilyRecord
 from starcast.search.loop import Done, Event, Reported, Result, Search
 from starcast.search.pruning import Pruner
 from starcast.search.time_budget import CLOSING_SECONDS, FINAL_SECONDS, TimeBudget
-from starcast.search.trials import Outcome, Proposal, SearchPlan, Trial
+from starcast.search.trials import STOPPED_EARLY, Outcome, Proposal, SearchPlan, Trial
 
 SECONDS = {"quick": 2.0, "slow": 60.0}
 
@@ -97,6 +98,13 @@ def test_the_cost_of_an_improvement_is_what_the_last_one_cost_or_what_was_tried_
     assert record.cost_of_improvement(0.7, running=5) == 30
     # 0.1 was gained in the 35 s since the best but one: 0.2 more take twice as long.
     assert record.cost_of_improvement(0.9) == pytest.approx(70)
+
+
+def test_a_trial_that_the_clock_stopped_has_not_failed() -> None:
+    choice, _, said = choosing("slow")
+    for number in (1, 2):
+        choice.tell(replace(ended(number, "slow", None), reason=STOPPED_EARLY))
+    assert (said, asked(choice, 3)) == ([], "slow")
 
 
 @given(st.lists(st.tuples(st.one_of(st.none(), st.floats(-3, 1)), st.floats(0, 100)), max_size=12))

@@ -65,13 +65,13 @@ def test_the_view_has_four_charts_and_those_of_every_metric_are_closed(store: ml
 
 def test_a_comparison_of_samplings_has_a_view_by_its_score(store: mlflow.MlflowClient) -> None:
     with mlflow.start_run(run_name="sampling") as run:
-        page = views.save_sampling_view("test_mae", True)
+        page = views.save_sampling_view("test_f1_macro")
     assert f"viewStateShareKey=sampling-{run.info.run_id}" in page
     [view] = saved(store).values()
     state = json.loads(view["state"])
     assert state["searchFilter"] == f"tags.mlflow.parentRunId = '{run.info.run_id}' and tags.role = 'fit'"
-    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`test_mae`", True)
-    assert state["selectedColumns"].count("metrics.`test_mae`") == 1
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`test_f1_macro`", False)
+    assert state["selectedColumns"].count("metrics.`test_f1_macro`") == 1
     assert [each["type"] for each in state["compareRunCharts"]] == ["PARALLEL", "BAR", "SCATTER", "SCATTER"]
 
 

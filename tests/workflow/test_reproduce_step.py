@@ -24,7 +24,8 @@ from starcast.tracking.artifacts import fetch
 from starcast.tracking.commands import command_line
 from starcast.workflow.main import run_main
 from starcast.workflow.prepare import preprocess
-from starcast.workflow.search_parameters import MainParameters
+from starcast.workflow.search_parameters import MainParameters, TuneParameters
+from starcast.workflow.tune import tune
 from tests.conftest import make_reviews, statuses
 from tests.workflow.conftest import SEARCH
 
@@ -147,6 +148,15 @@ def test_a_trial_is_equal_and_never_reads_the_test_split(
     assert repeated.data.params == trial.data.params
     assert repeated.data.tags["outcome"] == outcome
     assert repeated.info.status == trial.info.status
+
+
+def test_a_trial_of_a_family_that_reads_texts_is_equal(store: mlflow.MlflowClient, file: Path) -> None:
+    asked = {"data": str(file), **SEARCH, "families": "linear", "max_trials": 1, "register": False}
+    tune(TuneParameters.model_validate(asked))
+    trial = one(store, "tags.trial_number != '' and tags.family = 'linear'", "tests")
+    [pair] = again(trial.info.run_id).pairs
+    assert scores_of(store, pair.now.run_id) == scores_of(store, trial.info.run_id)
+    assert [(each.split, each.changed) for each in pair.answered] == [("val", 0)]
 
 
 def test_preprocessing_is_really_done_again_and_its_digests_compared(

@@ -13,12 +13,14 @@ from starcast.experiments.parameters import SamplingParameters
 from starcast.experiments.sampling import run_sampling
 from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.promote import promote
+from starcast.reviews.clean import Cleaner
 from starcast.tracking.artifacts import fetch
 from starcast.tracking.scored_runs import read_answers
 from starcast.workflow.candidate import Candidate
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.predict import predict
 from starcast.workflow.predict_parameters import PredictParameters
+from starcast.workflow.prepare import Prepared
 from starcast.workflow.train import train
 from tests.conftest import make_reviews
 
@@ -112,6 +114,17 @@ def test_a_score_of_a_rating_that_is_not_there_is_refused(store: mlflow.MlflowCl
     data = write(Path("words.csv"), dict(WORDS))
     with pytest.raises(UserError, match=r"no score recall_good, the ratings of this data are Negative, Neu"):
         fitted(data, decision_metric="recall_good")
+
+
+def test_a_score_of_a_rating_that_only_a_held_out_split_lacks_is_refused_too() -> None:
+    counts = {"train": [9] * 5, "validation": [3] * 5, "test": [0, *[3] * 4]}
+    prepared = Prepared("abc", {"counts": counts}, Cleaner.create("light", False))
+    prepared.check_score("metric", "recall_2")
+    prepared.check_score("objective", "val_f1_macro")
+    with pytest.raises(
+        UserError, match=r"objective: no score val_recall_1, the ratings of the test split are 2,"
+    ):
+        prepared.check_score("objective", "val_recall_1")
 
 
 @pytest.mark.parametrize(
