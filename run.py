@@ -41,6 +41,7 @@ PROJECT = Path(__file__).resolve().parent
 VENV = PROJECT / ".venv"
 PYTHON, STAMP = VENV / "bin" / "python", VENV / "starcast.json"
 PRIVATE = PROJECT / ".uv"  # uv, if the machine has none, and the lock that a process holds while it builds
+UNFINISHED = PRIVATE / "unfinished"  # is there while `.venv` is built, and after a build that was broken off
 RUNNING, TESTING = "requirements.txt", "requirements-dev.txt"
 TRANSFORMER = "requirements-transformer.txt"
 OLDEST_UV = (0, 5)  # that verifies hashes and takes the variables of `pip_settings`
@@ -176,7 +177,7 @@ def make_environment(names: list[str]) -> None:
     wanted = {name: digest(name) for name in names}
     if wanted.items() <= installed().items():
         return
-    if VENV.exists() and not STAMP.exists() and not (PRIVATE / "lock").exists():
+    if VENV.exists() and not STAMP.exists() and not UNFINISHED.exists():
         fail(f"{VENV} was not made by run.py: move it away or delete it")
     PRIVATE.mkdir(exist_ok=True)
     with (PRIVATE / "lock").open("w") as lock:
@@ -214,6 +215,7 @@ def build(digests: dict[str, str], from_nothing: bool) -> None:
     """Install requirements files and, last, stamp the environment: without a stamp it is never used."""
     started, uv, settings = time.monotonic(), find_uv(), {**os.environ, **pip_settings()}
     say(f"{'building' if from_nothing else 'updating'} {VENV}: up to {SIZES[min(digests)]}")
+    UNFINISHED.touch()
     STAMP.unlink(missing_ok=True)
     if from_nothing:
         shutil.rmtree(VENV, ignore_errors=True)
@@ -231,6 +233,7 @@ def build(digests: dict[str, str], from_nothing: bool) -> None:
     part = STAMP.with_suffix(".part")
     part.write_text(json.dumps({"folder": str(VENV), "python": python_version(), "files": digests}))
     part.replace(STAMP)
+    UNFINISHED.unlink()
     size = sum(path.lstat().st_size for path in VENV.rglob("*")) / 1e9
     say(f"{VENV} is ready after {time.monotonic() - started:.0f} s: {size:.1f} GB")
 
@@ -364,16 +367,22 @@ def open_pages(rest: list[str]) -> None:
         return print(f"{re.sub('//[^/]*@', '//', store).rstrip('/')}/{TRAINING}")
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-p", "--port", type=int)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--backend-store-uri")
     options, others = parser.parse_known_args(rest)
+    if options.port is not None and not 0 < options.port < 65536:
+        fail(f"ui: port {options.port}: there are ports from 1 to 65535")
     make_environment([RUNNING])
-    port = options.port or next(port for port in range(5000, 6000) if not listens(port))
-    if options.port and listens(port):
+    host = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host  # all of this machine's
+    port = options.port or next(port for port in range(5000, 6000) if not listens(host, port))
+    if options.port and listens(host, port):
         fail(f"ui: port {port} is in use: end what listens there, or give another one, --port {port + 1}")
     settings = {**os.environ, **variables(), "PYTHONWARNINGS": "ignore"}
     settings["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # otherwise MLflow starts 13 more processes
     # Not as an argument: every user of the machine can read a command's password.
-    settings["MLFLOW_BACKEND_STORE_URI"] = options.backend_store_uri or settings["MLFLOW_TRACKING_URI"]
+    settings["MLFLOW_BACKEND_STORE_URI"] = absolute_store(
+        options.backend_store_uri or settings["MLFLOW_TRACKING_URI"]
+    )
     if code := subprocess.run([str(PYTHON), str(PROJECT / "run.py"), "--check"], env=settings).returncode:
         sys.exit(code)
     why = (
@@ -383,20 +392,20 @@ def open_pages(rest: list[str]) -> None:
     )
     say(f"starting MLflow's pages{why}")
     # Without a folder for artifacts, a new store would take them only from clients of this server.
-    given = ["--default-artifact-root", str(PROJECT / "mlruns"), "--port", str(port), *others]
+    given = ["--default-artifact-root", str(PROJECT / "mlruns"), "--host", options.host, "--port", str(port)]
     light = ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    command = [str(PYTHON), "-m", "mlflow", "server", *light, *given]
+    command = [str(PYTHON), "-m", "mlflow", "server", *light, *given, *others]
     quiet = subprocess.DEVNULL
     begun = shown = time.monotonic()
     server = subprocess.Popen(command, cwd=PROJECT, env=settings, stdout=quiet, start_new_session=True)
     try:
-        while server.poll() is None and not listens(port):
+        while server.poll() is None and not listens(host, port):
             time.sleep(0.2)
             if time.monotonic() - shown >= 5:
                 shown = time.monotonic()
                 say(f"the pages are not up yet, {shown - begun:.0f} s (usually 10 to 30)")
         if server.poll() is None:
-            print(f"MLflow's pages, until Ctrl-C: http://127.0.0.1:{port}/{TRAINING}", flush=True)
+            print(f"MLflow's pages, until Ctrl-C: http://{host}:{port}/{TRAINING}", flush=True)
         sys.exit(server.wait())
     finally:
         if server.poll() is None:
@@ -404,10 +413,10 @@ def open_pages(rest: list[str]) -> None:
             server.wait()
 
 
-def listens(port: int) -> bool:
-    """Return whether a process on this machine listens on a port."""
-    with socket.socket() as asked:
-        return asked.connect_ex(("127.0.0.1", port)) == 0
+def listens(host: str, port: int) -> bool:
+    """Return whether a process listens on a port of one of this machine's addresses."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as asked:
+        return asked.connect_ex((host, port)) == 0
 
 
 def on_interrupt(handler: Callable[[int, FrameType | None], Any]) -> None:

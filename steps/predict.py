@@ -4,7 +4,7 @@ In: a file of reviews and a registered model.
 Out: a file with all its columns and, for each review, the rating, its probabilities and the model's version.
 
     python3 run.py predict -P input=reviews.csv -P output=scored.csv
-    python3 run.py predict -P input=reviews.csv -P output=scored -P executor=spark
+    python3 run.py predict -P input=reviews.csv -P output=scored.parquet -P executor=spark
     python3 run.py predict -P text="Lovely colour, but it runs small."
 """
 

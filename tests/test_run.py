@@ -333,6 +333,8 @@ def test_a_second_start_waits_for_the_first(small: Path, waiting: list[subproces
 def test_an_environment_of_someone_else_s_is_left_alone(small: Path) -> None:
     (small / ".venv").mkdir()
     (small / ".venv" / "mine.txt").touch()
+    (small / ".uv").mkdir()
+    (small / ".uv" / "lock").touch()  # of an earlier environment of ours, in whose place this one is
     done = started(small)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "was not made by run.py: move it away or delete it" in done.stderr
@@ -592,6 +594,16 @@ def test_the_pages_take_two_processes_and_end_with_ctrl_c(
         time.sleep(0.1)
 
 
+@pytest.mark.parametrize("port", ["0", "70000", "-1"])
+def test_a_port_that_there_is_not_is_told_before_anything_is_built(small: Path, port: str) -> None:
+    done = started(small, "ui", f"--port={port}")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"run.py: ui: port {port}: there are ports from 1 to 65535\n",
+    )
+    assert not (small / ".venv").exists()
+
+
 def test_the_pages_explain_themselves_and_build_nothing(small: Path) -> None:
     done = started(small, "ui", "--help")
     assert (done.returncode, done.stderr) == (0, "")
@@ -605,7 +617,7 @@ def test_pages_on_another_port_say_why(
     run = loaded(small)
     ended = SimpleNamespace(poll=lambda: 3, wait=lambda: 3)
     monkeypatch.setattr(run, "make_environment", lambda names: None)
-    monkeypatch.setattr(run, "listens", lambda port: port == 5000)
+    monkeypatch.setattr(run, "listens", lambda host, port: port == 5000)
     monkeypatch.setattr(run.signal, "signal", lambda *_: None)
     monkeypatch.setattr(run.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
     monkeypatch.setattr(run.subprocess, "Popen", lambda *_, **__: ended)

@@ -10,6 +10,7 @@ from starcast.evaluation.resampling import LEVEL, Estimate, Intervals, bootstrap
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix, matrix_scores, probability_scores, probability_terms
 
+RESAMPLES = 1_000
 ONE_FIT = (
     "**Some systems were fitted once**; their intervals cover the sampling of test reviews, not training "
     "randomness. Increase `repeats`."
@@ -57,9 +58,10 @@ class PairedBootstrap:
 
     Args:
         ratings: true ratings as index from 0, shape (reviews,).
+        resamples: 0: `RESAMPLES`, or more where many systems are compared.
     """
 
-    def __init__(self, ratings: np.ndarray, seed: int, resamples: int = 1_000, scale: Scale = STARS) -> None:
+    def __init__(self, ratings: np.ndarray, seed: int, resamples: int = 0, scale: Scale = STARS) -> None:
         self._ratings, self._seed, self._resamples, self._scale = ratings, seed, resamples, scale
 
     def draws(
@@ -72,16 +74,16 @@ class PairedBootstrap:
             probabilities: of each system, shape (fits, reviews, labels), to score these as well.
         """
         systems = [np.atleast_2d(system) for system in systems]
-        fits = np.concatenate(systems)
+        fits, resamples = np.concatenate(systems), self._resamples or max(RESAMPLES, enough(len(systems)))
         observed, resampled = self._scores(
-            fits, None if probabilities is None else np.concatenate(probabilities)
+            fits, None if probabilities is None else np.concatenate(probabilities), resamples
         )
         found, end = [], 0
         for system in systems:
             start, end = end, end + len(system)
             # The same seed each time, so that systems with equally many fits draw the same ones.
-            random, shape = np.random.default_rng(self._seed), (len(system), self._resamples)
-            chosen = random.integers(len(system), size=shape), np.arange(self._resamples)
+            random, shape = np.random.default_rng(self._seed), (len(system), resamples)
+            chosen = random.integers(len(system), size=shape), np.arange(resamples)
             values = {name: float(each[start:end].mean()) for name, each in observed.items()}
             drawn = {name: each[start:end][chosen].mean(axis=0) for name, each in resampled.items()}
             matrix = count_matrix(self._ratings, system[0], len(self._scale))
@@ -90,7 +92,7 @@ class PairedBootstrap:
         return found
 
     def _scores(
-        self, fits: np.ndarray, probabilities: np.ndarray | None
+        self, fits: np.ndarray, probabilities: np.ndarray | None, resamples: int
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Return the scores of every fit, shape (fits,), and on every resample, shape (fits, resamples)."""
         reviews, labels = len(self._ratings), len(self._scale)
@@ -102,14 +104,14 @@ class PairedBootstrap:
         if probabilities is not None:
             both = zip(fits, probabilities, strict=True)
             terms = [probability_terms(self._ratings, *each) for each in both]
-        sums = resampled_sums(sparse.vstack([member, *terms]), self._seed, self._resamples)
+        sums = resampled_sums(sparse.vstack([member, *terms]), self._seed, resamples)
         counts = sums[:every].reshape(len(fits), labels, labels, -1).transpose(0, 3, 1, 2)
         present = np.bincount(self._ratings, minlength=labels) > 0
         resampled = matrix_scores(counts, self._scale, present)
         matrices = np.stack([count_matrix(self._ratings, predicted, labels) for predicted in fits])
         observed = matrix_scores(matrices, self._scale, present)
         if terms:
-            means = sums[every:].reshape(len(fits), -1, self._resamples).swapaxes(0, 1) / reviews
+            means = sums[every:].reshape(len(fits), -1, resamples).swapaxes(0, 1) / reviews
             resampled |= probability_scores(means)
             observed |= probability_scores(np.stack([each.mean(axis=1) for each in terms], axis=1))
         return observed, resampled
@@ -125,6 +127,14 @@ def differences(baseline: Draws, others: Sequence[Draws], score: str) -> list[Di
         for other in others
     ]
     return adjusted(gaps)
+
+
+def enough(comparisons: int) -> int:
+    """Return how many resamples let one difference alone among so many be significant.
+
+    Its p is at least 2 / resamples, and is multiplied by the number of comparisons.
+    """
+    return 50 * comparisons
 
 
 def adjusted(gaps: Sequence[tuple[float, np.ndarray]]) -> list[Difference]:

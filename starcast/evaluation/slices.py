@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from starcast.evaluation.paired import Difference, adjusted
+from starcast.evaluation.paired import Difference, adjusted, enough
 from starcast.evaluation.resampling import Estimate, resampled_scores
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix, matrix_scores
@@ -17,7 +17,7 @@ from starcast.evaluation.scores import count_matrix, matrix_scores
 SHOWN = ("accuracy", "f1_macro", "mae")
 DECIDING = "accuracy"  # the others depend on how many reviews of a slice have which rating even more
 FEWEST = 30  # reviews of a slice, and outside of it, from which on it is judged
-RESAMPLES = 2_000
+RESAMPLES = 2_000  # at least
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,22 @@ def slice_scores(
     """
     random, whole = np.random.default_rng(seed), count_matrix(ratings, predicted, len(scale))
     found, gaps = list[SliceScores](), dict[int, tuple[float, np.ndarray]]()
-    for slicing in (*slicings, Slicing("rating", scale.names, ratings)):
+    slicings = (*slicings, Slicing("rating", scale.names, ratings))
+    resamples = _resamples(slicings)
+    for slicing in slicings:
         for value, matrix in zip(slicing.values, _matrices(ratings, predicted, slicing, scale), strict=True):
             reviews, rest = int(matrix.sum()), whole - matrix
             if not reviews:
                 continue
-            observed, drawn = matrix_scores(matrix, scale), resampled_scores(matrix, scale=scale)
+            observed, drawn = (
+                matrix_scores(matrix, scale),
+                resampled_scores(matrix, resamples=resamples, scale=scale),
+            )
             scores = {name: Estimate.of(float(observed[name]), drawn[name]) for name in SHOWN}
             outside = int(rest.sum())
             if min(reviews, outside) >= FEWEST:
                 right = np.trace(rest) / outside
-                elsewhere = random.binomial(outside, right, RESAMPLES) / outside
+                elsewhere = random.binomial(outside, right, resamples) / outside
                 gaps[len(found)] = float(observed[DECIDING] - right), drawn[DECIDING] - elsewhere
             found.append(SliceScores(slicing.name, value, reviews, scores, None))
     for place, difference in zip(gaps, adjusted(list(gaps.values())), strict=True):
@@ -106,6 +111,7 @@ def slice_differences(
         pair: what each of the models predicts, as index from 0, shape (reviews,).
     """
     random, labels, found, gaps = np.random.default_rng(seed), len(scale), [], []
+    resamples = _resamples(slicings)
     for slicing in slicings:
         for place, value in enumerate(slicing.values):
             rows = np.flatnonzero(slicing.places == place)
@@ -114,7 +120,7 @@ def slice_differences(
             true, first, second = (each[rows].astype(np.int64) for each in (ratings, *pair))
             cells = np.bincount((true * labels + first) * labels + second, minlength=labels**3)
             both, present = cells.reshape(1, labels, labels, labels), np.bincount(true, minlength=labels) > 0
-            counts = np.concatenate([both, _resampled(both[0], random)])
+            counts = np.concatenate([both, _resampled(both[0], random, resamples)])
             ours, theirs = (matrix_scores(counts.sum(axis=axis), scale, present) for axis in (3, 2))
             if score in ours:
                 gap = ours[score] - theirs[score]
@@ -130,8 +136,12 @@ def _matrices(ratings: np.ndarray, predicted: np.ndarray, slicing: Slicing, scal
     return np.bincount(cells, minlength=slices * labels**2).reshape(slices, labels, labels)
 
 
-def _resampled(counts: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _resamples(slicings: Sequence[Slicing]) -> int:
+    return max(RESAMPLES, enough(sum(len(slicing.values) for slicing in slicings)))
+
+
+def _resampled(counts: np.ndarray, random: np.random.Generator, resamples: int) -> np.ndarray:
     """Return counts of as many reviews, drawn with replacement, shape (resamples, ...)."""
     cells = counts.ravel()
-    drawn = random.multinomial(cells.sum(), cells / cells.sum(), size=RESAMPLES)
-    return drawn.reshape(RESAMPLES, *counts.shape)
+    drawn = random.multinomial(cells.sum(), cells / cells.sum(), size=resamples)
+    return drawn.reshape(resamples, *counts.shape)

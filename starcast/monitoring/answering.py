@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import polars as pl
 
+from starcast.cli.errors import UserError
 from starcast.cli.progress import Progress
 from starcast.evaluation.scale import Scale
 from starcast.monitoring.checks import Part
@@ -61,6 +62,9 @@ def answer(
         done = sum(each.height for each in answered)
         progress.show(f"predicting {what}", done / asked.height)
     answers, texts = pl.concat(answered), words_read(asked)
+    if not set(scale.probabilities) <= set(answers.columns):
+        told = f"the model answers with {', '.join(answers.columns)}"
+        raise UserError(f"{told}; monitor needs a model that gives the probabilities of all ratings")
     unsure = answers["needs_review"].to_numpy() if "needs_review" in answers.columns else None
     return AnsweredReviews(
         texts,

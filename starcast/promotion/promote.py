@@ -6,7 +6,7 @@ from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.verdict import PromotionOutcome
 from starcast.tracking import champions, commands, registry, resumption, runs
 from starcast.tracking.limits import DESCRIPTION
-from starcast.tracking.succession import State, recent_changes
+from starcast.tracking.succession import State, recent_changes, standing
 
 
 def promote(parameters: PromoteParameters) -> PromotionOutcome:
@@ -28,7 +28,7 @@ def promote(parameters: PromoteParameters) -> PromotionOutcome:
             outcome = _nothing(f"{name}: switched off", said)
         else:
             outcome = _promote(parameters, run_id)
-        steps = verdict.next_steps(parameters.model, parameters.version, outcome)
+        steps = verdict.next_steps(parameters, outcome)
     for line in (*steps, *commands.where_to_look(run_id)):
         print(f"promote: {line}", flush=True)
     return outcome
@@ -49,6 +49,13 @@ def _promote(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
     if state.champion == challenger.version:
         said = f"Version {challenger.version} of {model} is the champion already: nothing to do."
         return _nothing(f"promote v{challenger.version}: champion already", said)
+    stands = standing(challenger.version, state)
+    if stands.word == "rolled back" and not parameters.version:
+        said = (
+            f"The challenger, version {challenger.version} of {model}, was {stands.said}: nothing was judged."
+        )
+        again = f"`version={challenger.version}` judges it all the same."
+        return _nothing(f"promote v{challenger.version}: rolled back", f"{said} {again}")
     judged = verdict.judge_versions(challenger, state.champion, parameters)
     outcome = PromotionOutcome.of(judged, enabled)
     if enabled and judged.verdict.passed:
@@ -63,7 +70,7 @@ def _promote(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
 def _roll_back(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
     model, before = parameters.model, champions.read_state(parameters.model)
     state = champions.settle(model)
-    interrupted = any(event.kind == "rollback" for event in before.pending)
+    interrupted = any((each.kind, each.target) == ("rollback", state.champion) for each in before.pending)
     if interrupted and parameters.version in ("", state.champion):
         # Repeating an interrupted rollback goes back once, not twice.
         said = f"An interrupted rollback was finished: version {state.champion} of {model} is champion."

@@ -55,11 +55,12 @@ class Judgement:
 
 @dataclass(frozen=True)
 class PromotionOutcome:
-    """The outcome as a tag and as a sentence, and whether it only needs `mode=enabled`."""
+    """The outcome as a tag and as a sentence, whether it only needs `mode=enabled`, and of which version."""
 
     tag: OutcomeTag
     sentence: str
     dry_run: bool = False
+    version: str = ""
 
     @classmethod
     def of(cls, judged: Judgement, enabled: bool) -> "PromotionOutcome":
@@ -67,7 +68,7 @@ class PromotionOutcome:
         name, version = judged.challenger.name, judged.challenger.version
         if judged.verdict.passed:
             would = f"Version {version} of {name} would become champion (dry run; mode=enabled does it)."
-            return cls("won", would, not enabled)
+            return cls("won", would, not enabled, version)
         champion = judged.champion
         stays = f"version {champion.version} stays champion" if champion else "there is no champion yet"
         does = "does" if enabled else "would"
@@ -252,11 +253,13 @@ def _name(judged: Judgement, outcome: PromotionOutcome) -> str:
     return f"promote v{judged.challenger.version}: {ended}, {found}"
 
 
-def next_steps(name: str, version: str, outcome: PromotionOutcome) -> list[str]:
-    """Return the commands that come next after a verdict; `version`: empty for the challenger."""
+def next_steps(parameters: PromoteParameters, outcome: PromotionOutcome) -> list[str]:
+    """Return the commands that come next after a verdict: after a dry run, with its very limits."""
+    name, defaults = parameters.model, PromoteParameters().as_text()
     state = champions.read_state(name)
     if outcome.dry_run:
-        asked = {"model": name, **({"version": version} if version else {}), "mode": "enabled"}
+        given = {key: value for key, value in parameters.as_text().items() if value != defaults[key]}
+        asked = {"model": name, **given, "version": outcome.version, "mode": "enabled"}
         return [f"do it: {commands.command_line('promote', **asked)}"]
     if not state.champion:
         return []

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from starcast.cli.errors import UserError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PROJECT = Path(__file__).parents[2]
+PYSPARK = "pyspark>=4.3,<5"  # the extra `spark` of pyproject.toml
 ANSWERS_WITHIN = 5.0  # seconds for a master to answer
 EXECUTORS_WITHIN = 60.0  # seconds for the first executor to start
 ENDS_WITHIN = 20.0  # seconds for the driver's Java process to end
@@ -66,11 +68,19 @@ def spark_session(master: str, name: str, settings: Mapping[str, str]) -> Iterat
             _end_java()
 
 
+def _install_command() -> str:
+    """Return the command that installs PySpark where this runs; the environment of `run.py` has no pip."""
+    python, uv = quote(sys.executable), shutil.which("uv") or str(PROJECT / ".uv" / "bin" / "uv")
+    installer = (
+        f"{python} -m pip install" if find_spec("pip") else f"{quote(uv)} pip install --python {python}"
+    )
+    return f"{installer} {quote(PYSPARK)}"
+
+
 def check_spark(master: str) -> None:
     """Raise a UserError if PySpark or Java is missing, or a standalone cluster's master does not answer."""
     if find_spec("pyspark") is None:
-        remedy = "pip install pyspark (extra `spark` of pyproject.toml)"
-        raise UserError(f"executor=spark: PySpark is not installed; {remedy}")
+        raise UserError(f"executor=spark: PySpark is not installed; {_install_command()}")
     home = os.environ.get("JAVA_HOME", "")
     if home and not shutil.which(Path(home) / "bin" / "java"):
         raise UserError(f"executor=spark: JAVA_HOME is {home}, which has no bin/java; correct it or unset it")

@@ -63,11 +63,11 @@ def splits_of(version: Version) -> dict[str, Input]:
 def seen_reviews(test: pl.DataFrame, splits: dict[str, Input]) -> np.ndarray:
     """Return which of the test reviews a model with these splits was trained on, shape (reviews,), bool.
 
-    What a model reads is compared: the words of the text and, if it was trained with titles, of the title.
+    What a model reads is compared: the words of the text and, if it was trained with titles, and these
+    reviews have any, of the title.
     """
     learned, read = list[np.ndarray](), ["text"]
     for table in (table for name in LEARNED_FROM for table in chunks_of(splits[name])):
-        read = [name for name in ("text", "title") if name in table.columns]
+        read = [name for name in ("text", "title") if name in table.columns and name in test.columns]
         learned.append(reading_hashes(table.select(read)))
-    asked = test.select(name for name in read if name in test.columns)
-    return np.isin(reading_hashes(asked), np.concatenate(learned))
+    return np.isin(reading_hashes(test.select(read)), np.concatenate(learned))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import polars as pl
 from mlflow.models import Model
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -158,7 +159,33 @@ def _of_another_project(files: ModelFiles, version: Version, trusted: bool) -> L
         folder = Path(mlflow.artifacts.download_artifacts(files.uri, dst_path=str(files.folder)))
         size = sum(file.stat().st_size for file in files_of(folder)) / 1e6
         model = mlflow.pyfunc.load_model(str(folder))
-    return LoadedModel(lambda asked: pl.DataFrame(model.predict(asked.to_pandas())), version, size)
+
+    def predict(asked: pl.DataFrame) -> pl.DataFrame:
+        """Return the model's answers to reviews."""
+        return _as_table(model.predict(asked.to_pandas()), asked, files.named)
+
+    return LoadedModel(predict, version, size)
+
+
+def _as_table(answered: Any, asked: pl.DataFrame, named: str) -> pl.DataFrame:
+    """Return what another project's model answers; one value per review is a rating.
+
+    Raises:
+        UserError: it answers something else than a row per review.
+    """
+    reviews, wanted = asked.height, "it needs a rating for each"
+    if not hasattr(answered, "columns"):  # no table
+        values = np.asarray(answered)
+        if values.shape != (reviews,):
+            raise UserError(
+                f"{named}: answers {reviews} reviews with values of shape {values.shape}; {wanted}"
+            )
+        return pl.DataFrame({"rating": values})
+    table = pl.DataFrame(answered)
+    if table.height != reviews or "rating" not in table.columns:
+        given = f"{table.height} rows of {', '.join(table.columns)}"
+        raise UserError(f"{named}: answers {reviews} reviews with {given}; {wanted}")
+    return table
 
 
 def _other_code(

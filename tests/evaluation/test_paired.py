@@ -203,3 +203,19 @@ def test_a_p_value_is_never_0_and_has_two_sides() -> None:
     mixed = np.concatenate([np.full(10, -1.0), np.full(89, 1.0)])
     [difference] = differences(steady, [Draws({"mae": 0.8}, {"mae": mixed})], "mae")
     assert difference.p == pytest.approx(2 * 11 / 100)
+
+
+def test_one_difference_alone_among_many_may_be_significant() -> None:
+    ratings, systems = drawn(3, 0.3, 0.9, *[0.3] * 59, reviews=300)
+    base, better, *others = PairedBootstrap(ratings, 1).draws([*systems[:2], *[systems[0]] * 59])
+    found = differences(base, [better, *others], "accuracy")
+    assert [difference.significant for difference in found] == [True, *[False] * 59]
+
+
+def test_one_slice_alone_among_many_may_be_significant() -> None:
+    ratings = np.zeros(6_000, dtype=int)
+    places, predicted = np.arange(6_000) % 120, np.zeros(6_000, dtype=int)
+    predicted[places == 7] = 4
+    many = Slicing("product", [str(number) for number in range(120)], places)
+    found = slice_scores(ratings, predicted, [many], seed=1)
+    assert [each.value for each in found if each.worse] == ["7"]

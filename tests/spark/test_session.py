@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import socket
 import sys
@@ -14,7 +15,7 @@ from starcast.cli.errors import UserError
 from starcast.cli.parameters import Parameters, parse
 from starcast.spark import session
 from starcast.spark.parameters import Executor, PreprocessParameters
-from starcast.spark.session import check_spark, spark_session
+from starcast.spark.session import PROJECT, PYSPARK, check_spark, spark_session
 from starcast.workflow.predict import predict
 from starcast.workflow.predict_parameters import PredictParameters
 from starcast.workflow.prepare import preprocess
@@ -91,8 +92,15 @@ def with_an_unknown_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str
     return "spark://no.such.host.invalid:7077"
 
 
+def test_the_advice_installs_the_pyspark_of_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_pyspark(monkeypatch, Path())
+    with pytest.raises(UserError, match=rf"{re.escape(sys.executable)}.* '{re.escape(PYSPARK)}'$"):
+        check_spark("local[2]")
+    assert f'spark = ["{PYSPARK}"]' in (PROJECT / "pyproject.toml").read_text()
+
+
 MISTAKES = {
-    without_pyspark: "executor=spark: PySpark is not installed; pip install pyspark (extra `spark`",
+    without_pyspark: "executor=spark: PySpark is not installed; ",
     without_java: "executor=spark: Java is missing: no `java` on PATH, no JAVA_HOME; install Java 17",
     with_a_wrong_java_home: "which has no bin/java; correct it or unset it",
     without_master: "does not answer (Connection refused); start it, or correct the address",

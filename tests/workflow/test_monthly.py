@@ -69,5 +69,6 @@ def test_a_review_is_seen_if_it_reads_the_same(monkeypatch: pytest.MonkeyPatch) 
     splits = {name: Input(name, "", "") for name in learned}
     monkeypatch.setattr("starcast.tracking.held_out.chunks_of", lambda split: iter([learned[split.context]]))
     assert seen_reviews(test, splits).tolist() == [True, False, True, False, False]
+    assert seen_reviews(test.drop("title"), splits).tolist() == [True, True, True, False, False]
     learned = {name: table.drop("title") for name, table in learned.items()}
     assert seen_reviews(test, splits).tolist() == [True, True, True, False, False]

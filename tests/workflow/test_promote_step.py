@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from starcast.promotion.promote import promote
 from starcast.promotion.verdict import PromotionOutcome
 from starcast.tracking import champions
 from starcast.tracking.artifacts import fetch
-from starcast.tracking.commands import command_line
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.train import train
 from tests.conftest import statuses, store_in
@@ -83,7 +83,15 @@ def test_a_dry_run_judges_and_moves_nothing(
     assert aliases(store) == {"challenger": "4"}
     assert champions.read_state(NAME).events == ()
     assert "Version 1 of review-rating would become champion (dry run; mode=enabled does it)." in said
-    assert f"do it: {command_line('promote', model=NAME, version='1', mode='enabled')}" in said
+    [printed] = re.findall(r"do it: (.*)", said)
+    words = shlex.split(printed)
+    given = [word for word in words if word.startswith("--")]
+    easy = '--thresholds={"accuracy": 0.2}'
+    assert {*given} == {
+        *(f"--model={NAME}", "--version=1", "--mode=enabled", easy),
+        *("--recall_drop=1.0", "--ece_rise=1.0", "--max_latency_ms=0.0"),
+    }
+    assert promote(parse(PromoteParameters, given)).tag == "won"
 
 
 @pytest.mark.figures
@@ -180,6 +188,15 @@ def test_rollback_puts_the_previous_champion_back_with_its_reason(store: mlflow.
     described = store.get_registered_model(NAME).description
     assert "| rollback | version 3 | version 2 |" in described
     assert r"too \| many fives" in described
+    store.set_registered_model_alias(NAME, "challenger", "3")
+    again = promoted(margin=-1)
+    assert again.tag == "none"
+    assert "version 3 of review-rating, was rolled back since" in again.sentence
+    assert again.sentence.endswith(
+        "(too | many fives): nothing was judged. `version=3` judges it all the same."
+    )
+    store.set_registered_model_alias(NAME, "challenger", "4")
+    assert aliases(store)["champion"] == "2"
     assert "earlier champions: 1" in mistake(3, rollback=True, reason="again")
     promoted(1, rollback=True, reason="all the way")
     assert aliases(store) == {"challenger": "4", "champion": "1"}
