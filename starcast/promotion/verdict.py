@@ -255,7 +255,7 @@ def _name(judged: Judgement, outcome: PromotionOutcome) -> str:
 
 def next_steps(parameters: PromoteParameters, outcome: PromotionOutcome) -> list[str]:
     """Return the commands that come next after a verdict: after a dry run, with its very limits."""
-    name, defaults = parameters.model, PromoteParameters().as_text()
+    name, defaults = parameters.model, PromoteParameters.model_validate({}).as_text()
     state = champions.read_state(name)
     if outcome.dry_run:
         given = {key: value for key, value in parameters.as_text().items() if value != defaults[key]}

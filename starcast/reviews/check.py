@@ -128,7 +128,7 @@ def conclude(
     keys = _judge_keys(read, verdicts, split)
     off = {BAD_RATING: f"rating not on the scale {recognised.scale}", BAD_KEY: keys.unread if keys else ""}
     rejected = _rejected(read, verdicts, off)
-    _refuse_bad_rows(rejected, len(verdicts), layout, on_bad_rows)
+    _refuse_bad_rows(rejected, len(verdicts), layout.rating, off[BAD_RATING], on_bad_rows)
     given = keys.keys if keys and split.rule == "given" else None
     if drop_duplicates:
         _mark_repeats(verdicts, hashes, given)
@@ -206,17 +206,26 @@ def _rejected(read: list[ReadRows], verdicts: np.ndarray, off: Mapping[int, str]
     return pl.DataFrame(bad, schema=REJECTED, orient="row")
 
 
-def _refuse_bad_rows(rejected: pl.DataFrame, rows: int, layout: Layout, on_bad_rows: OnBadRows) -> None:
-    """Raise a UserError if there are bad rows that may not be dropped."""
+def _refuse_bad_rows(
+    rejected: pl.DataFrame, rows: int, rating: str, of_rating: str, on_bad_rows: OnBadRows
+) -> None:
+    """Raise a UserError if there are bad rows that may not be dropped.
+
+    Args:
+        rating: its column.
+        of_rating: the reason of a row whose rating is bad.
+    """
     many = rejected.height > MOST_BAD * rows
     if not rejected.height or on_bad_rows == "drop_any" or (on_bad_rows == "drop" and not many):
         return
     first = rejected.row(0, named=True)
-    value = f" {first['rating'][:60]!r}" if first["rating"] is not None else ""
+    where, value = (
+        (f"column {rating!r}: ", f" {first['rating'][:60]!r}") if first["reason"] == of_rating else ("", "")
+    )
     each = ", ".join(f"{count:,}: {why}" for why, count in rejected["reason"].value_counts(sort=True).rows())
     what = f"{rejected.height:,} of {rows:,} rows are bad ({each}), first{value} in data row {first['row']:,}"
     remedy = f"on_bad_rows=drop_any, as they are more than {MOST_BAD:.0%}" if many else "on_bad_rows=drop"
-    raise UserError(f"column {layout.rating!r}: {what}; fix the file, or leave them out with {remedy}")
+    raise UserError(f"{where}{what}; fix the file, or leave them out with {remedy}")
 
 
 def check_classes(counts: Mapping[Label, int]) -> None:

@@ -124,7 +124,7 @@ def _unreadable(name: str, line: int, why: str) -> UserError:
 
 def _check_single(value: dict[str, Any], name: str) -> None:
     """Raise a UserError if a file's only object holds all reviews, and say how to make lines of it."""
-    where = _list_of_objects(value)
+    _, where = max(_lists_of_objects(value), default=(0, ""))  # columns are described by fewer than rows
     if where:
         raise _lines_wanted(name, where)
     if len(value) > 1 and all(isinstance(each, dict | list) for each in value.values()):
@@ -142,16 +142,14 @@ def _step(key: str) -> str:
     return f".{key}" if key.isidentifier() else f".[{json.dumps(key)}]"
 
 
-def _list_of_objects(value: dict[str, Any], depth: int = 3) -> str:
-    """Return jq's path of the first list of several objects within an object; empty if there is none."""
+def _lists_of_objects(value: dict[str, Any], depth: int = 3) -> Iterator[tuple[int, str]]:
+    """Yield the number of objects, and jq's path, of each list of several objects within an object."""
     for key, each in value.items():
         path = _step(key)
         if isinstance(each, list) and len(each) > 1 and all(isinstance(item, dict) for item in each):
-            return path
-        below = _list_of_objects(each, depth - 1) if isinstance(each, dict) and depth else ""
-        if below:
-            return path + below
-    return ""
+            yield len(each), path
+        elif isinstance(each, dict) and depth:
+            yield from ((objects, path + below) for objects, below in _lists_of_objects(each, depth - 1))
 
 
 def literals_as_lines(path: Path, encoding: str = "") -> Iterator[TextBlock]:

@@ -59,7 +59,8 @@ def known_scales(top: float | None) -> Iterator[Sequence[Key]]:
     if top is None:
         yield from (steps(*known) for known in STEPS)
         for line in WORDS.strip().splitlines():
-            yield from product(*(place.split("/") for place in line.split(", ")))
+            words = product(*(place.split("/") for place in line.split(", ")))
+            yield from (each for each in words if len(set(each)) == len(each))  # `very good` has two places
         return
     yield from (steps(low, top, step) for low, step in ((1, 1), (0, 1), (1, 0.5), (0.5, 0.5), (0, 0.5)))
     for step in (top / 5, top / 10, top / 4):

@@ -92,6 +92,12 @@ def recognise(
     )
 
 
+def check_single(column: str, columns: Sequence[str], name: str) -> None:
+    """Raise a UserError if a file has two columns of a name; columns without one are of no use."""
+    if column and f"{column}_duplicated_0" in columns:  # as Polars calls the second
+        raise UserError(f"{name}: two columns {column!r}; rename the one that is not meant")
+
+
 def texts_among(columns: Sequence[str]) -> list[str]:
     """Return the columns with usual names of texts, the surest first."""
     names = dict.fromkeys([*(layout.text for layout in KNOWN), *TEXTS])

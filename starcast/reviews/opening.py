@@ -8,11 +8,11 @@ from pathlib import Path
 import polars as pl
 
 from starcast.cli.errors import UserError
-from starcast.reviews.layouts import Layout, recognise, require
+from starcast.reviews.layouts import Layout, check_single, recognise, require
 from starcast.reviews.parameters import DataParameters, SplitBy
 from starcast.reviews.parsing import Chunk
 from starcast.reviews.stream import read_chunks
-from starcast.reviews.unpack import table_name
+from starcast.reviews.unpack import MEMBER, table_name
 
 SPLIT_OF = {"data": 0, "validation_data": 1, "test_data": 2}  # where each split has a file of its own
 
@@ -48,18 +48,24 @@ def open_files(parameters: DataParameters, files: Mapping[str, Path]) -> tuple[L
         opened.append(OpenFile(path, first, chain([first], chunks), part))
     columns = opened[0].first.table.columns
     named = parameters.text_column, parameters.rating_column, parameters.title_column
-    layout = recognise(columns, *named)
+    try:
+        layout = recognise(columns, *named)
+    except UserError as why:
+        sheet = opened[0].first.seen
+        if not sheet.startswith("sheet "):
+            raise
+        other = f"name another sheet: {parameters.data}{MEMBER}<sheet>"
+        raise UserError(f"{table_name(opened[0].path)}, {sheet}: {why}, or {other}") from None
     require(split.parameter, split.column if len(files) == 1 else "", columns)
     for parameter, file in zip(files, opened, strict=True):
         for column in parameters.slice_columns:
             where = "slice_columns" if len(files) == 1 else f"slice_columns of {parameter}"
             require(where, column, file.first.table.columns)
+        for column in (split.column, *parameters.slice_columns):
+            check_single(column, file.first.table.columns, table_name(file.path))
         for column in (layout.text, layout.rating, layout.title):
             require(parameter, column, file.first.table.columns)
-            if f"{column}_duplicated_0" in file.first.table.columns:  # as Polars calls the second
-                raise UserError(
-                    f"{table_name(file.path)}: two columns {column!r}; rename the one that is not meant"
-                )
+            check_single(column, file.first.table.columns, table_name(file.path))
             if column and file.first.table[column].dtype == pl.String:
                 _check_objects(file.first.table[column], table_name(file.path))
     return layout, opened

@@ -17,9 +17,7 @@ SAMPLE = 2**18  # bytes of the beginning that are looked at
 TRIED = 2**16  # characters of it for the separator, of which there are several
 SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?(?:\r\n|\n|\r)')  # Excel reads, and hides, such a first line
 BARE = ("\t", "|")  # separators between which quotes may be characters like any other
-LONG_NAME = 80  # characters: a longer first field is a review, not the name of a column
 MOST_LABELS = 20  # different values in a column of ratings
-FULL = 0.9  # of the rows have a value in a column of texts
 
 
 @dataclass(frozen=True)
@@ -106,10 +104,16 @@ def recognise_quoting(text: str, dialect: Dialect, columns: int, whole: bool) ->
         return quoting
     quoted = replace(dialect, quoting=quoting).quoted_fields()
     inner = quoted.findall(text)
-    if tabs and len(quoted.findall(lines[0])) < columns:
+    if tabs and len(quoted.findall(lines[0])) < columns and not _all_quoted(quoted, lines[1:], columns):
         broken += quoted.sub("", text).count('"')
         inner = [each for each in inner if '""' in each or not {"\t", "\n", "\r"}.isdisjoint(each)]
     return quoting if len(inner) > broken else "none"
+
+
+def _all_quoted(quoted: re.Pattern[str], rows: list[str], columns: int) -> bool:
+    """Return whether every field of the rows is in quotes; the last row may be cut off."""
+    whole = rows[:-1] or rows
+    return bool(whole) and all(len(quoted.findall(row)) == columns for row in whole)
 
 
 def opens_field(data: bytes, separator: str) -> bool:

@@ -173,7 +173,9 @@ def _doubt(scale: Scale, rows: Sequence[int]) -> str:
     used = [name for name, count in zip(scale.names, rows, strict=True) if count]
     if len(used) > 1 and not rows[-1] and scale.numeric:
         what = f"{scale} stars" if scale == STARS else str(scale)
-        shorter = f"scale={scale.names[0]}-{used[-1]} if {used[-1]} is the best"
+        step = float(scale.labels[1]) - float(scale.labels[0])
+        steps = "" if step == 1 else f"/{step:g}"
+        shorter = f"scale={scale.names[0]}-{used[-1]}{steps} if {used[-1]} is the best"
         return f"; values {used[0]}-{used[-1]} only: taken for {what}; {shorter}"
     if scale.labels == (0, 1, 2, 3, 4, 5):
         return "; scale=1-5 if 0 means no rating"

@@ -86,7 +86,7 @@ def _milliseconds(times: pl.Series) -> pl.Series:
 
 
 def _numbered(text: pl.Series) -> pl.Series:
-    """Read numbers by their size: a year, a date as 20140105, or Unix seconds to nanoseconds."""
+    """Read numbers by their size: a year, a date as 20140105, with a time of day too, or Unix time."""
     number = pl.col("number")
     whole = number.cast(pl.Int64, strict=False).cast(pl.String)
     year = pl.concat_str(whole, pl.lit("0101"))
@@ -96,7 +96,17 @@ def _numbered(text: pl.Series) -> pl.Series:
     )
     unix = (number / per_millisecond.otherwise(1e6)).cast(pl.Int64, strict=False)
     is_date = number.is_between(1000, 2999) | number.is_between(10_000_000, 29_991_231)
-    time = pl.when(is_date).then(date.cast(pl.Int64) * DAY).when(number.is_between(1e8, 1e19)).then(unix)
+    # As milliseconds, 20140105130700 would be in the year 2608, and 201401051307 in 1976.
+    to_the_minute, to_the_second = number.is_between(19e10, 3e11), number.is_between(19e12, 3e13)
+    compact = whole.str.pad_end(14, "0").str.to_datetime("%Y%m%d%H%M%S", time_unit="ms", strict=False)
+    time = (
+        pl.when(is_date)
+        .then(date.cast(pl.Int64) * DAY)
+        .when(to_the_minute | to_the_second)
+        .then(compact.to_physical())
+        .when(number.is_between(1e8, 1e19))
+        .then(unix)
+    )
     return text.cast(pl.Float64, strict=False).alias("number").to_frame().select(time).to_series()
 
 

@@ -86,7 +86,7 @@ def _check_types(schema: pa.Schema, name: str) -> None:
         nested = [field.type]
         while nested:
             kind = nested.pop()
-            if any(is_one(kind) for is_one in NOT_READ):
+            if any(is_one(kind) for is_one in NOT_READ) or isinstance(kind, pa.BaseExtensionType):
                 what = f"column {field.name!r} has the type {field.type}, which is not read"
                 raise UserError(f"{name}: {what}; write the file again without it, or with it as text")
             nested += [kind.field(number).type for number in range(kind.num_fields)]

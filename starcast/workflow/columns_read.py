@@ -48,6 +48,8 @@ def choose_columns(columns: Sequence[str], trained: Trained, text: str, title: s
     """
     text_read, text_line = _choose_text(columns, trained, text)
     title_read, title_line = _choose_title(columns, trained, title)
+    for column in (text_read, title_read):
+        layouts.check_single(column, columns, "the file")
     return ColumnsRead(Layout("", text_read, "", title_read), [text_line, *filter(None, [title_line])])
 
 

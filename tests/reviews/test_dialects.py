@@ -104,6 +104,11 @@ def test_escaped_quotes_are_recognised(tmp_path: Path) -> None:
     assert "escaped by backslashes" in seen
 
 
+def test_a_tsv_of_quoted_fields_below_a_plain_header_is_quoted(tmp_path: Path) -> None:
+    content = "\t".join(HEADER) + "\n" + table(PLAIN, "\t", quoting=csv.QUOTE_ALL)
+    assert read(tmp_path / "a.tsv", content)[0] == PLAIN
+
+
 def test_a_line_for_excel_names_the_separator(tmp_path: Path) -> None:
     for line in ("sep=;\n", '"sep=;"\r\n'):
         assert read(tmp_path / "a.csv", line + table([HEADER, *PLAIN], ";"))[0] == PLAIN

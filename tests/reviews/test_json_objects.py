@@ -93,6 +93,10 @@ def test_two_hundred_reviews_are_two_hundred(tmp_path: Path, arranged: str) -> N
             '{"data": {"all reviews": [{"text": "a"}, {"text": "b"}]}}',
             "jq -c '.data.[\"all reviews\"][]' a.json > reviews.jsonl",
         ),
+        (
+            '{"schema": {"fields": [{"name": "a"}, {"name": "b"}]}, "data": [{"a": 1}, {"a": 2}, {"a": 3}]}',
+            "jq -c '.data[]' a.json > reviews.jsonl",
+        ),
         ("[" * 100_000, "an array of values or lists"),
         ('[{"a":' * 100_000, "not readable as JSON (line 1: maximum recursion"),
         ('[{"text": "caf\udce9"}]'.encode(errors="surrogateescape"), "not UTF-8: byte 0xe9 in line 1"),

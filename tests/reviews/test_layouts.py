@@ -1,9 +1,13 @@
 """Columns recognised by their names, or told."""
 
+from pathlib import Path
+
 import pytest
 
 from starcast.cli.errors import UserError
 from starcast.reviews.layouts import KNOWN, Layout, recognise
+from starcast.reviews.opening import open_files
+from starcast.reviews.parameters import DataParameters
 
 CLOTHING = ["", "Clothing ID", "Age", "Title", "Review Text", "Rating", "Recommended IND"]
 AMAZON = ["marketplace", "star_rating", "helpful_votes", "review_headline", "review_body", "review_date"]
@@ -140,3 +144,22 @@ def test_of_hundreds_of_columns_the_first_are_named() -> None:
     assert "c19 and 281 more: name yours" in str(refused.value)
     with pytest.raises(UserError, match=r"columns x{40}\.\.\., y: name"):
         recognise(["x" * 1000, "y"])
+
+
+def opened(path: Path, content: str, **given: object) -> Layout:
+    path.write_text(content, encoding="utf-8")
+    parameters = DataParameters.model_validate({"data": str(path), **given})
+    return open_files(parameters, {"data": path})[0]
+
+
+def test_columns_without_a_name_may_be_many(tmp_path: Path) -> None:
+    layout = opened(tmp_path / "a.csv", "text,rating,,\nfine words,5,,\n")
+    assert (layout.text, layout.rating) == ("text", "rating")
+
+
+@pytest.mark.parametrize(
+    "given", [{"split": "time", "time_column": "date"}, {"slice_columns": "date"}, {"rating_column": "date"}]
+)
+def test_a_column_that_is_read_may_not_come_twice(tmp_path: Path, given: dict[str, object]) -> None:
+    with pytest.raises(UserError, match=r"^a.csv: two columns 'date'; rename the one that is not meant$"):
+        opened(tmp_path / "a.csv", "text,rating,date,date\nfine,5,2014-01-05,2015-01-05\n", **given)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.scale import STARS, Scale
+from starcast.reviews.known_scales import known_scales
 from starcast.reviews.scales import RecognisedScale, is_another, labels_given, recognise_scale
 
 
@@ -151,6 +152,33 @@ def test_a_doubtful_scale_is_said_to_be_so() -> None:
         "values 1-4 only: taken for 1-5 stars; scale=1-4 if 4 is the best"
     )
     assert "only" not in recognise_scale(each("1/5|2/5|3/5|4/5")).line  # the values say that 5 is the best
+
+
+@pytest.mark.parametrize(
+    ("values", "advice"), [("1|1.5|2|2.5|3|3.5|4|4.5", "1-4.5/0.5"), ("20|40|60|80", "20-80/20")]
+)
+def test_the_scale_that_is_advised_can_be_told(values: str, advice: str) -> None:
+    said = recognise_scale(each(values)).line
+    assert f"; scale={advice} if " in said
+    assert len(labels(each(values), advice)) == len(values.split("|"))
+
+
+def test_no_known_scale_has_a_label_twice() -> None:
+    for top in (None, 5, 10, 100):
+        assert all(len(set(known)) == len(known) for known in known_scales(top))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"poor": 10, "fair": 5, "good": 90, "very good": 100, "excellent": 3},
+        {"very bad": 10, "bad": 10, "ok": 10, "good": 20, "very good": 50},
+        {"bad": 10, "good": 20, "very good": 100},
+    ],
+)
+def test_a_frequent_very_good_is_counted_once(counts: dict[str, int]) -> None:
+    found = labels(counts)
+    assert [label for label in found if label in counts] == list(counts)
 
 
 @pytest.mark.parametrize("values", ["meh|yay", "1.1|2.7|3.9", "1000|2000", "a|1|2"])

@@ -105,6 +105,15 @@ def test_years_of_two_digits_that_come_first_are_not_taken_for_days() -> None:
     assert read(["20-05-12"], "%y-%m-%d") == [milliseconds(datetime(2020, 5, 12))]
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("20140105130700", datetime(2014, 1, 5, 13, 7)), ("201401051307", datetime(2014, 1, 5, 13, 7))],
+)
+def test_dates_and_times_without_marks_are_no_unix_times(written: str, expected: datetime) -> None:
+    assert read([written]) == [milliseconds(expected)]
+    assert read(["1388927220000"]) == [milliseconds(datetime(2014, 1, 5, 13, 7))]
+
+
 @pytest.mark.parametrize("zone", ["+05", "+0500", "+05:00", " +05"])
 def test_a_zone_may_be_of_hours_only(zone: str) -> None:
     assert read([f"2014-01-05 13:07:00.25{zone}"]) == [milliseconds(datetime(2014, 1, 5, 8, 7)) + 250]

@@ -17,7 +17,8 @@ from polars.testing import assert_frame_equal
 
 from starcast.cli.errors import UserError
 from starcast.reviews.layouts import recognise
-from starcast.reviews.parameters import Reading
+from starcast.reviews.opening import open_files
+from starcast.reviews.parameters import DataParameters, Reading
 from starcast.reviews.stream import read_chunks
 from tests.reviews.tables import read_table
 
@@ -183,6 +184,17 @@ def test_the_first_sheet_with_rows_is_read_and_named(tmp_path: Path) -> None:
         archive.write(path, "a.xlsx")
     (tmp_path / "b.zip").write_bytes(packed.getvalue())
     assert read_table(tmp_path / "b.zip::a.xlsx").rows() == read_table(tmp_path / "b.zip").rows() == AS_TEXT
+
+
+def test_a_sheet_that_is_no_table_of_reviews_is_named_with_the_others(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", Summary=[["month", "count"], ["May", 3]], Reviews=ROWS)
+    with pytest.raises(UserError) as refused:
+        open_files(DataParameters(data=str(path)), {"data": path})
+    said = str(refused.value)
+    assert said.startswith(
+        "a.xlsx, sheet 'Summary', not 'Reviews': no known layout has the columns month, count"
+    )
+    assert said.endswith(f"or name another sheet: {path}::<sheet>")
 
 
 def test_a_workbook_that_is_damaged_or_empty_is_told(tmp_path: Path) -> None:

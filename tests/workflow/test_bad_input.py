@@ -94,6 +94,17 @@ def test_bad_file(store: mlflow.MlflowClient, tmp_path: Path, name: str) -> None
     assert statuses(store) == ["FAILED"]
 
 
+def test_a_bad_time_is_not_called_a_rating(store: mlflow.MlflowClient, tmp_path: Path) -> None:
+    days = [f"2014-01-{number % 28 + 1:02}" for number in range(60)]
+    days[3] = "soon"
+    make_reviews(60).with_columns(day=pl.Series(days)).write_csv(tmp_path / "bad.csv")
+    said = mistake("preprocess", data=tmp_path / "bad.csv", split="time", time_column="day")
+    assert (
+        "1 of 60 rows are bad (1: not a time in column 'day', but 'soon'), first in data row 4; fix" in said
+    )
+    assert "rating" not in said
+
+
 def test_bad_rows_can_be_dropped_and_are_listed(store: mlflow.MlflowClient, tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_text(reviews_with({40: 0, 41: "five", 42: "5.0"}))
@@ -170,5 +181,5 @@ def test_a_server_that_is_not_there(store: mlflow.MlflowClient, monkeypatch: pyt
 
 def test_output_folder_that_is_not_there(fitted_store: mlflow.MlflowClient, tmp_path: Path) -> None:
     said = mistake("predict", input="reviews.csv", output=tmp_path / "nowhere" / "scores.csv")
-    assert "cannot be written" in said
+    assert "there is no folder" in said
     assert "RUNNING" not in statuses(fitted_store)
