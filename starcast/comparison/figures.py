@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from starcast.comparison.ranking import Comparison, RankedSystem
 from starcast.comparison.systems import System
-from starcast.models.catalogue import FAMILIES
+from starcast.models.catalogue import reports_of
 from starcast.reports.style import COLOURS, MARKS, PALE, WIDTH, amount
 from starcast.reports.table import cut_apart
 
@@ -72,9 +72,9 @@ def curves_figure(comparison: Comparison) -> Figure:
     names = cut_apart([system.name for system in systems], NAMED)
     for system, name, colour, mark in zip(systems, names, COLOURS, MARKS, strict=False):
         curves = [run.curve for run in system.runs if run.curve]
-        family = FAMILIES.get(system.get("family"))
+        reports = reports_of(system.get("family"))
         for i, curve in enumerate(curves):
-            label, epochs = "_" if i else name, np.array(list(curve)) / (family.reports if family else 1)
+            label, epochs = "_" if i else name, np.array(list(curve)) / reports
             axes.plot(epochs, list(curve.values()), color=colour, marker=mark, markersize=5, label=label)
     axes.set(xlabel="epoch", ylabel=f"val {comparison.metric}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -29,6 +29,11 @@ def family_named(name: str) -> Family:
     return FAMILIES[name] if name in FAMILIES else own_family(name)
 
 
+def reports_of(name: str) -> int:
+    """Return how often a fit of a family reports in each epoch; those of the user's own do so once."""
+    return FAMILIES[name].reports if name in FAMILIES else 1
+
+
 def logged(spec: ModelSpec) -> Settings:
     """Return everything that is logged as a parameter of a run."""
     return {**spec.logged(), **family_named(spec.family).facts(spec.settings)}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.scale import STARS
-from starcast.models.family import Family, ModelSpec, Reads, Sampling
+from starcast.models.family import Family, ModelSpec, Reads, Sampling, split_choices
 from starcast.models.references import reference_of
 from starcast.models.space import Settings
 
@@ -102,11 +102,12 @@ def ensemble_of(specs: list[ModelSpec]) -> ModelSpec:
 def _member(member: dict[str, Any], options: FitOptions) -> ModelSpec:
     family = _family(member["family"])
     settings = family.check({**family.published_under(options.schedule), **member.get("settings", {})})
-    given = {name: member[name] for name in NUMBERS if name in member}
     sampling = family.check_sampling(member.get("sampling", "default"))
+    settings, options = split_choices(settings, replace(options, sampling=sampling))
+    given = {name: member[name] for name in NUMBERS if name in member}
     if not family.iterative:
         given["epochs"] = 1
-    return ModelSpec(family.name, settings, replace(options, sampling=sampling, **given))
+    return ModelSpec(family.name, settings, replace(options, **given))
 
 
 def _checked(member: Any) -> dict[str, Any]:

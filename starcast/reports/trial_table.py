@@ -17,7 +17,7 @@ FIXED: dict[str, type[pl.DataType]] = {
     "family": pl.String,
     "outcome": pl.String,
     "objective": pl.Float64,
-    "epochs": pl.Int64,
+    "epochs": pl.Float64,
     "seconds": pl.Float64,
     "ended": pl.Float64,
 }
@@ -33,7 +33,7 @@ class TrialRecord:
     family: str
     outcome: str
     objective: float | None  # at the epoch kept or, if pruned, the last epoch reached
-    epochs: int
+    epochs: float
     seconds: float
     ended: float  # seconds from the beginning of the search
     settings: Mapping[str, Value]
@@ -142,6 +142,7 @@ def best_trials(
         given = {name: value for name, value in row.items() if name not in FIXED and value is not None}
         settings = [f"{name} {value_text(value)}" for name, value in given.items()]
         score, seconds, run = f"{row['objective']:.4f}", f"{row['seconds']:,.0f}", link(row["run_id"])
-        cells = (rank, row["trial"], row["family"], score, row["epochs"], seconds, ", ".join(settings), run)
+        epochs = f"{row['epochs']:g}"
+        cells = (rank, row["trial"], row["family"], score, epochs, seconds, ", ".join(settings), run)
         rows.append(tuple(map(str, cells)))
     return Table(("rank", "trial", "family", objective, "epochs", "seconds", "settings", "run"), tuple(rows))

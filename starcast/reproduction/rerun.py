@@ -14,7 +14,7 @@ from starcast.experiments.parameters import LearningCurveParameters, SamplingPar
 from starcast.experiments.sampling import run_sampling
 from starcast.experiments.study_a import run_study_a
 from starcast.experiments.study_a_parameters import StudyAParameters
-from starcast.models.catalogue import family_named
+from starcast.models.catalogue import family_named, reports_of
 from starcast.models.corpus import Corpus
 from starcast.models.family import FitOptions
 from starcast.reviews import sources
@@ -104,7 +104,8 @@ def run_again(origin: Origin, parameters: Parameters, prepared: Prepared, run_id
         return
     tags = origin.tags
     budget = int(tags[BUDGET]) if BUDGET in tags else None
-    pruned_after = origin.epochs_run if tags["outcome"] == "pruned" and budget is None else None
+    pruned = tags["outcome"] == "pruned" and budget is None
+    pruned_after = round(origin.epochs_run * reports_of(tags["family"])) if pruned else None
     spec = history.spec_of(origin.run_id, parameters.seed)
     proposal = Proposal(int(tags["trial_number"]), spec.family, spec.settings, budget)
     _train_again(proposal, spec.options, pruned_after, parameters, prepared, run_id)
@@ -132,7 +133,7 @@ class _One:
 
 @dataclass
 class _StopsAfter(Pruner):
-    """Stops a trial after the epoch at which it was pruned originally."""
+    """Stops a trial after the report at which it was pruned originally."""
 
     last: int
 
@@ -151,7 +152,7 @@ def _train_again(
     """Train a proposal on a run below `run_id`, the active one; `parameters` are those of its search.
 
     Args:
-        pruned_after: the epoch after which the trial was pruned originally, if it was.
+        pruned_after: the report after which the trial was pruned originally, if it was.
 
     Raises:
         UserError: it failed this time.

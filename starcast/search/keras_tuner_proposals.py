@@ -146,7 +146,7 @@ def _declare(space: keras_tuner.HyperParameters, name: str, values: Choices | Ra
         kind(name, number(values.low), number(values.high), sampling="log" if values.log else "linear")
     elif len(values) == 1:
         space.Fixed(name, values[0])
-    elif set(values) == {False, True}:  # a Choice would make them 0 and 1
+    elif {type(each) for each in values} == {bool}:  # a Choice would make them 0 and 1
         space.Boolean(name)
     else:
         space.Choice(name, list(values))

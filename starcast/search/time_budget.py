@@ -33,6 +33,7 @@ class TimeBudget:
             the start of its worker, which a final fit does not need.
         fits_each: whether the best trial of every family is fitted once more, not only the best of all.
         keeps: whether fits that take long are kept.
+        longer: how many times the epochs of a trial a final fit may take.
     """
 
     ends: float = math.inf
@@ -40,6 +41,7 @@ class TimeBudget:
     fits_each: bool = False
     keeps: bool = False
     start: float = 0.0
+    longer: float = 1.0
     _seconds: dict[str, list[float]] = field(default_factory=dict)  # of trials that were not stopped early
     _best: dict[str, Trial] = field(default_factory=dict)
 
@@ -75,7 +77,7 @@ class TimeBudget:
     def final_fit_seconds(self, seconds: float) -> float:
         """Return what the final fit takes of a trial that took so many seconds."""
         kept = self.keeps and seconds >= WORTH_KEEPING
-        return (ANSWER_SHARE if kept else 1 + ANSWER_SHARE) * seconds
+        return (ANSWER_SHARE if kept else self.longer + ANSWER_SHARE) * seconds
 
     def left(self, family: str = "", seconds: float = 0.0) -> float:
         """Return the seconds left for trials, once what the final fits need is set aside."""

@@ -87,6 +87,13 @@ class Trial:
     seconds: float = 0.0
     ended: float = 0.0  # seconds after the search began
 
+    @property
+    def epochs(self) -> float:
+        """Return how many epochs it was trained: a report may be a part of one."""
+        from starcast.models.catalogue import reports_of  # workers need no families of ours to begin
+
+        return len(self.curve) / reports_of(self.proposal.family)
+
 
 class Proposals(Protocol):
     """A source of settings that learns from trials."""

@@ -21,14 +21,16 @@ REPORT, REPORT_DIGEST = "report.json", "report_digest"  # of a preprocessing: it
 FITTED_FROM = "trial_run_id"  # tag of a search's candidate
 
 
+NOT_FITTED = "from_run={!r}: neither a search, a trial nor a candidate ({{reason}})"
+
+
 def spec_of(run_id: str, seed: int) -> ModelSpec:
     """Return the specification of a trial, a candidate or the best trial of a search, with `seed`.
 
     Raises:
         UserError: there is no such run, or it is none of these.
     """
-    message = f"from_run={run_id!r}: neither a search, a trial nor a candidate ({{reason}})"
-    with explained(message, UserError, *DAMAGED):
+    with explained(NOT_FITTED.format(run_id), UserError, *DAMAGED):
         run = mlflow.get_run(run_id)
         best = run.data.tags.get("best_run_id")
         run = mlflow.get_run(best) if best else run
@@ -46,6 +48,19 @@ def spec_of(run_id: str, seed: int) -> ModelSpec:
         return ModelSpec(run.data.tags["family"], settings, options)
 
 
+def step_of(run_id: str) -> Run:
+    """Return the run of the step to which a run belongs: itself, or the nearest above it.
+
+    Raises:
+        UserError: there is no such run, or it belongs to no step.
+    """
+    with explained(NOT_FITTED.format(run_id), UserError, *DAMAGED):
+        run = mlflow.get_run(run_id)
+        while "step" not in run.data.tags:
+            run = mlflow.get_run(run.data.tags[MLFLOW_PARENT_RUN_ID])
+    return run
+
+
 def search_of(candidate_id: str) -> Run:
     """Return the run of the search that produced a candidate."""
     return mlflow.get_run(mlflow.get_run(candidate_id).data.tags[MLFLOW_PARENT_RUN_ID])
@@ -55,6 +70,11 @@ def candidate_of(trial_id: str) -> Run | None:
     """Return the finished candidate of a search's trial, if there is one."""
     ours = f"tags.{FITTED_FROM} = '{trial_id}' and attributes.status = 'FINISHED'"
     return next(iter(runs_here(f"{ours} and tags.role = 'candidate'", most=1)), None)
+
+
+def fitted_from(candidate_id: str) -> list[str]:
+    """Return the ids of the trials with whose settings a search's candidate was fitted."""
+    return str(mlflow.get_run(candidate_id).data.tags[FITTED_FROM]).split(",")
 
 
 def best_value(run_id: str, metric: str) -> float:

@@ -40,7 +40,7 @@ class Origin:
     kind: str  # one of `STEPS`, or `candidate` or `trial` of a search
     parameters: Mapping[str, str]  # of the step; for a candidate or trial, of the search above it
     tags: Mapping[str, str]  # the run's own
-    epochs_run: int  # of a trial
+    epochs_run: float  # of a trial
     code: Code
     versions: Mapping[str, str]  # Python, platform, packages
     prepared_run_id: str  # the run whose splits it learned from
@@ -139,7 +139,7 @@ def _read(run: Run, kind: str) -> Origin:
         kind,
         parameters_of(step),
         run.data.tags,
-        int(run.data.metrics.get("epochs_run", 0)),
+        run.data.metrics.get("epochs_run", 0.0),
         _code(step),
         {name: str(version) for name, version in _object(step, lineage.VERSIONS).items()},
         prepared,

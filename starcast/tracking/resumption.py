@@ -65,12 +65,12 @@ def resumed_step(
         yield run, parameters
 
 
-def check_missing(parent: Run, asked: int, trials: int) -> None:
+def check_missing(parent: Run, trials: int, points: float) -> None:
     """Check that a search that has finished is to have more trials than it has.
 
     Args:
-        asked: how many trials were asked for.
-        trials: how many there can be; fewer if its space has fewer points.
+        trials: how many it is to have.
+        points: how many different settings there are to try.
 
     Raises:
         UserError: it is not.
@@ -80,8 +80,9 @@ def check_missing(parent: Run, asked: int, trials: int) -> None:
         return
     done = sum(map(_has_ended, children_of(parent)))
     if done >= trials:
-        if trials < asked:
-            raise UserError(f"resume={run_id}: it is finished, and has tried all {trials} settings there are")
+        if done >= points:
+            tried = f"it is finished, and has tried all {points:g} settings there are"
+            raise UserError(f"resume={run_id}: {tried}")
         more = command_line("tune", resume=run_id, max_trials=done + trials)
         raise UserError(f"resume={run_id}: it is finished, with all its {trials} trials; for more: {more}")
 

@@ -16,7 +16,6 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFL
 
 from starcast.cli.masking import without_secrets
 from starcast.evaluation.scale import STARS, Scale
-from starcast.models.catalogue import family_named
 from starcast.models.family import without_choices
 from starcast.models.space import Settings, Value
 from starcast.reports import files
@@ -88,7 +87,7 @@ class TrialLog:
         elif trial.outcome == "pruned":
             said |= _pruned_tags(trial)
         tags = [RunTag(name, value) for name, value in run_tags(said).items()]
-        metrics = _metrics({"epochs_run": len(trial.curve)}, 0)
+        metrics = _metrics({"epochs_run": trial.epochs}, 0)
         if isinstance(event, Done) and event.result:
             metrics = _metrics(event.metrics, len(trial.curve) + 1) + _metrics(event.result.facts, 0)
             for epoch, further in event.result.further_curves:
@@ -199,7 +198,7 @@ class TrialLog:
 
 def _pruned_tags(trial: Trial) -> dict[str, str]:
     """Return the name and the description of a trial that was stopped early, as tags."""
-    at = f"epoch {len(trial.curve) / family_named(trial.proposal.family).reports:g}"
+    at = f"epoch {trial.epochs:g}"
     named = {MLFLOW_RUN_NAME: f"{_name(trial.proposal)}: pruned at {at}"}
     return {**named, "reason": trial.reason, MLFLOW_RUN_NOTE: f"**Pruned** after {at}: {trial.reason}."}
 

@@ -116,9 +116,10 @@ def candidate_of(trial_id: str) -> Candidate | None:
     try:
         with explained(f"candidate {run_id} is damaged ({{reason}})", *DAMAGED):
             ends = json.loads(artifacts.fetch(run_id, "intervals_test.json").read_text(encoding="utf-8"))
-            reviews = int(read_matrix(artifacts.fetch(run_id, "confusion_matrix_test.json"))[0].sum())
+            matrix, scale = read_matrix(artifacts.fetch(run_id, "confusion_matrix_test.json"))
             test = {name: metrics[f"test_{name}"] for name in HEADLINE}
-            known = Candidate(run_id, run.data.tags["family"], reviews, test, ends)
+            absent, reviews = scores.left_out(matrix.sum(axis=1), scale), int(matrix.sum())
+            known = Candidate(run_id, run.data.tags["family"], reviews, test, ends, left_out=absent)
             known.summary()
     except UserError as why:
         print(f"tune: {why}: it is fitted again", flush=True)

@@ -116,9 +116,13 @@ class FitParameters(RegistryParameters):
 
     def plan(self, spec: ModelSpec) -> CandidatePlan:
         """Return the candidate to fit; a requested number of epochs overrides that of `spec`."""
+        family, epochs = family_named(spec.family), self.epochs or spec.options.epochs
         # A falling rate depends on the number of epochs: only with a constant rate can a fit be longer.
-        epochs = self.epochs or (spec.options.epochs if spec.options.schedule == "linear" else LONGEST)
-        sampling = family_named(spec.family).check_sampling(spec.options.sampling)
+        if not self.epochs and spec.options.schedule == "constant" and "epochs" not in family.published:
+            epochs = LONGEST
+        if not family.iterative:
+            epochs = 1
+        sampling = family.check_sampling(spec.options.sampling)
         options = replace(spec.options, sampling=sampling, epochs=epochs, seed=self.seed, patience=PATIENCE)
         name = self.model if self.register_model else ""
         decided = self.decision, self.decision_metric, name, self.review_accuracy

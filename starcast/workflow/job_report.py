@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from starcast.cli.parameters import parse_logged
 from starcast.cli.progress import clock
 from starcast.comparison.ranking import Comparison
 from starcast.comparison.report import answer as compared_answer
@@ -24,6 +25,7 @@ from starcast.tracking.store import TRAINING
 from starcast.tracking.stored_run import StoredRun
 from starcast.workflow import candidate_pages
 from starcast.workflow.candidate import Candidate
+from starcast.workflow.search_parameters import TuneParameters
 
 TRIALS, LEADS = 10, 5  # that are shown
 METRIC = "f1_macro"  # by which the candidate is held against the baseline, as `promote` does unless told
@@ -193,8 +195,9 @@ def _commands(fitted: Candidate, search: StoredRun) -> Table:
         named = {"model": fitted.registered.name, "version": fitted.registered.version}
         rows["make it champion, if it passes"] = line("promote", **named, mode="enabled")
     rows["fit it again and compare"] = line("reproduce", run=fitted.run_id)
-    asked = int(search.run.data.params["max_trials"])
-    # A search that its time ended has that time again, for the rest of its trials.
-    more = {"max_trials": 2 * asked} if tried >= asked else {}
-    rows["try more settings"] = line("tune", resume=search.run_id, **more)
+    asked = parse_logged(TuneParameters, runs.parameters_of(search.run))
+    if tried < asked.points():
+        # A search that its time ended has that time again, for the rest of its trials.
+        more = {"max_trials": 2 * asked.max_trials} if tried >= asked.max_trials else {}
+        rows["try more settings"] = line("tune", resume=search.run_id, **more)
     return Table(("what", "command"), tuple((what, f"`{command}`") for what, command in rows.items()))

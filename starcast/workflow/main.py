@@ -1,6 +1,7 @@
 """The main job on one data set: preprocess, search, compare the trials, judge the candidate (dry run)."""
 
 from starcast.cli.errors import UserError
+from starcast.cli.parameters import parse_logged
 from starcast.comparison.compare import compare_runs
 from starcast.comparison.parameters import CompareParameters
 from starcast.promotion.parameters import PromoteParameters
@@ -18,16 +19,17 @@ def run_main(parameters: MainParameters) -> Candidate:
     """Run the steps as children of one run, log a report of them all, and return the candidate."""
     name = f"main {name_of(parameters.data)}"
     with runs.step_run("main", parameters.as_text(), name) as run_id:
-        asked = TuneParameters(**parameters.model_dump(by_alias=True))
-        fitted = tune(asked)
+        fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)))
         search = history.search_of(fitted.run_id)
         trials = f"tags.`mlflow.parentRunId` = '{search.info.run_id}'"
         compared = compare_runs(CompareParameters.model_validate({"filter": trials, "split": "val"}))
-        verdict = _judge(parameters, fitted)
+        verdict = _judge(fitted)
         below = {
             run.data.tags.get("step", ""): StoredRun(run) for run in store.children_of(store.active_run())
         }
-        log_report(fitted, asked.goal(), compared, {**below, "tune": StoredRun(search)}, verdict)
+        # A resumed search goes on with its own parameters, whatever is given now.
+        goal = parse_logged(TuneParameters, runs.parameters_of(search)).goal()
+        log_report(fitted, goal, compared, {**below, "tune": StoredRun(search)}, verdict)
         page = store.page_within(run_id, "report.html")
         said = [f"**[The report]({page})**: {fitted.summary()}.", f"Candidate run {fitted.run_id}.", verdict]
         if fitted.registered:
@@ -41,11 +43,11 @@ def run_main(parameters: MainParameters) -> Candidate:
     return fitted
 
 
-def _judge(parameters: MainParameters, fitted: Candidate) -> str:
+def _judge(fitted: Candidate) -> str:
     """Return the verdict on a registered candidate in a sentence, or why there is none."""
     if not fitted.registered:
         return ""
-    asked = {"model": parameters.model, "version": fitted.registered.version}
+    asked = {"model": fitted.registered.name, "version": fitted.registered.version}
     try:  # a dry run; the search stands even if no verdict is possible
         return promote(PromoteParameters.model_validate(asked)).sentence
     except UserError as error:

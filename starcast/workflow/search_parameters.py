@@ -18,6 +18,7 @@ from starcast.spark.parameters import Executor, PreprocessParameters
 from starcast.workflow.fit_parameters import (
     BATCH_SIZE,
     FAMILY_NAMES,
+    LONGEST,
     TRIAL_EPOCHS,
     BatchSize,
     FamilyName,
@@ -210,7 +211,15 @@ class TuneParameters(FitParameters, Executor):
 
         With its seed, a point tried again would score the same.
         """
-        return int(min(self.max_trials, count_points(self.spaces(), self.conditions())))
+        return int(min(self.max_trials, self.points()))
+
+    def final_epochs(self) -> int:
+        """Return how many epochs a network's final fit may have, whose trial has `max_epochs`."""
+        return self.epochs or (self.max_epochs if self.schedule == "linear" else LONGEST)
+
+    def points(self) -> float:
+        """Return how many different settings there are to try."""
+        return count_points(self.spaces(), self.conditions())
 
     def searched_samplings(self, family: str) -> tuple[str, ...]:
         """Return the samplings to search for a family; none where a single one is given."""

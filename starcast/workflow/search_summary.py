@@ -21,7 +21,7 @@ from starcast.reports.trial_table import (
     trial_table,
 )
 from starcast.search.trials import Objective, Outcome, Trial
-from starcast.tracking import commands, runs, store, views
+from starcast.tracking import commands, history, runs, store, views
 from starcast.workflow.candidate import Candidate
 
 SHOWN = 10  # trials in the description
@@ -33,7 +33,7 @@ def log_search(objective: Objective, best: Trial, trials: list[Trial], run_ids: 
     (name, lower), table = (objective.name, objective.lower_is_better), table_of(objective, trials, run_ids)
     assert best.score is not None
     counts = Counter(trial.outcome for trial in trials)
-    epochs = sum(len(trial.curve) for trial in trials)
+    epochs = sum(trial.epochs for trial in trials)
     # Also under the children's metric name, so that the UI's table shows the best in the parent's row.
     value = objective.score(best.score)
     runs.log_metrics({name: value, f"best_{name}": value, "epochs_run": epochs})
@@ -77,7 +77,7 @@ def describe_search(
     # The UI shows only the first lines of a description until a click: links come first.
     trial, candidate = store.page_within(run_id), store.page_within(fitted.run_id)
     blended = "the best of each family, fitted once more and blended"
-    what = blended if fitted.family == ENSEMBLE.name else "its settings fitted once more"
+    what = blended if fitted.family == ENSEMBLE.name else _fitted_from(fitted, best, run_ids)
     parts = [
         f"**Best: [trial {best.proposal.number}]({trial})**, {score}, of {outcome_text(table)}; "
         f"{what}: the [candidate]({candidate}). [All trials, best first]({page}).",
@@ -89,12 +89,21 @@ def describe_search(
     runs.describe("\n\n".join(parts))
 
 
+def _fitted_from(fitted: Candidate, best: Trial, run_ids: Mapping[int, str]) -> str:
+    """Say of which trial a candidate has the settings: of the best, unless its fit would not end in time."""
+    first = history.fitted_from(fitted.run_id)[0]
+    if first == run_ids[best.proposal.number]:
+        return "its settings fitted once more"
+    [number] = [number for number, run_id in run_ids.items() if run_id == first]
+    return f"no time was left to fit it once more, so [trial {number}]({store.page_within(first)}) was"
+
+
 def table_of(objective: Objective, trials: list[Trial], run_ids: Mapping[int, str]) -> pl.DataFrame:
     """Return all trials as a table."""
     records = []
     for trial in trials:
         number, family, settings = trial.proposal.number, trial.proposal.family, trial.proposal.settings
         score = None if trial.score is None else objective.score(trial.score)
-        result = trial.outcome, score, len(trial.curve), trial.seconds, trial.ended
+        result = trial.outcome, score, trial.epochs, trial.seconds, trial.ended
         records.append(TrialRecord(number, run_ids[number], family, *result, settings))
     return trial_table(records)

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+from starcast.cli.parameters import parse_logged
 from starcast.cli.refusals import RefusedError
 from starcast.models.catalogue import family_named
 from starcast.models.family import without_choices
+from starcast.reviews.parameters import DataParameters
 from starcast.reviews.remote import name_of
 from starcast.tracking import access, commands, history, resumption, runs
 from starcast.workflow.candidate import Candidate, fit_candidate
@@ -12,15 +14,32 @@ from starcast.workflow.fit_parameters import TRIAL_EPOCHS, TrainParameters
 from starcast.workflow.prepare import prepare_once
 
 FREE = ("resume", "force")  # may differ from the run that is continued
+# Parameters of a search that its candidate shares; what `from_run` was fitted with tells the epochs.
+SHARED = (*DataParameters.model_fields, "model", "decision", "decision_metric", "review_accuracy")
 
 
 def train(parameters: TrainParameters) -> Candidate:
     """Fit, evaluate, log and register one candidate, on the step's own run."""
+    if parameters.from_run and not parameters.resume:
+        parameters = _as_the_earlier(parameters)
     run_id, fitted = _fitted(parameters)
     where = commands.where_to_look(run_id)  # empty within another step, which goes on by itself
     for line in (*fitted.lines(), *where, *([fitted.next_line()] if where else [])):
         print(f"train: {line}", flush=True)
     return fitted
+
+
+def _as_the_earlier(parameters: TrainParameters) -> TrainParameters:
+    """Take data, decision and so on from the step to which `from_run` belongs, unless they are given now."""
+    earlier = runs.parameters_of(history.step_of(parameters.from_run))
+    own, defaults = parameters.as_text(), TrainParameters.model_validate({}).as_text()
+    names = [name for name in SHARED if name in earlier and own[name] == defaults[name] != earlier[name]]
+    if names:
+        told = ", ".join(f"{name}={earlier[name]}" for name in names)
+        print(f"train: as run {parameters.from_run}: {told}", flush=True)
+    taken = parse_logged(TrainParameters, {name: earlier[name] for name in names}).model_dump(by_alias=True)
+    given = {**parameters.model_dump(by_alias=True), **{name: taken[name] for name in names}}
+    return TrainParameters.model_validate(given)
 
 
 def _fitted(parameters: TrainParameters) -> tuple[str, Candidate]:

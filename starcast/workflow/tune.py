@@ -5,6 +5,7 @@ import time
 
 from starcast.cli.processes import scratch_folder
 from starcast.cli.refusals import RefusedError
+from starcast.models.family import PATIENCE
 from starcast.reviews.remote import name_of
 from starcast.search.progress import say
 from starcast.search.time_budget import TimeBudget
@@ -39,7 +40,7 @@ def _searched(parameters: TuneParameters) -> tuple[str, Candidate]:
     if parameters.resume:
         given, growing = (parameters.resume, parameters.force, FREE), ("max_trials",)
         with resumption.resumed_step("tune", parameters, *given, growing) as (parent, parameters):
-            resumption.check_missing(parent, parameters.max_trials, parameters.trials())
+            resumption.check_missing(parent, parameters.trials(), parameters.points())
             with runs.reopened_run(parent.info.run_id):
                 spaces, conditions = parameters.spaces(), parameters.conditions()
                 finished = resumption.read_search(parent, spaces, conditions, parameters.goal())
@@ -67,8 +68,12 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
     goal, began = parameters.goal(), time.monotonic()
     ends = began + parameters.minutes * 60 if parameters.minutes else math.inf
     # A resumed search has lost what an earlier process kept, and may have to fit its best trials again.
-    keeps = parameters.executor == "local" and parameters.executions_per_trial == 1
-    budget = TimeBudget(ends, fits_each=parameters.ensemble != "never", keeps=keeps and not finished.trials)
+    epochs = parameters.final_epochs()
+    same = epochs == parameters.max_epochs and epochs <= PATIENCE  # the fit of a trial is that of a candidate
+    keeps = same and parameters.executor == "local" and parameters.executions_per_trial == 1
+    longer = max(1.0, epochs / parameters.max_epochs)
+    blends, lost = parameters.ensemble != "never", bool(finished.trials)
+    budget = TimeBudget(ends, fits_each=blends, keeps=keeps and not lost, longer=longer)
     runs.describe("The search is under way.")
     try:
         with access.one_line_errors(), scratch_folder() as kept:

@@ -117,6 +117,17 @@ def test_members_have_their_own_options_else_the_ensemble_s() -> None:
     assert members_of(ensemble_of([first, second])) == [first, second]
 
 
+def test_a_member_with_epochs_among_its_settings_keeps_them() -> None:
+    listed = [
+        {"family": "transformer"},
+        {"family": "transformer", "settings": {"epochs": 1, "batch_size": 16}},
+    ]
+    usual, given = members_of(ModelSpec("ensemble", ENSEMBLE.check({"members": listed}), OPTIONS))
+    assert (usual.options.epochs, usual.options.batch_size) == (2, 32)
+    assert (given.options.epochs, given.options.batch_size) == (1, 16)
+    assert not {"epochs", "batch_size"} & given.settings.keys()
+
+
 def test_an_ensemble_is_known_by_name_but_not_among_the_families_of_a_search() -> None:
     assert family_named("ensemble") is ENSEMBLE
     assert "ensemble" not in FAMILIES

@@ -9,7 +9,7 @@ import pytest
 from fakes import complete, point
 
 from starcast.models.catalogue import family_named
-from starcast.models.space import Space
+from starcast.models.space import Space, Value
 from starcast.search.engines import ALGORITHMS, AlgorithmName, Engine, EngineName
 from starcast.search.pruning import PrunerName
 from starcast.search.trials import Proposal, SearchPlan
@@ -102,6 +102,14 @@ def test_both_engines_propose_points_of_the_declared_space_with_its_types(
             assert value in space[name]
             assert type(value) is type(space[name][0]), f"{proposal.family}'s {name} became {value!r}"
     assert {proposal.family for proposal in asked} == set(SPACES)
+
+
+@pytest.mark.parametrize("values", [(0, 1), (0.0, 1.0), (False, True)])
+def test_keras_tuner_keeps_the_type_of_choices(values: tuple[Value, ...]) -> None:
+    plan = SearchPlan({"own": {"x": values}}, 2, 3, (1,))
+    source = Engine.choose("keras-tuner", "random", "none").proposals(plan)
+    asked = [proposal for number in (1, 2) if (proposal := source.ask(number))]
+    assert {type(proposal.settings["x"]) for proposal in asked} == {type(values[0])}
 
 
 def test_seed_and_first_points_reach_both_engines() -> None:

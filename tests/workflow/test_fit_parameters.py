@@ -1,11 +1,15 @@
 """How a candidate is fitted: what was asked for, how a trial was fitted, and the epochs that follow."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from starcast.models.catalogue import family_named
 from starcast.models.family import FitOptions, ModelSpec, Schedule
+from starcast.search.trial_worker import TrialOptions
+from starcast.search.trials import Proposal
+from starcast.workflow.finals import final_spec
 from starcast.workflow.fit_parameters import TrainParameters
 from starcast.workflow.search_parameters import TuneParameters
 
@@ -23,6 +27,26 @@ def test_a_falling_rate_keeps_the_trial_s_epochs_and_a_constant_one_may_train_lo
     plan = TuneParameters(epochs=asked).plan(replace(SPEC, options=replace(OPTIONS, schedule=schedule)))
     options = replace(OPTIONS, epochs=epochs, schedule=schedule, seed=42, patience=5)
     assert plan.spec == replace(SPEC, options=options)
+
+
+@pytest.mark.parametrize(
+    ("family", "schedule", "epochs"),
+    [("ordinal", "linear", 1), ("ordinal", "constant", 1), ("transformer", "constant", 4)],
+)
+def test_only_networks_without_epochs_of_their_own_train_longer_than_a_trial(
+    family: str, schedule: Schedule, epochs: int
+) -> None:
+    spec = ModelSpec(family, {}, replace(OPTIONS, schedule=schedule))
+    assert TuneParameters().plan(spec).spec.options.epochs == epochs
+
+
+@pytest.mark.parametrize("family", ["ordinal", "gru_1", "transformer"])
+def test_a_trial_s_fit_is_that_of_its_candidate(family: str, tmp_path: Path) -> None:
+    asked = TuneParameters.model_validate({"sampling": "none"})
+    trials = TrialOptions(tmp_path, asked.goal(), asked.trial_options(), executions=1, prunes=False)
+    proposal = Proposal(3, family, family_named(family).published)
+    trial, final = trials.spec(proposal), final_spec(asked, proposal)
+    assert replace(final, options=replace(final.options, patience=trial.options.patience)) == trial
 
 
 def test_default_sampling_is_that_of_the_family_s_study() -> None:

@@ -234,6 +234,8 @@ def test_printed_commands_work_as_printed(
     assert "reproduce: Equal" in in_a_shell(printed_command(note, "repeat it"), elsewhere)
     registering = replace(fitted, registered=None).next_command()
     assert "is review-rating version 5, alias challenger" in in_a_shell(registering, elsewhere)
+    fifth = fitted_store.get_run(fitted_store.get_model_version("review-rating", "5").run_id)
+    assert fifth.data.params["data"] == str(tmp_path / "reviews.csv")
 
 
 def test_the_pages_open_as_printed(fitted_store: mlflow.MlflowClient, tmp_path: Path) -> None:

@@ -295,6 +295,20 @@ def test_train_takes_the_best_of_a_search(fitted_store: mlflow.MlflowClient) -> 
     assert again.registered.version == "4"
 
 
+def test_what_is_taken_from_a_run_has_its_data_and_decision_too(
+    store: mlflow.MlflowClient, reviews_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"data": str(reviews_file), "decision": "argmax", "register": False, "seed": 7}
+    first = train(TrainParameters.model_validate(given))
+    again = train(TrainParameters.model_validate({"from_run": first.run_id, "register": False}))
+    assert again.test == first.test
+    told = f"data={reviews_file}, seed=7, decision=argmax"
+    assert f"train: as run {first.run_id}: {told}\n" in capsys.readouterr().out
+    other = train(TrainParameters.model_validate({"from_run": first.run_id, "seed": 8, "register": False}))
+    run = store.get_run(other.run_id)
+    assert (run.data.params["seed"], run.data.params["data"]) == ("8", str(reviews_file))
+
+
 def test_the_decision_is_part_of_the_model(store: mlflow.MlflowClient, reviews_file: Path) -> None:
     given = {"data": str(reviews_file), "sampling": "none"}
     tuned, plain = (
