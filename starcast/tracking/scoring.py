@@ -159,12 +159,8 @@ def _of_another_project(files: ModelFiles, version: Version, trusted: bool) -> L
         folder = Path(mlflow.artifacts.download_artifacts(files.uri, dst_path=str(files.folder)))
         size = sum(file.stat().st_size for file in files_of(folder)) / 1e6
         model = mlflow.pyfunc.load_model(str(folder))
-
-    def predict(asked: pl.DataFrame) -> pl.DataFrame:
-        """Return the model's answers to reviews."""
-        return _as_table(model.predict(asked.to_pandas()), asked, files.named)
-
-    return LoadedModel(predict, version, size)
+    named = files.named
+    return LoadedModel(lambda asked: _as_table(model.predict(asked.to_pandas()), asked, named), version, size)
 
 
 def _as_table(answered: Any, asked: pl.DataFrame, named: str) -> pl.DataFrame:
