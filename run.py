@@ -373,7 +373,7 @@ def open_pages(rest: list[str]) -> None:
     if options.port is not None and not 0 < options.port < 65536:
         fail(f"ui: port {options.port}: there are ports from 1 to 65535")
     make_environment([RUNNING])
-    host = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host  # all of this machine's
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # of all addresses, one
     port = options.port or next(port for port in range(5000, 6000) if not listens(host, port))
     if options.port and listens(host, port):
         fail(f"ui: port {port} is in use: end what listens there, or give another one, --port {port + 1}")
@@ -405,7 +405,8 @@ def open_pages(rest: list[str]) -> None:
                 shown = time.monotonic()
                 say(f"the pages are not up yet, {shown - begun:.0f} s (usually 10 to 30)")
         if server.poll() is None:
-            print(f"MLflow's pages, until Ctrl-C: http://{host}:{port}/{TRAINING}", flush=True)
+            address = f"[{host}]" if ":" in host else host
+            print(f"MLflow's pages, until Ctrl-C: http://{address}:{port}/{TRAINING}", flush=True)
         sys.exit(server.wait())
     finally:
         if server.poll() is None:
@@ -416,7 +417,10 @@ def open_pages(rest: list[str]) -> None:
 def listens(host: str, port: int) -> bool:
     """Return whether a process listens on a port of one of this machine's addresses."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as asked:
-        return asked.connect_ex((host, port)) == 0
+        try:
+            return asked.connect_ex((host, port)) == 0
+        except socket.gaierror as error:
+            fail(f"ui: host {host}: {str(error.strerror).lower()}")
 
 
 def on_interrupt(handler: Callable[[int, FrameType | None], Any]) -> None:

@@ -10,7 +10,8 @@ from starcast.evaluation.resampling import LEVEL, Estimate, Intervals, bootstrap
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix, matrix_scores, probability_scores, probability_terms
 
-RESAMPLES = 1_000
+RESAMPLES = 1_000  # at least
+MOST_VALUES = 50_000_000  # in the matrices of all resamples
 ONE_FIT = (
     "**Some systems were fitted once**; their intervals cover the sampling of test reviews, not training "
     "randomness. Increase `repeats`."
@@ -74,7 +75,7 @@ class PairedBootstrap:
             probabilities: of each system, shape (fits, reviews, labels), to score these as well.
         """
         systems = [np.atleast_2d(system) for system in systems]
-        fits, resamples = np.concatenate(systems), self._resamples or max(RESAMPLES, enough(len(systems)))
+        fits, resamples = np.concatenate(systems), self._resamples or self._enough(systems)
         observed, resampled = self._scores(
             fits, None if probabilities is None else np.concatenate(probabilities), resamples
         )
@@ -90,6 +91,11 @@ class PairedBootstrap:
             ends = bootstrap_intervals(matrix, scale=self._scale) if len(system) == 1 else {}
             found.append(Draws(values, drawn, ends))
         return found
+
+    def _enough(self, systems: Sequence[np.ndarray]) -> int:
+        """Return how many resamples let one system alone be significant, as far as memory allows."""
+        cells = len(self._scale) ** 2 * sum(map(len, systems))
+        return max(RESAMPLES, min(enough(len(systems)), MOST_VALUES // cells))
 
     def _scores(
         self, fits: np.ndarray, probabilities: np.ndarray | None, resamples: int

@@ -39,7 +39,7 @@ class ExperimentData:
         """Read the splits and log them as inputs of the active run."""
         folder = prepared.folder
         prepared.log_inputs(SPLITS)
-        prepared.check_score("metric", metric)
+        prepared.check_score("metric", metric, SPLITS)
         stored = (pl.read_parquet(folder / f"{split}.parquet", columns=["rating"]) for split in SPLITS)
         train, validation, test = (table["rating"].to_numpy().astype(np.int64) - 1 for table in stored)
         ids = pl.read_parquet(folder / "test.parquet", columns=["review_id"])["review_id"]

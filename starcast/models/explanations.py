@@ -47,8 +47,10 @@ def contributions(predictor: Predictor, reviews: pl.DataFrame, show: WorkProgres
     if isinstance(model, FittedLogistic):
         return linear_contributions(model, predictor.texts(reviews))
     if family_named(predictor.family).reads in ("words", "cleaned"):
-        texts = predictor.texts(reviews)
-        return occlusion(texts, pl.col("each"), model.probabilities, labels, show)
+        vocabulary = getattr(model, "vocabulary", None)  # of a network, which reads the last words
+        words = predictor.texts(reviews).str.split(" ")
+        words = words.list.tail(vocabulary.max_length) if vocabulary else words.list.head(MOST_READ)
+        return occlusion(words.list.join(" "), pl.col("each"), model.probabilities, labels, show)
     read = reviews if predictor.uses_title else reviews.select("text")
 
     def answer(texts: pl.Series) -> np.ndarray:

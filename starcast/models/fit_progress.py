@@ -46,4 +46,6 @@ class FitProgress:
         with np.load(folder / BEST, allow_pickle=False) as stored:
             probabilities, *weights = (stored[name] for name in stored.files)
         numbers = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        if "epochs" in numbers:  # as recurrent networks called their reports before
+            numbers["reports"] = numbers.pop("epochs")
         return cls(**numbers, best_weights=weights, best_probabilities=probabilities)

@@ -19,6 +19,7 @@ ENCODER, WEIGHTS, TOKENIZER = "encoder.json", "encoder.npz", "tokenizer.json"
 BATCH = 16  # reviews; larger ones are slower, as their activations leave the processor's cache
 EPSILON = 1e-12  # BERT's, of layer normalisation
 MASKED = -1e4  # added to the score of padding: no attention, and a number in 16 bits too
+WITHOUT_MEANING = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")  # pieces that no word has
 Shapes = dict[str, list[tuple[int, ...]]]
 Weights = dict[str, list[np.ndarray]]  # of each layer, as `transformer.build` names it: kernels, then biases
 
@@ -99,6 +100,13 @@ class FittedTransformer:
             rows = order[start : start + BATCH]
             [probabilities[rows]] = self._session.run(None, {"numbers": pieces.padded(rows)})
         return probabilities
+
+    def knows(self, texts: pl.Series) -> np.ndarray:
+        """Return which texts have a word piece of the encoder, shape (reviews,)."""
+        numbers, counts = encode(texts, self._tokenizer)
+        meant = ~np.isin(numbers, [self._tokenizer.token_to_id(name) for name in WITHOUT_MEANING])
+        known = np.append(0, meant.cumsum())[np.append(0, counts.cumsum())]
+        return np.asarray(known[1:] > known[:-1])
 
     def parameters(self) -> int:
         """Return the number of weights."""

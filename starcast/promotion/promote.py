@@ -51,11 +51,10 @@ def _promote(parameters: PromoteParameters, run_id: str) -> PromotionOutcome:
         return _nothing(f"promote v{challenger.version}: champion already", said)
     stands = standing(challenger.version, state)
     if stands.word == "rolled back" and not parameters.version:
-        said = (
-            f"The challenger, version {challenger.version} of {model}, was {stands.said}: nothing was judged."
-        )
-        again = f"`version={challenger.version}` judges it all the same."
-        return _nothing(f"promote v{challenger.version}: rolled back", f"{said} {again}")
+        version = challenger.version
+        said = f"The challenger, version {version} of {model}, has been {stands.said}: nothing was judged."
+        again = f"`version={version}` judges it all the same."
+        return _nothing(f"promote v{version}: rolled back", f"{said} {again}")
     judged = verdict.judge_versions(challenger, state.champion, parameters)
     outcome = PromotionOutcome.of(judged, enabled)
     if enabled and judged.verdict.passed:

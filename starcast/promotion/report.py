@@ -12,7 +12,7 @@ from starcast.evaluation.scores import count_matrix
 from starcast.promotion.gate import Verdict, gain_text, improvement, signed
 from starcast.reports.page import Content, Matrices, Picture, Report, Section
 from starcast.reports.style import PALE, WIDTH
-from starcast.reports.table import Table
+from starcast.reports.table import Table, no_markdown
 
 PANELS = {"recall": "recall", "precision": "precision", "f1": "F1"}
 BETTER, WORSE, NEITHER = "#0072b2", "#d55e00", "#7f7f7f"  # Okabe and Ito, readable for colour-blind people
@@ -201,7 +201,7 @@ def _changed(verdict: Verdict, changed: pl.DataFrame) -> tuple[Content, ...]:
     crossed = Table(head, rows)
     examples = []
     for row in changed.head(EXAMPLES).to_dicts():
-        flat = " ".join((row["text"] or "").split()).replace("`", "'").replace("**", "")
+        flat = no_markdown(" ".join((row["text"] or "").split()))
         review = flat if len(flat) <= LETTERS else f"{flat[:LETTERS]}..."
         stars = (str(row[name]) for name in ("rating", "champion", "challenger"))
         examples.append((*stars, row["nearer"], review))

@@ -27,7 +27,12 @@ def plain(text: str) -> str:
 
 def no_html(text: str) -> str:
     """Return a text for Markdown in which what looks like HTML is text, as it is in a name."""
-    return text.replace("<", r"\<")
+    return text.replace("<", "&lt;")  # a backslash before it might be escaped by another
+
+
+def no_markdown(text: str) -> str:
+    """Return a text of reviews without signs that mean something in Markdown."""
+    return text.replace("`", "'").replace("**", "").replace("[", "(").replace("]", ")")
 
 
 def cut(text: str, room: int) -> str:

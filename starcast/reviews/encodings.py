@@ -54,9 +54,10 @@ class Text:
         self.encoding = told or MARKS.get(mark, "utf-8")
         if mark and MARKS[mark].startswith(self.encoding):
             self.encoding, self._held = MARKS[mark], self._held.removeprefix(mark)
-        if self.encoding in WIDE:
-            which = f"{self.encoding}-le or encoding={self.encoding}-be"
-            raise UserError(f"{name}: no mark says which byte comes first; pass encoding={which}")
+        if self.encoding in WIDE and self._held:
+            which = MARKS[mark] if mark else f"{self.encoding}-le or encoding={self.encoding}-be"
+            what = "its mark is of another encoding" if mark else "no mark says which byte comes first"
+            raise UserError(f"{name}: {what}; pass encoding={which}")
         if self.encoding == "utf-8":
             self._decoder = None
             _check_zeros(self._held, name)

@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -55,7 +56,7 @@ def objects_as_lines(path: Path, encoding: str = "") -> Iterator[TextBlock]:
         line, text = line + text.count("\n", 0, end), text[end:]
         rest = text.lstrip(" \t\r\n,")
         if not rest.startswith("{") and (last or len(rest) > HEAD) and not closing.fullmatch(text):
-            if closing is END_OF_LIST and rest.startswith("]"):  # with objects or lists behind it
+            if closing is END_OF_LIST and re.match(r"\]\s*,", rest):  # objects or lists are behind it
                 raise _lines_wanted(table_name(path), _step(key))
             raise _unreadable(table_name(path), line, f"neither an object nor the end, but {rest[:20]!r}")
     if closing is GAP and count == 1:
@@ -124,7 +125,8 @@ def _unreadable(name: str, line: int, why: str) -> UserError:
 
 def _check_single(value: dict[str, Any], name: str) -> None:
     """Raise a UserError if a file's only object holds all reviews, and say how to make lines of it."""
-    _, where = max(_lists_of_objects(value), default=(0, ""))  # columns are described by fewer than rows
+    # Descriptions of columns are lists of objects, too, but shorter.
+    _, where = max(_lists_of_objects(value), default=(0, ""), key=itemgetter(0))
     if where:
         raise _lines_wanted(name, where)
     if len(value) > 1 and all(isinstance(each, dict | list) for each in value.values()):

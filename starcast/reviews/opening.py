@@ -52,7 +52,7 @@ def open_files(parameters: DataParameters, files: Mapping[str, Path]) -> tuple[L
         layout = recognise(columns, *named)
     except UserError as why:
         sheet = opened[0].first.seen
-        if not sheet.startswith("sheet "):
+        if not sheet.startswith("sheet ") or MEMBER in parameters.data:
             raise
         other = f"name another sheet: {parameters.data}{MEMBER}<sheet>"
         raise UserError(f"{table_name(opened[0].path)}, {sheet}: {why}, or {other}") from None

@@ -64,6 +64,7 @@ def slicings(facts: pl.DataFrame) -> list[Slicing]:
 
 def _few(values: pl.Series) -> Named:
     """Return a few slices by the values of a column: numbers by quartiles, else the most frequent values."""
+    values = values.str.replace_all(r"\s+", " ")  # of a value in several lines, no picture has room
     counts = _counted(values.filter(values != ""))
     if counts.height <= MOST_VALUES:
         return _by_frequency(values.replace("", MISSING))

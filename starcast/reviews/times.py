@@ -27,6 +27,7 @@ DATES = {
 }
 WEEKDAY = r"^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?"
 NUMBERS, TYPED = "numbers", "dates of the file's own type"
+FAR_WIDER = 3  # days that are read as years are this many times as far apart, at least
 # Ways that can read the same values, and how a user tells them apart.
 ORDERS = {"day_first": "day_first", "month_first": "month_first", "short_year_first": "%y-%m-%d"}
 
@@ -43,6 +44,7 @@ def read_times(column: pl.Series, time_format: str = "") -> dict[str, np.ndarray
     if column.dtype.is_temporal():
         return _those_that_read({TYPED: _milliseconds(column)})
     text = column.cast(pl.String).str.strip_chars()
+    time_format = next((name for name, told in ORDERS.items() if told == time_format), time_format)
     if time_format and time_format not in ORDERS:
         return _those_that_read({time_format: _milliseconds(text.str.to_datetime(time_format, strict=False))})
     ways = {time_format: DATES[time_format]} if time_format else DATES
@@ -54,12 +56,20 @@ def read_times(column: pl.Series, time_format: str = "") -> dict[str, np.ndarray
 def choose_reading(readings: dict[str, np.ndarray], column: str) -> str:
     """Return the name of the way of reading a whole column that leaves the fewest values unread.
 
+    Where years of two digits may come first or last, the column tells by how far its times are apart.
+
     Raises:
         UserError: nothing tells days from months or years.
     """
     unread = {name: int((times == UNREAD).sum()) for name, times in readings.items()}
     best = min(unread, key=unread.__getitem__)
     as_good = [name for name in ORDERS if unread.get(name) == unread[best]]
+    if "short_year_first" in as_good:
+        read = {name: readings[name][readings[name] != UNREAD] for name in as_good}
+        spans = {name: int(np.ptp(times)) for name, times in read.items()}
+        narrowest = min(spans, key=spans.__getitem__)
+        as_good = [name for name in as_good if spans[name] <= FAR_WIDER * spans[narrowest]]
+        best = best if best in as_good else narrowest
     if any((readings[name] != readings[best]).any() for name in as_good):
         what = "days from months" if "short_year_first" not in as_good else "days from years"
         remedy = " or ".join(f"time_format={ORDERS[name]}" for name in as_good)

@@ -86,7 +86,7 @@ def _check_types(schema: pa.Schema, name: str) -> None:
         nested = [field.type]
         while nested:
             kind = nested.pop()
-            if any(is_one(kind) for is_one in NOT_READ) or isinstance(kind, pa.BaseExtensionType):
+            if any(is_one(kind) for is_one in NOT_READ):
                 what = f"column {field.name!r} has the type {field.type}, which is not read"
                 raise UserError(f"{name}: {what}; write the file again without it, or with it as text")
             nested += [kind.field(number).type for number in range(kind.num_fields)]
@@ -96,7 +96,7 @@ def _check_types(schema: pa.Schema, name: str) -> None:
 
 
 def _parquet(path: Path, source: BinaryIO) -> tuple[str, Batches]:
-    file = pq.ParquetFile(source, pre_buffer=False, buffer_size=2**20)
+    file = pq.ParquetFile(source, pre_buffer=False, buffer_size=2**20, arrow_extensions_enabled=False)
     _check_types(file.schema_arrow, table_name(path))
     groups = (file.metadata.row_group(number) for number in range(file.metadata.num_row_groups))
     check_growth(table_name(path), source.tell(), sum(group.total_byte_size for group in groups))

@@ -123,7 +123,7 @@ class FamilyChoice:
         if self._records[family].trials:
             self._leave_out(family, f"a trial takes up to {clock(takes)}", "no more trials of")
         elif not self._learns_more():
-            final = self._budget.final_fit_seconds(takes)
+            final = self._budget.final_fit_seconds(family, takes)
             why = f"a trial would take about {clock(takes)}, and its final fit {clock(final)}"
             self._leave_out(family, why)
         return False

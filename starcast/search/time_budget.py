@@ -33,7 +33,7 @@ class TimeBudget:
             the start of its worker, which a final fit does not need.
         fits_each: whether the best trial of every family is fitted once more, not only the best of all.
         keeps: whether fits that take long are kept.
-        longer: how many times the epochs of a trial a final fit may take.
+        longer: how many times the epochs of its trial a family's final fit may take, if not as many.
     """
 
     ends: float = math.inf
@@ -41,7 +41,7 @@ class TimeBudget:
     fits_each: bool = False
     keeps: bool = False
     start: float = 0.0
-    longer: float = 1.0
+    longer: Mapping[str, float] = field(default_factory=dict)
     _seconds: dict[str, list[float]] = field(default_factory=dict)  # of trials that were not stopped early
     _best: dict[str, Trial] = field(default_factory=dict)
 
@@ -71,13 +71,14 @@ class TimeBudget:
             fits = {best.proposal.family: best.seconds}
         if family:
             fits[family] = max(seconds, fits.get(family, 0.0))
-        needed = map(self.final_fit_seconds, fits.values())
+        needed = (self.final_fit_seconds(*fit) for fit in fits.items())
         return CLOSING_SECONDS + FINAL_SECONDS + (sum(needed) if self.fits_each else max(needed, default=0.0))
 
-    def final_fit_seconds(self, seconds: float) -> float:
+    def final_fit_seconds(self, family: str, seconds: float) -> float:
         """Return what the final fit takes of a trial that took so many seconds."""
-        kept = self.keeps and seconds >= WORTH_KEEPING
-        return (ANSWER_SHARE if kept else self.longer + ANSWER_SHARE) * seconds
+        longer = self.longer.get(family, 1.0)
+        kept = self.keeps and longer == 1 and seconds >= WORTH_KEEPING
+        return (ANSWER_SHARE if kept else longer + ANSWER_SHARE) * seconds
 
     def left(self, family: str = "", seconds: float = 0.0) -> float:
         """Return the seconds left for trials, once what the final fits need is set aside."""
@@ -91,7 +92,8 @@ class TimeBudget:
 
     def has_time_for_final(self, trial: Trial) -> bool:
         """Return whether a trial can be fitted once more, and the candidate finished, in time."""
-        return self.ends - time.monotonic() >= FINAL_SECONDS + self.final_fit_seconds(trial.seconds)
+        fit = self.final_fit_seconds(trial.proposal.family, trial.seconds)
+        return self.ends - time.monotonic() >= FINAL_SECONDS + fit
 
     def is_up(self, family: str = "", seconds: float = 0.0) -> bool:
         """Return whether the final fits must begin now; with a family, if its best took so many seconds."""

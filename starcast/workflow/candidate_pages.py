@@ -6,7 +6,7 @@ from starcast.evaluation.names import COMPARED, LOWER_IS_BETTER, PROBABILITY_SCO
 from starcast.evaluation.resampling import Estimate
 from starcast.evaluation.scale import Scale
 from starcast.reports.page import Content, Matrices, Section
-from starcast.reports.table import Table
+from starcast.reports.table import Table, no_markdown
 from starcast.tracking.scored_runs import read_matrix
 from starcast.tracking.stored_run import StoredRun
 
@@ -84,7 +84,7 @@ def _words(candidate: StoredRun, scale: Scale) -> Section | None:
     rows = []
     for [rating], words in table.group_by("rating", maintain_order=True):
         first = words.sort("weight", descending=True).head(WORDS)["word"].to_list()
-        rows.append((str(rating), ", ".join(map(_clean, map(str, first)))))
+        rows.append((str(rating), ", ".join(map(no_markdown, map(str, first)))))
     head = (scale.noun, "words that speak for it, the strongest first")
     return Section("Words that drive each rating", (Table(head, tuple(rows)),))
 
@@ -105,9 +105,4 @@ def _mistakes(candidate: StoredRun, scale: Scale) -> Section | None:
 
 
 def _clean_any(value: object) -> str:
-    return _clean("" if value is None else str(value))
-
-
-def _clean(text: str) -> str:
-    """Return a text of reviews without signs that mean something in Markdown."""
-    return text.replace("`", "'").replace("**", "").replace("[", "(").replace("]", ")")
+    return no_markdown("" if value is None else str(value))

@@ -4,7 +4,7 @@ After Mitchell and others, Model cards for model reporting, FAT* 2019.
 """
 
 from starcast.reports.page import Report, Section
-from starcast.reports.table import Table
+from starcast.reports.table import Table, no_html
 from starcast.tracking import commands, runs
 from starcast.tracking.stored_run import StoredRun
 from starcast.workflow import candidate_pages
@@ -39,7 +39,7 @@ def log_card(run_id: str, prepared: Prepared, facts: dict[str, str]) -> None:
     card = Report(f"Model card: {candidate.tags['family']} of {prepared.report['file']}", (), sections)
     with runs.artifacts_of_run() as folder:
         told = card.with_origin(commands.origin_of_report(), pictures=False)
-        (folder / CARD).write_text(f"# {card.title}\n\n{told}", encoding="utf-8")
+        (folder / CARD).write_text(f"# {no_html(card.title)}\n\n{told}", encoding="utf-8")
 
 
 def _limits(candidate: StoredRun, prepared: Prepared) -> list[str]:

@@ -22,7 +22,7 @@ from starcast.reviews.prepare import length_summary, prepare_here, rejected_rows
 from starcast.reviews.remote import name_of
 from starcast.reviews.scripts import script_line
 from starcast.reviews.sources import file_digest
-from starcast.reviews.split import SPLITS
+from starcast.reviews.split import LEARNED_FROM, SPLITS
 from starcast.reviews.unpack import table_name
 from starcast.spark.parameters import Executor, PreprocessParameters
 from starcast.spark.prepare import prepare_on_spark
@@ -48,10 +48,10 @@ class Prepared:
         """Return the ratings that the splits may have; splits of earlier versions have stars."""
         return Scale.of(self.report.get("labels", STARS.labels))
 
-    def check_score(self, parameter: str, name: str) -> None:
-        """Raise a UserError if a score is of a rating that a split does not have."""
+    def check_score(self, parameter: str, name: str, splits: Sequence[str] = LEARNED_FROM) -> None:
+        """Raise a UserError if a score is of a rating that one of the splits does not have."""
         label = PER_LABEL.fullmatch(name)
-        for split in SPLITS if label else ():
+        for split in splits if label else ():
             counted = zip(self.scale.keys, self.report["counts"][split], strict=True)
             present = [key for key, reviews in counted if reviews]
             if label and label[1] not in present:

@@ -213,9 +213,13 @@ class TuneParameters(FitParameters, Executor):
         """
         return int(min(self.max_trials, self.points()))
 
-    def final_epochs(self) -> int:
-        """Return how many epochs a network's final fit may have, whose trial has `max_epochs`."""
-        return self.epochs or (self.max_epochs if self.schedule == "linear" else LONGEST)
+    def longer(self) -> dict[str, float]:
+        """Return how many times the epochs of its trial a family's final fit may take, by family."""
+        networks = [family_named(name) for name in self.families if family_named(name).iterative]
+        asked = self.epochs or (self.max_epochs if self.schedule == "linear" else LONGEST)
+        found = {each.name: max(1.0, asked / self.max_epochs) for each in networks}
+        own = {each.name for each in networks if "epochs" in each.published and not self.epochs}
+        return {name: 1.0 if name in own else times for name, times in found.items()}
 
     def points(self) -> float:
         """Return how many different settings there are to try."""

@@ -1,12 +1,13 @@
 """Fit one model with given settings, evaluate it on the test set, log it and register it as challenger."""
 
 from dataclasses import replace
+from itertools import chain
 
 from starcast.cli.parameters import parse_logged
 from starcast.cli.refusals import RefusedError
 from starcast.models.catalogue import family_named
 from starcast.models.family import without_choices
-from starcast.reviews.parameters import DataParameters
+from starcast.reviews.parameters import SPLIT_PARAMETERS, DataParameters
 from starcast.reviews.remote import name_of
 from starcast.tracking import access, commands, history, resumption, runs
 from starcast.workflow.candidate import Candidate, fit_candidate
@@ -16,6 +17,7 @@ from starcast.workflow.prepare import prepare_once
 FREE = ("resume", "force")  # may differ from the run that is continued
 # Parameters of a search that its candidate shares; what `from_run` was fitted with tells the epochs.
 SHARED = (*DataParameters.model_fields, "model", "decision", "decision_metric", "review_accuracy")
+SPLITTING = {"split", *chain.from_iterable(SPLIT_PARAMETERS.values())}  # taken together or not at all
 
 
 def train(parameters: TrainParameters) -> Candidate:
@@ -30,16 +32,21 @@ def train(parameters: TrainParameters) -> Candidate:
 
 
 def _as_the_earlier(parameters: TrainParameters) -> TrainParameters:
-    """Take data, decision and so on from the step to which `from_run` belongs, unless they are given now."""
+    """Take data, decision and so on from the step to which `from_run` belongs, unless they are given now.
+
+    A value at its default counts as not given, as `mlflow run` passes these as well.
+    """
     earlier = runs.parameters_of(history.step_of(parameters.from_run))
     own, defaults = parameters.as_text(), TrainParameters.model_validate({}).as_text()
-    names = [name for name in SHARED if name in earlier and own[name] == defaults[name] != earlier[name]]
+    given = {name for name in SHARED if own[name] != defaults[name]}
+    kept = given | (SPLITTING if given & SPLITTING else set())
+    names = [name for name in SHARED if name in earlier and name not in kept and earlier[name] != own[name]]
     if names:
         told = ", ".join(f"{name}={earlier[name]}" for name in names)
         print(f"train: as run {parameters.from_run}: {told}", flush=True)
     taken = parse_logged(TrainParameters, {name: earlier[name] for name in names}).model_dump(by_alias=True)
-    given = {**parameters.model_dump(by_alias=True), **{name: taken[name] for name in names}}
-    return TrainParameters.model_validate(given)
+    both = {**parameters.model_dump(by_alias=True), **{name: taken[name] for name in names}}
+    return TrainParameters.model_validate(both)
 
 
 def _fitted(parameters: TrainParameters) -> tuple[str, Candidate]:

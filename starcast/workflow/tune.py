@@ -5,7 +5,6 @@ import time
 
 from starcast.cli.processes import scratch_folder
 from starcast.cli.refusals import RefusedError
-from starcast.models.family import PATIENCE
 from starcast.reviews.remote import name_of
 from starcast.search.progress import say
 from starcast.search.time_budget import TimeBudget
@@ -68,12 +67,9 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
     goal, began = parameters.goal(), time.monotonic()
     ends = began + parameters.minutes * 60 if parameters.minutes else math.inf
     # A resumed search has lost what an earlier process kept, and may have to fit its best trials again.
-    epochs = parameters.final_epochs()
-    same = epochs == parameters.max_epochs and epochs <= PATIENCE  # the fit of a trial is that of a candidate
-    keeps = same and parameters.executor == "local" and parameters.executions_per_trial == 1
-    longer = max(1.0, epochs / parameters.max_epochs)
+    keeps = parameters.executor == "local" and parameters.executions_per_trial == 1
     blends, lost = parameters.ensemble != "never", bool(finished.trials)
-    budget = TimeBudget(ends, fits_each=blends, keeps=keeps and not lost, longer=longer)
+    budget = TimeBudget(ends, fits_each=blends, keeps=keeps and not lost, longer=parameters.longer())
     runs.describe("The search is under way.")
     try:
         with access.one_line_errors(), scratch_folder() as kept:

@@ -1,7 +1,8 @@
 """Explanations: what words add is exact for linear models, and what is lost without them for others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -153,6 +154,17 @@ def test_leaving_words_out_finds_what_each_adds(family: str, texts: list[str]) -
     assert found.select("row", "word").rows() == [
         (row, word) for row, text in enumerate(texts) for word in dict.fromkeys(text.split())
     ]
+
+
+def test_of_a_network_s_words_only_those_that_it_reads_are_left_out() -> None:
+    class Network(Additive):
+        """One that reads three words."""
+
+        vocabulary = SimpleNamespace(max_length=3)
+
+    reads_three = replace(additive("gru_1"), model=Network())
+    found = contributions(reads_three, pl.DataFrame({"text": ["great x it bad"]}))
+    assert found["word"].to_list() == ["x", "it", "bad"]
 
 
 def test_words_as_written_are_told_without_their_signs() -> None:

@@ -12,7 +12,7 @@ import pytest
 from starcast.cli.errors import UserError
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import Fit, FitOptions, ModelSpec, split_choices
+from starcast.models.family import Fit, FitOptions, KnowsWords, ModelSpec, split_choices
 from starcast.models.fit_report import FitReport
 from starcast.models.space import Settings, Value
 from tests.tiny_encoder import WORDS, needs_extra, write_weights
@@ -155,6 +155,8 @@ def test_a_fit_learns_and_its_saved_model_answers_alike(
     loaded = TRANSFORMER.load(tmp_path, 5)
     np.testing.assert_allclose(loaded.probabilities(texts), fitted.validation_probabilities, atol=1e-5)
     assert np.isfinite(loaded.probabilities(pl.Series(["", "?", "love " * 500]))).all()
+    assert isinstance(loaded, KnowsWords)
+    assert loaded.knows(pl.Series([texts[0], "", "\U0001f9ff \U0001f9ff"])).tolist() == [True, False, False]
 
 
 @needs_extra

@@ -239,6 +239,9 @@ def test_utf_16_without_a_mark_is_refused_with_its_name(tmp_path: Path) -> None:
         ):
             read(tmp_path / "a.csv", content.encode(encoding), Reading(encoding="utf-16"))
     assert read(tmp_path / "a.csv", content.encode("utf-16"), Reading(encoding="utf-16"))[0] == PLAIN
+    with pytest.raises(UserError, match="its mark is of another encoding; pass encoding=utf-16-le"):
+        read(tmp_path / "a.csv", content.encode("utf-16"), Reading(encoding="utf-32"))
+    assert "the file is empty" in refusal(tmp_path / "a.csv", b"", Reading(encoding="utf-16"))
 
 
 @pytest.mark.parametrize("told", ["klingon", "idna", "punycode", "undefined", "base64"])

@@ -83,6 +83,7 @@ def test_two_hundred_reviews_are_two_hundred(tmp_path: Path, arranged: str) -> N
         ('[{"text": "a"},\n{"text": "b"', "line 2: "),
         ('[{"text": "a"},\n{"text": b}]', "line 2: Expecting value"),
         ('[{"text": "a"}\n', "neither an object nor the end"),
+        ('{"reviews": [{"text": "a"}, {"text": "b"}]', "neither an object nor the end, but ']'"),
         ('[{"text": "a"},\n 7]', "line 1: neither an object nor the end, but '7]'"),
         (
             '{"text": {"0": "a"}, "rating": {"0": 5}}',

@@ -10,7 +10,7 @@ from starcast.cli.errors import UserError
 from starcast.reviews.clean import Cleaner
 from starcast.reviews.parameters import DataParameters
 from starcast.reviews.prepare import prepare_here
-from starcast.reviews.slices import facts_of, slices_among, slices_of
+from starcast.reviews.slices import facts_of, slices_among, slices_of, slicings
 from tests.conftest import make_reviews
 
 
@@ -110,3 +110,10 @@ def test_a_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     parameters = DataParameters.model_validate({"data": str(file), "slice_columns": "brand"})
     with pytest.raises(UserError, match="slice_columns: no column 'brand'; the file has text, title, rating"):
         prepare_here(parameters, {"data": file}, Cleaner.create("light"), tmp_path)
+
+
+def test_a_value_of_several_lines_is_one_line(tmp_path: Path) -> None:
+    values = ["Home\nGarden", "Home Garden", "Beauty"] * 20
+    facts = pl.DataFrame({"words": 5, "script": "Latin", "titled": False, "slice_kind": values})
+    found = slicings(facts)[-1]
+    assert (found.name, found.values) == ("kind", ["Home Garden", "Beauty"])

@@ -100,9 +100,13 @@ def test_days_and_months_that_nothing_tells_apart_are_refused_with_the_way_out()
 def test_years_of_two_digits_that_come_first_are_not_taken_for_days() -> None:
     assert read(["98-05-12", "99-06-30"])[0] == milliseconds(datetime(1998, 5, 12))
     assert read(["30-06-21", "31-12-32"])[0] == milliseconds(datetime(2021, 6, 30))
+    # Years that are taken for days are decades apart, and the other way round.
+    assert read(["20-05-12", "21-06-30"])[0] == milliseconds(datetime(2020, 5, 12))
+    assert read(["01-02-14", "13-02-14"])[0] == milliseconds(datetime(2014, 2, 1))
     with pytest.raises(UserError, match=r"tells days from years; pass time_format=day_first or .*=%y-%m-%d$"):
-        read(["20-05-12", "21-06-30"])
-    assert read(["20-05-12"], "%y-%m-%d") == [milliseconds(datetime(2020, 5, 12))]
+        read(["10-11-12", "11-12-13"])
+    for written, hour in (("20-05-12", 0), ("20-05-12 07:00", 7)):
+        assert read([written], "%y-%m-%d") == [milliseconds(datetime(2020, 5, 12, hour))]
 
 
 @pytest.mark.parametrize(

@@ -388,6 +388,7 @@ def test_a_checked_copy_holds_what_the_tag_vouches_for_and_can_be_served(
     (copied[0] / "code" / "sitecustomize.py").write_text("")
     with pytest.raises(UserError, match=r"code/sitecustomize.py was added since it was saved"):
         checked_copy("models:/any", tmp_path / "again")
+    assert not (tmp_path / "again").exists(), "what was changed might be served"
     monkeypatch.setattr(registry, "find", lambda address: version(copied[0], vouched=False))
     with pytest.raises(UserError, match="it has no tag starcast_digest"):
         checked_copy("models:/any", tmp_path / "none")

@@ -7,6 +7,7 @@ import pytest
 
 from starcast.models.catalogue import family_named
 from starcast.models.family import FitOptions, ModelSpec, Schedule
+from starcast.models.transformer_family import TransformerFamily
 from starcast.search.trial_worker import TrialOptions
 from starcast.search.trials import Proposal
 from starcast.workflow.finals import final_spec
@@ -38,6 +39,19 @@ def test_only_networks_without_epochs_of_their_own_train_longer_than_a_trial(
 ) -> None:
     spec = ModelSpec(family, {}, replace(OPTIONS, schedule=schedule))
     assert TuneParameters().plan(spec).spec.options.epochs == epochs
+
+
+@pytest.mark.parametrize(
+    ("given", "gru_1", "transformer"),
+    [({}, 1, 1), ({"schedule": "constant"}, 5, 1), ({"epochs": 6}, 2, 2), ({"epochs": 2}, 1, 1)],
+)
+def test_how_much_longer_a_final_fit_may_take(
+    given: dict[str, object], gru_1: float, transformer: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TransformerFamily, "check_ready", lambda *_: None)  # its packages are an extra
+    families = "gru_1,transformer,ordinal"
+    asked = TuneParameters.model_validate({"families": families, **given})
+    assert asked.longer() == {"gru_1": gru_1, "transformer": transformer}
 
 
 @pytest.mark.parametrize("family", ["ordinal", "gru_1", "transformer"])

@@ -191,7 +191,7 @@ def test_rollback_puts_the_previous_champion_back_with_its_reason(store: mlflow.
     store.set_registered_model_alias(NAME, "challenger", "3")
     again = promoted(margin=-1)
     assert again.tag == "none"
-    assert "version 3 of review-rating, was rolled back since" in again.sentence
+    assert "version 3 of review-rating, has been rolled back since" in again.sentence
     assert again.sentence.endswith(
         "(too | many fives): nothing was judged. `version=3` judges it all the same."
     )

@@ -304,9 +304,10 @@ def test_what_is_taken_from_a_run_has_its_data_and_decision_too(
     assert again.test == first.test
     told = f"data={reviews_file}, seed=7, decision=argmax"
     assert f"train: as run {first.run_id}: {told}\n" in capsys.readouterr().out
-    other = train(TrainParameters.model_validate({"from_run": first.run_id, "seed": 8, "register": False}))
-    run = store.get_run(other.run_id)
-    assert (run.data.params["seed"], run.data.params["data"]) == ("8", str(reviews_file))
+    given = {"from_run": first.run_id, "seed": 8, "split": "hash", "register": False}
+    run = store.get_run(train(TrainParameters.model_validate(given)).run_id)
+    taken = [run.data.params[name] for name in ("seed", "split", "data", "decision")]
+    assert taken == ["8", "hash", str(reviews_file), "argmax"]
 
 
 def test_the_decision_is_part_of_the_model(store: mlflow.MlflowClient, reviews_file: Path) -> None:
