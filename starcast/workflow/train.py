@@ -36,7 +36,9 @@ def _as_the_earlier(parameters: TrainParameters) -> TrainParameters:
 
     A value at its default counts as not given, as `mlflow run` passes these as well.
     """
-    earlier = runs.parameters_of(history.step_of(parameters.from_run))
+    with access.one_line_errors():
+        access.check_store()
+        earlier = runs.parameters_of(history.step_of(parameters.from_run))
     own, defaults = parameters.as_text(), TrainParameters.model_validate({}).as_text()
     given = {name for name in SHARED if own[name] != defaults[name]}
     kept = given | (SPLITTING if given & SPLITTING else set())

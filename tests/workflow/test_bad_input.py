@@ -162,7 +162,6 @@ def test_bad_parameter_begins_no_run(
         ("preprocess", {"data": "."}, "is a folder"),
         ("preprocess", {"sample_size": 10_000_000}, "usable reviews"),
         ("preprocess", {"text_column": "review"}, "no column 'review'; the file has title, text, rating"),
-        ("train", {"from_run": "0" * 32}, "neither a search, a trial nor a candidate"),
         ("predict", {}, "make one first: cd "),
         ("predict", {"model": "runs:/1/model"}, "should read models:/<name>, models:/<name>@<alias>"),
     ],
@@ -172,6 +171,11 @@ def test_mistake_found_later_fails_the_run(
 ) -> None:
     assert expected in mistake(step, **given)
     assert set(statuses(store)) == {"FAILED"}
+
+
+def test_a_run_to_take_settings_from_that_is_not_there_begins_nothing(store: mlflow.MlflowClient) -> None:
+    assert "neither a search, a trial nor a candidate" in mistake("train", from_run="0" * 32)
+    assert statuses(store) == []
 
 
 def test_a_server_that_is_not_there(store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,9 +139,7 @@ def test_times_that_cannot_be_read_are_refused_or_dropped(store: mlflow.MlflowCl
     times[7] = "soon"
     file = written(reviews().with_columns(day=pl.Series(times)), tmp_path / "reviews.csv")
     asked = {"split": "time", "time_column": "day"}
-    with pytest.raises(
-        UserError, match=r"1: not a time in column 'day', but 'soon'\), first .* in data row 8;"
-    ):
+    with pytest.raises(UserError, match=r"1: not a time in column 'day', but 'soon'\), first in data row 8;"):
         prepare(file, **asked)
     prepared = prepare(file, **asked, on_bad_rows="drop")
     [(row, beginning)] = rejected(store, prepared).select("row", "beginning").rows()
