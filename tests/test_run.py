@@ -303,6 +303,7 @@ def test_an_environment_is_built_used_updated_and_built_anew(small: Path) -> Non
     assert build(run.TESTING) == ""
 
     stamp.unlink()  # as if the build had been killed
+    run.UNFINISHED.touch()
     assert "building" in build(run.RUNNING)
     assert (left.exists(), importable("second")) == (False, False)
 

@@ -12,11 +12,11 @@ from starcast.evaluation import intervals
 from starcast.promotion.parameters import PromoteParameters
 from starcast.promotion.promote import promote
 from starcast.reports.page import Report
+from starcast.reports.table import no_markdown
 from starcast.search.trials import Objective
 from starcast.tracking import history, registry, runs, store
 from starcast.tracking.stored_run import StoredRun
 from starcast.workflow.candidate import Candidate
-from starcast.workflow.candidate_pages import _clean
 from starcast.workflow.job_report import job_report
 
 
@@ -88,7 +88,7 @@ def test_more_settings_are_tried_by_a_command_that_the_search_takes(
 
 
 def test_a_review_is_shown_without_what_markdown_would_make_of_it() -> None:
-    assert _clean("[best](#/x) **ever** `made`") == "(best)(#/x) ever 'made'"
+    assert no_markdown("[best](#/x) **ever** `made`") == "(best)(#/x) ever 'made'"
 
 
 def test_every_candidate_has_a_card_that_its_version_links_to(
