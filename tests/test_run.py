@@ -628,6 +628,31 @@ def test_pages_on_another_port_say_why(
     assert capsys.readouterr().err == said
 
 
+def test_pages_take_the_host_and_the_store_as_meant_from_here(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run, begun = loaded(small), list[tuple[list[str], dict[str, str]]]()
+    ended = SimpleNamespace(poll=lambda: None, wait=lambda: 0, pid=0)
+
+    def begin(command: list[str], env: dict[str, str], **_: object) -> SimpleNamespace:
+        begun.append((command, env))
+        return ended
+
+    asked = iter([False, True])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run, "make_environment", lambda names: None)
+    monkeypatch.setattr(run, "listens", lambda host, port: host == "::1" and next(asked))
+    monkeypatch.setattr(run.os, "killpg", lambda *_: None)
+    monkeypatch.setattr(run.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
+    monkeypatch.setattr(run.subprocess, "Popen", begin)
+    with pytest.raises(SystemExit):
+        run.open_pages(["--host", "::", "--backend-store-uri", "sqlite:///mine.db"])
+    [(command, environment)] = begun
+    assert command[command.index("--host") + 1] == "::"
+    assert environment["MLFLOW_BACKEND_STORE_URI"] == f"sqlite:///{tmp_path}/mine.db"
+    assert "until Ctrl-C: http://[::1]:5000/" in capsys.readouterr().out
+
+
 def test_pages_of_a_store_that_mlflow_cannot_serve(with_mlflow: Path) -> None:
     (with_mlflow / "mlflow.db").write_bytes(b"no database " * 1000)
     done = started(with_mlflow, "ui")

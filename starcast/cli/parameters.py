@@ -33,6 +33,11 @@ class Parameters(BaseModel):
         """Return the parameters in the form of `mlflow run`: every value as text."""
         return {name: without_secrets(_text(value)) for name, value in self.model_dump(by_alias=True).items()}
 
+    def given(self) -> dict[str, str]:
+        """Return, as text, what is not at its default: `mlflow run` passes defaults as if they were given."""
+        defaults = type(self).model_validate({}).as_text()
+        return {name: value for name, value in self.as_text().items() if value != defaults[name]}
+
 
 MOST_OF_VALUE, MOST_OF_NAME = 6_000, 256  # bytes of UTF-8 that the tracking store keeps
 LAUNCHER = "STARCAST_COMMAND"  # set by `run.py`: the command that starts it
@@ -233,10 +238,10 @@ def resumed(
     except UserError as why:
         what = f"that run was made by another version of starcast ({why})"
         raise UserError(f"parameter resume: {what}; start a new one") from None
-    own, earlier, defaults = given.as_text(), before.as_text(), model().as_text()
+    own, earlier = given.as_text(), before.as_text()
     raised = [name for name in growing if getattr(given, name) > getattr(before, name)]
-    replaced = {name for name in own if name in free or (name in raised and own[name] != defaults[name])}
-    changed = [n for n in own if n not in replaced and own[n] not in (defaults[n], earlier[n])]
+    replaced = {name for name in own if name in free or (name in raised and name in given.given())}
+    changed = [name for name in given.given() if name not in replaced and own[name] != earlier[name]]
     if changed:
         what = "; ".join(f"{name} is {earlier[name]}, not {own[name]}" for name in changed)
         instead = "leave these out, or start a new run"

@@ -89,8 +89,11 @@ class FittedTransformer:
 
     def probabilities(self, texts: pl.Series) -> np.ndarray:
         """Return probabilities of the ratings for texts as written, shape (reviews, labels)."""
+        return self.answers(self._encoded(texts))
+
+    def _encoded(self, texts: pl.Series) -> Sequences:
         numbers, counts = encode(texts, self._tokenizer)
-        return self.answers(Sequences(numbers, np.concatenate([[0], np.cumsum(counts)])))
+        return Sequences(numbers, np.concatenate([[0], np.cumsum(counts)]))
 
     def answers(self, pieces: Sequences) -> np.ndarray:
         """Return probabilities of the ratings for word pieces, shape (reviews, labels), float32."""
@@ -103,10 +106,9 @@ class FittedTransformer:
 
     def knows(self, texts: pl.Series) -> np.ndarray:
         """Return which texts have a word piece of the encoder, shape (reviews,)."""
-        numbers, counts = encode(texts, self._tokenizer)
-        meant = ~np.isin(numbers, [self._tokenizer.token_to_id(name) for name in WITHOUT_MEANING])
-        known = np.append(0, meant.cumsum())[np.append(0, counts.cumsum())]
-        return np.asarray(known[1:] > known[:-1])
+        read = self._encoded(texts)
+        unmeant = [self._tokenizer.token_to_id(name) for name in WITHOUT_MEANING]
+        return read.any_of(~np.isin(read.tokens, unmeant))
 
     def parameters(self) -> int:
         """Return the number of weights."""

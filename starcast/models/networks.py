@@ -64,8 +64,7 @@ class FittedNetwork:
     def knows(self, texts: pl.Series) -> np.ndarray:
         """Return which cleaned texts have a word of the vocabulary, shape (reviews,)."""
         read = self.vocabulary.encode(texts)
-        known = np.append(0, (read.tokens > UNKNOWN).cumsum())[read.offsets]
-        return np.asarray(known[1:] > known[:-1])
+        return read.any_of(read.tokens > UNKNOWN)
 
     def parameters(self) -> int:
         """Return the number of weights of the network."""

@@ -121,6 +121,11 @@ class Sequences:
         words_last = np.argsort(batch != PADDING, axis=1, kind="stable")
         return np.take_along_axis(batch, words_last, axis=1)
 
+    def any_of(self, marked: np.ndarray) -> np.ndarray:
+        """Return which sequences have a marked token, shape (sequences,); `marked`: for each token, bool."""
+        before = np.append(0, marked.cumsum())[self.offsets]
+        return np.asarray(before[1:] > before[:-1])
+
     @classmethod
     def open(cls, folder: Path) -> "Sequences":
         """Map what `write` wrote into memory; any number of processes share its pages."""

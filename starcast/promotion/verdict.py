@@ -255,11 +255,9 @@ def _name(judged: Judgement, outcome: PromotionOutcome) -> str:
 
 def next_steps(parameters: PromoteParameters, outcome: PromotionOutcome) -> list[str]:
     """Return the commands that come next after a verdict: after a dry run, with its very limits."""
-    name, defaults = parameters.model, PromoteParameters.model_validate({}).as_text()
-    state = champions.read_state(name)
+    name, state = parameters.model, champions.read_state(parameters.model)
     if outcome.dry_run:
-        given = {key: value for key, value in parameters.as_text().items() if value != defaults[key]}
-        asked = {"model": name, **given, "version": outcome.version, "mode": "enabled"}
+        asked = {"model": name, **parameters.given(), "version": outcome.version, "mode": "enabled"}
         return [f"do it: {commands.command_line('promote', **asked)}"]
     if not state.champion:
         return []

@@ -6,7 +6,7 @@ explain the difference. It does not mean that both fits predict the same; if bot
 reviews predicted differently are counted.
 
 A score for which a run kept neither a matrix nor predictions (`val_auc` and `val_loss` of a trial of several
-executions) has no such interval. It may change by `TOLERANCE`, which is a convention.
+executions, or of a pruned one) has no such interval. It may change by `TOLERANCE`, which is a convention.
 """
 
 import math

@@ -56,9 +56,9 @@ def resumed_step(
             check_silent(step, run)
             run = find_unfinished(step, run.info.run_id, finished_too=bool(growing))  # as it is by now
         parameters = resumed(given, runs.parameters_of(run), free, growing)
-        whole, defaults, run_id = parameters.as_text(), type(given)().as_text(), run.info.run_id
+        whole, run_id = parameters.as_text(), run.info.run_id
         runs.log_parameters(whole)
-        told = ", ".join(f"{name}={value}" for name, value in whole.items() if value != defaults[name])
+        told = ", ".join(f"{name}={value}" for name, value in parameters.given().items())
         repeat = command_line(step, **{**whole, "resume": run_id, "force": "false"})
         runs.describe(f"Continued {run_id} with {told}.", {"resumed_run_id": run_id, "command": repeat})
         close_abandoned(keep=run.info.run_id)

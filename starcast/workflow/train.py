@@ -32,15 +32,11 @@ def train(parameters: TrainParameters) -> Candidate:
 
 
 def _as_the_earlier(parameters: TrainParameters) -> TrainParameters:
-    """Take data, decision and so on from the step to which `from_run` belongs, unless they are given now.
-
-    A value at its default counts as not given, as `mlflow run` passes these as well.
-    """
+    """Take data, decision and so on from the step to which `from_run` belongs, unless they are given now."""
     with access.one_line_errors():
         access.check_store()
         earlier = runs.parameters_of(history.step_of(parameters.from_run))
-    own, defaults = parameters.as_text(), TrainParameters.model_validate({}).as_text()
-    given = {name for name in SHARED if own[name] != defaults[name]}
+    own, given = parameters.as_text(), set(parameters.given())
     kept = given | (SPLITTING if given & SPLITTING else set())
     names = [name for name in SHARED if name in earlier and name not in kept and earlier[name] != own[name]]
     if names:

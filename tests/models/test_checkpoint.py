@@ -1,5 +1,6 @@
 """A fit that is cut off and goes on in another process ends as if it had not been."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
 from starcast.models.family import Fit, FitOptions, ModelSpec
+from starcast.models.fit_progress import STATE, FitProgress
 from starcast.models.fit_report import FitReport
 from starcast.models.space import Settings
 
@@ -105,3 +107,13 @@ def test_every_epoch_is_kept(corpus: Corpus, tmp_path: Path) -> None:
     kept = Folder(tmp_path / "kept")
     fit(corpus, Epochs(), kept, epochs=3)
     assert kept.times == 3
+
+
+def test_a_checkpoint_from_before_reports_were_called_so_is_read(tmp_path: Path) -> None:
+    progress = FitProgress(reports=2, best_epoch=1, best_loss=0.5)
+    progress.save(tmp_path, [])
+    state = json.loads((tmp_path / STATE).read_text())
+    state["epochs"] = state.pop("reports")
+    (tmp_path / STATE).write_text(json.dumps(state))
+    found = FitProgress.load(tmp_path, [])
+    assert (found.reports, found.best_epoch, found.best_loss) == (2, 1, 0.5)

@@ -5,7 +5,10 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from starcast.cli.errors import UserError
+from starcast.evaluation.scale import STARS
 from starcast.monitoring import words
+from starcast.monitoring.answering import answer
 from starcast.monitoring.checks import compare_words
 from starcast.monitoring.words import WordsFound, known_words, unknown_shares, words_read
 from tests.conftest import make_reviews
@@ -54,3 +57,10 @@ def test_a_word_counts_once_per_review_and_rare_ones_not_at_all() -> None:
     assert found.names.to_list() == ["soft"]
     assert found.surest() == (1.0, None)
     assert compare_words(found).p == 1.0
+
+
+def test_a_model_without_probabilities_cannot_be_monitored() -> None:
+    reviews = pl.DataFrame({"text": ["fine"], "rating": [4]})
+    told = pl.DataFrame({"rating": [5]})
+    with pytest.raises(UserError, match="the model answers with rating; monitor needs a model that"):
+        answer(reviews, lambda _: told, STARS, pl.Series(["fine"]), 1, "reviews", None)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from starcast.reports.origin import ReportOrigin
 from starcast.reports.page import Matrices, Picture, Report, Section
-from starcast.reports.table import WIDTH, Table, cut_apart, plain
+from starcast.reports.table import WIDTH, Table, cut_apart, no_html, plain
 
 NASTY = '<script>alert("x")</script> & co'
 VOID = {"meta", "link", "img", "br", "wbr"}
@@ -211,3 +211,8 @@ def test_a_name_is_cut_where_names_are_alike() -> None:
     names = [f"{'the same beginning ' * 3}{middle}{' and the same end' * 3}" for middle in "ab"]
     assert cut_apart(names, 20) == ["...a and th...me end", "...b and th...me end"]
     assert cut_apart(["short", names[0]], 20) == ["short", "the same be...me end"]
+
+
+def test_html_in_a_review_is_text_whatever_stands_before_it() -> None:
+    for before in ("", "\\", "\\\\"):
+        assert "<" not in no_html(f"{before}<img src=x onerror=alert(1)>")

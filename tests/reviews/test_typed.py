@@ -2,6 +2,7 @@
 
 import builtins
 import io
+import uuid
 import zipfile
 from datetime import date
 from decimal import Decimal
@@ -216,3 +217,10 @@ def test_without_the_package_excel_is_answered_with_how_to_install_it(
 
     monkeypatch.setattr(builtins, "__import__", without)
     assert "pip install fastexcel, or save the sheet as CSV" in refusal(path)
+
+
+def test_columns_of_types_that_arrow_adds_are_no_hindrance(tmp_path: Path) -> None:
+    ids = pa.array([uuid.uuid4().bytes for _ in range(2)], pa.uuid())
+    table = pa.table({"id": ids, "text": ["fine", "bad"], "rating": [5, 1]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet").select("text", "rating").rows() == [("fine", 5), ("bad", 1)]

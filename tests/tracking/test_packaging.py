@@ -1,6 +1,7 @@
 """A saved model answers by the code that it was saved with, or is refused; so it is rebuilt for `predict`."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -392,6 +393,16 @@ def test_a_checked_copy_holds_what_the_tag_vouches_for_and_can_be_served(
     monkeypatch.setattr(registry, "find", lambda address: version(copied[0], vouched=False))
     with pytest.raises(UserError, match="it has no tag starcast_digest"):
         checked_copy("models:/any", tmp_path / "none")
+
+
+def test_a_store_that_is_away_is_told_by_the_copy_in_a_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "starcast.tracking.checked_copy", "models:/any@champion", "served"]
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("starcast: tracking server http://127.0.0.1:9 does not answer")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "served").exists()
 
 
 LOAD = """

@@ -10,8 +10,15 @@ from mlflow.entities import Run
 
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import parse
+from starcast.search.trials import Proposal, Trial
 from starcast.tracking import runs
-from starcast.workflow.search_parameters import TuneParameters
+from starcast.tracking.artifacts import fetch
+from starcast.tracking.stored_run import StoredRun
+from starcast.workflow.candidate import candidate_of
+from starcast.workflow.job_report import _commands
+from starcast.workflow.main import run_main
+from starcast.workflow.search_parameters import MainParameters, TuneParameters
+from starcast.workflow.search_summary import _fitted_from
 from starcast.workflow.tune import tune
 from tests.conftest import make_reviews, statuses
 from tests.workflow.processes import contents, ended_trials
@@ -107,6 +114,11 @@ def test_a_small_space_is_tried_once_whatever_was_asked(
     assert len(ended_trials(store, run.info.run_id)) == 2
     refused = f"resume={run.info.run_id}: it is finished, and has tried all 2 settings there are"
     assert mistake("--resume=latest", "--max_trials=20") == refused
+    assert mistake("--resume=latest") == refused
+    with mlflow.start_run(run_id=run.info.run_id):
+        fitted = candidate_of(best_of(store))
+        assert fitted
+        assert "try more settings" not in _commands(fitted, StoredRun(run)).markdown()
 
 
 @pytest.mark.parametrize("algorithm", ["bayesian", "hyperband"])
@@ -121,3 +133,39 @@ def test_keras_tuners_searches_go_on_too(store: mlflow.MlflowClient, tmp_path: P
     trials = contents(store, ended_trials(store, run_id))
     assert sorted(trials) == [1, 2, 3, 4]
     assert {number: trials[number] for number in kept} == kept
+
+
+def test_a_resumed_main_job_judges_and_reports_what_was_searched(
+    store: mlflow.MlflowClient, tmp_path: Path
+) -> None:
+    file = tmp_path / "reviews.csv"
+    make_reviews(200).write_csv(file)
+    given = [*SEARCH, f"--data={file}", "--max_trials=2", "--model=mine", "--objective=val_mae"]
+    run_main(parse(MainParameters, given))
+    search = search_run(store)
+    run_main(parse(MainParameters, [f"--resume={search.info.run_id}", "--max_trials=3"]))
+    experiment = search.info.experiment_id
+    judged = store.search_runs([experiment], "tags.step = 'promote'")
+    assert {run.data.params["model"] for run in judged} == {"mine"}
+    resumed, _ = store.search_runs([experiment], "tags.step = 'main'")
+    report = fetch(resumed.info.run_id, "report.md").read_text()
+    assert "The best, by val_mae" in report
+    assert "val_auc" not in report.partition("The best, by")[2].splitlines()[0]
+
+
+def test_the_trial_that_was_fitted_is_named_where_it_is_not_the_best(
+    store: mlflow.MlflowClient, tmp_path: Path
+) -> None:
+    file = tmp_path / "reviews.csv"
+    make_reviews(200).write_csv(file)
+    searched(*SEARCH, f"--data={file}", "--max_trials=2")
+    search = search_run(store)
+    run_ids = {number: run.info.run_id for number, run in ended_trials(store, search.info.run_id).items()}
+    best = next(number for number, run_id in run_ids.items() if run_id == best_of(store))
+    with mlflow.start_run(run_id=search.info.run_id):
+        fitted = candidate_of(best_of(store))
+    assert fitted
+    proposals = (Proposal(number, "logistic_regression", {}) for number in (best, 3 - best))
+    same, other = (_fitted_from(fitted, Trial(each, "complete", 0.5), run_ids) for each in proposals)
+    assert same == "its settings fitted once more"
+    assert other.startswith(f"no time was left to fit it once more, so [trial {best}](")
