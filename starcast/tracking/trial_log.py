@@ -125,7 +125,7 @@ class TrialLog:
         while write := self._writes.get():
             began, cpu_began = time.monotonic(), time.thread_time()
             try:
-                self._patience.through(write)
+                self._do(write)
             except ServerGoneError as error:
                 lost = f"{self._writes.qsize() + 1} writes are lost with it"
                 advice = f"Continue when it is back: {command_line('tune', resume=self._parent)}"
@@ -136,6 +136,16 @@ class TrialLog:
                 return
             self.seconds += time.monotonic() - began
             self.cpu_seconds += time.thread_time() - cpu_began
+
+    def _do(self, write: Write) -> None:
+        """Do a write; again if an interrupt broke it off.
+
+        Polars raises the main thread's interrupt in every thread that runs a query, too.
+        """
+        try:
+            self._patience.through(write)
+        except KeyboardInterrupt:
+            self._patience.through(lambda _: write(True))
 
     def _create(self, proposal: Proposal, parameters: Mapping[str, Value], began: int, again: bool) -> None:
         number = proposal.number

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -415,3 +416,23 @@ def test_nothing_of_a_trial_is_written_once_another_process_has_the_search(
     with pytest.raises(TakenOverError, match="taken over by process 7 on elsewhere"):
         log.flush()
     assert [run.to_dictionary() for run in children(store, parent)] == before
+
+
+def test_an_interrupt_that_polars_hands_to_the_writing_thread_costs_no_trial(
+    store: mlflow.MlflowClient, parent: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, interrupts = trial_log.files.write_split_files, [KeyboardInterrupt()]
+
+    def interrupted(*given: Any) -> None:
+        if interrupts:
+            raise interrupts.pop()
+        write(*given)
+
+    monkeypatch.setattr(trial_log.files, "write_split_files", interrupted)
+    log = begin_log(parent, ASKED)
+    for number in (1, 2):
+        log_complete(log, logistic(number))
+    log.interrupt()
+    assert not interrupts
+    assert [run.info.status for run in children(store, parent)] == ["FINISHED", "FINISHED"]
+    assert {item.path for item in store.list_artifacts(log.run_ids[1])} >= {"confusion_matrix_val.json"}
