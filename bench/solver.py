@@ -1,12 +1,11 @@
 """How do passes and seconds of a logistic regression grow with the reviews? Ours beside scikit-learn's
 Newton-CG.
 
-    python -m bench.solver --splits=FOLDER [--rows=100000,0] [--ngrams=3] [--features=4000] [--c=1]
+    python -m bench solver --splits=FOLDER [--rows=100000,0] [--ngrams=3] [--features=4000] [--c=1]
 
 The folder holds `train.parquet`, as `preprocess` writes it; 0 rows are all. `loss` is what both minimise, on
-the training
-rows: lower is nearer to the optimum. scikit-learn's passes are counted where it asks for the loss, the
-    gradient or a product.
+the training rows: lower is nearer to the optimum. scikit-learn's passes are counted where it asks for the
+loss, the gradient or a product.
 """
 
 import argparse
@@ -59,12 +58,12 @@ def compare(size: int, asked: argparse.Namespace) -> None:
     rows = NgramVectorizer(asked.ngrams, asked.features, False).fit_transform(Corpus(part, none).encoding)
     peer = LogisticRegression(C=asked.c, class_weight="balanced", solver="newton-cg")
     ours = partial(multinomial.fit, rows, ratings, asked.c, True)
-    for name, fit in {"ours": ours, "scikit-learn": partial(peer.fit, rows, ratings)}.items():
+    for name, fit in {"ours": ours, "scikit-learn's newton-cg": partial(peer.fit, rows, ratings)}.items():
         passes[0], start = 0, time.perf_counter()
         model = fit()
         seconds, taken = time.perf_counter() - start, int(model.n_iter_[0]) if name == "ours" else passes[0]
         print(
-            f"| {len(ratings):,} | {name} | {seconds:.1f} | {taken} | {minimised(model, rows, ratings):.6f} "
+            f"| {len(ratings):,} | {name} | {seconds:.1f} | {taken} | {minimised(model, rows, ratings):.5f} "
             "|",
             flush=True,
         )
@@ -81,7 +80,7 @@ def main() -> None:
     asked = parser.parse_args()
     for name in ("loss", "loss_gradient", "gradient", "gradient_hessian_product"):
         setattr(LinearModelLoss, name, counted(getattr(LinearModelLoss, name)))
-    print("| reviews | solver | seconds | passes | loss |\n|---|---|---|---|---|")
+    print("| reviews | solver | seconds | passes | loss |\n|--:|---|--:|--:|--:|")
     for size in map(int, asked.rows.split(",")):
         compare(size, asked)
 

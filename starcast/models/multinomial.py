@@ -3,7 +3,9 @@
 Words' frequencies differ by orders of magnitude, and so does the steepness of the loss along their columns.
 Without scaling a solver needs more passes the more reviews there are: scikit-learn's Newton-CG 158 on half a
 million and 504 on 1.7 million. Scaled by the curvature at the start, scipy's Newton-CG within a trust region
-needs 84 and 78 (diagonal preconditioning: Nocedal and Wright, Numerical Optimization, 2006, 5.1 and 7.1).
+needs some 90 on either (diagonal preconditioning: Nocedal and Wright, Numerical Optimization, 2006, 5.1 and
+7.1). It looks for contrasts between the classes, one fewer than there are classes: with five, a row's four
+values fill a register of the processor.
 """
 
 import warnings
@@ -20,8 +22,9 @@ from scipy import optimize, sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_sample_weight
+from threadpoolctl import threadpool_limits
 
-from starcast.models.priors import Prior
+from starcast.models.priors import Prior, contrast_basis
 from starcast.models.texts import WorkProgress, silent
 
 ROWS = 32_768  # of a block: its scores stay in the cache
@@ -109,10 +112,7 @@ class PenalisedLoss:
         squares = np.add.reduce(list(pool.map(RowBlock.squares, blocks)))
         self._total = float(squares[-1])
         self._penalties = np.vstack([penalties, np.zeros_like(penalties[:1])])  # none on intercepts
-        basis = blocks[0].basis
-        classes = len(basis)
-        along = classes * (basis**2).sum(axis=0) - basis.sum(axis=0) ** 2
-        at_start = squares[:, None] / self._total * along / classes**2
+        at_start = squares[:, None] / self._total / len(blocks[0].basis)  # all classes are equally probable
         self.scale = 1 / np.sqrt(at_start + self._penalties)
         self._at = self.start = np.zeros(self.scale.size)
         self.passes = 0
@@ -171,10 +171,11 @@ def fit(
     penalty = 1 / (c * weights.sum(dtype=np.float64))
     if len(classes) == 2:  # scikit-learn has only the difference of our two columns: twice their squares
         penalty *= 2
-    with ThreadPoolExecutor(pl.thread_pool_size()) as pool:
-        basis = prior.basis(len(classes)) if prior else np.eye(len(classes))
+    basis = contrast_basis(len(classes))
+    # BLAS' own threads would each wait for the other block's: twice the time on two cores.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(pl.thread_pool_size()) as pool:
         blocks = _blocks(rows, numbers, weights, basis.astype(rows.dtype))
-        relative = np.ones((rows.shape[1], len(classes)))
+        relative = np.ones((rows.shape[1], basis.shape[1]))
         if prior:
             counts = reduce(np.add, pool.map(RowBlock.occurrences, blocks))
             relative = prior.penalties(counts, np.bincount(numbers))

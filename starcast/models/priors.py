@@ -14,6 +14,15 @@ import numpy as np
 SMALLEST = 1e-2  # share of the usual deviation that every feature keeps
 
 
+def contrast_basis(classes: int) -> np.ndarray:
+    """Return orthonormal contrasts of classes in order as columns, shape (classes, classes - 1).
+
+    Each adds up to 0. Coefficients without them would only add to all classes alike, which changes nothing.
+    """
+    ranks = np.arange(classes) - (classes - 1) / 2
+    return np.linalg.qr(np.vander(ranks, increasing=True))[0][:, 1:]
+
+
 @dataclass(frozen=True)
 class Prior:
     """How contrasts are penalised, relative to each other.
@@ -27,11 +36,6 @@ class Prior:
     order: float
     nb: float
 
-    def basis(self, classes: int) -> np.ndarray:
-        """Return the contrasts as columns, shape (classes, classes - 1)."""
-        ranks = np.arange(classes) - (classes - 1) / 2
-        return np.linalg.qr(np.vander(ranks, increasing=True))[0][:, 1:]
-
     def penalties(self, counts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         """Return the relative penalty of each feature's contrasts, shape (features, classes - 1).
 
@@ -39,7 +43,7 @@ class Prior:
             counts: rows of each class in which each feature occurs, shape (features, classes).
             sizes: rows of each class, shape (classes,).
         """
-        basis = self.basis(len(sizes))
+        basis = contrast_basis(len(sizes))
         smooth = counts + sizes / sizes.mean()  # as if each feature had occurred in one more row per class
         ratios = np.log(smooth / smooth.sum(axis=0)) @ basis
         sizes_of_ratios = np.sqrt((ratios**2).mean(axis=1, keepdims=True))

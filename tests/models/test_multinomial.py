@@ -12,13 +12,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_sample_weight
+from threadpoolctl import threadpool_info
 
 from starcast.models import multinomial
 from starcast.models.multinomial import PenalisedLoss, RowBlock
-from starcast.models.priors import Prior
+from starcast.models.priors import contrast_basis
 from starcast.models.texts import silent
-
-PRIOR = Prior(order=3.0, nb=0.5)
 
 
 def reviews(rows: int, columns: int, classes: int, seed: int) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -68,37 +67,34 @@ def test_probabilities_are_those_of_scikit_learn(
     np.testing.assert_allclose(found.predict_proba(features), expected.predict_proba(features), atol=0.05)
 
 
-BASES = {"coefficients": np.eye(3), "contrasts": PRIOR.basis(3)}
+BASIS = contrast_basis(3)
 
 
-@pytest.mark.parametrize("basis", BASES.values(), ids=BASES)
-def test_slopes_are_those_of_the_loss(basis: np.ndarray) -> None:
+def test_slopes_are_those_of_the_loss() -> None:
     features, ratings = reviews(50, 6, 3, 1)
     weights = np.linspace(0.5, 2, 50)
-    block = RowBlock(features.astype(np.float64), ratings // 2, weights, basis)
-    point = np.random.default_rng(0).normal(size=(7, basis.shape[1]))
+    block = RowBlock(features.astype(np.float64), ratings // 2, weights, BASIS)
+    point = np.random.default_rng(0).normal(size=(7, 2))
     numeric = optimize.approx_fprime(
         point.ravel(), lambda flat: block.slopes(flat.reshape(point.shape))[0], 1e-7
     )
     np.testing.assert_allclose(block.slopes(point)[1].ravel(), numeric, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("basis", BASES.values(), ids=BASES)
-def test_curvature_is_the_change_of_the_slopes(basis: np.ndarray) -> None:
+def test_curvature_is_the_change_of_the_slopes() -> None:
     features, ratings = reviews(50, 6, 3, 1)
-    block = RowBlock(features.astype(np.float64), ratings // 2, np.linspace(0.5, 2, 50), basis)
-    point, direction = np.random.default_rng(0).normal(size=(2, 7, basis.shape[1]))
+    block = RowBlock(features.astype(np.float64), ratings // 2, np.linspace(0.5, 2, 50), BASIS)
+    point, direction = np.random.default_rng(0).normal(size=(2, 7, 2))
     further, slopes = block.slopes(point + 1e-6 * direction)[1], block.slopes(point)[1]
     np.testing.assert_allclose(block.curvature(direction), (further - slopes) / 1e-6, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("basis", BASES.values(), ids=BASES)
-def test_curvature_is_that_of_its_own_point_when_another_was_tried_since(basis: np.ndarray) -> None:
+def test_curvature_is_that_of_its_own_point_when_another_was_tried_since() -> None:
     features, ratings = reviews(50, 6, 3, 1)
-    blocks = multinomial._blocks(features.astype(np.float64), ratings // 2, np.ones(50), basis)
+    blocks = multinomial._blocks(features.astype(np.float64), ratings // 2, np.ones(50), BASIS)
     with ThreadPoolExecutor(1) as pool:
-        objective = PenalisedLoss(blocks, np.full((6, basis.shape[1]), 0.1), pool, silent)
-        point, other, direction = np.random.default_rng(0).normal(size=(3, 7 * basis.shape[1]))
+        objective = PenalisedLoss(blocks, np.full((6, 2), 0.1), pool, silent)
+        point, other, direction = np.random.default_rng(0).normal(size=(3, 14))
         objective.slopes(point)
         expected = objective.curvature(point, direction)
         objective.slopes(other)
@@ -107,10 +103,8 @@ def test_curvature_is_that_of_its_own_point_when_another_was_tried_since(basis: 
 
 def test_scores_beyond_what_an_exponential_holds_are_no_trouble() -> None:
     features, ratings = reviews(50, 6, 3, 1)
-    block = RowBlock(features, ratings // 2, np.ones(50, dtype=np.float32), np.eye(3, dtype=np.float32))
-    loss, slopes = block.slopes(
-        np.full((7, 3), 1e4, dtype=np.float32) * np.array([1, -1, 0], dtype=np.float32)
-    )
+    block = RowBlock(features, ratings // 2, np.ones(50, dtype=np.float32), BASIS.astype(np.float32))
+    loss, slopes = block.slopes(np.full((7, 2), 1e4, dtype=np.float32) * np.array([1, -1], dtype=np.float32))
     assert np.isfinite(loss)
     assert np.isfinite(slopes).all()
 
@@ -131,9 +125,21 @@ def test_many_blocks_come_to_what_one_does(monkeypatch: pytest.MonkeyPatch) -> N
     np.testing.assert_allclose(many.coef_, one.coef_, atol=1e-3)
 
 
+def test_a_block_has_one_core_and_not_its_neighbours_as_well() -> None:
+    used: set[int] = set()
+
+    def look(what: str, share: float) -> None:
+        used.update(each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas")
+
+    before = threadpool_info()
+    multinomial.fit(*reviews(200, 10, 5, 6), 1.0, False, look)
+    assert used == {1}
+    assert threadpool_info() == before
+
+
 def test_blocks_are_the_numbers_of_the_rows_and_no_copies() -> None:
     features, ratings = reviews(200, 10, 2, 5)
-    [*_, last] = multinomial._blocks(features, ratings, np.ones(200), np.eye(2))
+    [*_, last] = multinomial._blocks(features, ratings, np.ones(200), contrast_basis(2))
     np.testing.assert_array_equal(last.rows.toarray(), features.toarray()[150:])
     assert np.shares_memory(last.rows.data, features.data)
     assert np.shares_memory(last.rows.indices, features.indices)

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import BernoulliNB, MultinomialNB
 
 from starcast.models import multinomial
-from starcast.models.priors import SMALLEST, Prior
+from starcast.models.priors import SMALLEST, Prior, contrast_basis
 
 Reviews = tuple[sparse.csr_matrix, np.ndarray]
 
@@ -81,7 +81,7 @@ def dense_minimum(features: np.ndarray, ratings: np.ndarray, c: float, order: fl
 def test_the_fit_is_the_minimum_of_the_formulas(order: float) -> None:
     features, ratings = reviews(1, classes=4, rows=80, columns=4)
     model = multinomial.fit(features, ratings, 2.0, False, prior=Prior(order, 0.0))
-    dense, basis = features.toarray().astype(np.float64), Prior(order, 0.0).basis(4)
+    dense, basis = features.toarray().astype(np.float64), contrast_basis(4)
     contrasts = model.coef_.T.astype(np.float64) @ basis
     logs = model.predict_log_proba(features)
     penalty = np.sum(order ** np.arange(3) * contrasts**2) / 2 / 2.0
@@ -99,7 +99,7 @@ def test_a_high_order_leaves_one_score_that_parts_each_rating_from_the_next() ->
 
 @pytest.mark.parametrize("classes", range(2, 12))
 def test_contrasts_are_at_right_angles_to_each_other_and_to_a_constant(classes: int) -> None:
-    basis = Prior(1.0, 0.0).basis(classes)
+    basis = contrast_basis(classes)
     whole = np.column_stack([np.full(classes, classes**-0.5), basis])
     np.testing.assert_allclose(whole.T @ whole, np.eye(classes), atol=1e-10)
     rise = basis[:, 0] * np.sign(basis[-1, 0])
@@ -124,6 +124,6 @@ def test_penalties_are_finite_and_positive_whatever_occurs(nb: float, counts: li
 
 def test_occurrences_are_rows_of_each_class_with_the_feature() -> None:
     features, ratings = reviews(4)
-    blocks = multinomial._blocks(features, ratings, np.ones(250), np.eye(5, dtype=np.float32))
+    blocks = multinomial._blocks(features, ratings, np.ones(250), contrast_basis(5).astype(np.float32))
     model = BernoulliNB().fit(np.abs(features), ratings)
     np.testing.assert_array_equal(sum(block.occurrences() for block in blocks), model.feature_count_.T)
