@@ -8,7 +8,7 @@ from starcast.monitoring.answering import RATING, answer, draw
 from starcast.monitoring.checks import Part
 from starcast.monitoring.drift import AnsweredReviews, Drift, find_drift
 from starcast.monitoring.parameters import MonitorParameters
-from starcast.monitoring.reading import NewReviews, read_new
+from starcast.monitoring.reading import NewReviews, doubt_of_scale, read_new
 from starcast.monitoring.report import MonitoringNotes
 from starcast.monitoring.words import known_words
 from starcast.reports import files
@@ -56,7 +56,8 @@ def monitor(parameters: MonitorParameters) -> Drift:
         tested = draw(held_out.chunks_of(splits["test"]), parameters.reviews, parameters.seed)
         new = read_new(file, parameters, trained, _slices(tested[0]))
         new, left_out = _unseen(new, splits)
-        told = [*new.lines, *left_out]
+        rated = new.reviews[RATING], tested[0][RATING].cast(pl.Int64) - 1
+        told = [*new.lines, *left_out, *doubt_of_scale(*rated, trained.scale)]
         _say(*told)
         with scoring.opened(version, parameters.trust_model_code) as loaded:
             _say(*loaded.notes)

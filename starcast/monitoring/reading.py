@@ -23,6 +23,7 @@ from starcast.tracking.scoring import Trained
 from starcast.workflow.columns_read import choose_columns, on_scale
 
 WITHOUT = "none"  # value of rating_column
+CHANCE = 1e-6  # that ratings end below the top of their own scale, from which nothing is said
 
 
 class NewReviews(NamedTuple):
@@ -102,3 +103,20 @@ def _ratings(drawn: pl.DataFrame, column: str, scale: Scale) -> tuple[pl.Series,
         raise UserError(f"{said}: rating_column names another column; {WITHOUT} compares without ratings")
     rated = written.replace_strict(ranks, default=0, return_dtype=pl.Int64).alias(RATING) - 1
     return rated, f"true ratings from {column!r}: {int((rated >= 0).sum()):,} of {drawn.height:,}"
+
+
+def doubt_of_scale(now: pl.Series, before: pl.Series, scale: Scale) -> list[str]:
+    """Return a line if ratings end below the top of the scale by more than chance, as 1-5 stars among 1-10.
+
+    Args:
+        now, before: true ratings of the new reviews and of the test split as index from 0, -1 for none.
+    """
+    new, old = (side.filter(side >= 0).to_numpy() for side in (now, before))
+    if not len(new) or not len(old) or not scale.numeric:
+        return []
+    highest = int(new.max())
+    above = float((old > highest).mean())
+    if (1 - above) ** len(new) > CHANCE:
+        return []
+    found = f"no new rating is above {scale.names[highest]}, {above:.0%} of the test split's are"
+    return [f"{found}: if these are on another scale than {scale}, compare with rating_column={WITHOUT}"]

@@ -116,6 +116,16 @@ def test_without_ratings_or_with_few_the_verdict_says_that_scores_are_not_compar
         assert told in capsys.readouterr().out
 
 
+def test_ratings_that_end_below_the_top_of_the_scale_are_doubted(
+    fitted_store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verdict_on(LATER.with_columns(rating=1 + pl.col("rating") // 3))
+    said = "monitor: no new rating is above 2, "
+    assert said in capsys.readouterr().out
+    verdict_on(LATER)
+    assert "no new rating" not in capsys.readouterr().out
+
+
 def test_mistakes_are_refused_in_a_line(fitted_store: mlflow.MlflowClient) -> None:
     assert "40 reviews with a text are left: 50 are needed" in refusal(LATER[:40])
     assert "no column 'stars'" in refusal(LATER, rating_column="stars")
