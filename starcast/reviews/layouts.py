@@ -1,7 +1,7 @@
 """Find the columns of text, rating and title, by the names of public data sets or as the user names them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -90,6 +90,17 @@ def recognise(
     raise UserError(
         f"no known layout has the columns {listed(columns)}: name yours with {' and '.join(needed)}"
     )
+
+
+def unique_names(columns: Iterable[str]) -> list[str]:
+    """Return the names of columns; one that comes again is numbered, as Polars does."""
+    names: dict[str, None] = {}
+    for column in columns:
+        repeated, number = column, 0
+        while repeated in names:
+            repeated, number = f"{column}_duplicated_{number}", number + 1
+        names[repeated] = None
+    return list(names)
 
 
 def check_single(column: str, columns: Sequence[str], name: str) -> None:

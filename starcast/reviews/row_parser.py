@@ -13,6 +13,7 @@ from starcast.cli.errors import UserError, first_line
 from starcast.reviews.blocks import TextBlock, count
 from starcast.reviews.dialects import Dialect, Row, lines_of
 from starcast.reviews.encodings import is_utf8, likely_encoding, spelling, undecodable
+from starcast.reviews.layouts import unique_names
 from starcast.reviews.parameters import Reading
 from starcast.reviews.parsing import PACKED, SHOWN, ZLIB, Chunk, Rejected
 from starcast.reviews.recognition import (
@@ -43,14 +44,9 @@ class RowParser:
 
     @classmethod
     def of(cls, beginning: Beginning, name: str, encoding: str, reading: Reading) -> "RowParser":
-        """Return the parser of a file; a name that comes again is numbered, as Polars does."""
-        names: dict[str, None] = {}
-        for column in beginning.columns:
-            repeated, number = column, 0
-            while repeated in names:
-                repeated, number = f"{column}_duplicated_{number}", number + 1
-            names[repeated] = None
-        return cls(name, beginning.dialect, list(names), reading, encoding, beginning.seen)
+        """Return the parser of a file."""
+        names = unique_names(beginning.columns)
+        return cls(name, beginning.dialect, names, reading, encoding, beginning.seen)
 
     def parse(self, block: TextBlock, sound: bool = True) -> Chunk:
         """Return the rows of a block; row by row where quotes are not sound or anything else is amiss.

@@ -15,6 +15,7 @@ from polars import selectors
 
 from starcast.cli.errors import UserError, first_line
 from starcast.reviews.encodings import is_utf8
+from starcast.reviews.layouts import unique_names
 from starcast.reviews.parameters import Reading
 from starcast.reviews.parquet import MANY, to_table
 from starcast.reviews.parsing import SHOWN, Chunk, Rejected
@@ -155,7 +156,10 @@ def _excel(path: Path, source: BinaryIO) -> tuple[str, Batches]:
         ) from None
     if sheet is None:
         raise UserError(f"{table_name(path)}: no sheet has a row below its header; give one with reviews")
+    header = book.load_sheet(sheet.name, header_row=None, n_rows=1, dtypes="string").to_polars().row(0)
     rows = sheet.to_polars()
+    # fastexcel calls the second of two columns `rating` `rating_1`, as another column might be called.
+    rows.columns = unique_names(name or made for name, made in zip(header, rows.columns, strict=True))
     rows = rows.filter(~pl.all_horizontal(pl.all().is_null())).to_arrow()
     others = [each for each in book.sheet_names if each != sheet.name]
     seen = f"sheet {sheet.name!r}" + (f", not {', '.join(map(repr, others))}" if others else "")

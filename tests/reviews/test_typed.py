@@ -198,6 +198,16 @@ def test_a_sheet_that_is_no_table_of_reviews_is_named_with_the_others(tmp_path: 
     assert said.endswith(f"or name another sheet: {path}::<sheet>")
 
 
+def test_a_column_that_comes_twice_in_a_sheet_is_refused_if_it_is_read(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", A=[["text", "rating", "n", "n", ""], ["fine words", 5, 1, 2, 3]])
+    [chunk] = read_chunks(path)
+    assert chunk.table.columns[:4] == ["text", "rating", "n", "n_duplicated_0"]
+    open_files(DataParameters(data=str(path)), {"data": path})
+    path = workbook(tmp_path / "b.xlsx", A=[["text", "rating", "rating"], ["fine words", 5, 1]])
+    with pytest.raises(UserError, match="two columns 'rating'; rename the one that is not meant"):
+        open_files(DataParameters(data=str(path)), {"data": path})
+
+
 def test_a_workbook_that_is_damaged_or_empty_is_told(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", Empty=[["text", "stars"]])
     assert "no sheet has a row below its header" in refusal(path)
