@@ -1,7 +1,7 @@
 """How far can one get? How far apart the stars of reviews with nearly the same text are, and how much of what
 models get wrong they get wrong together.
 
-    python -m bench.ceiling [--data=clothing] [--split=study_a] [--asked=3000]
+    python -m bench ceiling [--data=clothing] [--split=study_a] [--asked=3000]
         [--families=logistic_regression,ordinal] [--predictions FILE ...]
 
 Prints three tables. Only training and validation reviews are scored; the test split is not read. Pairs of

@@ -1,9 +1,8 @@
 """Does a network wait for its data? One epoch from a corpus on the disk: the share of its time spent on
 waiting, and its memory.
 
-    NLTK_DATA=... python -m bench.data_wait --splits=FOLDER [--rows=2000000] [--batch_sizes=256,1024]
-        [--family=gru_1]
-                                            [--settings='{"units_1": 32}'] [--out=bench/results/data_wait.png]
+    python -m bench data_wait --splits=FOLDER [--rows=2000000] [--batch_sizes=256,1024] [--family=gru_1]
+        [--settings='{"units_1": 32}'] [--out=bench/results/data_wait.png]
 
 The folder holds a preprocess run's `train.parquet` and `validation.parquet`. Their words are encoded into
 files once, and mapped into memory by a new process for each batch size, which trains as a fit does: the same
@@ -40,12 +39,12 @@ ALONE = 200  # batches made without a network, for the rate of the making
 COLUMNS = (
     "batch",
     "reviews",
-    "s",
+    "seconds",
     "reviews/s",
     "waiting",
     "batches alone, reviews/s",
-    "RSS, MB: begin, end, most",
-    "anonymous",
+    "anonymous MB at the end",
+    "at most",
 )
 
 
@@ -86,16 +85,13 @@ class EpochTimes:
 
     def cells(self) -> list[str]:
         """Return a row of the table."""
-        flat = [
-            f"{values[0]:,.0f}, {values[-1]:,.0f}, {max(values):,.0f}"
-            for values in (self.memory.resident, self.memory.anonymous)
-        ]
+        needed = [f"{self.memory.anonymous[-1]:,.0f}", f"{max(self.memory.anonymous):,.0f}"]
         rates = [
             f"{self.reviews / self.seconds:,.0f}",
             f"{self.waited / self.seconds:.2%}",
             f"{self.alone:,.0f}",
         ]
-        return [str(self.batch_size), f"{self.reviews:,}", f"{self.seconds:.0f}", *rates, *flat]
+        return [str(self.batch_size), f"{self.reviews:,}", f"{self.seconds:.0f}", *rates, *needed]
 
 
 def save_corpus(splits: Path, rows: int, folder: Path) -> None:
@@ -181,7 +177,7 @@ def main() -> None:
         save_corpus(asked.splits, asked.rows, Path(folder))
         print(
             f"encoded in {time.perf_counter() - begin:.0f} s\n\n| {' | '.join(COLUMNS)} "
-            f"|\n|{'---|' * len(COLUMNS)}",
+            f"|\n|{'--:|' * len(COLUMNS)}",
             flush=True,
         )
         epochs = []
