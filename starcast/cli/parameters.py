@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, ClassVar, TypeVar
 
@@ -219,12 +220,23 @@ def unquoted(value: str) -> str:
     return parts[0] if len(parts) == 1 and shlex.quote(parts[0]) == value else value
 
 
-def resumed(
-    given: P, earlier_values: Mapping[str, str], free: Container[str], growing: Sequence[str] = ()
-) -> P:
-    """Return the parameters of the run to resume; only the `free` ones may be replaced by those given now.
+@dataclass(frozen=True)
+class MayChange:
+    """Which parameters may differ when a run is resumed. A default counts as not given.
 
-    Those of `growing`, numbers, may be replaced by larger ones; a default counts as not given.
+    Attributes:
+        always: are as they are now, given or not, because they are of this machine.
+        given: are as given now, or else stay.
+        larger: numbers, which are as given now if that is more.
+    """
+
+    always: tuple[str, ...]
+    given: tuple[str, ...] = ()
+    larger: tuple[str, ...] = ()
+
+
+def resumed(given: P, earlier_values: Mapping[str, str], may_change: MayChange) -> P:
+    """Return the parameters of the run to resume, with what may be replaced by those given now.
 
     Raises:
         UserError: another parameter was given a value, not its default, that differs from the run's; or this
@@ -239,8 +251,8 @@ def resumed(
         what = f"that run was made by another version of starcast ({why})"
         raise UserError(f"parameter resume: {what}; start a new one") from None
     own, earlier = given.as_text(), before.as_text()
-    raised = [name for name in growing if getattr(given, name) > getattr(before, name)]
-    replaced = {name for name in own if name in free or (name in raised and name in given.given())}
+    raised = (name for name in may_change.larger if getattr(given, name) > getattr(before, name))
+    replaced = {*may_change.always, *(given.given().keys() & {*may_change.given, *raised})}
     changed = [name for name in given.given() if name not in replaced and own[name] != earlier[name]]
     if changed:
         what = "; ".join(f"{name} is {earlier[name]}, not {own[name]}" for name in changed)

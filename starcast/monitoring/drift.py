@@ -142,7 +142,7 @@ def _compare_answers(
 
 
 def _compare_texts(before: AnsweredReviews, now: AnsweredReviews) -> Iterator[DriftCheck | None]:
-    share = "share of a review's words that no training review has"
+    share = "share of a review's words that no training review has (of the first 100,000)"
     yield checks.compare_numbers("unknown words", share, before.unknown, now.unknown, ".1%")
     if before.blank is not None and now.blank is not None:
         yield checks.compare_share("no text", "share of the rows of the file", before.blank, now.blank)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from polars import selectors
 
 from starcast.cli.errors import UserError, first_line
+from starcast.cli.installing import install_command
 from starcast.reviews.encodings import is_utf8
 from starcast.reviews.layouts import unique_names
 from starcast.reviews.parameters import Reading
@@ -134,7 +135,7 @@ def _excel(path: Path, source: BinaryIO) -> tuple[str, Batches]:
     try:
         import fastexcel  # an extra
     except ImportError:
-        how = "reading Excel needs one more package: pip install fastexcel"
+        how = f"reading Excel needs one more package: {install_command('fastexcel')}"
         raise UserError(f"{table_name(path)}: {how}, or save the sheet as CSV") from None
 
     source.seek(0)

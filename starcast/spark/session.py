@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from starcast.cli.errors import UserError
+from starcast.cli.installing import install_command
 from starcast.search.workers import THREAD_VARIABLES
 
 if TYPE_CHECKING:
@@ -68,19 +68,10 @@ def spark_session(master: str, name: str, settings: Mapping[str, str]) -> Iterat
             _end_java()
 
 
-def _install_command() -> str:
-    """Return the command that installs PySpark where this runs; the environment of `run.py` has no pip."""
-    python, uv = quote(sys.executable), shutil.which("uv") or str(PROJECT / ".uv" / "bin" / "uv")
-    installer = (
-        f"{python} -m pip install" if find_spec("pip") else f"{quote(uv)} pip install --python {python}"
-    )
-    return f"{installer} {quote(PYSPARK)}"
-
-
 def check_spark(master: str) -> None:
     """Raise a UserError if PySpark or Java is missing, or a standalone cluster's master does not answer."""
     if find_spec("pyspark") is None:
-        raise UserError(f"executor=spark: PySpark is not installed; {_install_command()}")
+        raise UserError(f"executor=spark: PySpark is not installed; {install_command(PYSPARK)}")
     home = os.environ.get("JAVA_HOME", "")
     if home and not shutil.which(Path(home) / "bin" / "java"):
         raise UserError(f"executor=spark: JAVA_HOME is {home}, which has no bin/java; correct it or unset it")

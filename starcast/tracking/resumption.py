@@ -1,7 +1,7 @@
 """Read a search back from the tracking server, so that another process can continue it."""
 
 import time
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ from mlflow.entities import LifecycleStage, Run
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from starcast.cli.errors import UserError
-from starcast.cli.parameters import P, resumed
+from starcast.cli.parameters import MayChange, P, resumed
 from starcast.cli.processes import PROCESS, is_alive, shown
 from starcast.models.space import Conditions, Space, read_point
 from starcast.search.trials import Objective, Outcome, Proposal, Trial
@@ -38,9 +38,9 @@ NOTHING = Finished([], {}, 1, 0.0)
 
 @contextmanager
 def resumed_step(
-    step: str, given: P, resume: str, force: bool, free: Container[str], growing: tuple[str, ...] = ()
+    step: str, given: P, resume: str, force: bool, may_change: MayChange
 ) -> Iterator[tuple[Run, P]]:
-    """Begin a run that continues a step's earlier run; a finished run only if `growing` names parameters.
+    """Begin a run that continues a step's earlier run; a finished run only if a parameter may be larger.
 
     With `force`, also one that still runs: its process stops when it notices that the run was taken over.
 
@@ -51,11 +51,12 @@ def resumed_step(
         UserError: there is none, it has other parameters, or it still runs.
     """
     with runs.step_run(f"{runs.RESUME}{step}", {"resume": resume}, f"resume {resume}"):
-        run = find_unfinished(step, resume, finished_too=bool(growing))
+        run = find_unfinished(step, resume, finished_too=bool(may_change.larger))
         if run.info.status == "RUNNING" and not force:
             check_silent(step, run)
-            run = find_unfinished(step, run.info.run_id, finished_too=bool(growing))  # as it is by now
-        parameters = resumed(given, runs.parameters_of(run), free, growing)
+            # As it is by now.
+            run = find_unfinished(step, run.info.run_id, finished_too=bool(may_change.larger))
+        parameters = resumed(given, runs.parameters_of(run), may_change)
         whole, run_id = parameters.as_text(), run.info.run_id
         runs.log_parameters(whole)
         told = ", ".join(f"{name}={value}" for name, value in parameters.given().items())

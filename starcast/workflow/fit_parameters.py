@@ -148,8 +148,8 @@ class TrainParameters(FitParameters):
         "logistic_regression", description=f"kind of model: {FAMILY_NAMES}, {ENSEMBLE.name}"
     )
     settings: Annotated[str, AfterValidator(_check_json)] = "{}"
-    """settings as JSON, e.g. {"units_1": 32}; others are the study's, with learning rate 0.01 under the
-    linear schedule"""
+    """settings as JSON, e.g. {"units_1": 32}; others are the study's, the studies' networks with learning
+    rate 0.01 under the linear schedule"""
     from_run: str = ""
     """take family, settings and how to fit from this search, trial or candidate (run id)"""
     resume: str = ""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from starcast.cli.errors import UserError
-from starcast.cli.parameters import COMMA_LIST, did_you_mean, one_of
+from starcast.cli.parameters import COMMA_LIST, MayChange, did_you_mean, one_of
 from starcast.evaluation.names import LOWER_IS_BETTER, PER_LABEL, SCORES
 from starcast.models.catalogue import family_named
 from starcast.models.family import Family, FitOptions, Sampling
@@ -28,16 +28,12 @@ from starcast.workflow.fit_parameters import (
 from starcast.workflow.presets import PRESETS, PresetName, families_of
 
 SEARCHED = ("none", "class_weight")  # a trial with class weights costs no more than one without
-# What may change when a search is resumed; everything else stays as it was.
-FREE = (
-    "resume",
-    "force",
-    "workers",
-    "executor",
-    "spark_master",
-    "timeout_minutes",
-    "minutes",
-    "server_patience_minutes",
+MACHINE = ("workers", "executor", "spark_master")  # where a search runs
+# When a search is resumed; everything else stays as it was.
+MAY_CHANGE = MayChange(
+    always=("resume", "force", *MACHINE),
+    given=("minutes", "timeout_minutes", "server_patience_minutes"),
+    larger=("max_trials",),
 )
 
 

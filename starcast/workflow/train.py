@@ -3,7 +3,7 @@
 from dataclasses import replace
 from itertools import chain
 
-from starcast.cli.parameters import parse_logged
+from starcast.cli.parameters import MayChange, parse_logged
 from starcast.cli.refusals import RefusedError
 from starcast.models.catalogue import family_named
 from starcast.models.family import without_choices
@@ -14,7 +14,7 @@ from starcast.workflow.candidate import Candidate, fit_candidate
 from starcast.workflow.fit_parameters import TRIAL_EPOCHS, TrainParameters
 from starcast.workflow.prepare import prepare_once
 
-FREE = ("resume", "force")  # may differ from the run that is continued
+MAY_CHANGE = MayChange(("resume", "force"))
 # Parameters of a search that its candidate shares; what `from_run` was fitted with tells the epochs.
 SHARED = (*DataParameters.model_fields, "model", "decision", "decision_metric", "review_accuracy")
 SPLITTING = {"split", *chain.from_iterable(SPLIT_PARAMETERS.values())}  # taken together or not at all
@@ -50,8 +50,8 @@ def _as_the_earlier(parameters: TrainParameters) -> TrainParameters:
 def _fitted(parameters: TrainParameters) -> tuple[str, Candidate]:
     """Return the step's run and its candidate."""
     if parameters.resume:
-        given = parameters.resume, parameters.force
-        resumed = resumption.resumed_step("train", parameters, *given, FREE)
+        given = parameters.resume, parameters.force, MAY_CHANGE
+        resumed = resumption.resumed_step("train", parameters, *given)
         with resumed as (earlier, parameters), runs.reopened_run(earlier.info.run_id):
             return earlier.info.run_id, _fit(parameters, earlier.info.run_id)
     name = f"train {parameters.from_run or parameters.family}"

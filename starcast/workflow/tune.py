@@ -15,7 +15,7 @@ from starcast.workflow.candidate import Candidate
 from starcast.workflow.finals import fit_finals
 from starcast.workflow.prepare import prepare_once
 from starcast.workflow.search import check_best, search
-from starcast.workflow.search_parameters import FREE, TuneParameters
+from starcast.workflow.search_parameters import MACHINE, MAY_CHANGE, TuneParameters
 from starcast.workflow.search_summary import describe_search, log_search
 
 
@@ -37,8 +37,8 @@ def _searched(parameters: TuneParameters) -> tuple[str, Candidate]:
     if parameters.executor == "spark":
         check_spark(parameters.spark_master)
     if parameters.resume:
-        given, growing = (parameters.resume, parameters.force, FREE), ("max_trials",)
-        with resumption.resumed_step("tune", parameters, *given, growing) as (parent, parameters):
+        given = parameters.resume, parameters.force, MAY_CHANGE
+        with resumption.resumed_step("tune", parameters, *given) as (parent, parameters):
             resumption.check_missing(parent, parameters.trials(), parameters.points())
             with runs.reopened_run(parent.info.run_id):
                 spaces, conditions = parameters.spaces(), parameters.conditions()
@@ -79,7 +79,8 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
             log_search(goal, best, trials, run_ids)
             fitted = fit_finals(parameters, prepared, trials, run_ids, budget, kept)
     except (KeyboardInterrupt, RefusedError) as error:
-        why, go_on = str(error) or "Interrupted", commands.command_line("tune", resume=run_id)
+        machine = {name: value for name, value in parameters.given().items() if name in MACHINE}
+        why, go_on = str(error) or "Interrupted", commands.command_line("tune", resume=run_id, **machine)
         runs.leave_word(f"**{why}.** To continue this search: `{go_on}`")
         say(f"interrupted; continue with: {go_on}")
         raise

@@ -14,6 +14,7 @@ from starcast.cli.masking import UNMASKED
 from starcast.cli.parameters import (
     COMMA_LIST,
     LAUNCHER,
+    MayChange,
     Parameters,
     Seed,
     one_of,
@@ -322,8 +323,8 @@ def test_what_mlflow_logged_with_the_quotes_of_a_shell_is_read_back() -> None:
 
 def test_a_resumed_run_keeps_its_parameters_but_for_the_free_ones() -> None:
     earlier = Made(size=7, seed=3).as_text()
-    assert resumed(Made(seed=5), earlier, free=("seed",)) == Made(size=7, seed=5)
+    assert resumed(Made(seed=5), earlier, MayChange(("seed",))) == Made(size=7, seed=5)
     with pytest.raises(UserError, match=r"has other parameters \(size is 7, not 9\); leave these out"):
-        resumed(Made(size=9), earlier, free=("seed",))
+        resumed(Made(size=9), earlier, MayChange(("seed",)))
     with pytest.raises(UserError, match="made by another version of starcast"):
-        resumed(Made(), {"size": "many"}, free=())
+        resumed(Made(), {"size": "many"}, MayChange(()))

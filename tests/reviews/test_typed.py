@@ -17,6 +17,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from starcast.cli.errors import UserError
+from starcast.cli.installing import install_command
 from starcast.reviews.layouts import recognise
 from starcast.reviews.opening import open_files
 from starcast.reviews.parameters import DataParameters, Reading
@@ -226,7 +227,7 @@ def test_without_the_package_excel_is_answered_with_how_to_install_it(
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    assert "pip install fastexcel, or save the sheet as CSV" in refusal(path)
+    assert f"{install_command('fastexcel')}, or save the sheet as CSV" in refusal(path)
 
 
 def test_columns_of_types_that_arrow_adds_are_no_hindrance(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from starcast.cli.parameters import parse, resumed
 from starcast.models.catalogue import FAMILIES
 from starcast.workflow.presets import EPOCH_SECONDS, PRESETS, START_SECONDS, families_of
 from starcast.workflow.search import expected_seconds
-from starcast.workflow.search_parameters import FREE, MainParameters, TuneParameters
+from starcast.workflow.search_parameters import MAY_CHANGE, MainParameters, TuneParameters
 
 
 def made(*given: str) -> TuneParameters:
@@ -78,11 +78,11 @@ def test_a_preset_leaves_out_a_family_that_this_machine_cannot_train_and_says_wh
         made("families=transformer")
 
 
-def test_a_resumed_search_has_its_preset_and_the_time_that_is_given_now() -> None:
+def test_a_resumed_search_has_its_preset_and_its_time_unless_another_is_given_now() -> None:
     stored = made("preset=good", "minutes=7")
-    found = resumed(made("resume=x"), stored.as_text(), FREE)
-    assert (found.families, found.minutes) == (stored.families, 30)
-    assert resumed(made("resume=x", "minutes=3"), stored.as_text(), FREE).minutes == 3
+    found = resumed(made("resume=x"), stored.as_text(), MAY_CHANGE)
+    assert (found.families, found.minutes) == (stored.families, 7)
+    assert resumed(made("resume=x", "minutes=3"), stored.as_text(), MAY_CHANGE).minutes == 3
 
 
 def test_an_ensemble_is_not_searched_as_a_family() -> None:

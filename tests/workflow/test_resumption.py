@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from mlflow.entities import Run
 
 from starcast.cli.errors import UserError
+from starcast.cli.parameters import MayChange
 from starcast.cli.processes import PROCESS, shown, this_process
 from starcast.models.space import Choices, Range, Value
 from starcast.reports import files
@@ -292,7 +293,7 @@ def refusal(resume: str) -> str:
 def go_on(resume: str, force: bool = False) -> str:
     """The search that a process goes on with."""
     asked = parameters(resume=resume)
-    with resumption.resumed_step("tune", asked, resume, force, ("resume",)) as (run, _):
+    with resumption.resumed_step("tune", asked, resume, force, MayChange(("resume",))) as (run, _):
         return str(run.info.run_id)
 
 

@@ -15,7 +15,7 @@ from starcast.models.space import Range
 from starcast.search.trial_worker import TrialOptions
 from starcast.search.trials import Proposal, Trial
 from starcast.workflow.search import _sampling_notes, still_to_try
-from starcast.workflow.search_parameters import FREE, TuneParameters
+from starcast.workflow.search_parameters import MAY_CHANGE, TuneParameters
 
 
 def made(*arguments: str) -> TuneParameters:
@@ -294,9 +294,9 @@ def test_a_mistake_in_one_s_own_space_is_refused_in_one_line(space: str, says: s
 
 def test_a_resumed_search_keeps_its_space_and_takes_no_other() -> None:
     stored = made(f"space={OWN}").as_text()
-    assert resumed(made("resume=x"), stored, FREE).spaces() == made(f"space={OWN}").spaces()
+    assert resumed(made("resume=x"), stored, MAY_CHANGE).spaces() == made(f"space={OWN}").spaces()
     with pytest.raises(UserError, match=r"parameter resume: .*space is"):
-        resumed(made("resume=x", 'space={"gru_1": {"units_1": 64}}'), stored, FREE)
+        resumed(made("resume=x", 'space={"gru_1": {"units_1": 64}}'), stored, MAY_CHANGE)
 
 
 def test_with_one_sampling_each_family_is_known_once() -> None:
@@ -345,7 +345,7 @@ STORED = made(
 
 
 def test_a_resumed_search_takes_the_stored_parameters() -> None:
-    found = resumed(made("resume=abc"), STORED.as_text(), FREE)
+    found = resumed(made("resume=abc"), STORED.as_text(), MAY_CHANGE)
     assert found == STORED.model_copy(update={"resume": "abc", "workers": 0})
 
 
@@ -353,33 +353,43 @@ def test_what_is_given_again_as_it_was_is_no_difference() -> None:
     same = made(
         "max_trials=40", "batch_size=32, 64", "families=gru_1,lstm_1", "register=false", "resume=latest"
     )
-    assert resumed(same, STORED.as_text(), FREE).max_trials == 40
+    assert resumed(same, STORED.as_text(), MAY_CHANGE).max_trials == 40
 
 
 def test_a_resumed_search_may_have_other_workers_time_and_patience() -> None:
     given = made("resume=latest", "workers=5", "timeout_minutes=30", "server_patience_minutes=1")
-    found = resumed(given, STORED.as_text(), FREE)
-    assert {name: getattr(found, name) for name in FREE} == {name: getattr(given, name) for name in FREE}
+    found = resumed(given, STORED.as_text(), MAY_CHANGE)
+    assert (found.workers, found.timeout_minutes, found.server_patience_minutes) == (5, 30, 1)
     assert found.engine == "keras-tuner"
+
+
+def test_a_resumed_search_keeps_its_limits_but_not_what_is_of_another_machine() -> None:
+    limits = "minutes=5", "timeout_minutes=7", "server_patience_minutes=3"
+    stored = made(*limits, "executor=spark", "workers=9", "max_trials=40")
+    found = resumed(made("resume=abc", "minutes=6"), stored.as_text(), MAY_CHANGE)
+    assert (found.minutes, found.timeout_minutes, found.server_patience_minutes) == (6, 7, 3)
+    assert (found.executor, found.workers) == ("local", 0)
 
 
 def test_other_parameters_are_refused_by_name_with_both_values() -> None:
     with pytest.raises(UserError) as refused:
-        resumed(made("resume=abc", "max_trials=50", "seed=7", "register=false"), STORED.as_text(), FREE)
+        resumed(made("resume=abc", "max_trials=30", "seed=7", "register=false"), STORED.as_text(), MAY_CHANGE)
     (line,) = str(refused.value).splitlines()
     assert line.startswith("parameter resume: ")
-    assert "max_trials is 40, not 50" in line
+    assert "max_trials is 40, not 30" in line
     assert "seed is 42, not 7" in line
     assert "register" not in line
 
 
 def test_what_is_stored_beside_the_parameters_is_left_alone() -> None:
-    assert resumed(made("resume=x"), {**STORED.as_text(), "mlflow.note": "hello"}, FREE).max_trials == 40
+    assert (
+        resumed(made("resume=x"), {**STORED.as_text(), "mlflow.note": "hello"}, MAY_CHANGE).max_trials == 40
+    )
 
 
 def test_a_run_whose_stored_parameters_are_no_longer_taken_is_refused_in_one_line() -> None:
     with pytest.raises(UserError) as refused:
-        resumed(made("resume=x"), {**STORED.as_text(), "engine": "grid"}, FREE)
+        resumed(made("resume=x"), {**STORED.as_text(), "engine": "grid"}, MAY_CHANGE)
     (line,) = str(refused.value).splitlines()
     assert line.startswith(
         "parameter resume: that run was made by another version of starcast (parameter engine: "
