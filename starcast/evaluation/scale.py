@@ -48,8 +48,12 @@ class Scale:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Return the names as metrics may have them: with `_` for signs that MLflow does not take."""
-        return tuple(re.sub(r"[^\w.\- ]", "_", name) for name in self.names)
+        """Return the names as metrics may have them: with `_` for signs that MLflow does not take.
+
+        Names that would be equal then have their rank behind them.
+        """
+        plain = [re.sub(r"[^\w.\- ]", "_", name) for name in self.names]
+        return tuple(f"{key}{i}" if plain.count(key) > 1 else key for i, key in enumerate(plain, start=1))
 
     @property
     def values(self) -> "np.ndarray":

@@ -6,7 +6,7 @@ Code that fits and predicts is imported where it is called, so that parameters a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +15,7 @@ from starcast.cli.errors import UserError
 from starcast.evaluation.scale import STARS
 from starcast.models.family import Family, ModelSpec, Reads, Sampling, split_choices
 from starcast.models.references import reference_of
-from starcast.models.space import Settings
+from starcast.models.space import Range, Settings, Space
 
 if TYPE_CHECKING:
     from starcast.models.corpus import Corpus
@@ -67,6 +67,24 @@ class EnsembleFamily(Family):
         each = f'{{"family": "logistic_regression", "sampling": "{sampling}"}}'
         raise UserError(f"sampling {sampling}: each member of an {self.name} has its own, such as {each}")
 
+    def check_ready(self, space: Space) -> None:
+        """Raise a UserError if something that a member names, or a package that it needs, is missing here."""
+        listed = space.get(MEMBERS, ())
+        for members in () if isinstance(listed, Range) else listed:
+            for family, settings in _members(members):
+                family.check_ready({name: (value,) for name, value in settings.items()})
+
+    def facts(self, settings: Settings) -> Settings:
+        """Return what runs log of each member beside its settings, such as a digest: `member_1_...`.
+
+        Raises:
+            UserError: what they name, or a package, is missing on this machine.
+        """
+        found: Settings = {}
+        for i, (family, own) in enumerate(_members(settings[MEMBERS]), start=1):
+            found |= {f"member_{i}_{name}": value for name, value in family.facts(own).items()}
+        return found
+
     def fit(
         self, corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoints: Checkpoints | None = None
     ) -> Fit:
@@ -108,6 +126,13 @@ def _member(member: dict[str, Any], options: FitOptions) -> ModelSpec:
     if not family.iterative:
         given["epochs"] = 1
     return ModelSpec(family.name, settings, replace(options, **given))
+
+
+def _members(listed: Any) -> Iterator[tuple[Family, Settings]]:
+    """Yield each member's family and settings, the published ones where it gives none."""
+    for member in json.loads(listed):
+        family = _family(member["family"])
+        yield family, {**family.published, **member.get("settings", {})}
 
 
 def _checked(member: Any) -> dict[str, Any]:

@@ -112,10 +112,10 @@ class BidirectionalNetwork(NetworkFamily):
         """Return why a setting may not have a value; of `vectors`, why it is no file of word vectors."""
         if name != "vectors" or value == "":
             return super().refusal(name, value)
-        from starcast.models.word_vectors import width_of
+        from starcast.models.word_vectors import located, width_of
 
         try:
-            width_of(Path(str(value)))
+            width_of(located(value))
         except UserError as error:
             return str(error)
         return ""
@@ -124,13 +124,21 @@ class BidirectionalNetwork(NetworkFamily):
         """Return the settings that did well under either schedule."""
         return self.published
 
+    def facts(self, settings: Settings) -> Settings:
+        """Return the digest of the file of word vectors that the settings name, if any."""
+        if not (vectors := settings.get("vectors")):
+            return {}
+        from starcast.models.word_vectors import digest_of, located
+
+        return {"vectors_digest": digest_of(located(vectors))}
+
     def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:
         """Return an embedding, dropout, the layer of two directions, the pooling, dropout."""
         from starcast.models.pooling import Pooling
-        from starcast.models.word_vectors import width_of
+        from starcast.models.word_vectors import located, width_of
 
         vectors = settings.get("vectors")
-        features = width_of(Path(str(vectors))) if vectors else STUDY_A_EMBEDDING
+        features = width_of(located(vectors)) if vectors else STUDY_A_EMBEDDING
         return [
             layers.Embedding(VOCABULARY_SIZE, features, mask_zero=True),
             layers.Dropout(settings["dropout_1"]),

@@ -19,6 +19,7 @@ from starcast.models.fit_progress import FitProgress
 from starcast.models.fit_report import FitReport
 from starcast.models.networks import FittedNetwork, begin_with, predict
 from starcast.models.sampling import review_weights, training_rows
+from starcast.models.word_vectors import located
 
 
 class FallingRate(keras.callbacks.Callback):
@@ -103,7 +104,7 @@ def fit_network(
     """
     options, learning_rate = spec.options, float(spec.settings["learning_rate"])
     if vectors := spec.settings.get("vectors"):
-        begin_with(network, Path(str(vectors)), corpus.vocabulary)
+        begin_with(network, located(vectors), corpus.vocabulary)
     rows = training_rows(corpus, options)
     mixes = rows.resampled is not None and rows.resampled.mixes
     compiled = compiled_like(network, learning_rate, mixes, options.precision)

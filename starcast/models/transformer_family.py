@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -67,9 +68,7 @@ class TransformerFamily(Family):
         weights = str(settings["weights"])
         if folder := folder_of(weights):
             return {"weights_digest": digest_of(folder)}
-        from starcast.models.transformer_weights import Pretrained
-
-        return {"weights_digest": Pretrained.read(weights).digest()}
+        return {"weights_digest": _digest_of_preset(weights)}
 
     def prepare(self, corpus: Corpus, folder: Path, space: Space) -> None:
         """Write the pretrained weights and the reviews' word pieces for the processes that fit.
@@ -82,6 +81,13 @@ class TransformerFamily(Family):
 
         for weights in _named(space):
             prepare(corpus, weights, folder)
+
+
+@lru_cache(maxsize=4)
+def _digest_of_preset(weights: str) -> str:
+    from starcast.models.transformer_weights import Pretrained
+
+    return Pretrained.read(weights).digest()
 
 
 def _named(space: Space) -> list[str]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from starcast.cli.caller import caller_folder
 from starcast.cli.errors import UserError
 
 MINILM = "all-MiniLM-L6-v2"  # Wang et al., MiniLM, NeurIPS 2020, further trained on pairs of sentences
@@ -43,9 +44,9 @@ def folder_of(weights: str) -> Path | None:
         if found is None or not found.submodule_search_locations:
             raise UserError(f"weights {weights}: not on this machine: {install_command()}")
         return Path(found.submodule_search_locations[0]) / "model"
-    folder = Path(os.path.expanduser(weights))
+    folder = caller_folder() / os.path.expanduser(weights)
     if not folder.is_dir():
-        if folder.is_absolute() or weights.startswith((".", "~")):
+        if weights.startswith(("/", ".", "~")):
             raise UserError(f"weights {weights}: no such folder")
         return None
     if not all((folder / name).is_file() for name in KERAS_HUB):

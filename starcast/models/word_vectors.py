@@ -1,25 +1,61 @@
 """Read pretrained word vectors from a file: the text of GloVe or word2vec, or NumPy's `.npz`."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
+from starcast.cli.caller import caller_folder
 from starcast.cli.errors import UserError
 
 COUNTS = re.compile(r"\d+ \d+\s*")  # word2vec's first line: how many words, how many numbers each
 
 
+def located(vectors: object) -> Path:
+    """Return the path of the file that a setting names; a relative one counts from the caller's folder."""
+    return caller_folder() / Path(str(vectors)).expanduser()
+
+
 def width_of(path: Path) -> int:
-    """Return how many numbers a file has for each word.
+    """Return how many numbers a file has for each word; it is read once, as long as it stays as it is.
 
     Raises:
         UserError: there is no such file, or it holds no word vectors.
     """
+    return _width(path, _version(path))
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file; it is read once, as long as it stays as it is.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    return _digest(path, _version(path))
+
+
+def _version(path: Path) -> tuple[int, int]:
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise UserError(f"vectors: {path}: {error.strerror}") from None
+    return about.st_size, about.st_mtime_ns
+
+
+@lru_cache(maxsize=4)
+def _width(path: Path, version: tuple[int, int]) -> int:
     return len(next(_vectors(path))[1])
+
+
+@lru_cache(maxsize=4)
+def _digest(path: Path, version: tuple[int, int]) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_vectors(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

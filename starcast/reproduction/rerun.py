@@ -162,7 +162,8 @@ def _train_again(
     corpus, family = Corpus.stored(train_split, validation, prepared.scale), family_named(proposal.family)
     goal = parameters.goal()
     # Each worker used its share of the threads.
-    workers = min(parameters.workers or carried_workers(), parameters.max_trials)
+    networks = any(family_named(name).iterative for name in parameters.families)
+    workers = min(parameters.workers or carried_workers(networks), parameters.max_trials)
     with scratch_folder() as folder:
         corpus.save(folder, {family.reads})
         family.prepare(corpus, folder, {name: (value,) for name, value in proposal.settings.items()})

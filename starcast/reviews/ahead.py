@@ -1,10 +1,11 @@
 """Work on a stream of items in several threads, with a few of them in memory at once."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+import polars as pl
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -15,7 +16,7 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iter
 
     `ThreadPoolExecutor.map` and joblib would take all items before any result is used.
     """
-    cores = len(os.sched_getaffinity(0))
+    cores = pl.thread_pool_size()  # what a container, or the search that this is a worker of, leaves us
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(cores + 1) as pool:  # one thread may wait for the interpreter
         try:

@@ -69,6 +69,6 @@ def known_scales(top: float | None) -> Iterator[Sequence[Key]]:
 
 def steps(low: float, high: float, step: float) -> tuple[float, ...]:
     """Return the numbers from low to high; none if the steps do not end there, or are too many."""
-    count = (high - low) / step + 1 if step else 0.0
+    count = round((high - low) / step, 9) + 1 if step else 0.0  # 0.3 / 0.1 is not quite 3
     whole = count.is_integer() and 1 < count <= MOST
-    return tuple(low + step * i for i in range(int(count))) if whole else ()
+    return tuple(round(low + step * i, 9) for i in range(int(count))) if whole else ()

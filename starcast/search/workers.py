@@ -1,5 +1,6 @@
 """Worker processes that train trials: fed over a pipe, replaced if their memory grows or they die."""
 
+import ctypes.util
 import os
 import shutil
 import subprocess
@@ -8,11 +9,14 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import takewhile
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psutil
 
 from starcast.cli.interrupts import withheld_from_children
@@ -23,8 +27,9 @@ MEMORY_OF_ONE = 2e9  # bytes that a worker with TensorFlow and a corpus may need
 GROWTH = 1e9  # bytes a worker may grow after its first trial, mostly for the compiled networks that it keeps
 THREAD_VARIABLES = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"),
-    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "ORT_INTRA_OP_NUM_THREADS"),
 )
+CGROUPS = {"": ("/sys/fs/cgroup", "memory.max"), "memory": ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")}
 
 
 def gpus() -> list[str]:
@@ -40,15 +45,39 @@ def gpus() -> list[str]:
     return [str(number) for number in range(len(listed.stdout.splitlines()))]
 
 
-def carried_workers() -> int:
-    """Return how many workers this machine can run: one per GPU, or else per core that free memory allows."""
-    cores = len(os.sched_getaffinity(0))
-    return len(gpus()) or max(1, min(cores, int(psutil.virtual_memory().available // MEMORY_OF_ONE)))
+def carried_workers(networks: bool) -> int:
+    """Return how many workers this machine can run: one per core that free memory allows.
+
+    Or one per GPU, if networks are trained and CUDA is there.
+    """
+    if networks and _has_cuda() and (cards := len(gpus())):
+        return cards
+    memory = min(psutil.virtual_memory().available, memory_limit())
+    return max(1, min(pl.thread_pool_size(), int(memory // MEMORY_OF_ONE)))
+
+
+def _has_cuda() -> bool:
+    """Return whether CUDA's libraries are there: those of the extra `gpu`, or the system's."""
+    return find_spec("nvidia") is not None or ctypes.util.find_library("cudart") is not None
+
+
+def memory_limit(processes: Path = Path("/proc/self/cgroup")) -> float:
+    """Return how many bytes the control group of this process, such as a container, may use."""
+    found = [float("inf")]
+    with suppress(OSError):  # not on Linux
+        for line in processes.read_text().splitlines():
+            _, kind, path = line.split(":", 2)
+            root, name = CGROUPS.get(kind, ("", ""))
+            group = Path(f"{root}{path}")
+            for folder in (group, *group.parents) if root else ():
+                with suppress(OSError, ValueError):  # none there, or `max`
+                    found.append(int((folder / name).read_text()))
+    return min(found)
 
 
 def environments(workers: int) -> list[dict[str, str]]:
     """Return the environment variables of each worker: its share of the cores, its GPU."""
-    threads = str(max(1, len(os.sched_getaffinity(0)) // workers))
+    threads = str(max(1, pl.thread_pool_size() // workers))
     own, cards = dict.fromkeys(THREAD_VARIABLES, threads), gpus()
     return [{**own, "CUDA_VISIBLE_DEVICES": cards[i % len(cards)]} if cards else own for i in range(workers)]
 

@@ -1,7 +1,10 @@
 """Artifacts of runs, and what a running fit or a remote executor writes to its run."""
 
+import tempfile
 import time
+import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,15 +83,34 @@ class RunCheckpoints:
     """Stores checkpoints of a fit (`starcast.models.family.Checkpoints`) as artifacts of its run."""
 
     def __init__(self, run_id: str) -> None:
-        self._run_id, self._client = run_id, mlflow.MlflowClient()
+        self._run_id, self._client, self._number = run_id, mlflow.MlflowClient(), 0
+        self._unpacked = tempfile.TemporaryDirectory()
 
     def keep(self, folder: Path) -> None:
-        """Replace the files of the previous epoch."""
-        self._client.log_artifacts(self._run_id, str(folder), FOLDER)
+        """Store a folder as one file, in turn under two names: the one before is there until this one is."""
+        self._number += 1
+        with tempfile.TemporaryDirectory() as scratch:
+            packed = Path(scratch) / f"{self._number % 2}.zip"
+            with zipfile.ZipFile(packed, "w") as archive:
+                archive.comment = str(self._number).encode()
+                for file in sorted(each for each in folder.rglob("*") if each.is_file()):
+                    archive.write(file, file.relative_to(folder))
+            self._client.log_artifact(self._run_id, str(packed), FOLDER)
 
     def kept(self) -> Path | None:
-        """Return the files of the last epoch of an earlier process, if there are any."""
-        return fetch(self._run_id, FOLDER) if self._client.list_artifacts(self._run_id, FOLDER) else None
+        """Return the files of the last checkpoint of an earlier process that is whole, if there is any."""
+        if not self._client.list_artifacts(self._run_id, FOLDER):
+            return None
+        place, whole = Path(self._unpacked.name), dict[int, Path]()
+        for packed in fetch(self._run_id, FOLDER).glob("*.zip"):
+            with suppress(zipfile.BadZipFile, EOFError, ValueError), zipfile.ZipFile(packed) as archive:
+                archive.extractall(place / packed.stem)  # checks what each file holds
+                whole[int(archive.comment)] = place / packed.stem
+        if not whole:
+            print("the checkpoint is damaged, or of an earlier version: the fit begins anew", flush=True)
+            return None
+        self._number = max(whole)
+        return whole[self._number]
 
     def remove(self) -> None:
         """Remove the files once the fit is done."""

@@ -1,7 +1,6 @@
 """The lineage of a run: the versions that it used, and its data; `code_record` has its code."""
 
 import json
-import os
 import platform
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ def versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cores": str(len(os.sched_getaffinity(0))),
+        "cores": str(pl.thread_pool_size()),
         "gpus": str(len(gpus())),
         **{name: metadata.version(name) for name in (*PACKAGES, *_of_own_families())},
     }

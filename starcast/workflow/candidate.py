@@ -238,8 +238,9 @@ def _log_scores(
         answer = answers[split]
         scored[split] = scores.score(answer.ratings, answer.probabilities, answer.predicted, scale)
         logged.log_scores(split, scored[split], inputs[split])
-        argmax = scores.score(answer.ratings, answer.probabilities, scale=scale)
-        most_probable |= {f"{split}_argmax_{name}": argmax[name] for name in HEADLINE}
+        matrix = scores.count_matrix(answer.ratings, answer.probabilities.argmax(axis=1), len(scale))
+        argmax = scores.matrix_scores(matrix, scale)
+        most_probable |= {f"{split}_argmax_{name}": float(argmax[name]) for name in HEADLINE}
     runs.log_metrics(most_probable)
     return scored
 

@@ -5,6 +5,7 @@ import time
 
 from starcast.cli.processes import scratch_folder
 from starcast.cli.refusals import RefusedError
+from starcast.models.family import PATIENCE
 from starcast.reviews.remote import name_of
 from starcast.search.progress import say
 from starcast.search.time_budget import TimeBudget
@@ -67,7 +68,9 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
     goal, began = parameters.goal(), time.monotonic()
     ends = began + parameters.minutes * 60 if parameters.minutes else math.inf
     # A resumed search has lost what an earlier process kept, and may have to fit its best trials again.
-    keeps = parameters.executor == "local" and parameters.executions_per_trial == 1
+    # A longer trial is not fitted as a candidate is, which stops early.
+    alike = parameters.executions_per_trial == 1 and parameters.max_epochs <= PATIENCE
+    keeps = parameters.executor == "local" and alike
     blends, lost = parameters.ensemble != "never", bool(finished.trials)
     budget = TimeBudget(ends, fits_each=blends, keeps=keeps and not lost, longer=parameters.longer())
     runs.describe("The search is under way.")

@@ -40,3 +40,9 @@ def test_labels_turn_back_into_ratings(scale: Scale, places: list[int]) -> None:
 def test_a_label_of_another_scale_is_no_rating(scale: Scale, other: Label) -> None:
     with pytest.raises(KeyError):
         scale.index_of(np.array([scale.labels[0], other]))
+
+
+def test_labels_that_metrics_cannot_name_are_told_apart_by_rank() -> None:
+    assert Scale(("😡", "😐", "😊")).keys == ("_1", "_2", "_3")
+    assert Scale(("<3", ">3")).keys == ("_31", "_32")
+    assert Scale(("très bien!", "bien")).keys == ("très bien_", "bien")

@@ -1,5 +1,6 @@
 """Pretrained word vectors: the three forms of their files, and what is said of other files."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -72,5 +73,23 @@ def test_a_network_begins_with_the_vectors_of_the_words_that_a_file_has(tmp_path
 
 
 def test_settings_with_a_file_that_is_missing_are_refused_before_anything_begins() -> None:
-    with pytest.raises(UserError, match=r"vectors: nowhere\.txt: No such file"):
+    with pytest.raises(UserError, match=r"vectors: .*/nowhere\.txt: No such file"):
         family_named("bilstm").check({"vectors": "nowhere.txt"})
+
+
+def test_a_file_is_named_from_the_callers_folder_and_its_digest_is_a_fact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(tmp_path)
+    monkeypatch.setenv("STARCAST_FOLDER", str(tmp_path))
+    bilstm = family_named("bilstm")
+    assert bilstm.refusal("vectors", "glove.txt") == ""
+    before = bilstm.facts({"vectors": "glove.txt"})
+    assert before == bilstm.facts({"vectors": str(tmp_path / "glove.txt")})
+    (tmp_path / "glove.txt").write_text("the 1 2\n")
+    assert bilstm.facts({"vectors": "glove.txt"}) != before
+    assert width_of(tmp_path / "glove.txt") == 2
+    assert bilstm.facts({}) == {}
+    members = [{"family": "linear"}, {"family": "bilstm", "settings": {"vectors": "glove.txt"}}]
+    facts = family_named("ensemble").facts({"members": json.dumps(members)})
+    assert facts == {"member_2_vectors_digest": bilstm.facts({"vectors": "glove.txt"})["vectors_digest"]}

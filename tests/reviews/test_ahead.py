@@ -1,10 +1,10 @@
 """Work ahead keeps the order, holds few items, and passes errors on."""
 
-import os
 import threading
 import time
 from collections.abc import Iterator
 
+import polars as pl
 import pytest
 
 from starcast.reviews.ahead import map_ahead
@@ -22,7 +22,7 @@ def test_no_more_items_are_taken_than_are_worked_on() -> None:
     items = iter(range(1_000))
     results = map_ahead(abs, items)
     assert [next(results) for _ in range(3)] == [0, 1, 2]
-    assert next(items) <= 3 + 2 * len(os.sched_getaffinity(0)) + 1
+    assert next(items) <= 3 + 2 * pl.thread_pool_size() + 1
 
 
 @pytest.mark.parametrize("where", ["work", "items"])

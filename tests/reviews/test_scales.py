@@ -252,3 +252,15 @@ def test_ranks_are_those_of_the_numbers_and_no_value_is_lost(rows: list[int], sp
     found = recognise_scale(counts)
     assert found.scale.labels == tuple(range(low, high + 1))
     assert found.ranks == {value: int(value) - low + 1 for value in counts}
+
+
+@pytest.mark.parametrize(
+    ("told", "written"),
+    [
+        ("0-1/0.1", "0|0.1|0.2|0.3|0.4|0.5|0.6|0.7|0.8|0.9|1"),
+        ("0-0.6/0.2", "0|0.2|0.4|0.6"),
+        ("0-0.3/0.1", "0|0.1|0.3"),
+    ],
+)
+def test_decimal_steps_are_the_numbers_that_are_written(told: str, written: str) -> None:
+    assert {f"{label:g}" for label in labels(each(written), told)} >= set(written.split("|"))

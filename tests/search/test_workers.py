@@ -14,7 +14,15 @@ from starcast.search import workers
 from starcast.search.loop import Done, Event, Failed, Reported, Search
 from starcast.search.pruning import Pruner
 from starcast.search.trials import Objective, Proposal
-from starcast.search.workers import GROWTH, THREAD_VARIABLES, WorkerPool, carried_workers, environments, gpus
+from starcast.search.workers import (
+    GROWTH,
+    THREAD_VARIABLES,
+    WorkerPool,
+    carried_workers,
+    environments,
+    gpus,
+    memory_limit,
+)
 
 PATIENCE = 60.0
 
@@ -63,7 +71,7 @@ def two() -> Iterator[WorkerPool]:
     """Two workers, for the tests that leave them as they are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
-        patch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
+        patch.setattr(workers.pl, "thread_pool_size", lambda: 6)
         with WorkerPool("fake_worker", "the setup", 2) as pool:
             yield pool
 
@@ -270,16 +278,19 @@ def test_a_whole_search_over_processes_that_die_now_and_then() -> None:
 def test_cores_are_divided_among_workers(
     monkeypatch: pytest.MonkeyPatch, cores: int, number: int, threads: str
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(workers.pl, "thread_pool_size", lambda: cores)
     found = environments(number)
     assert found == [dict.fromkeys(THREAD_VARIABLES, threads)] * number
 
 
 def test_each_worker_has_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    monkeypatch.setattr(workers.pl, "thread_pool_size", lambda: 1)
     assert gpus() == ["2", "5"]
     assert [own["CUDA_VISIBLE_DEVICES"] for own in environments(3)] == ["2", "5", "2"]
-    assert carried_workers() == 2
+    for cuda, networks, carried in ((True, True, 2), (True, False, 1), (False, True, 1)):
+        monkeypatch.setattr(workers, "_has_cuda", lambda cuda=cuda: cuda)
+        assert carried_workers(networks) == carried
 
 
 def fake_nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, says: str, code: int = 0) -> None:
@@ -325,6 +336,28 @@ def test_without_gpus_cores_and_memory_say_how_many_are_carried(
     class Memory:
         available = gigabytes * 1e9
 
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(workers.pl, "thread_pool_size", lambda: cores)
     monkeypatch.setattr(workers.psutil, "virtual_memory", Memory)
-    assert carried_workers() == carried
+    monkeypatch.setattr(workers, "memory_limit", lambda: float("inf"))
+    assert carried_workers(False) == carried
+    monkeypatch.setattr(workers, "memory_limit", lambda: 2.1e9)
+    assert carried_workers(False) == 1
+
+
+@pytest.mark.parametrize("kind", workers.CGROUPS)
+def test_the_limit_of_memory_is_the_least_of_the_control_groups_around(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, name = tmp_path / "cgroup", workers.CGROUPS[kind][1]
+    monkeypatch.setattr(workers, "CGROUPS", {kind: (str(root), name)})
+    (root / "pod" / "container").mkdir(parents=True)
+    processes = tmp_path / "self"
+    processes.write_text(f"1:cpu:/pod\n4:{kind}:/pod/container\n")
+    assert memory_limit(processes) == float("inf")
+    (root / "pod" / "container" / name).write_text("max\n")
+    assert memory_limit(processes) == float("inf")
+    (root / "pod" / name).write_text("3000000000\n")
+    assert memory_limit(processes) == 3e9
+    (root / "pod" / "container" / name).write_text("2000000000\n")
+    assert memory_limit(processes) == 2e9
+    assert memory_limit(tmp_path / "none") == float("inf")
