@@ -104,7 +104,7 @@ def draw(table: pl.DataFrame, path: Path) -> None:
     for axes, title in ((seconds, "Seconds per million reviews"), (memory, "Peak memory, GB (anonymous)")):
         axes.set(xscale="log", xlabel="reviews in the file", title=title, ylim=(0, None))
         axes.grid(alpha=0.3)
-        axes.legend()
+    figure.legend(*memory.get_legend_handles_labels(), loc="outside right upper")
     figure.savefig(path, dpi=90)
 
 
