@@ -94,7 +94,7 @@ def test_ctrl_c_ends_with_two_plain_lines(interrupted: Watched) -> None:
     assert "Traceback" not in interrupted.output
     *_, how, last = interrupted.output.splitlines()
     assert how.startswith("tune: interrupted; continue with: cd ")
-    assert how.endswith(f" -m steps.tune --resume={interrupted.search_id()}")
+    assert how.endswith(f" -m steps.tune --resume={interrupted.search_id()} --workers=1")
     assert last == "starcast tune: interrupted, runs closed as KILLED"
 
 
