@@ -66,7 +66,7 @@ def test_an_optional_setting_is_searched_only_where_it_is_given(tmp_path: Path) 
     (LSTM, {"unit_1": 3}, "lstm_2 has no 'unit_1'; did you mean units_1?"),
     (LSTM, {"colour": 3}, "lstm_2 has no 'colour'; it has units_1, units_2, "),
     (LSTM, {"sampling": ["none"]}, "sampling is searched by the parameter sampling, a comma list"),
-    (BILSTM, {"vectors": ["", "no.txt"]}, "vectors: no.txt: No such file or directory"),
+    (BILSTM, {"vectors": ["", "no.txt"]}, "/no.txt: No such file or directory"),
     (LSTM, {"units_1": []}, "lstm_2's units_1 has an empty list; give values or leave it out"),
     (LSTM, {"units_1": [64, "128"]}, "units_1 should be a whole number from 1 to 4096, not '128'"),
     (LSTM, {"units_1": 64.5}, "units_1 should be a whole number from 1 to 4096, not 64.5"),

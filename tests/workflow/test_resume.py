@@ -64,7 +64,7 @@ def interrupted(folder: Path) -> Watched:
 def killed(interrupted: Watched, folder: Path) -> Watched:
     """The same search, gone on with and killed, all its processes at once."""
     [printed] = re.findall(r"continue with: (.+)", interrupted.output)
-    with Watched(("bash", "-c", f"{printed} --workers=1"), folder, uri_of(folder)) as search:
+    with Watched(("bash", "-c", printed), folder, uri_of(folder)) as search:
         search.until(rf"\[6/{TRIALS}: ")
         search.signal(signal.SIGKILL)
         assert search.end() == -signal.SIGKILL
