@@ -115,7 +115,7 @@ def read_options(name: str, rest: list[str]) -> argparse.Namespace:
         parser.add_argument(option)
     options, unknown = parser.parse_known_args(rest)
     names = [given.partition("=")[0] for given in options.param_list]
-    wrong = unknown + [given for given in options.param_list if "=" not in given]
+    wrong = unknown + [given for given in options.param_list if not re.match(r"[\w.-]+=", given)]
     if wrong or len(set(names)) < len(names):
         trouble = f"cannot read {wrong[0]!r}" if wrong else "a parameter is given twice"
         form = as_parameter(wrong)
@@ -154,6 +154,7 @@ def variables() -> dict[str, str]:
         "STARCAST_COMMAND": f"python3 {script}",  # how the commands that a job prints begin
         "STARCAST_FOLDER": os.getcwd(),  # where relative paths count from
         "PYTHONUTF8": "1",  # paths and texts, in whichever locale
+        "MLFLOW_DISABLE_TELEMETRY": os.environ.get("MLFLOW_DISABLE_TELEMETRY", "true"),
         "MLFLOW_TRACKING_URI": f"sqlite:///{PROJECT}/mlflow.db",
     }
     given = {name: os.environ[name] for name in STORES if os.environ.get(name)}
@@ -297,8 +298,14 @@ def run_project(name: str, rest: list[str]) -> int:
     """Run an entry point as a run of the MLflow project; return the job's own exit code."""
     retries = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
     os.environ.setdefault(retries, "2")  # otherwise MLflow retries an unreachable server for minutes
+    from starcast.cli.command import check_surroundings
+    from starcast.cli.errors import UserError
     from starcast.cli.signs_of_life import SignsOfLife
 
+    try:
+        check_surroundings()
+    except UserError as error:
+        fail(f"{name}: {error}")
     waiting = ExitStack()  # until the job begins, which shows signs of its own
     waiting.enter_context(SignsOfLife(name))
     # The command `mlflow run` would also import the server (4 CPU seconds) and turn every exit code into 1.
@@ -306,7 +313,6 @@ def run_project(name: str, rest: list[str]) -> int:
     from mlflow.exceptions import ExecutionException, MlflowException
     from mlflow.projects.submitted_run import LocalSubmittedRun
 
-    from starcast.cli.errors import UserError
     from starcast.cli.masking import UNMASKED, without_secrets
     from starcast.tracking.access import check_store, one_line_errors
 
@@ -343,17 +349,20 @@ def run_project(name: str, rest: list[str]) -> int:
             fail(f"{name}: {str(error).strip().splitlines()[0]}")
     code = jobs[0].wait()
     if code < 0:
-        say(f"{name}: the job was ended by signal {-code}, as by the system where memory runs out")
+        memory = ", as by the system where memory runs out" if -code == signal.SIGKILL else ""
+        say(f"{name}: the job was ended by signal {-code} ({signal.strsignal(-code)}){memory}")
     return code if code >= 0 else 128 - code  # the shells' exit code after a signal
 
 
 def check_pages() -> None:
     """Exit with one line unless MLflow can serve the store, which it would try for minutes."""
+    os.environ["MLFLOW_TRACKING_URI"] = os.environ["MLFLOW_BACKEND_STORE_URI"]
     from starcast.cli.errors import UserError
-    from starcast.tracking.database import Store, check_local
+    from starcast.tracking.access import check_store, one_line_errors
 
     try:
-        check_local(Store(os.environ["MLFLOW_BACKEND_STORE_URI"]))
+        with one_line_errors():
+            check_store()  # which also makes a new one, or follows one that was moved
     except UserError as error:
         fail(f"ui: {error}")
 

@@ -40,7 +40,7 @@ def command(
     try:
         with refusals_told(), SignsOfLife(step):
             try:
-                _check_surroundings()
+                check_surroundings()
                 make_stores_absolute(os.environ)
                 given = [*sys.argv[1:], *json.loads(os.environ.get(UNMASKED, "[]"))]  # the last one counts
                 parameters = with_absolute_paths(parse(model, given, step, about), step)
@@ -68,7 +68,7 @@ def _say(step: str, text: str) -> None:
         print(f"starcast {step}: {line}", file=sys.stderr)
 
 
-def _check_surroundings() -> None:
+def check_surroundings() -> None:
     """Give a user whom the system does not know, as in some containers, a name and a home for settings.
 
     Raises:

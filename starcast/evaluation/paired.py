@@ -103,7 +103,8 @@ class PairedBootstrap:
         """Return the scores of every fit, shape (fits,), and on every resample, shape (fits, resamples)."""
         reviews, labels = len(self._ratings), len(self._scale)
         every = labels**2 * len(fits)  # cells of all matrices
-        cells = (self._ratings * labels + fits + labels**2 * np.arange(len(fits))[:, None]).ravel()
+        first = labels * self._ratings.astype(np.int64)  # ratings are read as numbers of 8 bits
+        cells = (first + fits + labels**2 * np.arange(len(fits))[:, None]).ravel()
         places = cells, np.tile(np.arange(reviews), len(fits))
         member = sparse.csr_array((np.ones(cells.size, np.float32), places), (every, reviews))
         terms = []

@@ -37,7 +37,9 @@ def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
         prepared = prepare.prepare_once(parameters.data_parameters())
         data = ExperimentData.read(prepared, parameters.metric, (parameters.decision,))
         jobs = _jobs(parameters, data)
-        fits = [_measured(fitting, parameters, data) for fitting in fit_all(jobs, data, "learning-curve")]
+        again = commands.command_line("learning-curve", **parameters.given())
+        with runs.told_if_interrupted("learning-curve", again):
+            fits = [_measured(fitting, parameters, data) for fitting in fit_all(jobs, data, "learning-curve")]
         found = learning_curves(fits, data.test_ratings, parameters.metric, parameters.seed, data.scale)
         report = report_of(found, name_of(parameters.data), _facts(parameters, data))
         _log(report, found)

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from starcast.cli.errors import UserError
 from starcast.cli.parameters import COMMA_LIST, distinct
 from starcast.evaluation.names import DecisionName
 from starcast.models.catalogue import family_named, is_named
@@ -60,8 +61,12 @@ class ExperimentParameters(DataParameters):
 
     @model_validator(mode="after")
     def _check_families(self) -> Self:
+        if others := [name for name in json.loads(self.settings) if name not in self.families]:
+            raise UserError(f"settings: {', '.join(others)} is not among the families, which are fitted")
         for family in self.families:
-            for sampling in self.samplings_of(family):
+            if not (samplings := self.samplings_of(family)):
+                raise UserError(f"variants: {family} takes none of these: leave it out, or add others")
+            for sampling in samplings:
                 self.spec(family, sampling, 0)
         return self
 

@@ -29,7 +29,10 @@ def run_sampling(parameters: SamplingParameters) -> SamplingScores:
         prepared = prepare.prepare_once(parameters.data_parameters())
         data = ExperimentData.read(prepared, parameters.metric, parameters.decisions)
         jobs = _jobs(parameters, data)
-        scored = score_all(list(fit_all(jobs, data, "sampling")), data, parameters.seed)
+        again = commands.command_line("sampling", **parameters.given())
+        with runs.told_if_interrupted("sampling", again):
+            fitted = list(fit_all(jobs, data, "sampling"))
+        scored = score_all(fitted, data, parameters.seed)
         report = report_of(scored, name_of(parameters.data))
         _log(report, scored, name_of(parameters.data))
     for line in (*report.answer, *commands.where_to_look(run_id)):

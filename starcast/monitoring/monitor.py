@@ -114,20 +114,28 @@ def _blank_rows(test: Input) -> Part | None:
 
 
 def _unseen(new: NewReviews, splits: dict[str, Input]) -> tuple[NewReviews, list[str]]:
-    """Return the new reviews without those that the model was trained on, and a line on these.
+    """Return the new reviews without those that the model learned from or was tested on, and lines on these.
+
+    Those that it was tested on stay where few others are left.
 
     Raises:
         UserError: too few are left.
     """
-    seen = held_out.seen_reviews(new.reviews, splits)
-    left, read = int((~seen).sum()), new.reviews.height
+    seen, read = held_out.seen_reviews(new.reviews, splits), new.reviews.height
     trained = f"{int(seen.sum()):,} of {read:,} reviews read like ones that the model was trained on"
-    if left < FEWEST:
+    if (left := int((~seen).sum())) < FEWEST:
         few = f"{trained}, " if seen.any() else ""
+        more = "give a file of only new ones, or a higher reviews" if seen.any() else "add more"
         raise UserError(
-            f"{few}{left:,} reviews with a text are left: {FEWEST} are needed to tell anything; add more"
+            f"{few}{left:,} reviews with a text are left: {FEWEST} are needed to tell anything; {more}"
         )
     lines = [f"{trained}: left out"] if seen.any() else []
+    tested = held_out.seen_reviews(new.reviews, splits, ["test"]) & ~seen
+    if tested.any():
+        lines.append(f"{int(tested.sum()):,} of {read:,} reviews read like the test split's own")
+        if left - tested.sum() >= FEWEST:
+            seen |= tested
+            lines[-1] += ": left out"
     return new._replace(reviews=new.reviews.filter(~seen)), lines
 
 

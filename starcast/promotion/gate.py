@@ -13,6 +13,8 @@ from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix
 from starcast.evaluation.slices import DECIDING, SliceDifference, Slicing, slice_differences
 
+ROUNDING = 1e-9  # of a difference of two scores: 0.85 - 0.9 is a little below -0.05
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -171,7 +173,8 @@ def _recalls(gains: Mapping[str, Difference], allowed: float, scale: Scale) -> G
     drop, worst = min((gains[name].estimate.value, i) for i, name in recalls.items() if name in gains)
     of = f"{scale.names[worst]} stars" if scale == STARS else scale.said(worst)
     found = f"{of} {signed(gains[recalls[worst]].estimate)}"
-    return GateCheck("recall of every rating, the worst", found, f"not below -{allowed:g}", drop >= -allowed)
+    kept = drop >= -allowed - ROUNDING
+    return GateCheck("recall of every rating, the worst", found, f"not below -{allowed:g}", kept)
 
 
 def _calibration(gains: Mapping[str, Difference], allowed: float) -> list[GateCheck]:
@@ -179,9 +182,8 @@ def _calibration(gains: Mapping[str, Difference], allowed: float) -> list[GateCh
     if "ece" not in gains:
         return []
     rise = gains["ece"].estimate
-    return [
-        GateCheck("calibration error (ece)", signed(rise), f"not above +{allowed:g}", rise.value <= allowed)
-    ]
+    kept = rise.value <= allowed + ROUNDING
+    return [GateCheck("calibration error (ece)", signed(rise), f"not above +{allowed:g}", kept)]
 
 
 def score_on_slices(limits: Limits) -> str:
@@ -200,7 +202,7 @@ def _slices(slices: Sequence[SliceDifference], limits: Limits) -> list[GateCheck
     name = f"{score} on each of {len(slices)} slices, the worst"
     found = f"{worst.slice} {worst.value} {signed(gains[worst])}"
     asked = f"no significant loss of more than {limits.slice_drop:g}"
-    return [GateCheck(name, found, asked, not losing or gains[worst].value >= -limits.slice_drop)]
+    return [GateCheck(name, found, asked, not losing or gains[worst].value >= -limits.slice_drop - ROUNDING)]
 
 
 def _costs(challenger: Contender, limits: Limits) -> list[GateCheck]:

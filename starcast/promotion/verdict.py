@@ -18,6 +18,7 @@ from starcast.reports import figures, files
 from starcast.reports.table import plain
 from starcast.reviews.hashing import digest_sum, digest_text
 from starcast.reviews.slices import slices_among
+from starcast.reviews.split import LEARNED_FROM
 from starcast.tracking import (
     champions,
     commands,
@@ -169,11 +170,12 @@ def _unseen(
         UserError: too few are left.
     """
     cautions, total = [], f"the {reviews.height:,} test reviews"
-    if own := int(held_out.seen_reviews(reviews, splits).sum()):
-        cautions.append(f"{own:,} of {total} read like one that the challenger was trained on.")
+    own = held_out.seen_reviews(reviews, splits)
+    if own.any():
+        cautions.append(f"{int(own.sum()):,} of {total} read like one that the challenger was trained on.")
     if not champion:
         return reviews, tuple(cautions)
-    known = _seen_by(champion, reviews, allowed)
+    known = _seen_by(champion, reviews, splits, own, allowed)
     if known is None:
         unknown = f"What champion version {champion.version} was trained on is not known"
         return reviews, (*cautions, f"{unknown}: its scores may be too high.")
@@ -192,10 +194,23 @@ def _unseen(
     return reviews.filter(~known), tuple(cautions)
 
 
-def _seen_by(champion: registry.Version, reviews: pl.DataFrame, allowed: bool) -> np.ndarray | None:
-    """Return which reviews the champion was trained on; None if that is not known, and `allowed`."""
+def _seen_by(
+    champion: registry.Version,
+    reviews: pl.DataFrame,
+    splits: dict[str, lineage.Input],
+    own: np.ndarray,
+    allowed: bool,
+) -> np.ndarray | None:
+    """Return which reviews the champion was trained on; None if that is not known, and `allowed`.
+
+    Args:
+        splits, own: the challenger's, and which reviews it was trained on; most often both have the same.
+    """
     try:
-        return held_out.seen_reviews(reviews, held_out.splits_of(champion))
+        theirs = held_out.splits_of(champion)
+        if all(theirs[name].digest == splits[name].digest for name in LEARNED_FROM):
+            return own
+        return held_out.seen_reviews(reviews, theirs)
     except UserError as unknown:
         if allowed:
             return None

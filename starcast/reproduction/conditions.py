@@ -91,12 +91,17 @@ def splits(origin: Origin, digests: Mapping[str, str], file: Factor) -> list[Fac
 
 
 def _file(origin: Origin, asked: DataParameters) -> Factor:
+    """Compare the files of reviews; return the first that differs, or else the first of all."""
     try:
-        digest = sources.file_digest(sources.locate(asked.data))
+        located = sources.locate_files(asked)
     except UserError:
         # Not a difference: the original splits are used.
         return Factor("data file", "data", origin.digests.get(RAW, "unknown"), "not here", None, counts=False)
-    return factor("data file", "data", origin.digests.get(RAW, ""), digest)
+    found = []
+    for name, path in located.items():
+        before = origin.digests.get(RAW if name == "data" else name, "")
+        found.append(factor(f"{name} file", "data", before, sources.file_digest(path)))
+    return next((each for each in found if each.same is False), found[0])
 
 
 def code_factors(then: Code) -> list[Factor]:
@@ -194,7 +199,8 @@ def advice(checks: Sequence[Factor]) -> str:
         return ""
     kind, differing = found[0]
     first = differing[0]
-    packages = " ".join(f"{each.what}=={each.before}" for each in differing)
+    versions = [f"{each.what}=={each.before}" for each in differing if each.what != "python"]
+    packages = ", ".join(versions) + (f" with Python {first.before}" if first.what == "python" else "")
     commit = next((each.before for each in checks if each.what == "git commit"), "unknown")
     checkout = "Next: check out the original commit (git checkout) and reproduce the run again."
     if commit.startswith("unknown"):

@@ -38,13 +38,9 @@ def reproduce(parameters: ReproduceParameters) -> Reproduction:
         runs.describe(f"Run {origin.run_id} is being run again.")
         which = "run" if parameters.run else "the newest finished candidate is run"
         say(f"{which} {origin.run_id}, {origin.name}")
-        try:
+        again = commands.command_line("reproduce", run=origin.run_id)
+        with runs.told_if_interrupted("reproduce", again):
             checks = _run_again(origin, run_id)
-        except KeyboardInterrupt:
-            again = commands.command_line("reproduce", run=origin.run_id)
-            runs.leave_word(f"**Interrupted.** To start again: `{again}`")
-            say(f"interrupted; start again with: {again}")
-            raise
         repetition = stored.repetition(run_id, origin.kind)
         found = compare_records(stored.read(origin.run_id), stored.read(repetition))
         told = reproduction_report(found, checks)

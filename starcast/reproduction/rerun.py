@@ -194,7 +194,7 @@ def prepare_again(origin: Origin, asked: DataParameters) -> Prepared:
     if origin.kind == "preprocess":
         return preprocess(asked, anew=True)
     try:
-        sources.locate(asked.data)
+        sources.locate_files(asked)
     except UserError as missing:
         if not stored.has_splits(origin.prepared_run_id):
             raise UserError(f"{missing}; the original splits are no longer on the server either") from None

@@ -166,7 +166,7 @@ def encoding_advice(data: bytes, encoding: str) -> str:
     if encoding.startswith(WIDE):
         return "fix the line"
     if encoding != "utf-8":
-        return "pass its own encoding, e.g. encoding=cp1252"
+        return f"fix the line, or pass another encoding than {encoding}"
     likely = likely_encoding(data)
     if not likely:
         return "the rest is UTF-8, so fix the line"

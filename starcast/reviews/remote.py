@@ -13,8 +13,8 @@ from starcast.cli.progress import Progress
 from starcast.cli.refusals import KNOWN
 
 PART = 4 * 2**20  # bytes fetched at once
-# What says that a file has changed; which of these there is depends on the server.
-VERSIONS = ("ETag", "Last-Modified", "LastModified", "mtime", "updated", "sha256", "size")
+# What says that a file has changed; which of these there is depends on the server. The size alone does not.
+VERSIONS = ("ETag", "Last-Modified", "LastModified", "mtime", "updated", "sha256")
 
 
 def is_address(data: str) -> bool:
@@ -44,10 +44,11 @@ def fetch(address: str, parameter: str) -> Path:
         facts = system.info(path)
         if facts.get("type") == "directory":
             raise UserError(f"{shown}: is a folder; name a file in it")
-        version = [base, *(str(facts.get(name, "")) for name in VERSIONS)]
-        folder = cache_folder() / hashlib.sha256("\n".join(version).encode()).hexdigest()[:16]
+        version = [str(facts.get(name) or "") for name in VERSIONS]
+        told = "\n".join([base, *version, str(facts.get("size", ""))])
+        folder = cache_folder() / hashlib.sha256(told.encode()).hexdigest()[:16]
         copy = folder / (name_of(base) or "reviews")
-        if not copy.exists():
+        if not copy.exists() or not any(version):
             download(system, path, facts.get("size") or 0, copy)
     except ImportError as error:
         scheme = urlsplit(base).scheme

@@ -165,7 +165,7 @@ class RowParser:
         line = block.line + "".join(lines[: row.begin]).encode("latin-1").count(end)
         drop = ", or leave such rows out with on_bad_rows=drop" if self.reading.may_reject else ""
         if reason.startswith("not "):
-            damaged = self.encoding == "utf-8" and not likely_encoding(block.data)
+            damaged = self.encoding != "utf-8" or not likely_encoding(block.data)
             return undecodable(block.data, raw, line, self.encoding) + (drop if damaged else "")
         where = f"the row that ends in line {line + raw.removesuffix(end).count(end)}"
         if row.fields is None:

@@ -92,6 +92,7 @@ def _counted(values: pl.Series) -> pl.DataFrame:
 def _by_quartile(numbers: np.ndarray) -> Named:
     """Return a slice for each quarter of numbers; NaN is missing."""
     edges = np.unique(np.nanquantile(numbers, [0, 0.25, 0.5, 0.75, 1], method="nearest"))
-    names = [f"{'above ' if i else ''}{low:g} to {high:g}" for i, (low, high) in enumerate(pairwise(edges))]
+    ends = [(f"{low:.15g}", f"{high:.15g}") for low, high in pairwise(edges)]
+    names = [f"{'above ' if i else ''}{low} to {high}" for i, (low, high) in enumerate(ends)]
     places = np.searchsorted(edges[1:], numbers)  # NaN comes after all numbers
     return ([*names, MISSING] if np.isnan(numbers).any() else names), places

@@ -53,7 +53,9 @@ def check_store() -> None:
             else:  # seconds
                 print(f"starcast: making the store {file}", file=sys.stderr, flush=True)
             mlflow.MlflowClient()  # makes it, if it is new
-    if (registry := mlflow.get_registry_uri()) != uri:
+    if (registry := mlflow.get_registry_uri()) != uri and is_server(registry):
+        _check_server(registry)
+    elif registry != uri:
         check_local(Store(registry, "MLFLOW_REGISTRY_URI"))
 
 

@@ -1,11 +1,13 @@
 """Artifacts of runs, and what a running fit or a remote executor writes to its run."""
 
+import atexit
 import tempfile
 import time
 import zipfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ import mlflow
 import numpy as np
 from mlflow.entities import Metric, Run
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.utils.uri import is_local_uri
 
 from starcast.cli.errors import UserError
+from starcast.cli.processes import scratch_folder
 from starcast.evaluation.names import MAIN
 from starcast.evaluation.scale import STARS, Scale
 from starcast.models.fit_report import FitReport
@@ -36,8 +40,18 @@ def fetch(run_id: str, artifact: str) -> Path:
     with explained(
         f"{artifact} of run {run_id} is gone: it is not at {place(address)}, where the store has it"
     ):
-        path = mlflow.artifacts.download_artifacts(address)
+        local = is_local_uri(address)  # type: ignore[no-untyped-call]
+        into = None if local else tempfile.mkdtemp(dir=_copies())
+        path = mlflow.artifacts.download_artifacts(address, dst_path=into)
     return Path(path)
+
+
+@cache
+def _copies() -> Path:
+    """Return the folder of this process's copies of artifacts, gone when it ends; MLflow's would stay."""
+    kept = ExitStack()
+    atexit.register(kept.close)
+    return kept.enter_context(scratch_folder())
 
 
 def download(run: Run, names: Iterable[str], folder: str) -> dict[str, Path]:

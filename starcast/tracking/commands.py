@@ -14,6 +14,7 @@ from shlex import quote
 
 import mlflow
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import (
     MLFLOW_GIT_COMMIT,
     MLFLOW_PROJECT_ENV,
@@ -69,11 +70,16 @@ def serve_command(model_uri: str) -> str:
 def where_to_look(run_id: str) -> list[str]:
     """Return lines on how to see a run and, for a local store, how to open the UI first.
 
-    A step within another returns none: the other one says where to look.
+    A step within another returns none: the other one says where to look. Nor is there one if the server went
+    away after the run had ended.
     """
     if mlflow.active_run():
         return []
-    uri, launcher, run = mlflow.get_tracking_uri(), os.environ.get(LAUNCHER), mlflow.get_run(run_id)
+    uri, launcher = mlflow.get_tracking_uri(), os.environ.get(LAUNCHER)
+    try:
+        run = mlflow.get_run(run_id)
+    except MlflowException:
+        return []
     lines = [f"look at the run: {store.address(store.page_of(run))}"]
     if store.is_server(uri):
         return lines

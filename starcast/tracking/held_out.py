@@ -1,6 +1,6 @@
 """The test and training reviews of a registered model, found through its run's inputs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mlflow
@@ -60,14 +60,16 @@ def splits_of(version: Version) -> dict[str, Input]:
     return splits
 
 
-def seen_reviews(test: pl.DataFrame, splits: dict[str, Input]) -> np.ndarray:
-    """Return which of the test reviews a model with these splits was trained on, shape (reviews,), bool.
+def seen_reviews(
+    test: pl.DataFrame, splits: dict[str, Input], names: Sequence[str] = LEARNED_FROM
+) -> np.ndarray:
+    """Return which reviews read like one of these splits', of which a model learned, shape (reviews,), bool.
 
     What a model reads is compared: the words of the text and, if it was trained with titles, and these
     reviews have any, of the title.
     """
     learned, read = list[np.ndarray](), ["text"]
-    for table in (table for name in LEARNED_FROM for table in chunks_of(splits[name])):
+    for table in (table for name in names for table in chunks_of(splits[name])):
         read = [name for name in ("text", "title") if name in table.columns and name in test.columns]
         learned.append(reading_hashes(table.select(read)))
     return np.isin(reading_hashes(test.select(read)), np.concatenate(learned))

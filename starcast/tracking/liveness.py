@@ -52,16 +52,19 @@ def _give_signs(run_id: str, ended: threading.Event, worker: int) -> None:
             if not is_reachable():
                 continue  # MLflow would retry for minutes
             try:
-                _give_sign(run_id)
+                _give_sign(run_id, ended)
             except TakenOverError:
                 if not ended.is_set():
                     interrupt = ctypes.pythonapi.PyThreadState_SetAsyncExc
                     interrupt(ctypes.c_ulong(worker), ctypes.py_object(TakenOverError))
 
 
-def _give_sign(run_id: str) -> None:
+def _give_sign(run_id: str, ended: threading.Event) -> None:
     client = mlflow.MlflowClient()
-    if check_own(run_id).info.status != "RUNNING":  # `mlflow run` closes its run when its process has ended
+    status = check_own(run_id).info.status
+    if ended.is_set():  # the server was slow, and the run has its last status
+        return
+    if status != "RUNNING":  # `mlflow run` closes its run when its process has ended
         client.update_run(run_id, status="RUNNING")
     client.set_tag(run_id, SIGN, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
 

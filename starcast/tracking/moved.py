@@ -98,5 +98,6 @@ def check_files(run: Run) -> None:
 
 
 def _local(address: str) -> Path | None:
-    """Return the path of a local address of artifacts; None for one elsewhere."""
-    return Path(place(address)) if urlsplit(address).scheme in ("", "file") else None
+    """Return the path of a local address of artifacts; None for one elsewhere, or for a relative one."""
+    path = Path(place(address)) if urlsplit(address).scheme in ("", "file") else None
+    return path if path and path.is_absolute() else None

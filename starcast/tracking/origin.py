@@ -125,13 +125,13 @@ def _kind(run: Run) -> str:
 def _read(run: Run, kind: str) -> Origin:
     step = _get(run.data.tags[MLFLOW_PARENT_RUN_ID]) if kind in ("candidate", "trial") else run
     if kind == "preprocess":
-        prepared, digests = run.info.run_id, digests_of(run)
+        prepared, digests = run.info.run_id, {**_files(run), **digests_of(run)}
     else:
         inputs = [each for source in (run, step, *_all_below(step)) for each in lineage.inputs_of(source)]
         named = [each for each in inputs if each.context in SPLITS]
         prepared = next((each.source.split("/")[1] for each in named if each.source.startswith("runs:/")), "")
-        raw = [each for each in lineage.inputs_of(_get(prepared)) if each.context == RAW] if prepared else []
-        digests = {each.context: each.digest for each in (*reversed(named), *raw)}
+        digests = {each.context: each.digest for each in reversed(named)}
+        digests |= _files(_get(prepared)) if prepared else {}
     again = f"tags.resumed_run_id = '{step.info.run_id}'"
     return Origin(
         run.info.run_id,
@@ -159,6 +159,11 @@ def digests_of(prepared: Run) -> dict[str, str]:
     """Return the digests of the file (`raw`) and the splits that a preprocessing run reported."""
     digests = _object(prepared, REPORT).get("digests", {})
     return {RAW if name == "file" else name: digest for name, digest in dict(digests).items()}
+
+
+def _files(prepared: Run) -> dict[str, str]:
+    """Return the digests of the files that a preprocessing run read, by parameter; of `data`, as `raw`."""
+    return {each.context: each.digest for each in lineage.inputs_of(prepared) if each.context not in SPLITS}
 
 
 def _all_below(run: Run) -> list[Run]:

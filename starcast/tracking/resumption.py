@@ -17,7 +17,7 @@ from starcast.search.trials import Objective, Outcome, Proposal, Trial
 from starcast.tracking import liveness, runs
 from starcast.tracking.access import DAMAGED, explained
 from starcast.tracking.commands import command_line
-from starcast.tracking.store import active_run, children_of, runs_here
+from starcast.tracking.store import active_run, children_of, runs_here, tag_of
 from starcast.tracking.trial_log import BUDGET
 
 OUTCOMES: tuple[Outcome, ...] = ("complete", "pruned", "failed")
@@ -159,7 +159,8 @@ def check_silent(step: str, run: Run) -> None:
 def close_abandoned(keep: str) -> None:
     """Close as FAILED the experiment's RUNNING runs whose process on this machine is gone, except `keep`."""
     for run in runs_here("attributes.status = 'RUNNING'"):
-        if run.info.run_id != keep and is_alive(run.data.tags.get(PROCESS, "")) is False:
+        # Fits and candidates have no process of their own: that of the step above counts.
+        if run.info.run_id != keep and is_alive(tag_of(run.info.run_id, PROCESS) or "") is False:
             mlflow.MlflowClient().set_terminated(run.info.run_id, "FAILED")
 
 

@@ -64,10 +64,13 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     for logger in QUIET:
         logging.getLogger(f"mlflow.{logger}").setLevel(logging.ERROR)
-    nested = mlflow.active_run() is not None
-    begin = partial(mlflow.start_run, nested=nested, log_system_metrics=step in MEASURED)
+    above = mlflow.active_run()
+    # A step below another is in its experiment, whatever the environment names.
+    experiment = above.info.experiment_id if above else None
+    place = partial(mlflow.start_run, nested=above is not None, experiment_id=experiment)
+    begin = partial(place, log_system_metrics=step in MEASURED)
     with access.one_line_errors():
-        if not nested:
+        if not above:
             access.check_store()
             _check_given_run()
         with access.explained(f"no run can begin on {shown_store()}: {{reason}}"):
@@ -125,10 +128,10 @@ def child_run(
     Args:
         measured: whether to log system metrics.
     """
-    above = active_run().info.run_id
+    above, experiment = active_run().info.run_id, active_run().info.experiment_id
     named, tagged = fitting(name, RUN_NAME), run_tags(tags)
     below = partial(mlflow.start_run, nested=True, parent_run_id=above, log_system_metrics=measured)
-    run = below(run_name=named, tags=tagged)
+    run = below(run_name=named, tags=tagged, experiment_id=experiment)
     with _closed_with_its_status():
         mlflow.log_params(run_parameters(parameters))
         yield run.info.run_id
@@ -262,6 +265,17 @@ def leave_word(text: str) -> None:
     with quick_failures(), suppress(MlflowException, liveness.TakenOverError):
         liveness.check_own(active_run().info.run_id)
         describe(text)
+
+
+@contextmanager
+def told_if_interrupted(step: str, command: str) -> Iterator[None]:
+    """Print, and leave on the active run, the command that starts again, if the block is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        leave_word(f"**Interrupted.** To start again: `{command}`")
+        print(f"{step}: interrupted; start again with: {command}", flush=True)
+        raise
 
 
 def tag_active(tags: Mapping[str, object]) -> None:

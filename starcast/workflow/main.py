@@ -1,5 +1,7 @@
 """The main job on one data set: preprocess, search, compare the trials, judge the candidate (dry run)."""
 
+import mlflow
+
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import parse_logged
 from starcast.comparison.compare import compare_runs
@@ -22,7 +24,9 @@ def run_main(parameters: MainParameters) -> Candidate:
         fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)))
         search = history.search_of(fitted.run_id)
         trials = f"tags.`mlflow.parentRunId` = '{search.info.run_id}'"
-        compared = compare_runs(CompareParameters.model_validate({"filter": trials, "split": "val"}))
+        experiment = mlflow.get_experiment(search.info.experiment_id).name  # another one, if it was resumed
+        asked = {"filter": trials, "split": "val", "experiment": (experiment,)}
+        compared = compare_runs(CompareParameters.model_validate(asked))
         verdict = _judge(fitted)
         below = {
             run.data.tags.get("step", ""): StoredRun(run) for run in store.children_of(store.active_run())

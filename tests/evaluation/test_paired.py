@@ -10,6 +10,7 @@ from scipy.stats import false_discovery_control
 from starcast.evaluation import resampling
 from starcast.evaluation.paired import Draws, PairedBootstrap, differences
 from starcast.evaluation.resampling import bootstrap_intervals
+from starcast.evaluation.scale import Scale
 from starcast.evaluation.scores import count_matrix, matrix_scores, probability_means
 from starcast.evaluation.slices import Slicing, slice_scores
 
@@ -219,3 +220,15 @@ def test_one_slice_alone_among_many_may_be_significant() -> None:
     many = Slicing("product", [str(number) for number in range(120)], places)
     found = slice_scores(ratings, predicted, [many], seed=1)
     assert [each.value for each in found if each.worse] == ["7"]
+
+
+@pytest.mark.parametrize("labels", [12, 20])
+def test_many_labels_fit_into_the_small_numbers_in_which_answers_are_read(labels: int) -> None:
+    scale = Scale(tuple(range(labels)))
+    ratings = np.arange(40 * labels) % labels
+    systems = [ratings, np.roll(ratings, 1)]
+    wide = PairedBootstrap(ratings, seed=0, scale=scale).draws(systems)
+    small = PairedBootstrap(ratings.astype(np.int8), seed=0, scale=scale)
+    for one, other in zip(small.draws([each.astype(np.int8) for each in systems]), wide, strict=True):
+        assert one.values == other.values
+        np.testing.assert_array_equal(one.resampled["f1_macro"], other.resampled["f1_macro"])

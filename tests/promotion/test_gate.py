@@ -247,3 +247,10 @@ def test_a_slice_that_is_lost_stops_a_challenger_that_is_better_on_the_whole() -
 def test_a_first_model_is_not_compared_on_slices() -> None:
     half = Slicing("half", ["one", "two"], np.arange(len(RATINGS)) % 2)
     assert not judge_contenders(RATINGS, contender("b", 0.9), None, LIMITS, 1, slicings=[half]).slices
+
+
+def test_a_loss_of_just_what_is_allowed_passes() -> None:
+    champion, challenger = contender("a", 1.0), contender("b", 1.0)
+    challenger.predicted[:2] = 1  # of 40 reviews of 1 star: 0.95 - 1.0 is a little below -0.05
+    verdict = judge_contenders(RATINGS, challenger, champion, LIMITS, 1)
+    assert "recall of every rating, the worst" not in failed(verdict)

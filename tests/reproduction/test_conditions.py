@@ -1,11 +1,13 @@
 """What differs between then and now, and what of it is named as the likely cause."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from starcast.reproduction import conditions
 from starcast.reproduction.conditions import (
     CAUSES,
     Factor,
@@ -16,6 +18,8 @@ from starcast.reproduction.conditions import (
     code_factors,
     factor,
 )
+from starcast.reviews.parameters import DataParameters
+from starcast.reviews.sources import file_digest
 from starcast.tracking import git
 from starcast.tracking.code_record import code_now
 
@@ -97,3 +101,24 @@ def test_of_an_equal_run_there_is_no_cause(checks: list[Factor], expected: str) 
     text = cause_text(checks, equal=True)
     assert text.endswith(expected)
     assert "cause" not in text
+
+
+def test_any_file_that_changed_is_the_data_that_differ(tmp_path: Path) -> None:
+    for name in ("a.csv", "test.csv"):
+        (tmp_path / name).write_text("text,rating\nfine,5\n")
+    asked = DataParameters(data=str(tmp_path / "a.csv"), test_data=str(tmp_path / "test.csv"), split="given")
+    digest = file_digest(tmp_path / "a.csv")
+    origin = SimpleNamespace(digests={"raw": digest, "test_data": digest})
+    assert conditions._file(origin, asked).same
+    (tmp_path / "test.csv").write_text("text,rating\nbad,1\n")
+    found = conditions._file(origin, asked)
+    assert (found.what, found.same) == ("test_data file", False)
+    (tmp_path / "test.csv").unlink()
+    assert conditions._file(origin, asked).now == "not here"
+
+
+def test_another_python_is_no_package_to_install() -> None:
+    said = advice(
+        [factor("python", "packages", "3.11.8", "3.11.9"), factor("numpy", "packages", "2.0", "2.1")]
+    )
+    assert "(numpy==2.0 with Python 3.11.8)" in said

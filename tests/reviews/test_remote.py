@@ -60,6 +60,22 @@ def test_a_file_is_fetched_once_and_again_when_it_has_changed(served: tuple[str,
     assert again.read_bytes() == CONTENT + b"bad,1\n"
 
 
+def test_a_server_that_does_not_say_whether_a_file_changed_is_asked_for_it_each_time(
+    served: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sends = Quiet.send_header
+
+    def send(self: Quiet, name: str, value: str) -> None:
+        if name != "Last-Modified":
+            sends(self, name, value)
+
+    monkeypatch.setattr(Quiet, "send_header", send)
+    address, folder = served
+    for content in (b"text,rating\nfine,5\n", b"text,rating\nbad!,1\n"):  # of one size
+        (folder / "reviews.csv").write_bytes(content)
+        assert locate(f"{address}/reviews.csv").read_bytes() == content
+
+
 def test_a_member_of_an_archive_is_named_as_in_a_path(served: tuple[str, Path]) -> None:
     address, folder = served
     (folder / "archive.zip").write_bytes(b"PK")

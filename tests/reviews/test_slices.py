@@ -66,6 +66,11 @@ def test_many_numbers_are_cut_at_their_quartiles() -> None:
     }
 
 
+def test_quartiles_of_long_numbers_are_told_apart() -> None:
+    found = column([str(20140100 + day) for day in range(1, 31)])
+    assert list(found)[:2] == ["20140101 to 20140108", "above 20140108 to 20140115"]
+
+
 def test_a_column_with_a_name_of_ours_keeps_its_own() -> None:
     found = named(pl.DataFrame({"cleaned": ["a b"], "slice_length": ["long"], "slice_rating": ["low"]}))
     assert found["length"] == ["0 to 10 words"]

@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 
 import mlflow
 import pytest
+import requests
 from mlflow.exceptions import MlflowException
 
 from starcast.cli.errors import UserError
 from starcast.cli.processes import PROCESS
 from starcast.tracking import liveness, runs
+from starcast.tracking import store as tracking_store
 from starcast.tracking.liveness import SIGN, TakenOverError, shows_life
 
 OTHER = "elsewhere:7:77@boot/1"
@@ -210,3 +212,35 @@ def test_a_sign_that_cannot_be_written_ends_no_step_and_the_thread_ends_with_it(
     assert store.get_run(run_id).info.status == "FINISHED"
     left = {thread.name for thread in set(threading.enumerate()) - before}
     assert not {name for name in left if "_give_signs" in name}
+
+
+def test_a_sign_that_comes_after_the_end_does_not_begin_the_run_again(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with step() as run_id:
+        pass
+    ended = threading.Event()
+    ended.set()
+    liveness._give_sign(run_id, ended)
+    assert store.get_run(run_id).info.status == "FINISHED"
+
+
+def test_a_step_within_another_is_in_its_experiment_whatever_the_environment_names(
+    store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with step() as above:
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "another")
+        monkeypatch.setattr(mlflow.tracking.fluent, "_active_experiment_id", None)
+        with step() as below, runs.child_run("fit", {}, {}) as fit:
+            pass
+    assert len({store.get_run(each).info.experiment_id for each in (above, below, fit)}) == 1
+
+
+@pytest.mark.parametrize(("status", "there"), [(200, True), (404, True), (502, False)])
+def test_a_server_behind_a_proxy_that_hides_its_health_answers(
+    monkeypatch: pytest.MonkeyPatch, status: int, there: bool
+) -> None:
+    answer = requests.Response()
+    answer.status_code = status
+    monkeypatch.setattr(tracking_store, "ask_server", lambda *_, **__: answer)
+    assert tracking_store.answers("http://proxy") is there

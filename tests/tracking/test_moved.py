@@ -1,6 +1,7 @@
 """A store that is moved or copied with its project finds its files; old places are left alone."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import mlflow
 import pytest
 
 from starcast.cli.errors import UserError
-from starcast.tracking import runs
+from starcast.tracking import moved, runs
 from starcast.tracking.artifacts import fetch
 
 
@@ -111,3 +112,14 @@ def test_files_that_were_taken_away_are_said_and_not_begun_anew(project: Path, t
     assert not chosen.exists()
     (tmp_path / "away").rename(chosen)
     assert fetch(step("elsewhere"), "kept.txt").read_text() == "kept"
+
+
+def test_a_relative_place_of_an_old_store_is_left_alone(
+    tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute("UPDATE experiments SET artifact_location = './mlruns/0'")
+    use(tmp_path, monkeypatch)
+    moved.follow(str(tmp_path / "mlflow.db"))
+    assert mlflow.get_experiment("0").artifact_location == "./mlruns/0"

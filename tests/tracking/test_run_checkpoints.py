@@ -5,6 +5,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from starcast.tracking import artifacts
 from starcast.tracking.artifacts import FOLDER, RunCheckpoints, fetch
 
 
@@ -16,9 +17,7 @@ def kept_by(run_id: str) -> str | None:
 
 
 @pytest.fixture
-def run_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.chdir(tmp_path)
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+def run_id(store: mlflow.MlflowClient) -> str:
     with mlflow.start_run() as run:
         return str(run.info.run_id)
 
@@ -71,3 +70,16 @@ def test_where_all_are_damaged_the_fit_begins_anew_and_says_so(
     assert kept_by(run_id) == "1"
     checkpoints.remove()
     assert kept_by(run_id) is None
+
+
+def test_a_copy_from_a_server_is_in_a_folder_that_ends_with_the_process(
+    run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mlflow.start_run(run_id):
+        mlflow.log_text("kept", "kept.txt")
+    assert not fetch(run_id, "kept.txt").is_relative_to(artifacts._copies())
+    monkeypatch.setattr(artifacts, "is_local_uri", lambda _: False)
+    copy = fetch(run_id, "kept.txt")
+    assert copy.read_text() == "kept"
+    assert copy.is_relative_to(artifacts._copies())
+    assert artifacts._copies().name.startswith("starcast-")

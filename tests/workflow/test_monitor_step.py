@@ -96,6 +96,10 @@ def test_reviews_that_the_model_was_trained_on_and_rows_without_text_are_left_ou
     said = capsys.readouterr().out
     assert "240 of 300 reviews read like ones that the model was trained on: left out" in said
     assert drift.verdict == "as before"  # what is left is the test split
+    assert "60 of 300 reviews read like the test split's own\n" in said
+    together = verdict_on(pl.concat([pl.read_csv("reviews.csv"), LATER], how="diagonal_relaxed"))
+    assert "60 of 500 reviews read like the test split's own: left out" in capsys.readouterr().out
+    assert len(together.now.predicted) == 200
     blank = pl.DataFrame({"text": ["  "] * 40, "title": [""] * 40, "rating": [5] * 40})
     drift = verdict_on(pl.concat([LATER, blank], how="vertical_relaxed"))
     assert "no text" in {check.key for check in drift.changed}

@@ -150,6 +150,11 @@ def test_the_parent_describes_itself_with_the_report(
         ({"families": "svm"}, "parameter families: should be one of lstm_2"),
         ({"settings": "[1]"}, "parameter settings: should be a JSON object"),
         ({"settings": '{"svm": {}}'}, "no such family: svm"),
+        ({"settings": '{"gru_1": {}}'}, "settings: gru_1 is not among the families"),
+        (
+            {"families": "logistic_regression,ordinal", "variants": "adasyn_token_ids"},
+            "variants: logistic_regression takes none of these",
+        ),
         ({"neighbours": "0"}, "parameter neighbours"),
         ({"variants": ""}, "parameter variants: should name at least one"),
         ({"variants": "adasyn_token_ids"}, "sampling adasyn_token_ids: not for logistic_regression, which"),
