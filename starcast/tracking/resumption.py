@@ -159,9 +159,17 @@ def check_silent(step: str, run: Run) -> None:
 def close_abandoned(keep: str) -> None:
     """Close as FAILED the experiment's RUNNING runs whose process on this machine is gone, except `keep`."""
     for run in runs_here("attributes.status = 'RUNNING'"):
-        # Fits and candidates have no process of their own: that of the step above counts.
-        if run.info.run_id != keep and is_alive(tag_of(run.info.run_id, PROCESS) or "") is False:
-            mlflow.MlflowClient().set_terminated(run.info.run_id, "FAILED")
+        run_id = run.info.run_id
+        # Trials and fits have no process of their own: that of the step above counts.
+        if run_id != keep and is_alive(tag_of(run_id, PROCESS) or "") is False:
+            _close(run)
+
+
+def _close(run: Run) -> None:
+    client = mlflow.MlflowClient()
+    if "trial_number" in run.data.tags:
+        client.set_tag(run.info.run_id, "outcome", "interrupted")
+    client.set_terminated(run.info.run_id, "FAILED")
 
 
 def read_search(
@@ -171,13 +179,12 @@ def read_search(
 
     Runs that are damaged, or not trials of this search, are left out and named: others take their place.
     """
-    client, numbered, ended = mlflow.MlflowClient(), dict[int, Run](), dict[int, Run]()
+    numbered, ended = dict[int, Run](), dict[int, Run]()
     for run in children_of(parent):
         told, running = run.data.tags.get("trial_number", ""), run.info.status == "RUNNING"
         number = int(told) if told.isdecimal() else 0
         if running:
-            client.set_tag(run.info.run_id, "outcome", "interrupted")
-            client.set_terminated(run.info.run_id, "FAILED")
+            _close(run)
         if number:
             numbered[number] = run
             if not running and _has_ended(run):

@@ -477,3 +477,20 @@ def test_nothing_is_a_search_without_trials(store: mlflow.MlflowClient) -> None:
     with search_run(ASKED) as parent:
         read = read_search(parent, ASKED.spaces(), ASKED.conditions(), ASKED.goal())
     assert replace(read, age=0.0) == resumption.NOTHING
+
+
+@pytest.mark.parametrize(("process", "status"), [(GONE, "FAILED"), (this_process(), "RUNNING")])
+def test_what_is_below_a_step_whose_process_died_is_closed_with_it(
+    store: mlflow.MlflowClient, process: str, status: str
+) -> None:
+    above = ended_search("RUNNING", **{PROCESS: process})
+    with mlflow.start_run(run_id=above):
+        below = mlflow.start_run(nested=True, tags={"trial_number": "1"}).info.run_id
+        mlflow.end_run("FINISHED")
+    for run_id in (above, below):
+        store.update_run(run_id, "RUNNING")
+    with mlflow.start_run() as now:
+        resumption.close_abandoned(keep=now.info.run_id)
+    assert {store.get_run(run_id).info.status for run_id in (above, below)} == {status}
+    outcome = store.get_run(below).data.tags.get("outcome")
+    assert outcome == ("interrupted" if status == "FAILED" else None)
