@@ -101,7 +101,8 @@ def row(store: StepStore, name: str, python: str, minutes: float, data: str) -> 
         lines, [candidate] = 1, store.runs(name, "tags.role = 'candidate'")
         predicted = answers_of(candidate).predicted.astype(np.int64)
     else:
-        command = [os.path.abspath(python), str(PROJECT / "bench" / "picks.py"), name, str(folder), str(minutes)]
+        picks = str(PROJECT / "bench" / "picks.py")
+        command = [os.path.abspath(python), picks, name, str(folder), str(minutes)]
         took, memory = watched(command, folder, log)
         lines, answer = lines_of(name), (folder / f"{name}.json").read_text(encoding="utf-8")
         predicted = np.array(json.loads(answer), dtype=np.int64) - 1

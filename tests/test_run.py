@@ -206,7 +206,7 @@ def test_help_lists_every_entry_point_and_builds_nothing(tmp_path: Path) -> None
         (["main", "--data=a=b"], "main: cannot read '--data=a=b'; write -P data=a=b (python3"),
         (["--data", "3", "-Pseed=1"], "main: cannot read '--data'; write -P data=3 (python3"),
         (["main", "-P", "data"], "main: cannot read 'data'; write -P name=value"),
-        (["tune", "-P", "space[gru_1]={}"], "tune: cannot read 'space[gru_1]={}'; write -P name=value"),
+        (["main", "-P", "space[gru_1]={}"], "main: cannot read 'space[gru_1]={}'; write -P name=value"),
         (["main", "-P", "=5"], "main: cannot read '=5'; write -P name=value"),
         (["main", "-P", "data=1", "-Pdata=2"], "main: a parameter is given twice"),
         (["main", "-P"], "main: argument -P/--param-list: expected one argument"),

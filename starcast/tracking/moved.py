@@ -6,12 +6,11 @@ from pathlib import Path
 from shlex import quote
 from urllib.parse import urlsplit
 
-import mlflow
 from mlflow.entities import Run
 from sqlalchemy import Connection, NullPool, create_engine, inspect, text
 
 from starcast.cli.errors import UserError
-from starcast.tracking.store import place, search
+from starcast.tracking.store import experiment_of, place, search
 
 # The columns of MLflow's tables that hold places of files.
 PLACES = (
@@ -91,7 +90,7 @@ def check_files(run: Run) -> None:
         return
     ours = f"tags.step != '' and attributes.status = 'FINISHED' and attributes.run_id != '{run.info.run_id}'"
     if search([run.info.experiment_id], ours, most=1):
-        name = mlflow.get_experiment(run.info.experiment_id).name
+        name = experiment_of(run)
         lost = f"the files of experiment {name!r} are not at {folder}, where the store has them"
         bring = f"bring that folder back, or begin it anew: mkdir -p {quote(str(folder))}"
         raise UserError(f"{lost}: {bring}; or name another experiment in MLFLOW_EXPERIMENT_NAME")

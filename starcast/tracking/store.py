@@ -110,6 +110,11 @@ def tag_of(run_id: str | None, name: str) -> str | None:
     return None
 
 
+def experiment_of(run: Run) -> str:
+    """Return the name of a run's experiment."""
+    return str(mlflow.get_experiment(run.info.experiment_id).name)
+
+
 def children_of(run: Run) -> list[Run]:
     """Return the runs right below a run, in the order in which they began."""
     wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{run.info.run_id}'"

@@ -1,7 +1,5 @@
 """The main job on one data set: preprocess, search, compare the trials, judge the candidate (dry run)."""
 
-import mlflow
-
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import parse_logged
 from starcast.comparison.compare import compare_runs
@@ -24,8 +22,8 @@ def run_main(parameters: MainParameters) -> Candidate:
         fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)))
         search = history.search_of(fitted.run_id)
         trials = f"tags.`mlflow.parentRunId` = '{search.info.run_id}'"
-        experiment = mlflow.get_experiment(search.info.experiment_id).name  # another one, if it was resumed
-        asked = {"filter": trials, "split": "val", "experiment": (experiment,)}
+        # That of the search is another one, if it was resumed.
+        asked = {"filter": trials, "split": "val", "experiment": (store.experiment_of(search),)}
         compared = compare_runs(CompareParameters.model_validate(asked))
         verdict = _judge(fitted)
         below = {

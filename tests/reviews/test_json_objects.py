@@ -123,7 +123,9 @@ def test_a_byte_that_is_not_in_the_encoding_told_is_not_called_other_utf_8(
     tmp_path: Path, content: str
 ) -> None:
     path = written(tmp_path / "a.jsonl", content.encode(errors="surrogateescape"))
-    with pytest.raises(UserError, match=r"a.jsonl: not cp1252 in line \d; pass its own encoding"):
+    with pytest.raises(
+        UserError, match=r"a.jsonl: not cp1252 in line \d; fix the line, or pass another encoding"
+    ):
         list(read_chunks(path, Reading(encoding="cp1252")))
 
 

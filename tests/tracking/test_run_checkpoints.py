@@ -1,5 +1,6 @@
 """Checkpoints of a fit on its run: the last whole one is what another process goes on from."""
 
+import zipfile
 from pathlib import Path
 
 import mlflow
@@ -32,7 +33,7 @@ def keep(checkpoints: RunCheckpoints, folder: Path, *states: str) -> None:
 
 def stored(run_id: str) -> list[Path]:
     """The stored files, the newest last."""
-    return sorted(fetch(run_id, FOLDER).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    return sorted(fetch(run_id, FOLDER).iterdir(), key=lambda path: int(zipfile.ZipFile(path).comment))
 
 
 def test_the_last_of_many_is_found_and_another_process_goes_on_after_it(run_id: str, tmp_path: Path) -> None:
@@ -48,12 +49,12 @@ def test_the_last_of_many_is_found_and_another_process_goes_on_after_it(run_id: 
 
 @pytest.mark.parametrize("left", [0, 0.5, 0.99])
 def test_one_that_was_cut_off_leaves_the_one_before(run_id: str, tmp_path: Path, left: float) -> None:
-    keep(RunCheckpoints(run_id), tmp_path, "7", "8")
+    keep(RunCheckpoints(run_id), tmp_path, "seven", "eight")
     earlier, last = stored(run_id)
     last.write_bytes(last.read_bytes()[: int(left * last.stat().st_size)])
-    assert kept_by(run_id) == "7"
+    assert kept_by(run_id) == "seven"
     data = bytearray(earlier.read_bytes())
-    data[data.index(b"7")] ^= 1
+    data[data.index(b"seven")] ^= 1
     earlier.write_bytes(data)
     assert kept_by(run_id) is None
 
