@@ -479,7 +479,9 @@ def test_nothing_is_a_search_without_trials(store: mlflow.MlflowClient) -> None:
     assert replace(read, age=0.0) == resumption.NOTHING
 
 
-@pytest.mark.parametrize(("process", "status"), [(GONE, "FAILED"), (this_process(), "RUNNING")])
+@pytest.mark.parametrize(
+    ("process", "status"), [(GONE, "FAILED"), (this_process(), "RUNNING")], ids=["dead", "alive"]
+)
 def test_what_is_below_a_step_whose_process_died_is_closed_with_it(
     store: mlflow.MlflowClient, process: str, status: str
 ) -> None:
