@@ -41,14 +41,14 @@ def fetch(run_id: str, artifact: str) -> Path:
         f"{artifact} of run {run_id} is gone: it is not at {place(address)}, where the store has it"
     ):
         local = is_local_uri(address)  # type: ignore[no-untyped-call]
-        into = None if local else tempfile.mkdtemp(dir=_copies())
+        into = None if local else tempfile.mkdtemp(dir=_scratch())
         path = mlflow.artifacts.download_artifacts(address, dst_path=into)
     return Path(path)
 
 
 @cache
-def _copies() -> Path:
-    """Return the folder of this process's copies of artifacts, gone when it ends; MLflow's would stay."""
+def _scratch() -> Path:
+    """Return a folder that is removed when this process ends; those that MLflow makes would stay."""
     kept = ExitStack()
     atexit.register(kept.close)
     return kept.enter_context(scratch_folder())
@@ -98,12 +98,11 @@ class RunCheckpoints:
 
     def __init__(self, run_id: str) -> None:
         self._run_id, self._client, self._number = run_id, mlflow.MlflowClient(), 0
-        self._unpacked = tempfile.TemporaryDirectory()
 
     def keep(self, folder: Path) -> None:
         """Store a folder as one file, in turn under two names: the one before is there until this one is."""
         self._number += 1
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(dir=_scratch()) as scratch:
             packed = Path(scratch) / f"{self._number % 2}.zip"
             with zipfile.ZipFile(packed, "w") as archive:
                 archive.comment = str(self._number).encode()
@@ -115,7 +114,7 @@ class RunCheckpoints:
         """Return the files of the last checkpoint of an earlier process that is whole, if there is any."""
         if not self._client.list_artifacts(self._run_id, FOLDER):
             return None
-        place, whole = Path(self._unpacked.name), dict[int, Path]()
+        place, whole = Path(tempfile.mkdtemp(dir=_scratch())), dict[int, Path]()
         for packed in fetch(self._run_id, FOLDER).glob("*.zip"):
             with suppress(zipfile.BadZipFile, EOFError, ValueError), zipfile.ZipFile(packed) as archive:
                 archive.extractall(place / packed.stem)  # checks what each file holds

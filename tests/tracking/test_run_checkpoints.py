@@ -12,8 +12,7 @@ from starcast.tracking.artifacts import FOLDER, RunCheckpoints, fetch
 
 def kept_by(run_id: str) -> str | None:
     """What another process finds."""
-    checkpoints = RunCheckpoints(run_id)  # its files are there as long as it is
-    kept = checkpoints.kept()
+    kept = RunCheckpoints(run_id).kept()
     return (kept / "member" / "state").read_text() if kept else None
 
 
@@ -78,9 +77,9 @@ def test_a_copy_from_a_server_is_in_a_folder_that_ends_with_the_process(
 ) -> None:
     with mlflow.start_run(run_id):
         mlflow.log_text("kept", "kept.txt")
-    assert not fetch(run_id, "kept.txt").is_relative_to(artifacts._copies())
+    assert not fetch(run_id, "kept.txt").is_relative_to(artifacts._scratch())
     monkeypatch.setattr(artifacts, "is_local_uri", lambda _: False)
     copy = fetch(run_id, "kept.txt")
     assert copy.read_text() == "kept"
-    assert copy.is_relative_to(artifacts._copies())
-    assert artifacts._copies().name.startswith("starcast-")
+    assert copy.is_relative_to(artifacts._scratch())
+    assert artifacts._scratch().name.startswith("starcast-")
