@@ -1,6 +1,6 @@
 """Does `monitor` find planted shifts in a file of 500 reviews, and is it silent where there is none?
 
-    python -m bench.monitor [--data=clothing] [--reviews=500] [--draws=20] [--only=SHIFT,...]
+    python -m bench monitor [--data=clothing] [--reviews=500] [--draws=20] [--only=SHIFT,...]
 
 Study A's reviews are shuffled and cut: a linear model is trained on the first ones, its test split follows,
 and new reviews are drawn from the last ones, which it never saw. A row per shift: in how many of the draws
