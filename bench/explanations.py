@@ -1,6 +1,6 @@
 """Which words does a network's rating rest on: occlusion, or integrated gradients?
 
-    python -m bench.explanations [--data=clothing] [--sample=6000] [--families=gru_2,bilstm] [--seeds=1,2,3]
+    python -m bench explanations [--data=clothing] [--sample=6000] [--families=gru_2,bilstm] [--seeds=1,2,3]
 
 Fits networks for three epochs and explains validation reviews. Prints, for each rank of the words, how much
 the score of the rating falls without its first words (the more, the better: comprehensiveness), how much with

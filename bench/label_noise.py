@@ -1,7 +1,7 @@
 """Which rank finds most wrong labels: the loss of a label, or cleanlab's confident learning?
 
     pip install cleanlab
-    python -m bench.label_noise [--data=clothing] [--share=0.05] [--seeds=1,2,3]
+    python -m bench label_noise [--data=clothing] [--share=0.05] [--seeds=1,2,3]
 
 In study A's training and validation split, a share of the ratings is replaced by others, drawn at random. A
 linear model is fitted on the one, and the labels of the other are ranked by its probabilities. Prints, of as
