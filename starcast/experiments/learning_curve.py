@@ -34,11 +34,11 @@ def run_learning_curve(parameters: LearningCurveParameters) -> LearningCurves:
     name = f"learning curve of {', '.join(parameters.families)} on {name_of(parameters.data)}"
     with runs.step_run("learning-curve", parameters.as_text(), name) as run_id:
         runs.describe("The fits are under way.")
-        prepared = prepare.prepare_once(parameters.data_parameters())
-        data = ExperimentData.read(prepared, parameters.metric, (parameters.decision,))
-        jobs = _jobs(parameters, data)
         again = commands.command_line("learning-curve", **parameters.given())
         with runs.told_if_interrupted("learning-curve", again):
+            prepared = prepare.prepare_once(parameters.data_parameters())
+            data = ExperimentData.read(prepared, parameters.metric, (parameters.decision,))
+            jobs = _jobs(parameters, data)
             fits = [_measured(fitting, parameters, data) for fitting in fit_all(jobs, data, "learning-curve")]
         found = learning_curves(fits, data.test_ratings, parameters.metric, parameters.seed, data.scale)
         report = report_of(found, name_of(parameters.data), _facts(parameters, data))

@@ -26,12 +26,11 @@ def run_sampling(parameters: SamplingParameters) -> SamplingScores:
     name = f"sampling of {', '.join(parameters.families)} on {name_of(parameters.data)}"
     with runs.step_run("sampling", parameters.as_text(), name) as run_id:
         runs.describe("The fits are under way.")
-        prepared = prepare.prepare_once(parameters.data_parameters())
-        data = ExperimentData.read(prepared, parameters.metric, parameters.decisions)
-        jobs = _jobs(parameters, data)
         again = commands.command_line("sampling", **parameters.given())
         with runs.told_if_interrupted("sampling", again):
-            fitted = list(fit_all(jobs, data, "sampling"))
+            prepared = prepare.prepare_once(parameters.data_parameters())
+            data = ExperimentData.read(prepared, parameters.metric, parameters.decisions)
+            fitted = list(fit_all(_jobs(parameters, data), data, "sampling"))
         scored = score_all(fitted, data, parameters.seed)
         report = report_of(scored, name_of(parameters.data))
         _log(report, scored, name_of(parameters.data))

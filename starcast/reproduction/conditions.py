@@ -199,8 +199,9 @@ def advice(checks: Sequence[Factor]) -> str:
         return ""
     kind, differing = found[0]
     first = differing[0]
-    versions = [f"{each.what}=={each.before}" for each in differing if each.what != "python"]
-    packages = ", ".join(versions) + (f" with Python {first.before}" if first.what == "python" else "")
+    versions = " ".join(f"{each.what}=={each.before}" for each in differing if each.what != "python")
+    python = [f"Python {each.before}" for each in differing if each.what == "python"]
+    packages = " and ".join(filter(None, [versions, *python]))
     commit = next((each.before for each in checks if each.what == "git commit"), "unknown")
     checkout = "Next: check out the original commit (git checkout) and reproduce the run again."
     if commit.startswith("unknown"):

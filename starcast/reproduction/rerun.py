@@ -162,8 +162,7 @@ def _train_again(
     corpus, family = Corpus.stored(train_split, validation, prepared.scale), family_named(proposal.family)
     goal = parameters.goal()
     # Each worker used its share of the threads.
-    networks = any(family_named(name).iterative for name in parameters.families)
-    workers = min(parameters.workers or carried_workers(networks), parameters.max_trials)
+    workers = min(parameters.workers or carried_workers(parameters.families), parameters.max_trials)
     with scratch_folder() as folder:
         corpus.save(folder, {family.reads})
         family.prepare(corpus, folder, {name: (value,) for name, value in proposal.settings.items()})

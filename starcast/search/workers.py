@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -20,6 +20,7 @@ import polars as pl
 import psutil
 
 from starcast.cli.interrupts import withheld_from_children
+from starcast.models.catalogue import family_named
 from starcast.search.loop import Done, Event, Failed
 from starcast.search.trials import Proposal
 
@@ -45,11 +46,12 @@ def gpus() -> list[str]:
     return [str(number) for number in range(len(listed.stdout.splitlines()))]
 
 
-def carried_workers(networks: bool) -> int:
+def carried_workers(families: Iterable[str]) -> int:
     """Return how many workers this machine can run: one per core that free memory allows.
 
-    Or one per GPU, if networks are trained and CUDA is there.
+    Or one per GPU, if one of the families is trained in epochs, as networks are, and CUDA is there.
     """
+    networks = any(family_named(name).iterative for name in families)
     if networks and _has_cuda() and (cards := len(gpus())):
         return cards
     memory = min(psutil.virtual_memory().available, memory_limit())

@@ -69,8 +69,8 @@ def search(
     notes = _sampling_notes(parameters, corpus.train.ratings, corpus.scale)
     engine = parameters.chosen_engine()
     with scratch_folder() as scratch, _session(parameters) as session:
-        networks = any(family_named(name).iterative for name in parameters.families)
-        carried = session.sparkContext.defaultParallelism if session else carried_workers(networks)
+        cluster = session.sparkContext.defaultParallelism if session else 0
+        carried = cluster or carried_workers(parameters.families)
         workers = min(parameters.workers or carried, missing)
         where = f" on {parameters.spark_master}" if session else ""
         at_once = f"{workers} worker{'s' if workers > 1 else ''}{where}"

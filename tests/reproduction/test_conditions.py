@@ -118,7 +118,9 @@ def test_any_file_that_changed_is_the_data_that_differ(tmp_path: Path) -> None:
 
 
 def test_another_python_is_no_package_to_install() -> None:
-    said = advice(
-        [factor("python", "packages", "3.11.8", "3.11.9"), factor("numpy", "packages", "2.0", "2.1")]
+    python, numpy = (
+        factor("python", "packages", "3.11.8", "3.11.9"),
+        factor("numpy", "packages", "2.0", "2.1"),
     )
-    assert "(numpy==2.0 with Python 3.11.8)" in said
+    assert "(numpy==2.0 and Python 3.11.8)" in advice([python, numpy])
+    assert "(Python 3.11.8)" in advice([python])

@@ -288,9 +288,9 @@ def test_each_worker_has_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers.pl, "thread_pool_size", lambda: 1)
     assert gpus() == ["2", "5"]
     assert [own["CUDA_VISIBLE_DEVICES"] for own in environments(3)] == ["2", "5", "2"]
-    for cuda, networks, carried in ((True, True, 2), (True, False, 1), (False, True, 1)):
+    for cuda, family, carried in ((True, "gru_1", 2), (True, "ordinal", 1), (False, "gru_1", 1)):
         monkeypatch.setattr(workers, "_has_cuda", lambda cuda=cuda: cuda)
-        assert carried_workers(networks) == carried
+        assert carried_workers([family]) == carried
 
 
 def fake_nvidia_smi(folder: Path, monkeypatch: pytest.MonkeyPatch, says: str, code: int = 0) -> None:
@@ -339,9 +339,9 @@ def test_without_gpus_cores_and_memory_say_how_many_are_carried(
     monkeypatch.setattr(workers.pl, "thread_pool_size", lambda: cores)
     monkeypatch.setattr(workers.psutil, "virtual_memory", Memory)
     monkeypatch.setattr(workers, "memory_limit", lambda: float("inf"))
-    assert carried_workers(False) == carried
+    assert carried_workers(["ordinal"]) == carried
     monkeypatch.setattr(workers, "memory_limit", lambda: 2.1e9)
-    assert carried_workers(False) == 1
+    assert carried_workers(["ordinal"]) == 1
 
 
 @pytest.mark.parametrize("kind", workers.CGROUPS)

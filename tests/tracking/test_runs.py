@@ -322,3 +322,19 @@ def test_a_mistake_is_left_on_no_other_run(store: mlflow.MlflowClient) -> None:
     run = store.get_run(finished.info.run_id)
     assert run.info.run_name == "mine"
     assert "mlflow.note.content" not in run.data.tags
+
+
+def test_an_interrupted_step_says_how_to_start_it_again(
+    store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = "python3 run.py sampling -P repeats=1"
+    with pytest.raises(KeyboardInterrupt), runs.step_run("sampling", {}, "made up") as run_id:
+        runs.describe("The fits are under way.")
+        with runs.told_if_interrupted("sampling", again):
+            raise KeyboardInterrupt
+    assert f"sampling: interrupted; start again with: {again}\n" in capsys.readouterr().out
+    run = store.get_run(run_id)
+    assert (run.info.status, run.data.tags["mlflow.note.content"]) == (
+        "KILLED",
+        f"**Interrupted.** To start again: `{again}`",
+    )
