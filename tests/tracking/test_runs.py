@@ -328,10 +328,9 @@ def test_an_interrupted_step_says_how_to_start_it_again(
     store: mlflow.MlflowClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     again = "python3 run.py sampling -P repeats=1"
-    with pytest.raises(KeyboardInterrupt), runs.step_run("sampling", {}, "made up") as run_id:
-        runs.describe("The fits are under way.")
-        with runs.told_if_interrupted("sampling", again):
-            raise KeyboardInterrupt
+    ways = [runs.step_run("sampling", {}, "made up"), runs.told_if_interrupted("sampling", again)]
+    with pytest.raises(KeyboardInterrupt), ways[0] as run_id, ways[1]:
+        raise KeyboardInterrupt
     assert f"sampling: interrupted; start again with: {again}\n" in capsys.readouterr().out
     run = store.get_run(run_id)
     assert (run.info.status, run.data.tags["mlflow.note.content"]) == (
