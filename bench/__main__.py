@@ -37,7 +37,7 @@ PACKAGES = (
 # Modules that a benchmark starts or imports.
 PARTS = {
     *("answering", "clients", "clothing", "journal", "malformed", "mutations", "network", "nine_million"),
-    *("ours", "peers", "picks", "speed", "stored", "tracking_client", "ways_to_end"),
+    *("ours", "peers", "picks", "speed", "stored", "tracking_client", "validated", "ways_to_end"),
 }
 
 
