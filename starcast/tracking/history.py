@@ -13,11 +13,12 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from starcast.cli.errors import UserError
 from starcast.models.family import FitOptions, ModelSpec, Precision, Schedule
 from starcast.tracking.access import DAMAGED, explained
-from starcast.tracking.artifacts import fetch
+from starcast.tracking.artifacts import artifacts_of, fetch
 from starcast.tracking.store import runs_here
 
 REUSE_KEY = "reuse_key"  # tag
 REPORT, REPORT_DIGEST = "report.json", "report_digest"  # of a preprocessing: its file, and a tag
+OPTIONS = "options.json"  # of a candidate: how it was fitted; its step's parameters say what was asked for
 FITTED_FROM = "trial_run_id"  # tag of a search's candidate
 
 
@@ -35,7 +36,7 @@ def spec_of(run_id: str, seed: int) -> ModelSpec:
         best = run.data.tags.get("best_run_id")
         run = mlflow.get_run(best) if best else run
         settings = json.loads(fetch(run.info.run_id, "settings.json").read_text(encoding="utf-8"))
-        given = run.data.params
+        given = {**run.data.params, **options_of(run.info.run_id)}
         options = FitOptions(
             sampling=given["sampling"],
             epochs=int(given["epochs"]),
@@ -46,6 +47,14 @@ def spec_of(run_id: str, seed: int) -> ModelSpec:
             precision=cast(Precision, given.get("precision", "float32")),
         )
         return ModelSpec(run.data.tags["family"], settings, options)
+
+
+def options_of(run_id: str) -> dict[str, Any]:
+    """Return the options that a candidate was fitted with; none of a trial, whose parameters they are."""
+    if OPTIONS not in artifacts_of(run_id):
+        return {}
+    options: dict[str, Any] = json.loads(fetch(run_id, OPTIONS).read_text(encoding="utf-8"))
+    return options
 
 
 def step_of(run_id: str) -> Run:
@@ -59,6 +68,12 @@ def step_of(run_id: str) -> Run:
         while "step" not in run.data.tags:
             run = mlflow.get_run(run.data.tags[MLFLOW_PARENT_RUN_ID])
     return run
+
+
+def is_of_main(run_id: str) -> bool:
+    """Return whether a run is a step of the main job."""
+    above = str(mlflow.get_run(run_id).data.tags.get(MLFLOW_PARENT_RUN_ID, ""))
+    return bool(above) and mlflow.get_run(above).data.tags.get("step") == "main"
 
 
 def search_of(candidate_id: str) -> Run:

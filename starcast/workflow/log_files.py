@@ -11,6 +11,7 @@ from starcast.evaluation.scale import Scale
 from starcast.models.sampling import count_ratings
 from starcast.reports import figures, files
 from starcast.tracking import runs
+from starcast.tracking.history import OPTIONS
 from starcast.workflow.fit_parameters import CandidatePlan
 
 
@@ -36,6 +37,7 @@ def log_files(
         before, after = (count_ratings(each, len(scale)) for each in learned)
         files.write_class_counts(folder, before, after, scale)
         files.write_json(folder / "settings.json", plan.spec.settings)
+        files.write_json(folder / OPTIONS, plan.spec.options.logged())
         files.write_json(folder / "intervals_test.json", ends)
         for split, answer in answers.items():
             files.write_split_files(folder, split, answer.ratings, answer.predicted, scale)

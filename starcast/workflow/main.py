@@ -19,7 +19,7 @@ def run_main(parameters: MainParameters) -> Candidate:
     """Run the steps as children of one run, log a report of them all, and return the candidate."""
     name = f"main {name_of(parameters.data)}"
     with runs.step_run("main", parameters.as_text(), name) as run_id:
-        fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)))
+        fitted = tune(TuneParameters(**parameters.model_dump(by_alias=True)), finished_too=True)
         search = history.search_of(fitted.run_id)
         trials = f"tags.`mlflow.parentRunId` = '{search.info.run_id}'"
         # That of the search is another one, if it was resumed.

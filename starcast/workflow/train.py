@@ -1,12 +1,14 @@
 """Fit one model with given settings, evaluate it on the test set, log it and register it as challenger."""
 
+import json
 from dataclasses import replace
 from itertools import chain
 
+from starcast.cli.errors import UserError
 from starcast.cli.parameters import MayChange, parse_logged
 from starcast.cli.refusals import RefusedError
 from starcast.models.catalogue import family_named
-from starcast.models.family import without_choices
+from starcast.models.family import MAKES_REVIEWS, ModelSpec, without_choices
 from starcast.reviews.parameters import SPLIT_PARAMETERS, DataParameters
 from starcast.reviews.remote import name_of
 from starcast.tracking import access, commands, history, resumption, runs
@@ -17,6 +19,7 @@ from starcast.workflow.prepare import prepare_once
 MAY_CHANGE = MayChange(("resume", "force"))
 # Parameters of a search that its candidate shares; what `from_run` was fitted with tells the epochs.
 SHARED = (*DataParameters.model_fields, "model", "decision", "decision_metric", "review_accuracy")
+DECIDED = ("sampling", "batch_size", "schedule", "precision", "neighbours")  # by `from_run`, as its settings
 SPLITTING = {"split", *chain.from_iterable(SPLIT_PARAMETERS.values())}  # taken together or not at all
 
 
@@ -36,6 +39,7 @@ def _as_the_earlier(parameters: TrainParameters) -> TrainParameters:
     with access.one_line_errors():
         access.check_store()
         earlier = runs.parameters_of(history.step_of(parameters.from_run))
+        _check_given(parameters, history.spec_of(parameters.from_run, parameters.seed))
     own, given = parameters.as_text(), set(parameters.given())
     kept = given | (SPLITTING if given & SPLITTING else set())
     names = [name for name in SHARED if name in earlier and name not in kept and earlier[name] != own[name]]
@@ -45,6 +49,18 @@ def _as_the_earlier(parameters: TrainParameters) -> TrainParameters:
     taken = parse_logged(TrainParameters, {name: earlier[name] for name in names}).model_dump(by_alias=True)
     both = {**parameters.model_dump(by_alias=True), **{name: taken[name] for name in names}}
     return TrainParameters.model_validate(both)
+
+
+def _check_given(parameters: TrainParameters, spec: ModelSpec) -> None:
+    """Raise a UserError if `from_run` was fitted with other settings or options than are given now."""
+    had = {"family": spec.family, **{name: getattr(spec.options, name) for name in DECIDED}}
+    if spec.options.sampling not in MAKES_REVIEWS:
+        del had["neighbours"]
+    had["settings"] = json.dumps({**spec.settings, **json.loads(parameters.settings)})
+    now = {**parameters.model_dump(), "settings": json.dumps(spec.settings)}
+    for name, value in had.items():
+        if name in parameters.given() and now[name] != value:
+            raise UserError(f"parameter {name}: from_run has its own; leave out {name}, or from_run")
 
 
 def _fitted(parameters: TrainParameters) -> tuple[str, Candidate]:

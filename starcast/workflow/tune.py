@@ -10,7 +10,7 @@ from starcast.reviews.remote import name_of
 from starcast.search.progress import say
 from starcast.search.time_budget import TimeBudget
 from starcast.spark.session import check_spark
-from starcast.tracking import access, commands, resumption, runs
+from starcast.tracking import access, commands, history, resumption, runs
 from starcast.tracking.resumption import Finished
 from starcast.workflow.candidate import Candidate
 from starcast.workflow.finals import fit_finals
@@ -20,27 +20,30 @@ from starcast.workflow.search_parameters import MACHINE, MAY_CHANGE, TuneParamet
 from starcast.workflow.search_summary import describe_search, log_search
 
 
-def tune(parameters: TuneParameters) -> Candidate:
+def tune(parameters: TuneParameters, finished_too: bool = False) -> Candidate:
     """Run a search, or continue one, print what it has found, and return its candidate.
+
+    With `finished_too`, one that has all its trials is continued, which gives its candidate.
 
     Raises:
         UserError: every trial failed, there is nothing to resume, or Spark cannot be started.
     """
-    run_id, fitted = _searched(parameters)
+    run_id, fitted = _searched(parameters, finished_too)
     where = commands.where_to_look(run_id)  # empty within another step, which goes on by itself
     for line in (*fitted.lines(), *where, *([fitted.next_line()] if where else [])):
         say(line)
     return fitted
 
 
-def _searched(parameters: TuneParameters) -> tuple[str, Candidate]:
+def _searched(parameters: TuneParameters, finished_too: bool) -> tuple[str, Candidate]:
     """Return the search's run and its candidate."""
     if parameters.executor == "spark":
         check_spark(parameters.spark_master)
     if parameters.resume:
         given = parameters.resume, parameters.force, MAY_CHANGE
         with resumption.resumed_step("tune", parameters, *given) as (parent, parameters):
-            resumption.check_missing(parent, parameters.trials(), parameters.points())
+            if not finished_too:
+                resumption.check_missing(parent, parameters.trials(), parameters.points())
             with runs.reopened_run(parent.info.run_id):
                 spaces, conditions = parameters.spaces(), parameters.conditions()
                 finished = resumption.read_search(parent, spaces, conditions, parameters.goal())
@@ -73,6 +76,7 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
     keeps = parameters.executor == "local" and alike
     blends, lost = parameters.ensemble != "never", bool(finished.trials)
     budget = TimeBudget(ends, fits_each=blends, keeps=keeps and not lost, longer=parameters.longer())
+    step = "main" if history.is_of_main(run_id) else "tune"  # which makes its report, too
     runs.describe("The search is under way.")
     try:
         with access.one_line_errors(), scratch_folder() as kept:
@@ -83,7 +87,7 @@ def _search_and_fit(parameters: TuneParameters, run_id: str, finished: Finished)
             fitted = fit_finals(parameters, prepared, trials, run_ids, budget, kept)
     except (KeyboardInterrupt, RefusedError) as error:
         machine = {name: value for name, value in parameters.given().items() if name in MACHINE}
-        why, go_on = str(error) or "Interrupted", commands.command_line("tune", resume=run_id, **machine)
+        why, go_on = str(error) or "Interrupted", commands.command_line(step, resume=run_id, **machine)
         runs.leave_word(f"**{why}.** To continue this search: `{go_on}`")
         say(f"interrupted; continue with: {go_on}")
         raise

@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import parse
 from starcast.search.trials import Proposal, Trial
-from starcast.tracking import runs
+from starcast.tracking import history, runs
 from starcast.tracking.artifacts import fetch
 from starcast.tracking.stored_run import StoredRun
 from starcast.workflow.candidate import candidate_of
@@ -126,6 +126,8 @@ def test_keras_tuners_searches_go_on_too(store: mlflow.MlflowClient, tmp_path: P
     file = tmp_path / "reviews.csv"
     make_reviews(200).write_csv(file)
     given = ["--engine=keras-tuner", f"--algorithm={algorithm}", f"--data={file}", "--max_trials=2"]
+    if algorithm == "hyperband":  # its rounds are of epochs
+        given += ["--families=gru_1", "--max_epochs=2", "--batch_size=64"]
     searched(*SEARCH, *given)
     run_id = search_run(store).info.run_id
     kept = contents(store, ended_trials(store, run_id))
@@ -144,13 +146,18 @@ def test_a_resumed_main_job_judges_and_reports_what_was_searched(
     run_main(parse(MainParameters, given))
     search = search_run(store)
     run_main(parse(MainParameters, [f"--resume={search.info.run_id}", "--max_trials=3"]))
+    run_main(parse(MainParameters, [f"--resume={search.info.run_id}"]))  # ended after its search, before this
+    assert len(ended_trials(store, search.info.run_id)) == 3
     experiment = search.info.experiment_id
     judged = store.search_runs([experiment], "tags.step = 'promote'")
     assert {run.data.params["model"] for run in judged} == {"mine"}
-    resumed, _ = store.search_runs([experiment], "tags.step = 'main'")
-    report = fetch(resumed.info.run_id, "report.md").read_text()
-    assert "The best, by val_mae" in report
-    assert "val_auc" not in report.partition("The best, by")[2].splitlines()[0]
+    *resumed, first = store.search_runs([experiment], "tags.step = 'main'")
+    for job in resumed:
+        report = fetch(job.info.run_id, "report.md").read_text()
+        assert "The best, by val_mae" in report
+        assert "val_auc" not in report.partition("The best, by")[2].splitlines()[0]
+    assert history.is_of_main(search.info.run_id)
+    assert not history.is_of_main(first.info.run_id)
 
 
 def test_the_trial_that_was_fitted_is_named_where_it_is_not_the_best(

@@ -103,7 +103,8 @@ def test_search_lays_out_its_runs(store: mlflow.MlflowClient, reviews_file: Path
 
 @pytest.mark.parametrize("algorithm", ["random", "bayesian", "hyperband"])
 def test_a_search_by_keras_tuner(fitted_store: mlflow.MlflowClient, tmp_path: Path, algorithm: str) -> None:
-    given = {"families": "logistic_regression", "max_trials": 2, "register": False}
+    families = "gru_1" if algorithm == "hyperband" else "logistic_regression"
+    given = {"families": families, "max_trials": 2, "register": False}
     tune(asked(tmp_path / "reviews.csv", engine="keras-tuner", algorithm=algorithm, **given))
     experiment = fitted_store.get_experiment_by_name("tests").experiment_id
     trials = fitted_store.search_runs([experiment], "tags.trial_number != ''")
@@ -116,6 +117,38 @@ def test_what_is_taken_from_a_fit_is_trained_for_as_many_epochs(fitted_store: ml
     given = {"from_run": network.info.run_id, "batch_size": 64, "register": False, "data": "reviews.csv"}
     again = train(TrainParameters.model_validate(given))
     assert again.test == scores_of(network)
+
+
+def test_what_is_taken_from_a_run_of_train_is_fitted_as_that_was(
+    store: mlflow.MlflowClient, reviews_file: Path
+) -> None:
+    shared = {"data": str(reviews_file), "register": False}
+    settings = json.dumps({"units_1": 32, "dropout_1": 0.1})
+    given = {"family": "gru_1", "settings": settings, "sampling": "class_weight", "batch_size": 64}
+    first = train(TrainParameters.model_validate({**shared, **given, "schedule": "constant", "epochs": 2}))
+    second = train(TrainParameters.model_validate({**shared, "from_run": first.run_id, "epochs": 2}))
+    third = train(TrainParameters.model_validate({**shared, "from_run": second.run_id, "epochs": 2}))
+    assert third.test == second.test == first.test
+    options = {"sampling": "class_weight", "batch_size": 64, "schedule": "constant", "epochs": 2}
+    assert read_json(third.run_id, "options.json") == options
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("settings", '{"c": 0.5}'),
+        ("family", "gru_1"),
+        ("sampling", "random_over"),
+        ("batch_size", 32),
+        ("precision", "mixed_bfloat16"),
+    ],
+)
+def test_what_a_run_decides_is_not_taken_and_ignored(
+    fitted_store: mlflow.MlflowClient, name: str, value: object
+) -> None:
+    linear = fit_of(fitted_store, "logistic_regression")
+    with pytest.raises(UserError, match=f"^parameter {name}: from_run has its own; leave out {name}, or fr"):
+        train(TrainParameters.model_validate({"from_run": linear.info.run_id, name: value}))
 
 
 def test_metrics_are_those_of_the_matrix(fitted_store: mlflow.MlflowClient) -> None:
