@@ -6,7 +6,8 @@ from typing import Literal, get_args
 from starcast.evaluation.scale import STARS, Scale
 
 # Scores of a label of another scale than stars, whose labels are known only when the file is read.
-PER_LABEL = re.compile(r"(?:val_)?(?:precision|recall|f1)_((?!macro|weighted).+)")
+PER_LABEL = re.compile(r"(?:precision|recall|f1)_((?!macro|weighted).+)")
+OBJECTIVE_PER_LABEL = re.compile(f"val_{PER_LABEL.pattern}")
 PROPER_SCORES = "loss", "brier"  # best for the true probabilities (Gneiting and Raftery, 2007)
 PROBABILITY_SCORES = (*PROPER_SCORES, "ece")
 LOWER_IS_BETTER = (*PROBABILITY_SCORES, "mae")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,6 +97,21 @@ def _points_from(known: Settings, space: Space, conditions: Conditions) -> float
         if name in decisive and isinstance(values, tuple):
             return sum(_points_from({**known, name: value}, space, conditions) for value in values)
     return math.prod(_count(space[name]) for name in left)
+
+
+def points_of(
+    space: Space, conditions: Conditions, random: np.random.Generator, known: Settings | None = None
+) -> Iterator[Settings]:
+    """Yield every point of a space without ranges of real numbers once, in a random order."""
+    known = known or {}
+    for name in parents_first(space, conditions):
+        if name not in known and exists(name, known, conditions):
+            values = space[name]
+            every = range(int(values.low), int(values.high) + 1) if isinstance(values, Range) else values
+            for i in random.permutation(len(every)):
+                yield from points_of(space, conditions, random, {**known, name: every[int(i)]})
+            return
+    yield {name: known[name] for name in space if name in known}
 
 
 def _count(values: Choices | Range) -> float:

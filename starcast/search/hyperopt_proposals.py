@@ -43,10 +43,13 @@ class HyperoptProposals:
         """Propose the next settings; None: the whole space has been tried."""
         if len(self._tried) >= self._points:
             return None
-        if self._first:
-            document = self._given(*self._first.pop(0), self._tried)
-        else:
+        document = self._given(*self._first.pop(0), self._tried) if self._first else None
+        if document is None or self._point(document) in self._tried:  # nothing is left of that family
             document = self._draw(self._suggest, lambda point: point not in self._tried)
+        if self._point(document) in self._tried:  # chance misses the last points of a small space
+            if (left := self._plan.left(self._tried, self._random)) is None:
+                return None
+            self._write(document, *left)
         self._begin(number, document)
         return Proposal(number, *self._point(document))
 

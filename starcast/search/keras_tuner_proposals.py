@@ -40,13 +40,16 @@ class KerasTunerProposals:
     def ask(self, number: int) -> Proposal | None:
         """Propose the next settings; None: hyperband waits for running trials, or every point was tried."""
         worker = f"trial {number}"  # an oracle sees every trial as a worker of its own
-        if self._first:
-            given = self._insert(number, *self._first.pop(0))
-            self._oracle.ongoing_trials[worker] = given
-            return Proposal(number, *self._point(given))
-        trial = self._oracle.create_trial(worker)
-        if trial.status != TrialStatus.RUNNING or not self._is_new(trial):
+        first, oracle = self._first, self._oracle
+        trial = self._insert(number, *first.pop(0)) if first else oracle.create_trial(worker)
+        if not self._repeats and (trial.status != TrialStatus.RUNNING or self._point(trial) in self._tried):
+            self._withdraw(trial)
+            if (left := self._left()) is None:
+                return None
+            trial = self._insert(number, *left)
+        if trial.status != TrialStatus.RUNNING:
             return None
+        oracle.ongoing_trials[worker] = trial
         self._numbered[number] = trial
         epochs = trial.hyperparameters.values.get("tuner/epochs")
         epochs = None if epochs == self._plan.max_epochs else epochs
@@ -56,7 +59,8 @@ class KerasTunerProposals:
         """Learn from a finished trial; a failed one is recorded as failed, so that it is not tried again."""
         proposal, score = trial.proposal, trial.score
         if proposal.number not in self._numbered:
-            self._insert(proposal.number, proposal.family, proposal.settings)
+            inserted = self._insert(proposal.number, proposal.family, proposal.settings)
+            self._numbered[proposal.number] = inserted
         kept = self._numbered[proposal.number]
         self._told.append(trial)
         # A pruned trial's score is from an earlier epoch, which an oracle cannot represent: it is told the
@@ -69,21 +73,24 @@ class KerasTunerProposals:
             self._oracle.update_trial(kept.trial_id, {SCORE.name: score}, step=len(trial.curve))
         self._oracle.end_trial(kept)
 
-    def _is_new(self, trial: TunerTrial) -> bool:
-        """Replace a repeated point by a random one; if none is left, withdraw the trial and return False."""
-        if self._repeats or self._point(trial) not in map(self._point, self._numbered.values()):
-            return True
+    @property
+    def _tried(self) -> list[Point]:
+        return [self._point(trial) for trial in self._numbered.values()]
+
+    def _withdraw(self, trial: TunerTrial) -> None:
+        """Take back a trial whose settings another one has, which stay tried, or that has none."""
         oracle = self._oracle
-        oracle._id_to_hash[trial.trial_id] = None  # its former settings stay tried: another trial has them
-        drawn = oracle._random_values()
-        if drawn:
-            trial.hyperparameters.values = drawn
-            oracle._record_values(trial)
-            return True
-        del oracle.trials[trial.trial_id]
-        oracle.start_order.remove(trial.trial_id)
+        oracle._id_to_hash[trial.trial_id] = None
+        oracle.trials.pop(trial.trial_id, None)
+        oracle.start_order = [each for each in oracle.start_order if each != trial.trial_id]
         oracle.ongoing_trials = {w: t for w, t in oracle.ongoing_trials.items() if t is not trial}
-        return False
+
+    def _left(self) -> Point | None:
+        """Return a random point that was not tried; chance misses the last ones of a small space."""
+        drawn, tried = self._oracle._random_values(), self._tried
+        if drawn and (point := self._in_space(drawn)) not in tried:
+            return point
+        return self._plan.left(tried, self._random)
 
     def _insert(self, number: int, family: str, settings: Settings) -> TunerTrial:
         oracle, space = self._oracle, self._plan.spaces[family]
@@ -99,12 +106,13 @@ class KerasTunerProposals:
         oracle.trials[trial.trial_id] = trial
         oracle.start_order.append(trial.trial_id)
         oracle._record_values(trial)
-        self._numbered[number] = trial
         return trial
 
     def _point(self, trial: TunerTrial) -> Point:
-        """Return a trial's point; at the ends of a range an oracle's arithmetic may leave it."""
-        values = trial.hyperparameters.values
+        return self._in_space(trial.hyperparameters.values)
+
+    def _in_space(self, values: Mapping[str, Any]) -> Point:
+        """Return the point of an oracle's values; at the ends of a range its arithmetic may leave it."""
         family, settings = values["family"], _own(values["family"], values)
         for name, value in settings.items():
             if isinstance(choices := self._plan.spaces[family][name], Range):

@@ -1,10 +1,16 @@
 """The vocabulary of a search: objective, proposal, trial."""
 
+from __future__ import annotations
+
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from starcast.models.space import Conditions, Settings, Space, count_points
+from starcast.models.space import Conditions, Settings, Space, count_points, points_of
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Outcome = Literal["complete", "pruned", "failed"]
 Point = tuple[str, Settings]  # a family, and some of its settings
@@ -53,7 +59,17 @@ class SearchPlan:
         """Return how many different proposals there are."""
         return count_points(self.spaces, self.conditions)
 
-    def of(self, family: str) -> "SearchPlan":
+    def left(self, tried: Sequence[Point], random: np.random.Generator) -> Point | None:
+        """Return a point that was not tried, of a family with so many; None if there is none."""
+        for family, space in self.spaces.items():
+            conditions = self.conditions.get(family, {})
+            if math.isfinite(count_points({family: space}, self.conditions)):
+                for settings in points_of(space, conditions, random):
+                    if (family, settings) not in tried:
+                        return family, settings
+        return None
+
+    def of(self, family: str) -> SearchPlan:
         """Return the plan of one family, with its equal share of the trials."""
         trials, first = -(-self.max_trials // len(self.spaces)), [p for p in self.first if p[0] == family]
         own = {family: self.spaces[family]}

@@ -50,7 +50,7 @@ class Prepared:
 
     def check_score(self, parameter: str, name: str, splits: Sequence[str] = LEARNED_FROM) -> None:
         """Raise a UserError if a score is of a rating that one of the splits does not have."""
-        label = PER_LABEL.fullmatch(name)
+        label = PER_LABEL.fullmatch(name.removeprefix("val_"))
         for split in splits if label else ():
             counted = zip(self.scale.keys, self.report["counts"][split], strict=True)
             present = [key for key, reviews in counted if reviews]

@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from starcast.cli.errors import UserError
-from starcast.cli.parameters import COMMA_LIST, MayChange, did_you_mean, one_of
-from starcast.evaluation.names import LOWER_IS_BETTER, PER_LABEL, SCORES
+from starcast.cli.parameters import COMMA_LIST, MayChange, did_you_mean, distinct, one_of
+from starcast.evaluation.names import LOWER_IS_BETTER, OBJECTIVE_PER_LABEL, SCORES
 from starcast.models.catalogue import family_named
 from starcast.models.family import Family, FitOptions, Sampling
 from starcast.models.space import Conditions, Settings, Space, count_points
@@ -50,8 +50,9 @@ def _check_space(text: str) -> str:
 
 Families = Annotated[tuple[FamilyName, ...], COMMA_LIST, Field(min_length=1)]
 SamplingNames = tuple[Literal["search", "default", Sampling], ...]
-Samplings = Annotated[SamplingNames, COMMA_LIST, Field(min_length=1), AfterValidator(_check_alone)]
-BatchSizes = Annotated[tuple[BatchSize, ...], COMMA_LIST, Field(min_length=1)]
+DISTINCT = AfterValidator(distinct)  # a value named twice would be two points that are one
+Samplings = Annotated[SamplingNames, COMMA_LIST, Field(min_length=1), AfterValidator(_check_alone), DISTINCT]
+BatchSizes = Annotated[tuple[BatchSize, ...], COMMA_LIST, Field(min_length=1), DISTINCT]
 
 
 def _missing(family: str) -> str:
@@ -101,7 +102,7 @@ class TuneParameters(FitParameters, Executor):
     """epochs of a trial; study A used 3"""
     executions_per_trial: int = Field(1, ge=1, le=100)
     """fits of a trial, with different seeds; their mean score counts"""
-    objective: Annotated[str, one_of((f"val_{score}" for score in SCORES), PER_LABEL)] = "val_auc"
+    objective: Annotated[str, one_of((f"val_{score}" for score in SCORES), OBJECTIVE_PER_LABEL)] = "val_auc"
     """validation score to optimise; study A used val_auc"""
     pruner: PrunerChoice = "auto"
     """pruning rule: asha, median or none; auto: asha, or none with hyperband"""
@@ -141,6 +142,9 @@ class TuneParameters(FitParameters, Executor):
     def _check_families(self) -> Self:
         for family in self.families:
             self.samplings_of(family)
+            if self.algorithm == "hyperband" and not family_named(family).iterative:
+                why = f"it trains for more and more epochs, and {family} has none"
+                raise UserError(f"algorithm=hyperband: {why}; leave {family} out of families, or take random")
         for name in json.loads(self.space):
             if name not in self.families:
                 what = f"parameter space: {name!r} is not among the searched families"

@@ -19,6 +19,7 @@ from starcast.models.space import (
     existing,
     exists,
     parents_first,
+    points_of,
     read_point,
 )
 
@@ -154,3 +155,5 @@ def test_as_many_points_are_drawn_as_are_counted(chosen: set[str]) -> None:
     random = np.random.default_rng(0)
     drawn = {str(completed({}, {}, space, conditions, random)) for _ in range(1_000)}
     assert len(drawn) == count_points({"f": space}, {"f": conditions})
+    listed = [str(each) for each in points_of(space, conditions, random)]
+    assert sorted(listed) == sorted(drawn)

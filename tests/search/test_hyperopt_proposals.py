@@ -10,7 +10,8 @@ import pytest
 from fakes import complete, failed, point, pruned
 
 from starcast.models.catalogue import family_named
-from starcast.models.space import Settings, Space
+from starcast.models.space import Range, Settings, Space
+from starcast.search import hyperopt_proposals
 from starcast.search.hyperopt_proposals import HyperoptProposals
 from starcast.search.trials import Point, Proposal, SearchPlan, Trial
 
@@ -104,6 +105,23 @@ def test_the_last_points_of_a_space_are_found_though_others_score_better(algorit
         lambda proposal: complete(proposal, int(proposal.settings["x"]) / 10),
     )
     assert len(set(map(point, asked))) == 16
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_last_points_of_a_space_are_found_without_chance(
+    algorithm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hyperopt_proposals, "REDRAWS", 1)
+    spaces: dict[str, Space] = {"a": {"x": Range(1, 30, log=True, whole=True)}, "b": {"z": ("p",)}}
+    proposals = made(algorithm, spaces, 31)
+    assert len(set(map(point, search(proposals, 31)))) == 31
+    assert proposals.ask(32) is None
+
+
+def test_the_turn_of_a_family_of_which_all_is_tried_goes_to_another() -> None:
+    asked = search(made("random", first=(("b", {}),) * 4), 6)
+    assert [proposal.family for proposal in asked] == ["b"] * 2 + ["a"] * 4
+    assert len(set(map(point, asked))) == 6
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -7,6 +7,7 @@ from fakes import complete, failed, point, pruned
 
 from starcast.models.catalogue import family_named
 from starcast.models.space import Space
+from starcast.search import keras_tuner_proposals
 from starcast.search.keras_tuner_proposals import SCORE, KerasTunerProposals
 from starcast.search.trials import Point, Proposal, SearchPlan, Trial
 
@@ -128,11 +129,17 @@ def test_a_first_point_whose_settings_are_drawn_is_no_repeat_either(seed: int) -
     assert [proposal.settings.keys() for proposal in asked[:2]] == [{"x", "y"}, {"z"}]
 
 
-def test_a_family_of_which_all_is_tried_is_still_completed_with_settings() -> None:
-    proposals = made("random", first=(("b", {}),) * 4)
-    for number in range(1, 5):
-        proposal = proposals.ask(number)
-        assert proposal is None or (proposal.family, proposal.settings.keys()) == ("b", {"z"})
+@pytest.mark.parametrize("algorithm", ONCE)
+def test_the_turn_of_a_family_of_which_all_is_tried_goes_to_another(algorithm: str) -> None:
+    asked = search(made(algorithm, first=(("b", {}),) * 4), 8)
+    assert [proposal.family for proposal in asked] == ["b"] * 2 + ["a"] * 4
+    assert len(set(map(point, asked))) == 6
+
+
+def test_the_last_points_of_a_space_are_found_without_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras_tuner_proposals, "REDRAWS", 1)
+    asked = search(made("random", LINE), 70)
+    assert len(set(map(point, asked))) == len(asked) == 60
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

@@ -45,6 +45,8 @@ def test_without_arguments_it_is_tpe_with_asha_over_three_families() -> None:
         ("pruner=ashes", "should be one of auto, none, median, asha, not 'ashes'; did you mean asha?"),
         ("objective=auc", "did you mean val_auc?"),
         ("objective=val_nothing", "should be one of val_loss"),
+        ("objective=recall_bad", "should be one of val_loss"),
+        ("decision_metric=val_recall_1", "should be one of"),
         ("families=", "should name at least one"),
         ("families=gru_1,gru1", "not 'gru1'; did you mean gru_1?"),
         ("batch_size=32,many", "should be a whole number, not 'many'"),
@@ -70,6 +72,16 @@ def test_what_cannot_be_is_refused_in_one_line_with_its_name(argument: str, says
     line = refusal(argument)
     assert line.startswith(f"parameter {argument.split('=')[0]}: ")
     assert says in line
+
+
+def test_values_that_are_named_twice_are_one() -> None:
+    twice = made("families=gru_1", "sampling=none,none", "batch_size=64,64,256")
+    assert (twice.sampling, twice.batch_size) == (("none",), (64, 256))
+
+
+def test_hyperband_takes_no_family_without_epochs() -> None:
+    said = refusal("engine=keras-tuner", "algorithm=hyperband", "families=gru_1,ordinal")
+    assert "ordinal has none; leave ordinal out of families, or take random" in said
 
 
 def test_an_unknown_parameter_is_refused() -> None:
@@ -100,7 +112,7 @@ def test_an_algorithm_of_the_other_engine_is_refused_in_one_line(
 def test_hyperband_with_another_pruner_is_refused_in_one_line(pruner: str) -> None:
     says = f"hyperband stops trials itself and does not go with pruner={pruner}: use pruner=none"
     assert (
-        refusal("engine=keras-tuner", "algorithm=hyperband", f"pruner={pruner}")
+        refusal("engine=keras-tuner", "algorithm=hyperband", f"pruner={pruner}", "families=gru_1")
         == f"parameter pruner: {says}, not '{pruner}'"
     )
 
@@ -112,7 +124,10 @@ def test_an_unknown_engine_is_one_mistake_whatever_else_is_given() -> None:
 @pytest.mark.parametrize("pruner", ["auto", "none"])
 def test_hyperband_goes_without_a_pruner(pruner: str) -> None:
     assert (
-        made("engine=keras-tuner", "algorithm=hyperband", f"pruner={pruner}").chosen_engine().pruner == "none"
+        made("engine=keras-tuner", "algorithm=hyperband", f"pruner={pruner}", "families=gru_1")
+        .chosen_engine()
+        .pruner
+        == "none"
     )
 
 
