@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from starcast.cli.errors import UserError
 from starcast.reports.files import write_json
 from starcast.reports.page import Report
 from starcast.reports.table import plain
@@ -72,7 +73,10 @@ def _log(found: Reproduction, checks: Sequence[Factor], told: Report, run_id: st
     described = replace(told, sections=told.sections[:2]).markdown(pictures=False)
     runs.describe(described, stored.tags(original, outcome))
     runs.rename_active(f"{found.verdict}: reproduce {found.pairs[0].before.name}")
-    stored.mark({pair.now.run_id: pair.before.run_id for pair in found.pairs}, original, outcome, run_id)
+    try:
+        stored.mark({pair.now.run_id: pair.before.run_id for pair in found.pairs}, original, outcome, run_id)
+    except UserError as why:  # somebody else's run: what was found stands all the same
+        say(str(why))
 
 
 def _show_checks(checks: Sequence[Factor]) -> None:

@@ -81,8 +81,12 @@ def _read(run: Run) -> RunRecord:
     elif "step" in tags:
         key = "step", tags["step"], parameters.get("families", "")
     matrices, answers, scale = _predictions(run)
-    below = []
-    for each in children_of(run):
+    below, children = [], children_of(run)
+    # A search that was given more trials may have made another candidate, which counts.
+    candidates = [each.info.run_id for each in children if each.data.tags.get("role") == "candidate"]
+    for each in children:
+        if each.info.run_id in candidates[:-1]:
+            continue
         # Only finished fits count, and runs that have such fits below them.
         ended = each.info.status == "FINISHED" or each.data.tags.get("outcome") in ("pruned", "failed")
         if ended and each.data.tags.get("step", "train") in FITTING:

@@ -7,6 +7,7 @@ import json
 import math
 import re
 
+import mlflow
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,7 +32,7 @@ from starcast.reproduction.report import (
     reproduction_report,
     short_table,
 )
-from starcast.tracking.repetition import RunRecord
+from starcast.tracking.repetition import RunRecord, read
 from starcast.tracking.scored_runs import Predictions
 from tests.comparison.scored_runs import answers
 
@@ -52,6 +53,15 @@ def fit(given: Predictions | None = None, key: str = "fit", **metrics: float) ->
 
 def of(found: Reproduction, name: str) -> ComparedValue:
     return next(each for each in found.compared if each.name == name)
+
+
+def test_of_the_candidates_of_a_search_with_more_trials_the_last_counts(store: mlflow.MlflowClient) -> None:
+    with mlflow.start_run(tags={"step": "tune"}) as search:
+        for value in (0.1, 0.2):
+            with mlflow.start_run(nested=True, tags={"role": "candidate"}):
+                mlflow.log_metric("test_f1_macro", value)
+    [candidate] = read(search.info.run_id).below
+    assert candidate.metrics == {"test_f1_macro": 0.2}
 
 
 def test_the_same_again_is_equal_in_every_metric() -> None:

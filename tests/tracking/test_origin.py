@@ -55,6 +55,14 @@ def test_a_registered_model_stands_for_the_run_it_is_of(store: mlflow.MlflowClie
     assert "models:/review-rating/2" in refused("models:/review-rating/2")
 
 
+def test_a_main_job_that_continued_a_search_names_that(store: mlflow.MlflowClient) -> None:
+    with mlflow.start_run(tags={"step": "main"}) as job:
+        mlflow.log_params({"data": "sample", "resume": "latest"})
+        with mlflow.start_run(nested=True, tags={"step": "resume tune", "resumed_run_id": "abc"}):
+            pass
+    assert f"{job.info.run_id} continued a search, reproduce that: " in refused(job.info.run_id)
+
+
 @pytest.mark.parametrize("pointer", ["resumed_run_id", "reused_run"])
 def test_a_run_that_only_points_to_another_stands_for_it(store: mlflow.MlflowClient, pointer: str) -> None:
     wanted = made()
