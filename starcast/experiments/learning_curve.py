@@ -12,6 +12,7 @@ from starcast.experiments.learning_curve_report import fit_rows, report_of, shor
 from starcast.experiments.learning_curves import LearningCurves, Measured, learning_curves
 from starcast.experiments.parameters import LearningCurveParameters
 from starcast.models.catalogue import family_named
+from starcast.models.family import MAKES_REVIEWS
 from starcast.models.sampling import count_ratings, neighbours_taken
 from starcast.reports.page import Report
 from starcast.reports.table import plain
@@ -57,7 +58,7 @@ def _jobs(parameters: LearningCurveParameters, data: ExperimentData) -> list[Fit
     ratings = data.train_ratings
     orders = [nested_order(ratings, parameters.seed + repeat) for repeat in range(parameters.repeats)]
     jobs = []
-    for size in _sizes(parameters.sizes, ratings):
+    for size in _sizes(parameters, ratings):
         for repeat, order in enumerate(orders):
             for family in parameters.families:
                 spec = parameters.spec(family, parameters.sampling, repeat)
@@ -67,20 +68,26 @@ def _jobs(parameters: LearningCurveParameters, data: ExperimentData) -> list[Fit
     return jobs
 
 
-def _sizes(asked: Sequence[int], ratings: np.ndarray) -> Sequence[int]:
+def _sizes(parameters: LearningCurveParameters, ratings: np.ndarray) -> Sequence[int]:
     """Return the requested sizes or, by default, the doublings up to all rows that contain every rating.
+
+    Where a sampling makes reviews up between two of a rating, they contain every rating twice.
 
     Raises:
         UserError: there are fewer rows, or so few rows do not contain every rating.
     """
-    least, most = smallest_with_all(ratings), len(ratings)
+    asked, families = parameters.sizes, parameters.families
+    samplings = {parameters.spec(name, parameters.sampling, 0).options.sampling for name in families}
+    twice = not samplings.isdisjoint(MAKES_REVIEWS)
+    least, most = smallest_with_all(ratings, 1 + twice), len(ratings)
     if not asked:
         return [size for size in (most >> halvings for halvings in range(HALVINGS, -1, -1)) if size >= least]
     if asked[-1] > most:
         many = f"{asked[-1]:,} is more than the {most:,} reviews of the training set"
         raise UserError(f"parameter sizes: {many}")
     if asked[0] < least:
-        few = f"{asked[0]:,} is too few to contain a review of every rating"
+        reviews = "two reviews" if twice else "a review"
+        few = f"{asked[0]:,} is too few to contain {reviews} of every rating"
         raise UserError(f"parameter sizes: {few}; start with {least:,} or more")
     return asked
 

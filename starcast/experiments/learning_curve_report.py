@@ -72,6 +72,8 @@ def _standing(curve: Curve, metric: str) -> str:
     gain, judged = last.gain.estimate, "statistically significant"
     if last.gain.significant and gain.value >= WORTH:
         verdict = f"{judged}: **it still rises**"
+    elif last.gain.significant and gain.value <= -WORTH:
+        verdict = f"{judged}: **it falls**"
     elif last.gain.significant:
         verdict = f"{judged} but less than {WORTH}: **it has levelled off**"
     elif gain.high >= OPEN:

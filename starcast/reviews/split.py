@@ -241,8 +241,11 @@ def nested_order(ratings: np.ndarray, seed: int) -> np.ndarray:
     return np.asarray(by_rating[np.lexsort((sizes, (rank + 0.5) / sizes))])
 
 
-def smallest_with_all(ratings: np.ndarray) -> int:
-    """Return the smallest size of a nested sample that holds every rating of `ratings`, for any seed."""
+def smallest_with_all(ratings: np.ndarray, times: int = 1) -> int:
+    """Return the smallest size of a nested sample that holds every rating so many times, for any seed.
+
+    Ratings of which there are fewer reviews than that do not count.
+    """
     order = nested_order(ratings, seed=0)  # the order of the ratings does not depend on the seed
-    _, firsts = np.unique(ratings[order], return_index=True)
-    return int(firsts.max()) + 1
+    places = (np.flatnonzero(ratings[order] == rating) for rating in np.unique(ratings))
+    return max((int(found[times - 1]) + 1 for found in places if len(found) >= times), default=times)

@@ -102,10 +102,11 @@ def test_a_flat_family_has_levelled_off_and_never_passes() -> None:
             "statistically significant but less than 0.005: **it has levelled off**",
         ),
         (
-            Estimate(-0.03, -0.04, -0.02),
+            Estimate(-0.004, -0.006, -0.002),
             0.002,
             "statistically significant but less than 0.005: **it has levelled off**",
         ),
+        (Estimate(-0.03, -0.04, -0.02), 0.002, "statistically significant: **it falls**"),
         (Estimate(0.004, -0.002, 0.010), 0.3, "not statistically significant: **it has levelled off**"),
         (Estimate(0.02, -0.01, 0.05), 0.3, "**it is open whether it has levelled off**"),
     ],

@@ -61,6 +61,8 @@ def test_the_smallest_sample_with_every_rating_is_just_that(counts: list[int], s
     chosen, least = ratings[nested_order(ratings, seed)], smallest_with_all(ratings)
     assert set(chosen[:least]) == set(ratings)
     assert set(chosen[: least - 1]) != set(ratings)
+    held = np.bincount(chosen[: smallest_with_all(ratings, 2)], minlength=6)
+    assert all(held[rating] >= 2 for rating in set(ratings) if (ratings == rating).sum() >= 2)
 
 
 def test_of_equal_places_the_rarer_rating_comes_first() -> None:
