@@ -94,7 +94,7 @@ def _draws(systems: Sequence[System], of_probabilities: bool) -> dict[str, Draws
         bootstrap = PairedBootstrap(pool[0].answers[0].ratings, SEED, scale=pool[0].scale)
         probabilities = None
         if of_probabilities:
-            probabilities = [np.stack([each.probabilities for each in system.answers]) for system in pool]
+            probabilities = [np.stack(system.probabilities) for system in pool]
         found = bootstrap.draws(fits, probabilities)
         drawn |= {system.name: draws for system, draws in zip(pool, found, strict=True)}
     return drawn
@@ -102,8 +102,7 @@ def _draws(systems: Sequence[System], of_probabilities: bool) -> dict[str, Draws
 
 def _interval(system: System, draws: Draws | None, metric: str) -> Interval | None:
     if draws and metric == "auc":
-        probabilities = [each.probabilities for each in system.answers]
-        estimate = auc_interval(system.answers[0].ratings, probabilities, SEED)
+        estimate = auc_interval(system.answers[0].ratings, system.probabilities, SEED)
         return estimate.low, estimate.high
     if draws:
         found = draws.estimate(metric) if metric in draws.values else None

@@ -8,7 +8,7 @@ import numpy as np
 
 from starcast.cli.errors import UserError
 from starcast.evaluation.scale import Scale
-from starcast.tracking.scored_runs import Predictions, ScoredRun
+from starcast.tracking.scored_runs import ComparedAnswers, ScoredRun
 
 OF_EVERY_RUN = {"command", "process"}  # tags that differ between any two runs
 
@@ -21,9 +21,14 @@ class System:
     runs: tuple[ScoredRun, ...]
 
     @property
-    def answers(self) -> list[Predictions]:
+    def answers(self) -> list[ComparedAnswers]:
         """Return the predictions that its runs kept."""
         return [run.answers for run in self.runs if run.answers]
+
+    @property
+    def probabilities(self) -> list[np.ndarray]:
+        """Return those of its runs, if the score is of them, each of shape (reviews, labels)."""
+        return [each.probabilities for each in self.answers if each.probabilities is not None]
 
     @property
     def reviews(self) -> str:

@@ -17,7 +17,7 @@ import polars as pl
 from mlflow.entities import Run
 
 from starcast.cli.errors import UserError
-from starcast.evaluation.names import LOWER_IS_BETTER
+from starcast.evaluation.names import LOWER_IS_BETTER, PROBABILITY_SCORES
 from starcast.evaluation.scale import STARS, Scale
 from starcast.evaluation.scores import count_matrix
 from starcast.reports.table import one_line
@@ -25,6 +25,7 @@ from starcast.reviews.parquet import read_row_groups
 from starcast.tracking.access import explained
 from starcast.tracking.artifacts import artifacts_of, download
 from starcast.tracking.commands import command_line
+from starcast.tracking.history import OPTIONS
 from starcast.tracking.store import active_run, link_to, search, shown_store
 
 READERS = 8  # threads: with a remote server, most of the time is spent waiting
@@ -53,6 +54,21 @@ class Predictions:
         ids = "\n".join(map(str, self.review_ids)).encode()
         return hashlib.sha256(ids + self.ratings.tobytes()).hexdigest()[:8]
 
+    def to_compare(self, metric: str) -> "ComparedAnswers":
+        """Return what a comparison by a score needs, of many runs at once."""
+        needed = self.probabilities if metric in ("auc", *PROBABILITY_SCORES) else None
+        return ComparedAnswers(self.reviews, self.ratings, self.predicted, needed)
+
+
+@dataclass(frozen=True)
+class ComparedAnswers:
+    """What a run predicted, without the reviews' ids, of which a million take 90 MB."""
+
+    reviews: str  # digest of the reviews and their true ratings
+    ratings: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray | None  # None where the score is not of these
+
 
 @dataclass(frozen=True)
 class ScoredRun:
@@ -64,7 +80,7 @@ class ScoredRun:
     tags: Mapping[str, str]  # everything else that runs may be grouped by
     scores: Mapping[str, float]  # `starcast.evaluation.scores` by name, without a split's prefix
     matrix: np.ndarray  # confusion matrix, counts, shape (labels, labels)
-    answers: Predictions | None  # None where the run kept its matrix only
+    answers: ComparedAnswers | None  # None where the run kept its matrix only
     curve: Mapping[int, float]  # epoch to validation score, of a run with several epochs
     seconds: float  # of the fit
     parameters: float | None  # number of trained parameters, if known
@@ -154,17 +170,17 @@ def _read_or_leave_out(run: Run, split: str, metric: str) -> ScoredRun | LeftOut
 def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
     info, data = run.info, run.data
     predictions, matrix = f"predictions_{split}.parquet", f"confusion_matrix_{split}.json"
-    kept = {predictions, matrix, SETTINGS_FILE} & set(artifacts_of(info.run_id))
+    kept = {predictions, matrix, SETTINGS_FILE, OPTIONS} & set(artifacts_of(info.run_id))
     if not kept & {predictions, matrix}:
         return None
     with tempfile.TemporaryDirectory() as folder:
         files = download(run, kept - ({matrix} if predictions in kept else set()), folder)
         answers = read_answers(files[predictions]) if predictions in files else None
         counts, scale = _matrix_of(answers) if answers else read_matrix(files[matrix])
-        settings = _object_in(files[SETTINGS_FILE]) if SETTINGS_FILE in files else {}
-    found, told = float(counts.trace() / counts.sum()), data.metrics.get(f"{split}_accuracy")
-    if told is not None and abs(found - told) > EQUAL:
-        raise ValueError(f"files of another run: their accuracy is {found:.4f}, the run's {told:.4f}")
+        told = [_object_in(files[name]) for name in (OPTIONS, SETTINGS_FILE) if name in files]
+    found, logged = float(counts.trace() / counts.sum()), data.metrics.get(f"{split}_accuracy")
+    if logged is not None and abs(found - logged) > EQUAL:
+        raise ValueError(f"files of another run: their accuracy is {found:.4f}, the run's {logged:.4f}")
     # The parameter `settings` holds the same in one text, but not all of it.
     given = {name: value for name, value in data.params.items() if name != "settings"}
     history = mlflow.MlflowClient().get_metric_history(info.run_id, f"val_{metric}")
@@ -174,11 +190,11 @@ def _read(run: Run, split: str, metric: str) -> ScoredRun | None:
     return ScoredRun(
         run_id=info.run_id,
         name=one_line(info.run_name or "") or info.run_id,
-        settings=given | {name: str(value) for name, value in settings.items()},
+        settings=given | {name: str(value) for each in told for name, value in each.items()},
         tags=data.tags,
         scores={k.removeprefix(prefix): value for k, value in data.metrics.items() if k.startswith(prefix)},
         matrix=counts,
-        answers=answers,
+        answers=answers.to_compare(metric) if answers else None,
         curve=dict(epochs) if len(epochs) > 1 else {},
         seconds=data.metrics.get("fit_seconds", ((info.end_time or math.nan) - info.start_time) / 1000),
         parameters=data.metrics.get("parameters"),

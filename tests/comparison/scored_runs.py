@@ -36,7 +36,7 @@ def scored(
         "auc": multilabel_auc(answered.ratings, answered.probabilities),
         "loss": 1 - right,
     }
-    kept = answered if predictions else None
+    kept = answered.to_compare("loss") if predictions else None
     tags = {"family": family, "command": run_id, "mlflow.user": run_id}
     named, costs, link = (
         (run_id, name or run_id),

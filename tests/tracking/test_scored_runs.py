@@ -157,7 +157,7 @@ def test_validation_scores_are_pointed_to_and_not_taken(store: mlflow.MlflowClie
 def test_a_run_is_read_with_its_answers_in_the_order_of_the_reviews(store: mlflow.MlflowClient) -> None:
     run = read_one(log_run(0.5))
     assert run.answers is not None
-    assert run.answers.review_ids.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert run.answers.probabilities is None  # F1 needs none: of many runs they would fill the memory
     assert run.answers.ratings.tolist() == RATINGS[::-1].tolist()
     assert run.answers.predicted.tolist() == PREDICTED[::-1].tolist()
     assert run.matrix.tolist() == count_matrix(RATINGS, PREDICTED).tolist()
