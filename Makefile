@@ -10,6 +10,7 @@ install:  ## install what jobs and tests need into the active environment (for -
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml
 requirements:  ## compile the exact requirements of jobs, and of tests, from pyproject.toml (Python 3.11 and 3.12)
 	$(COMPILE) --output-file requirements.txt
+	sed -i "s/^# requirements.txt .*/# requirements.txt $$(sha256sum requirements.txt | cut -c1-16)/" conda.yaml
 	$(COMPILE) --extra test --extra server --extra excel --constraint requirements.txt --output-file requirements-dev.txt
 	$(COMPILE) --extra transformer --constraint requirements-dev.txt --output-file requirements-transformer.txt
 	# Weights, as files alone: the package asks for PyTorch (1 GB), for a function that nobody calls here.

@@ -17,7 +17,6 @@ from __future__ import annotations  # this file starts on Python 3.9; the enviro
 
 import argparse
 import difflib
-import fcntl
 import hashlib
 import json
 import logging
@@ -36,6 +35,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
+
+try:
+    import fcntl
+except ImportError:
+    print("run.py: this is no Linux, nor another Unix; on Windows, start it in WSL", file=sys.stderr)
+    raise SystemExit(2) from None
 
 PROJECT = Path(__file__).resolve().parent
 VENV = PROJECT / ".venv"
@@ -317,17 +322,22 @@ def run_project(name: str, rest: list[str]) -> int:
     from starcast.tracking.access import check_store, one_line_errors
 
     jobs: list[subprocess.Popen[bytes]] = []
+    kept: list[int] | None = None  # signals while MLflow makes the run and starts the job, which closes it
     submitted = LocalSubmittedRun.__init__
 
     def begun(self: LocalSubmittedRun, run_id: str, job: subprocess.Popen[bytes]) -> None:
         submitted(self, run_id, job)  # type: ignore[no-untyped-call]
         jobs.append(job)
         waiting.close()
+        for number in kept or ():
+            job.send_signal(number)
 
     def interrupt(number: int, _: object) -> None:
         if not jobs:
-            raise KeyboardInterrupt
-        if number != signal.SIGINT:  # the terminal sends Ctrl-C to the job itself
+            if kept is None or kept:
+                raise KeyboardInterrupt
+            kept.append(number)
+        elif number != signal.SIGINT:  # the terminal sends Ctrl-C to the job itself
             jobs[0].send_signal(number)
 
     LocalSubmittedRun.__init__ = begun  # type: ignore[method-assign]
@@ -343,10 +353,11 @@ def run_project(name: str, rest: list[str]) -> int:
         with waiting, one_line_errors(), tempfile.TemporaryDirectory() as folder:
             check_store()
             options |= {"parameters": parameters, "storage_dir": folder, "env_manager": "local"}
+            kept = []
             projects.run(str(PROJECT), name, **options)  # type: ignore[no-untyped-call]
     except (ExecutionException, MlflowException, UserError) as error:
         if not jobs:
-            fail(f"{name}: {str(error).strip().splitlines()[0]}")
+            fail(f"{name}: {without_secrets(str(error)).strip().splitlines()[0]}")
     code = jobs[0].wait()
     if code < 0:
         memory = ", as by the system where memory runs out" if -code == signal.SIGKILL else ""
@@ -371,14 +382,15 @@ def open_pages(rest: list[str]) -> None:
     """Serve the MLflow UI with one worker until Ctrl-C; on a server, only print where its runs are."""
     if {"-h", "--help"} & set(rest):
         return print(UI_HELP)
-    store = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if store.startswith(("http://", "https://")):
-        return print(f"{re.sub('//[^/]*@', '//', store).rstrip('/')}/{TRAINING}")
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.error = lambda message: fail(f"ui: {message}")  # type: ignore[method-assign]
     parser.add_argument("-p", "--port", type=int)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--backend-store-uri")
     options, others = parser.parse_known_args(rest)
+    store = options.backend_store_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+    if store.startswith(("http://", "https://")):
+        return print(f"{re.sub('//[^/]*@', '//', store).rstrip('/')}/{TRAINING}")
     if options.port is not None and not 0 < options.port < 65536:
         fail(f"ui: port {options.port}: there are ports from 1 to 65535")
     make_environment([RUNNING])

@@ -211,6 +211,7 @@ def test_help_lists_every_entry_point_and_builds_nothing(tmp_path: Path) -> None
         (["main", "-P", "data=1", "-Pdata=2"], "main: a parameter is given twice"),
         (["main", "-P"], "main: argument -P/--param-list: expected one argument"),
         (["--experiment"], "main: cannot read '--experiment'"),
+        (["ui", "--port", "abc"], "ui: argument -p/--port: invalid int value: 'abc'"),
     ],
 )
 def test_a_mistake_is_one_line_and_builds_nothing(small: Path, arguments: list[str], said: str) -> None:
@@ -225,6 +226,13 @@ def test_it_starts_on_python_3_9_with_its_standard_library() -> None:
     imported = {name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names}
     imported |= {str(node.module).split(".")[0] for node in tree.body if isinstance(node, ast.ImportFrom)}
     assert imported <= sys.stdlib_module_names - {"tomllib"}
+
+
+def test_windows_is_told_in_one_line() -> None:
+    as_there = f"import runpy, sys; sys.modules['fcntl'] = None; runpy.run_path({str(PROJECT / 'run.py')!r})"
+    done = subprocess.run([sys.executable, "-c", as_there], capture_output=True, text=True)
+    expected = "run.py: this is no Linux, nor another Unix; on Windows, start it in WSL\n"
+    assert (done.returncode, done.stderr) == (2, expected)
 
 
 def test_relative_paths_are_the_caller_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

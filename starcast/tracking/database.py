@@ -16,6 +16,8 @@ from pathlib import Path
 from shlex import quote
 from urllib.parse import unquote, urlsplit
 
+from mlflow import MlflowClient
+from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
 from sqlalchemy import NullPool, create_engine, inspect, make_url
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, SQLAlchemyError
 
@@ -150,6 +152,7 @@ def check_local(store: Store) -> None:
     if store.engine == "file" and os.environ.get(ALLOWED, "").lower() not in ("true", "1"):
         raise UserError(_of_files(store))
     if store.engine not in ENGINES:
+        _check_kind(store)
         return
     try:
         if store.engine == "sqlite" and not _is_there(store):
@@ -159,6 +162,17 @@ def check_local(store: Store) -> None:
         raise UserError(error_line(store, error)) from None
     if revision not in (None, OURS):
         raise UserError(_of_another_mlflow(store, revision))
+
+
+def _check_kind(store: Store) -> None:
+    """Raise a UserError if neither MLflow nor a plugin of it knows such a store; `postgres:` is none."""
+    if store.engine in ("file", "databricks", *WITHOUT_PATH):  # whose clients ask for access at once
+        return
+    try:
+        MlflowClient(store.uri)
+    except UnsupportedModelRegistryStoreURIException:
+        kinds = "a database is postgresql://, mysql://, mssql:// or sqlite:///, a server https://"
+        raise UserError(f"{store.shown}: MLflow knows no such stores; {kinds}: {store.fix}") from None
 
 
 def _of_files(store: Store) -> str:

@@ -143,7 +143,8 @@ def test_a_server_that_is_not_there(uri: str) -> None:
     [
         ("postgresql+psycopg://ann:Secret99@127.0.0.1:{port}/mlflow", "Connection refused"),
         ("postgresql+nothing://ann:Secret99@127.0.0.1/mlflow", "Can't load plugin"),
-        ("ftp://ann:Secret99@127.0.0.1/mlflow", "unsupported URI"),
+        ("ftp://ann:Secret99@127.0.0.1/mlflow", "MLflow knows no such stores"),
+        ("postgres://ann:Secret99@127.0.0.1/mlflow", "a database is postgresql://"),
         ("mlruns", "MLFLOW_ALLOW_FILE_STORE=true"),
     ],
 )

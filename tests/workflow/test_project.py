@@ -1,5 +1,6 @@
 """MLproject, parameter models, requirements and README say the same."""
 
+import hashlib
 import json
 import re
 import shlex
@@ -128,6 +129,13 @@ def test_environment_holds_every_dependency_pinned() -> None:
     assert wanted <= set(pins)
     conda = yaml.safe_load((PROJECT / "conda.yaml").read_text())
     assert {"pip": ["-r requirements.txt"]} in conda["dependencies"]
+
+
+def test_conda_builds_anew_when_the_requirements_change() -> None:
+    digest = hashlib.sha256((PROJECT / "requirements.txt").read_bytes()).hexdigest()[:16]
+    assert (PROJECT / "conda.yaml").read_text().endswith(f"\n# requirements.txt {digest}\n"), (
+        "make requirements"
+    )
 
 
 def documented_commands() -> list[tuple[str, list[str]]]:
