@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from starcast.cli.caller import make_stores_absolute, with_absolute_paths
+from starcast.cli.caller import RUN, make_stores_absolute, with_absolute_paths
 from starcast.cli.errors import UserError
 from starcast.cli.interrupts import INTERRUPTED, UNHEARD, OutputClosedError, catch_interrupts
 from starcast.cli.masking import UNMASKED, without_secrets
@@ -55,6 +55,8 @@ def command(
     except KeyboardInterrupt as interrupt:
         unheard = isinstance(interrupt, OutputClosedError)
         said = "interrupted, runs closed as KILLED"
+        if os.environ.get(RUN):  # the step has not yet begun the run that the project made for it
+            said = "interrupted"
         if unheard:  # perhaps after its run has ended
             said = "nobody reads its output any more: interrupted, open runs closed as KILLED"
         if parameters:

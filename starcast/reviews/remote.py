@@ -83,8 +83,8 @@ def download(system: Any, path: str, size: int, copy: Path) -> None:
             with system.open(path, "rb") as source:
                 while data := source.read(PART):
                     part.write(data)
-                    done += len(data)
-                    show(len(data) // 2**20, done / max(size, done))
+                    before, done = done, done + len(data)
+                    show(done // 2**20 - before // 2**20, done / size if size else 0.0)
             if size and done != size:
                 raise OSError(f"{done:,} of {size:,} bytes came")
             part.close()

@@ -46,8 +46,11 @@ def locate(data: str, parameter: str = "data") -> Path:
     if is_address(data):
         return fetch(data, parameter)
     path = Path(os.path.expanduser(data))  # that of Path raises an error where there is no such user
-    if not split_address(path)[0].is_file():
-        kind = "is a folder, not a file" if path.is_dir() else "no such file"
+    file = split_address(path)[0]
+    if os.path.isfile(file) and not os.access(file, os.R_OK):
+        raise UserError(f"{parameter} {data!r}: this user may not read {file}; allow it, or name another")
+    if not os.path.isfile(file):
+        kind = "is a folder, not a file" if os.path.isdir(path) else "no such file"
         raise UserError(
             f"{parameter} {data!r}: {kind} ({path.resolve()}); give a path, or a name: sample, clothing"
         )

@@ -44,7 +44,7 @@ def predict(parameters: PredictParameters) -> Path:
         resumption.close_abandoned(keep=run_id)  # runs of killed processes
         version = registry.find(parameters.model)
         _say(version.said)
-        file = sources.locate(parameters.input).resolve()
+        file = sources.locate(parameters.input, "input").resolve()
         reading = replace(parameters.reading(), written=output.suffix.lower() == ".jsonl")
         chunks = read_chunks(file, reading)
         first = next(chunks)

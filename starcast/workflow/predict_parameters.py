@@ -25,8 +25,8 @@ class PredictParameters(Executor, ReadingParameters):
     text: str = ""
     """one review instead of a file: answered on the terminal, with the words that count"""
     explain: int = Field(0, ge=0, le=100)
-    """how many of the words that speak most for and against each rating to add in the column words; 0: none,
-    with text 5"""
+    """how many of the words that speak most for or against the predicted rating to add in the column words;
+    0: none, with text 5"""
     text_column: str = ""
     """column of the text; empty: the one that the model was trained on"""
     title_column: str = ""

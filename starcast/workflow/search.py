@@ -27,7 +27,7 @@ from starcast.search.pruning import PRUNERS
 from starcast.search.standing import Length, SearchStanding
 from starcast.search.time_budget import TimeBudget
 from starcast.search.trial_worker import OWN_CODE, TrialOptions, work_on_spark
-from starcast.search.trials import Proposal, SearchPlan, Trial, best_of, best_of_families
+from starcast.search.trials import STOPPED_EARLY, Proposal, SearchPlan, Trial, best_of, best_of_families
 from starcast.search.workers import WorkerPool, carried_workers
 from starcast.spark.session import spark_session
 from starcast.spark.trial_pool import SparkPool
@@ -247,8 +247,8 @@ def check_best(trials: list[Trial], minutes: float = 0) -> Trial:
     best = best_of(trials)
     if best:
         return best
-    failed = [trial for trial in trials if trial.outcome == "failed"]
-    if minutes:
+    failed = [trial for trial in trials if trial.outcome == "failed" and trial.reason != STOPPED_EARLY]
+    if minutes and not failed:
         raise UserError(f"none of {len(trials)} trials is complete: raise minutes, here {minutes:g}")
     if failed:
         what = f"all {len(failed)} trials failed" if len(failed) == len(trials) else "no trial is complete"

@@ -1,5 +1,6 @@
 """Where reviews come from. Tests cannot reach OpenML: `fetch_openml` is the one thing replaced here."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,6 +74,16 @@ def test_a_path_that_is_not_there_is_named_in_full(tmp_path: Path, monkeypatch: 
     where = f"no such file ({tmp_path / 'nowhere.csv'})"
     expected = f"data 'nowhere.csv': {where}; give a path, or a name: sample, clothing"
     assert str(refused.value) == expected
+
+
+def test_a_file_that_this_user_may_not_read_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("text,rating\n")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # whoever runs the tests may be root
+    with pytest.raises(UserError, match=f"input '{file}': this user may not read {file}; allow it, or name "):
+        locate(str(file), "input")
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
