@@ -17,7 +17,7 @@ from starcast.models.catalogue import family_named
 from starcast.models.family import FittedModel, KnowsWords
 from starcast.models.references import own_code, reference_of, source_of
 from starcast.models.texts import in_form
-from starcast.reviews.clean import Cleaner, copy_wordnet, join_title, use_wordnet_from
+from starcast.reviews.clean import Cleaner, copy_wordnet, join_title, use_wordnet_from, without_nulls
 from starcast.reviews.layouts import Layout
 
 DESCRIPTION = "predictor.json"
@@ -97,7 +97,8 @@ class Predictor:
         return in_form(reads, read)
 
     def _read_of(self, reviews: pl.DataFrame) -> pl.DataFrame:
-        return reviews if self.uses_title else reviews.select("text")
+        names = ("text", "title") if self.uses_title and "title" in reviews.columns else ("text",)
+        return reviews.select(without_nulls(pl.col(name).cast(pl.String)).alias(name) for name in names)
 
     def _are_blank(self, reviews: pl.DataFrame) -> np.ndarray:
         texts = join_title(self._read_of(reviews)).cast(pl.String).fill_null("")

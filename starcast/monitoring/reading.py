@@ -14,7 +14,9 @@ from starcast.monitoring.answering import RATING, draw
 from starcast.monitoring.checks import Part
 from starcast.monitoring.parameters import MonitorParameters
 from starcast.reviews import layouts
+from starcast.reviews.clean import NULLS, without_nulls
 from starcast.reviews.layouts import Layout
+from starcast.reviews.opening import check_objects
 from starcast.reviews.parameters import SLICE
 from starcast.reviews.scales import values_text
 from starcast.reviews.stream import read_chunks
@@ -56,13 +58,15 @@ def read_new(
     layout, lines = choose_columns(columns, trained, parameters.text_column, parameters.title_column)
     layout = Layout(layout.name, layout.text, _rating_column(columns, trained, parameters), layout.title)
     layouts.check_values(schema, layout)
+    layouts.check_single(layout.rating, columns, table_name(file))
+    check_objects(first.table, layout, table_name(file))
     wanted = {"text": layout.text, "title": layout.title, RATING: layout.rating}
     read = [selectors.by_name(name).cast(pl.String).alias(role) for role, name in wanted.items() if name]
     read += [_slice(name) for name in slices if name in columns and not schema[name].is_nested()]
     tables = (chunk.table.select(read) for chunk in chain([first], chunks))
     drawn, rows = draw(tables, parameters.reviews, parameters.seed)
     told = [f"reads {table_name(file)}, {first.seen}"] if first.seen else []
-    blank = drawn["text"].fill_null("").str.strip_chars() == ""
+    blank = drawn["text"].fill_null("").str.strip_chars().is_in(["", *NULLS])
     drawn = drawn.filter(~blank)
     ratings, line = _ratings(drawn, layout.rating, trained.scale)
     reviews = drawn.with_columns(ratings)
@@ -71,13 +75,8 @@ def read_new(
 
 def _slice(name: str) -> pl.Expr:
     """Return a column of slices as the splits keep it."""
-    return (
-        selectors.by_name(name)
-        .cast(pl.String, strict=False)
-        .str.strip_chars()
-        .fill_null("")
-        .alias(SLICE + name)
-    )
+    sliced = selectors.by_name(name).cast(pl.String, strict=False).str.strip_chars()
+    return without_nulls(sliced).fill_null("").alias(SLICE + name)
 
 
 def _rating_column(columns: Sequence[str], trained: Trained, parameters: MonitorParameters) -> str:

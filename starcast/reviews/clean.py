@@ -18,6 +18,14 @@ STOP_WORDS = Path(__file__).with_name("stop_words_english.txt")
 VERSION = 2  # of what is read as a word: 1 were letters and digits alone
 
 
+NULLS = ("\\N", "NULL")  # what databases write for a value that is missing
+
+
+def without_nulls(text: pl.Expr) -> pl.Expr:
+    """Return a text, null where it says that it is missing."""
+    return pl.when((text == NULLS[0]) | (text == NULLS[1])).then(None).otherwise(text)
+
+
 def join_title(reviews: pl.DataFrame) -> pl.Series:
     """Return the raw text that a model reads: the title, if there is one, before the text."""
     if "title" not in reviews.columns:

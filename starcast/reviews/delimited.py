@@ -106,6 +106,7 @@ class RowEnds:
         """Return the dialect of rows just found, and whether their quotes are sound."""
         if not self.dialect.quoting and opens_field(data, self.dialect.separator):
             self._recognise(data, whole=True)
+            self._end, self._sound = self.dialect.end_of_rows(data, len(self._columns))
         # What no end was found in is the rest of the file: its last quote may be open.
         closed = len(data) == self._end or not self.dialect.quoted or data.count(b'"') % 2 == 0
         return self.dialect, self._sound and closed

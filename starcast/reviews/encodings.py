@@ -172,7 +172,8 @@ def encoding_advice(data: bytes, encoding: str) -> str:
         return "the rest is UTF-8, so fix the line"
     if likely == "?":
         return "pass its encoding, e.g. encoding=cp1252 or encoding=cp1251"
-    return f"it looks like {likely}; pass encoding={likely}"
+    others = ", in Central Europe cp1250, in Turkish cp1254" if likely == "cp1252" else ""
+    return f"it looks like {likely}; pass encoding={likely}{others}"
 
 
 def undecodable(data: bytes, part: bytes, line: int, encoding: str) -> str:

@@ -8,6 +8,7 @@ import polars as pl
 from polars import selectors
 
 from starcast.cli.errors import UserError
+from starcast.reviews.clean import without_nulls
 from starcast.reviews.hashing import text_hashes
 from starcast.reviews.layouts import Layout, check_values
 from starcast.reviews.near_duplicates import signatures
@@ -72,14 +73,15 @@ def to_reviews(
     check_values(table.schema, layout, slices)
     # Named by a selector: `pl.col` reads a name such as `*` or `^a.*$` as a pattern.
     columns = {
-        "text": selectors.by_name(layout.text).cast(pl.String, strict=False),
+        "text": without_nulls(selectors.by_name(layout.text).cast(pl.String, strict=False)),
         "rating": selectors.by_name(layout.rating).cast(pl.String, strict=False).str.strip_chars(),
     }
     if layout.title:
-        columns["title"] = selectors.by_name(layout.title).cast(pl.String, strict=False).fill_null("")
+        title = selectors.by_name(layout.title).cast(pl.String, strict=False)
+        columns["title"] = without_nulls(title).fill_null("")
     for name in slices:
-        sliced = selectors.by_name(name).cast(pl.String, strict=False)
-        columns[SLICE + name] = sliced.str.strip_chars().fill_null("")
+        sliced = selectors.by_name(name).cast(pl.String, strict=False).str.strip_chars()
+        columns[SLICE + name] = without_nulls(sliced).fill_null("")
     return table.select(review_id=pl.int_range(before, before + pl.len(), dtype=pl.Int64), **columns)
 
 

@@ -66,18 +66,20 @@ def open_files(parameters: DataParameters, files: Mapping[str, Path]) -> tuple[L
         for column in (layout.text, layout.rating, layout.title):
             require(parameter, column, file.first.table.columns)
             check_single(column, file.first.table.columns, table_name(file.path))
-            if column and file.first.table[column].dtype == pl.String:
-                _check_objects(file.first.table[column], table_name(file.path))
+        check_objects(file.first.table, layout, table_name(file.path))
     return layout, opened
 
 
-def _check_objects(values: pl.Series, name: str) -> None:
-    """Raise a UserError if most of the first values are JSON objects, whose keys would be read as words."""
-    texts = values.drop_nulls()
-    objects = texts.filter(texts.str.contains(r'^\{".*\}$'))
-    if 2 * len(objects) > len(texts):
-        what = f"column {values.name!r} holds objects, such as {objects[0][:60]}"
-        raise UserError(f"{name}: {what}; give the part that is meant a column of its own, and name that")
+def check_objects(first: pl.DataFrame, layout: Layout, name: str) -> None:
+    """Raise a UserError if most values of a column are JSON objects, whose keys would be read as words."""
+    for column in filter(first.columns.__contains__, (layout.text, layout.rating, layout.title)):
+        if first[column].dtype != pl.String:
+            continue
+        texts = first[column].drop_nulls()
+        objects = texts.filter(texts.str.contains(r'^\{".*\}$'))
+        if 2 * len(objects) > len(texts):
+            what = f"column {column!r} holds objects, such as {objects[0][:60]}"
+            raise UserError(f"{name}: {what}; give the part that is meant a column of its own, and name that")
 
 
 def seen_in(opened: list[OpenFile]) -> str:

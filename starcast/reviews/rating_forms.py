@@ -8,16 +8,18 @@ from math import isfinite
 NUMBER = r"([+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?)"
 UNIT = (
     r"(?: ?-?(?:stars?|points?|pts|stern\w*|estrell\w*|[ée]toiles?|stell[ae]|estrelas?|sterren|звезд\w*"
-    r"|つ星|星|分|점)\.?)?"
+    r"|つ星|星|分|점|[★⭐🌟*])\.?)?"
 )
 OF = r"(?:/|out of|of|von|de|sur|su|van|av|из)"  # Amazon's pages in other languages, too
-PLAIN = re.compile(rf"(?:(?:rated|rating|score):? ?)?{NUMBER}{UNIT}(?: ?{OF} ?{NUMBER}{UNIT})?(?: rating)?")
+BEFORE = r"(?:(?:(?:rated|rating|score):?|[★⭐🌟]) ?)?"
+PLAIN = re.compile(rf"{BEFORE}{NUMBER}{UNIT}(?: ?{OF} ?{NUMBER}{UNIT})?(?: rating)?")
 JAPANESE = re.compile(rf"{NUMBER}つ星のうち ?{NUMBER}")  # the top comes first
 PERCENT = re.compile(rf"{NUMBER} ?%")
 PICTURES = re.compile(r"([★⭐🌟✭*]*)(\.5)?([☆✩]*)")
 MISSING = frozenset(
     (
-        *("", "na", "n/a", "n.a.", "#n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "(null)", "[null]"),
+        *("", "na", "n/a", "n.a.", "k.a.", "#n/a", "#na", "#nv", "<na>", "nan", "-nan", "nat"),
+        *("null", "(null)", "[null]"),
         *("none", "nil", "undefined", "missing", "unknown", "\\n", "-", "--", "---", "\u2013", "\u2014", "."),
         *("?", "??", "no rating", "not rated", "unrated", "no score", "not available", "not applicable"),
     )
@@ -53,7 +55,7 @@ def read_rating(written: str) -> Number | str:
         return _number(word, match[2], match[1])
     if match := PLAIN.fullmatch(word):
         return _number(word, match[1], match[2])
-    if match := PICTURES.fullmatch(word):
+    if match := PICTURES.fullmatch(word.replace(" ", "")):
         full, half, hollow = match.groups("")
         top = len(full) + bool(half) + len(hollow)
         return Number(len(full) + 0.5 * bool(half), float(top) if hollow else None)

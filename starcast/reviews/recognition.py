@@ -156,8 +156,13 @@ def _width(rows: list[list[str]]) -> int:
         return 0
     columns, others = len(rows[0]), rows[1:]
     numbers = {row[0] for row in others if row and row[0].isdecimal()}
+    if rows[0] and NUMBERED.fullmatch(rows[0][0].strip()):  # another field is too many, as by decimal commas
+        return columns
     wider = all(len(row) == columns + 1 for row in others) and any(row[-1] for row in others)
     return columns + (columns > 1 and len(others) > 1 and wider and len(numbers) == len(others))
+
+
+NUMBERED = re.compile(r"(\w+[ ._-])?(id|nr|no|num|number|index|#)\.?", re.IGNORECASE)
 
 
 def cut_to(columns: int, fields: list[str]) -> list[str]:

@@ -73,20 +73,23 @@ class RowParser:
         if broken > max(2, ANOTHER_ENCODING * (len(kept) + len(rejected))):
             raise UserError(f"{self.name}: {undecodable(block.data, block.data, block.line, self.encoding)}")
         try:
-            table = self._table(b"".join(kept))
+            table = self._table(b"".join(kept), plain=False)
         except pa.ArrowInvalid as error:
             what = f"{self.dialect.describe()}, but not readable ({first_line(error)})"
             raise UserError(f"{self.name}: {what}; fix the file") from None
         return Chunk(_with_nulls(table, rejected), block.share, self.seen, rejected)
 
-    def _table(self, data: bytes) -> pl.DataFrame:
-        """Parse rows of the right width; a field that is empty and not quoted becomes null."""
+    def _table(self, data: bytes, plain: bool = True) -> pl.DataFrame:
+        """Parse rows of the right width; a field that is empty and not quoted becomes null.
+
+        Without `plain`, fields may have quotes that do not enclose them: Polars would end texts there.
+        """
         if not data:
             return pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String))
         if self.dialect.quoting == "escaped" and b"\\" in data:
             data = self.dialect.unescaped(data.decode("latin-1"), r"\\").encode("latin-1")
-        if (plain := self._plain_table(data)) is not None:
-            return plain
+        if plain and (read := self._plain_table(data)) is not None:
+            return read
         # Arrow skips what looks like a byte order mark.
         source = pa.py_buffer(b"\n" + data if data.startswith(b"\xef") else data)
         reading = csv.ReadOptions(use_threads=False, block_size=len(source) + 1, column_names=self._places)

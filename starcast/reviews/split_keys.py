@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from starcast.cli.errors import UserError
+from starcast.reviews.clean import NULLS
 from starcast.reviews.hashing import text_hashes
 from starcast.reviews.parameters import SplitBy
 from starcast.reviews.times import UNREAD, choose_reading, read_times
@@ -68,7 +69,7 @@ def read_keys(table: pl.DataFrame, split: SplitBy) -> SplitKeys | None:
         what = f"column {split.column!r} holds {column.dtype}, not plain values"
         raise UserError(f"{split.parameter}: {what}; name another column")
     text = column.cast(pl.String, strict=False).str.strip_chars().fill_null("")
-    missing = (text == "").to_numpy()
+    missing = text.is_in(["", *NULLS]).to_numpy()
     if split.rule == "time":
         readings = read_times(column, split.time_format)
     elif split.rule == "group":

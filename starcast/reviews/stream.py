@@ -34,7 +34,7 @@ def read_chunks(path: Path, reading: Reading = AS_RECOGNISED) -> Iterator[Chunk]
     Raises:
         UserError: the file is no table, empty, damaged, not UTF-8, or has too long a value.
     """
-    kind = kind_of(path).kind
+    kind, compression, table = kind_of(path)
     read: Iterator[Chunk]
     if kind in OPEN:
         read = read_typed(path, kind, reading)
@@ -51,7 +51,8 @@ def read_chunks(path: Path, reading: Reading = AS_RECOGNISED) -> Iterator[Chunk]
     rows = 0
     for chunk in in_parts(read, table_name(path), reading):
         rows += chunk.table.height
-        yield chunk
+        within = f"{table} of the zip" if compression == "zip" else ""
+        yield chunk._replace(seen=", ".join(filter(None, (chunk.seen, within))))
     if not rows:
         raise UserError(f"{table_name(path)}: a header and no rows; give one with reviews")
 

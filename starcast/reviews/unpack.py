@@ -26,7 +26,9 @@ FORMATS = {
     **dict.fromkeys((".arrow", ".feather", ".ipc"), "arrow"),
     **dict.fromkeys((".xlsx", ".xls", ".ods"), "excel"),
 }
-PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK": "zip"}
+# A zip of no files and one in parts begin otherwise; `PK` alone begins a column of keys.
+ZIPS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", **dict.fromkeys(ZIPS, "zip")}
 PACKED_ENDINGS = (".gz", ".zst", ".zip")
 # The last two are Arrow's streams, and Excel's files of before 2007.
 BINARY = {b"PAR1": "parquet", b"ARROW1": "arrow", b"\xff" * 4: "arrow", b"\xd0\xcf\x11\xe0": "excel"}
@@ -37,7 +39,7 @@ WORKBOOK = re.compile(
 )
 # How files begin that are no tables, what they are, and what to do.
 NO_TABLES = {
-    rb"\x1f\x8b|\x28\xb5\x2f\xfd|PK": "packed twice; unpack it once yourself",
+    rb"\x1f\x8b|\x28\xb5\x2f\xfd|PK(\x03\x04|\x05\x06|\x07\x08)": "packed twice; unpack it once yourself",
     rb"BZh\d1AY&SY": "packed with bzip2; unpack it with `bunzip2`",
     rb"\xfd7zXZ": "packed with xz; unpack it with `unxz`",
     rb"7z\xbc\xaf|Rar!": "packed with 7-Zip or RAR; unpack it",
@@ -47,7 +49,7 @@ NO_TABLES = {
     rb"\x80[\x02-\x05]": "a Python pickle, which may run any code; write it as Parquet",
     rb"%PDF-": "a PDF document; give the table of reviews itself",
     rb"version https://git-lfs": "a pointer of Git LFS; fetch the file itself with `git lfs pull`",
-    rb"(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)": "a web page or XML; download the table itself",
+    rb"(\xef\xbb\xbf)?\s*<(?i:!doctype|html|\?xml)": "a web page or XML; download the table itself",
 }
 # Text compresses to a tenth or a twentieth. A file beyond this was made to fill a disk or memory.
 MOST_TIMES, ALWAYS_ALLOWED = 200, 100 * 2**20  # times the compressed size; bytes
@@ -65,11 +67,12 @@ class Format(NamedTuple):
     """How a file is to be read, and how it is packed (empty: not at all).
 
     `kind` is csv, tsv, jsonl (an object per line), json (any other arrangement of objects), literals (of
-    Python, one per line), parquet, arrow or excel.
+    Python, one per line), parquet, arrow or excel. `table` is the file's name or, of a zip, that within.
     """
 
     kind: str
     compression: str
+    table: str
 
 
 def kind_of(path: Path) -> Format:
@@ -80,7 +83,8 @@ def kind_of(path: Path) -> Format:
     """
     with open_unpacked(path) as source:
         head = source.read(HEAD)
-        return Format(_kind_of_content(head, source.table, table_name(path)), source.compression)
+        kind = _kind_of_content(head, source.table, table_name(path))
+        return Format(kind, source.compression, source.table)
 
 
 def _kind_of_content(head: bytes, table: str, name: str) -> str:
@@ -90,12 +94,13 @@ def _kind_of_content(head: bytes, table: str, name: str) -> str:
     if binary or WORKBOOK.match(head):
         return binary or "excel"
     for beginning, what in NO_TABLES.items():
-        if re.match(beginning, head, re.IGNORECASE | re.DOTALL):
+        if re.match(beginning, head, re.DOTALL):
             raise UserError(f"{name}: {what}")
     if _is_noise(head):
         raise UserError(f"{name}: neither text nor a table that is known; is it damaged, or encrypted?")
     if by_name in BINARY.values():
-        return by_name if b"\0" in head or not head else _kind_of_text(head, "csv")
+        is_text = head and (b"\0" not in head or head.startswith((b"\xff\xfe", b"\xfe\xff")))
+        return _kind_of_text(head, "csv") if is_text else by_name
     return _kind_of_text(head, by_name)
 
 
@@ -119,7 +124,9 @@ def _kind_of_text(head: bytes, by_name: str) -> str:
     if re.match(r"\{\s*u?'", text):
         return "literals"
     if re.match(r"[\[{]\s*[\[{\"\]}]", text) or (by_name == "jsonl" and text.startswith(("[", "{"))):
-        per_line = len(lines) > 1 and text.startswith("{") and any(map(_is_object, lines))
+        # A first line that ends with a bracket opens a list, or an object, over several lines.
+        opens = lines[0].rstrip().endswith(("[", "{"))
+        per_line = len(lines) > 1 and text.startswith("{") and not opens and any(map(_is_object, lines))
         return "jsonl" if per_line else "json"
     # A first line that is broken leaves the others JSON; without any object, the name lies.
     objects = not lines or any(line.lstrip().startswith("{") for line in lines)

@@ -47,7 +47,7 @@ def read_reviews(
     Raises:
         UserError: Arrow, compressed Parquet, or Parquet with a name that Spark refuses.
     """
-    kind, compression = kind_of(file)
+    kind, compression, _ = kind_of(file)
     file = file.absolute()  # executors have their own working folders
     odd = file.name.startswith(("_", ".")) or not PATTERN.isdisjoint(str(file))
     names = dict.fromkeys(_numbered(columns), "string")

@@ -12,6 +12,7 @@ from starcast.evaluation.confidence import COLUMNS
 from starcast.models.scored_table import PREDICTED, Totals, added
 from starcast.reviews import layouts, sources
 from starcast.reviews.json_lines import WRITTEN
+from starcast.reviews.opening import check_objects
 from starcast.reviews.remote import name_of
 from starcast.reviews.sources import file_digest
 from starcast.reviews.stream import read_chunks
@@ -53,6 +54,7 @@ def predict(parameters: PredictParameters) -> Path:
         named, trained = (parameters.text_column, parameters.title_column), scoring.trained_on(version)
         layout, columns_read = choose_columns(list(schema), trained, *named)
         layouts.check_values(schema, layout)
+        check_objects(first.table, layout, table_name(file))
         names = added(trained.scale, schema, trained.reviewed, parameters.explain > 0)
         renamed = [f"{name} as {called}" for name, called in names.items() if name != called]
         if on_spark:

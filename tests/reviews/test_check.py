@@ -100,13 +100,15 @@ def test_missing_texts_and_ratings_are_dropped_and_counted() -> None:
         ("y", ""),
         ("z", "  "),
         (None, None),
+        ("\\N", "5"),  # as PostgreSQL and MySQL export what is missing
+        ("NULL", "4"),  # and SQL Server
         ("kept", "2"),
     ]
     kept, report = check_reviews(
         reviews_of([*rows, *((f"two {i}", "2") for i in range(SMALLEST_CLASS))]), LAYOUT
     )
-    assert (report.dropped["no text"], report.dropped["no rating"]) == (4, 3)
-    assert kept["review_id"].to_list()[0] == 7
+    assert (report.dropped["no text"], report.dropped["no rating"]) == (6, 3)
+    assert kept["review_id"].to_list()[0] == 9
     assert report.read == len(rows) + SMALLEST_CLASS + len(BASE)
 
 

@@ -109,6 +109,26 @@ def test_a_tsv_of_quoted_fields_below_a_plain_header_is_quoted(tmp_path: Path) -
     assert read(tmp_path / "a.tsv", content)[0] == PLAIN
 
 
+INCHES = ['"B001",5,27" wide', '"B002",4,19" tall', '"B003",3,good', '"B004",2,"plain, fine"']
+
+
+def test_marks_of_inches_in_fields_without_quotes_end_no_text(tmp_path: Path) -> None:
+    found, _ = read(tmp_path / "a.csv", "\n".join(["id,rating,text", *INCHES, ""]))
+    assert [row[2] for row in found] == ['27" wide', '19" tall', "good", "plain, fine"]
+
+
+def test_quotes_far_behind_the_beginning_are_checked_as_well(tmp_path: Path) -> None:
+    plain = "".join(f"{row % 5 + 1},a text of review {row}\n" for row in range(12_000))
+    content = f'rating,text\n{plain}5,"Great\n4,"Bad\n'
+    assert len(content) > 2**18
+    assert "broken quotes in the row that begins in line 12002" in refusal(tmp_path / "a.csv", content)
+
+
+def test_decimal_commas_without_quotes_are_no_numbers_of_rows(tmp_path: Path) -> None:
+    rows = "".join(f"{row},gut,{row % 4 + 1},5\n" for row in range(1, 20))
+    assert "more fields, 4, in the row" in refusal(tmp_path / "a.csv", f"id,text,rating\n{rows}")
+
+
 def test_a_line_for_excel_names_the_separator(tmp_path: Path) -> None:
     for line in ("sep=;\n", '"sep=;"\r\n'):
         assert read(tmp_path / "a.csv", line + table([HEADER, *PLAIN], ";"))[0] == PLAIN

@@ -202,6 +202,10 @@ def test_a_group_is_the_same_as_number_and_as_text() -> None:
     assert first.missing.tolist() == second.missing.tolist() == [False, True, False]
 
 
+def test_what_a_database_writes_for_a_missing_group_is_none() -> None:
+    assert keys_of(["a", "NULL", "\\N", "null"], "group").missing.tolist() == [False, True, True, False]
+
+
 def test_the_whole_column_decides_how_times_are_read() -> None:
     found = joined([["03/04/2015", "soon"], ["", None], ["25/04/2015"]], "time")
     assert found.keys[0] == datetime(2015, 4, 3, tzinfo=UTC).timestamp() * 1000
