@@ -7,6 +7,7 @@ import mlflow
 from mlflow.entities import Metric, Run
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
+from starcast.cli.processes import PROCESS, this_process
 from starcast.tracking import registry, store
 from starcast.tracking.limits import run_tags
 from starcast.tracking.registry import Version
@@ -50,7 +51,8 @@ def _run_of(version: Version) -> Run:
     if ours:
         return ours[-1]  # the oldest, if two monitorings began at once
     name = f"monitoring of {version.name} version {version.version}"
-    client, tags = mlflow.MlflowClient(), {"role": ROLE, MONITORED: version.uri, MLFLOW_RUN_NAME: name}
+    client, own = mlflow.MlflowClient(), {PROCESS: this_process()}  # should nobody end it
+    tags = {"role": ROLE, MONITORED: version.uri, MLFLOW_RUN_NAME: name, **own}
     run = client.create_run(store.active_run().info.experiment_id, tags=run_tags(tags))
     client.set_terminated(run.info.run_id)
     return run

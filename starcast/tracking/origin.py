@@ -83,12 +83,12 @@ def _origin(run: Run) -> Origin:
     if run.info.lifecycle_stage == LifecycleStage.DELETED:
         raise UserError(f"parameter run: {run_id} was deleted; restore it first")
     pruned = kind == "trial" and run.data.tags.get("outcome") == "pruned"
-    if kind == "main" and run.data.params.get("resume"):
-        search = next(each for each in _all_below(run) if "resumed_run_id" in each.data.tags)
-        advice = command_line("reproduce", run=search.data.tags["resumed_run_id"])
-        raise UserError(f"parameter run: {run_id} continued a search, reproduce that: {advice}")
     if status != "FINISHED" and not pruned:
         raise UserError(f"parameter run: {run_id} is {status}; only a run that finished can be reproduced")
+    continued = [tags[POINTERS[0]] for each in _all_below(run) if POINTERS[0] in (tags := each.data.tags)]
+    if kind == "main" and continued:
+        advice = command_line("reproduce", run=continued[0])
+        raise UserError(f"parameter run: {run_id} continued a search, reproduce that: {advice}")
     with explained(
         f"parameter run: what {run_id} keeps is damaged or not of starcast ({{reason}})", *DAMAGED
     ):

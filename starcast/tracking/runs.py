@@ -28,10 +28,11 @@ from starcast.cli.errors import UserError
 from starcast.cli.masking import without_secrets
 from starcast.cli.parameters import unquoted
 from starcast.cli.processes import PROCESS, this_process
+from starcast.cli.refusals import RefusedError
 from starcast.tracking import access, commands, lineage, liveness, moved, views
 from starcast.tracking.failures import NAMED, leave_reason, without_failure
 from starcast.tracking.limits import RUN_NAME, fitting, run_parameters, run_tags
-from starcast.tracking.patience import again_if_overtaken, quick_failures
+from starcast.tracking.patience import ServerGoneError, again_if_overtaken, quick_failures
 from starcast.tracking.store import active_run, shown_store, tag_of
 
 PATH_TAG = "{}_path"  # tag of a run: the file meant by a relative path that MLflow had logged before the step
@@ -67,7 +68,9 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
     above = mlflow.active_run()
     # A step below another is in its experiment, whatever the environment names.
     experiment = above.info.experiment_id if above else None
-    place = partial(mlflow.start_run, nested=above is not None, experiment_id=experiment)
+    # Its process is on it from the first moment: a run that nobody ends is closed once that is gone.
+    owned = {PROCESS: this_process()}
+    place = partial(mlflow.start_run, nested=above is not None, experiment_id=experiment, tags=owned)
     begin = partial(place, log_system_metrics=step in MEASURED)
     with access.one_line_errors():
         if not above:
@@ -85,7 +88,7 @@ def step_run(step: str, parameters: Mapping[str, str], name: str) -> Iterator[st
             repeat = commands.command_line(step.removeprefix(RESUME), **parameters)
             chosen = {MLFLOW_RUN_NAME: name} if _is_made_up(run.info.run_name) else {NAMED: "true"}
             shown = {tag: value for tag, value in run.data.tags.items() if without_secrets(value) != value}
-            own = {"step": step, "command": repeat, PROCESS: this_process(), USER: user_of_active()}
+            own = {"step": step, "command": repeat, USER: user_of_active()}
             tag_active({**shown, **chosen, **own, **_paths(logged, parameters)})
             lineage.log_code_and_versions()
             yield run.info.run_id
@@ -166,7 +169,8 @@ def _closed_with_its_status(mistake: str = "FAILED") -> Iterator[None]:
         if taken_over := _taken_over(run_id):
             _leave_active_run()
             raise taken_over from None
-        status = mistake if isinstance(error, UserError) else "FAILED"
+        of_user = isinstance(error, UserError) and not isinstance(error, RefusedError | ServerGoneError)
+        status = mistake if of_user else "FAILED"
         # The original error matters more than a server that cannot be reached.
         with quick_failures(), suppress(MlflowException, OSError):
             ended = "KILLED" if isinstance(error, KeyboardInterrupt) else status

@@ -44,11 +44,13 @@ def ask_server(uri: str, path: str, method: str, seconds: float, **more: Any) ->
 
 
 def answers(uri: str) -> bool:
-    """Return whether a tracking server answers; behind some proxies, it has no `/health`."""
+    """Return whether a tracking server and its database answer; `/health` knows nothing of the latter."""
+    path = "/api/2.0/mlflow/experiments/search"
     try:
-        return ask_server(uri, "/health", "GET", PATIENCE_SECONDS).status_code < 500
+        status = ask_server(uri, path, "POST", PATIENCE_SECONDS, json={"max_results": 1}).status_code
     except MlflowException:
         return False
+    return status < 500 and status != requests.codes.too_many_requests
 
 
 def page_within(run_id: str, artifact: str = "") -> str:

@@ -5,6 +5,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import mlflow
 import numpy as np
 import polars as pl
 from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME, MLFLOW_RUN_NOTE
 
+from starcast.cli.errors import UserError
 from starcast.cli.masking import without_secrets
 from starcast.evaluation.scale import STARS, Scale
 from starcast.models.family import without_choices
@@ -80,7 +83,6 @@ class TrialLog:
     def end(self, trial: Trial, event: Done | Failed) -> None:
         """Log the end of a trial: outcome, kept scores one step past the last epoch, files, status."""
         now, number = _now(), trial.proposal.number
-        self._open.discard(number)
         said: dict[str, str] = {"outcome": trial.outcome}
         if isinstance(event, Failed):
             said |= {"reason": trial.reason, **failure_tags(_name(trial.proposal), trial.reason)}
@@ -96,7 +98,7 @@ class TrialLog:
         last = self._last.pop(number, None)
         self._writes.put(lambda _: self._log_files(number, trial.proposal.settings, event, last))
         status = STATUS[trial.outcome]
-        self._writes.put(lambda _: self._client.set_terminated(self.run_ids[number], status, now))
+        self._writes.put(partial(self._close, number, status, now))
 
     def check(self) -> None:
         """Raise the error that stopped the writing, if there was one."""
@@ -114,12 +116,19 @@ class TrialLog:
         self.check()
 
     def interrupt(self) -> None:
-        """Close the runs of unfinished trials as KILLED, and give the writing a moment to end."""
+        """Close the runs of unfinished trials as KILLED, and give the writing a moment to end.
+
+        If it ended early, by an error of one write, the trials are closed without those that came after.
+        """
         now = _now()
-        for number in self._open:
+        for number in sorted(self._open):
             self._writes.put(partial(self._kill, number, now))
         self._writes.put(None)
         self._thread.join(FLUSH_SECONDS)
+        if self._error and not isinstance(self._error, UserError):  # the server is there, and the search ours
+            for number in sorted(self._open & self.run_ids.keys()):
+                with suppress(MlflowException, OSError, UserError):
+                    self._kill(number, now, True)
 
     def _write_all(self) -> None:
         while write := self._writes.get():
@@ -175,9 +184,14 @@ class TrialLog:
         self._client.log_batch(self.run_ids[number], metrics=metrics, tags=tags)
 
     def _kill(self, number: int, now: int, _: bool) -> None:
-        check_own(self._parent)
-        self._client.set_tag(self.run_ids[number], "outcome", "interrupted")
-        self._client.set_terminated(self.run_ids[number], "KILLED", now)
+        if number in self._open:  # else its end was still to be written, and has been by now
+            check_own(self._parent)
+            self._client.set_tag(self.run_ids[number], "outcome", "interrupted")
+            self._close(number, "KILLED", now)
+
+    def _close(self, number: int, status: str, now: int, _: bool = False) -> None:
+        self._client.set_terminated(self.run_ids[number], status, now)
+        self._open.discard(number)
 
     def _log_files(
         self, number: int, settings: Settings, event: Done | Failed, last: Reported | None

@@ -236,8 +236,8 @@ def test_a_step_within_another_is_in_its_experiment_whatever_the_environment_nam
     assert len({store.get_run(each).info.experiment_id for each in (above, below, fit)}) == 1
 
 
-@pytest.mark.parametrize(("status", "there"), [(200, True), (404, True), (502, False)])
-def test_a_server_behind_a_proxy_that_hides_its_health_answers(
+@pytest.mark.parametrize(("status", "there"), [(200, True), (401, True), (502, False), (429, False)])
+def test_a_server_answers_unless_it_or_its_database_is_away(
     monkeypatch: pytest.MonkeyPatch, status: int, there: bool
 ) -> None:
     answer = requests.Response()

@@ -168,12 +168,17 @@ def test_a_database_is_not_waited_for(clock: Clock) -> None:
 
 
 class Health(BaseHTTPRequestHandler):
-    """Answers `/health` as it is told."""
+    """Answers requests to the API as it is told, and `/health` as MLflow does while its database is away."""
 
     status = 200
 
     def do_GET(self) -> None:
-        self.send_response(self.status if self.path == "/health" else 404)
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(self.status)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -182,7 +187,7 @@ class Health(BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize("status", [0, 500, 503])
 def test_with_a_real_server_that_is_away_for_a_moment(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
-    """Nothing listens (0), or what listens, a proxy, says that nothing is behind it."""
+    """Nothing listens (0), or what listens says that nothing, or no database, is behind it."""
     monkeypatch.setattr(patience, "LOOK_EVERY", 0.05)
     handler = type("Handler", (Health,), {"status": status or 200})
     servers = [HTTPServer(("127.0.0.1", 0), handler)]
@@ -209,7 +214,7 @@ def test_with_a_real_server_that_is_away_for_a_moment(monkeypatch: pytest.Monkey
 
     def write(again: bool) -> int:
         told.append(again)
-        response = requests.get(f"http://127.0.0.1:{port}/health", timeout=60)
+        response = requests.post(f"http://127.0.0.1:{port}/api/2.0/mlflow/runs/log-batch", timeout=60)
         response.raise_for_status()
         return 7
 

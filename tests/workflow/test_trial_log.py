@@ -311,15 +311,17 @@ def test_an_error_of_writing_ends_the_search_at_its_next_look(
     log = begin_log(parent, ASKED)
     log.check()
     log.begin(gru(1))
+    log.begin(gru(2))
     log.end(trial(gru(1), "pruned"), Done(1, {}, result=None))
     with pytest.raises(type(error), match="disk full"):
         log.flush()
     with pytest.raises(type(error), match="disk full"):
         log.check()
+    monkeypatch.undo()  # one write failed, and the next would not
     before = time.monotonic()
     log.interrupt()
     assert time.monotonic() - before < trial_log.FLUSH_SECONDS  # it waits for nothing
-    monkeypatch.undo()
+    assert {run.info.status for run in children(store, parent)} <= {"KILLED"}
 
 
 def test_a_server_that_stays_away_says_how_many_writes_are_lost_and_how_to_go_on(
