@@ -76,8 +76,19 @@ def register_challenger(model_uri: str, name: str, description: str, tags: Mappi
     if not client.get_registered_model(name).description:
         client.update_registered_model(name, PURPOSE)
     client.update_model_version(name, version.version, fitting(description, DESCRIPTION))
-    again_if_overtaken(lambda: client.set_registered_model_alias(name, CHALLENGER, version.version))
-    return Version(name, str(version.version), str(version.run_id), called=f"alias {CHALLENGER}")
+    own = newest = int(version.version)
+    while newest:  # another training may have registered a newer one, and given it the alias before us
+        alias, newest = newest, 0
+        again_if_overtaken(partial(client.set_registered_model_alias, name, CHALLENGER, str(alias)))
+        newest = max((number for number in _candidates(name) if number > alias), default=0)
+    return Version(name, str(own), str(version.run_id), called=f"alias {CHALLENGER}" if alias == own else "")
+
+
+def _candidates(name: str) -> list[int]:
+    """Return the numbers of the versions that a step registered, which have a family."""
+    quoted = f'"{name}"' if "'" in name else f"'{name}'"
+    found = mlflow.MlflowClient().search_model_versions(f"name={quoted}", order_by=["version_number DESC"])
+    return [int(each.version) for each in found if "family" in each.tags]
 
 
 def version_of(run_id: str) -> Version | None:
