@@ -19,7 +19,7 @@ from starcast.models.family import Checkpoints, Family, Fit, ModelSpec, Recorder
 from starcast.models.fit_report import FitReport
 from starcast.models.fitted_own import FittedOwn
 from starcast.models.own_family import HANDLED, OwnFamily
-from starcast.models.own_settings import encoded, space_of, start_of
+from starcast.models.own_settings import encoded, space_of, start_of, written
 from starcast.models.sampling import resample, review_weights
 from starcast.models.space import Choices, Range, Settings, Space, Value, span
 from starcast.models.texts import Texts, chunks_of
@@ -65,7 +65,17 @@ class AdaptedFamily(Family):
             if name not in known:
                 near = did_you_mean(name, known) or f"; it has {', '.join(known) or 'no settings'}"
                 raise UserError(f"settings: {self.name} has no {name!r}{near}")
-        return Family.check(family, encoded(given, family.space))
+        free = {name: written(given[name]) for name in self._free & given.keys()}
+        return Family.check(family, encoded({**given, **free}, family.space) | free)
+
+    @property
+    def _free(self) -> set[str]:
+        """Return the parameters of an estimator that its space does not list, which it checks itself."""
+        return {*self.others} - {*self.own.space}
+
+    def typed(self, name: str, value: Value) -> Value:
+        """Return the value itself: the family's own code may tell 1 from 1.0."""
+        return value
 
     def with_settings(self, names: Iterable[str]) -> Family:
         """Return the family with further parameters of its estimator in the space, as they are now."""
@@ -80,6 +90,8 @@ class AdaptedFamily(Family):
 
     def refusal(self, name: str, value: object) -> str:
         """Return why a setting may not have a value; an estimator validates its string parameters itself."""
+        if name in self._free:
+            return ""
         allowed = self.allowed(name)
         if isinstance(allowed, Range) and value not in allowed:
             return f"{self.name}'s {name} should be a {'whole ' * allowed.whole}number, not {value!r:.80}"

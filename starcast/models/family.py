@@ -137,6 +137,7 @@ class Family(ABC):
         optional: settings that a search leaves out unless it is told to try some; if absent, without effect.
         requirements: packages that a saved model needs for prediction.
         iterative: whether it is fitted in epochs, over batches.
+        stops_early: whether a fit of more epochs than are good ends early, and keeps the best of them.
         reports: how often a fit reports in each epoch.
     """
 
@@ -151,6 +152,7 @@ class Family(ABC):
     optional: ClassVar[Space] = {}
     requirements: ClassVar[tuple[str, ...]]
     iterative: ClassVar[bool] = True
+    stops_early: ClassVar[bool] = False
     reports: ClassVar[int] = 1
 
     @abstractmethod
@@ -225,6 +227,12 @@ class Family(ABC):
         """Return what a setting may be, in the family's space or beyond it."""
         values = self.known[name]
         return self.limits.get(name) or span(values) or values
+
+    def typed(self, name: str, value: Value) -> Value:
+        """Return a setting's value as a number of its kind: JSON writes 1.0 as 1."""
+        allowed = self.allowed(name)
+        is_real = isinstance(allowed, Range) and not allowed.whole
+        return float(value) if is_real and not isinstance(value, str) else value
 
     def refusal(self, name: str, value: object) -> str:
         """Return why a setting may not have a value; nothing if it may."""

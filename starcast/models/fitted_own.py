@@ -15,7 +15,7 @@ import polars as pl
 from starcast.cli.errors import UserError, first_line
 from starcast.cli.refusals import refusal
 from starcast.models.own_family import OwnFamily
-from starcast.models.own_settings import decoded
+from starcast.models.own_settings import ANY, decoded
 from starcast.models.references import place_of
 from starcast.models.space import Settings
 
@@ -37,8 +37,8 @@ class FittedOwn:
         """Make an untrained model; `options` are `labels`, `seed`, `epochs` and `batch_size`."""
         made_with = {"settings": settings, **options}
         with own_code_errors(name, "__init__"):
-            values = {each: (value,) for each, value in getattr(own, "parameters_now", {}).items()}
-            return cls(name, own(decoded(settings, {**values, **own.space}), **options), made_with)
+            free = dict.fromkeys(getattr(own, "parameters_now", {}), ANY)
+            return cls(name, own(decoded(settings, {**free, **own.space}), **options), made_with)
 
     def learn(
         self, texts: list[str], ratings: np.ndarray, weights: np.ndarray | None

@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starcast.cli.errors import OwnCodeError
-from starcast.models.space import Range, Settings, Space, Value
+from starcast.models.space import Range, Settings, Space, Value, as_named
 
 # What is logged beside the settings.
 RESERVED = (
     *("family", "sampling", "batch_size", "schedule", "epochs", "neighbours", "precision", "executions"),
     *("seed", "labels"),
 )
+
+ANY = ("", None)  # choices of a parameter that may be anything that JSON can write
 
 
 def space_of(name: str, given: Mapping[str, Any]) -> Space:
@@ -55,16 +57,27 @@ def _impossible(values: Range) -> str:
 def start_of(space: Space, given: Mapping[str, Any]) -> Settings:
     """Return where a search of a space begins: what is given, else first choices and middles of ranges."""
     start = {name: _middle(values) for name, values in space.items()} | encoded(given, space)
-    reals = {name for name, values in space.items() if isinstance(values, Range) and not values.whole}
-    return {
-        name: float(value) if name in reals and value in space[name] else value
-        for name, value in start.items()
-    }
+    return {name: as_named(space.get(name, ()), value) for name, value in start.items()}
 
 
 def encoded(settings: Mapping[str, Any], space: Space) -> Settings:
     """Return settings with text for what is no plain value of a space."""
     return {name: _encoded(value, space.get(name)) for name, value in settings.items()}
+
+
+def written(value: Any) -> Value:
+    """Return a value as a plain one that is read back as it was, where `given` has no types for it."""
+    if isinstance(value, bool | int | float) or (isinstance(value, str) and not _is_json(value)):
+        return value
+    return json.dumps(value)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def decoded(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,7 +88,7 @@ def decoded(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:
 def _choices(values: Sequence[Any]) -> tuple[Value, ...]:
     if _needs_text(values):
         return tuple(value if isinstance(value, str) else json.dumps(value) for value in values)
-    return tuple(map(float, values)) if {type(value) for value in values} == {int, float} else tuple(values)
+    return tuple(values)
 
 
 def _needs_text(values: object) -> bool:

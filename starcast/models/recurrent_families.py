@@ -37,6 +37,7 @@ class NetworkFamily(Family):
 
     requirements: ClassVar = ("keras", "tensorflow")
     samplings: ClassVar = (*SAMPLINGS, "adasyn_token_ids")
+    stops_early: ClassVar = True
 
     @abstractmethod
     def stack(self, layers: Any, settings: Settings) -> list[keras.Layer]:

@@ -120,6 +120,13 @@ def _count(values: Choices | Range) -> float:
     return len(values)
 
 
+def as_named(values: Choices | Range, value: Value) -> Value:
+    """Return a value as the space names it: 1 and 1.0 are equal, but not the same to scikit-learn."""
+    if isinstance(values, Range):
+        return values.nearest(value) if isinstance(value, int | float) and value in values else value
+    return next((each for each in values if each == value), value)
+
+
 def completed(
     known: Settings, spare: Settings, space: Space, conditions: Conditions, random: np.random.Generator
 ) -> Settings:

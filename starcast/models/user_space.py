@@ -8,7 +8,7 @@ from typing import Any
 from starcast.cli.errors import UserError
 from starcast.cli.parameters import did_you_mean
 from starcast.models.family import Family
-from starcast.models.space import Choices, Conditions, Range, Settings, Space, Value, existing
+from starcast.models.space import Choices, Conditions, Range, Settings, Space, Value, as_named, existing
 
 PARTS = ("low", "high", "log", "whole")  # of a range
 EXAMPLE = '{"low": 1e-4, "high": 1e-2, "log": true}'
@@ -74,8 +74,7 @@ def _checked(family: Family, name: str, value: Any) -> Value:
         why = f"{family.name}'s {name} should be a finite number, not {value}"
     if why:
         raise UserError(f"parameter space: {why}")
-    allowed = family.allowed(name)
-    return float(value) if isinstance(allowed, Range) and not allowed.whole else value
+    return family.typed(name, value)
 
 
 def _range(family: Family, name: str, given: Mapping[str, Any]) -> Choices | Range:
@@ -119,7 +118,7 @@ def known_in(space: Space, conditions: Conditions, known: Settings) -> Settings:
     for name, value in known.items():
         values = space.get(name, ())
         if value in values:
-            fitted[name] = value
+            fitted[name] = as_named(values, value)
         elif isinstance(values, Range):
             fitted[name] = values.nearest(float(value))
         elif len(values) == 1:

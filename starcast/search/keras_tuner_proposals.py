@@ -14,7 +14,7 @@ import numpy as np
 from keras_tuner.src.engine.trial import Trial as TunerTrial
 from keras_tuner.src.engine.trial import TrialStatus
 
-from starcast.models.space import Choices, Range, Settings, completed, conditions_of, parents_first
+from starcast.models.space import Choices, Range, Settings, as_named, completed, conditions_of, parents_first
 from starcast.search.trials import Point, Proposal, SearchPlan, Trial, ranked
 
 SCORE = keras_tuner.Objective("score", "max")
@@ -115,8 +115,9 @@ class KerasTunerProposals:
         """Return the point of an oracle's values; at the ends of a range its arithmetic may leave it."""
         family, settings = values["family"], _own(values["family"], values)
         for name, value in settings.items():
-            if isinstance(choices := self._plan.spaces[family][name], Range):
-                settings[name] = choices.nearest(float(value))
+            choices = self._plan.spaces[family][name]
+            inside = choices.nearest(float(value)) if isinstance(choices, Range) else value
+            settings[name] = as_named(choices, inside)
         return family, settings
 
 
@@ -156,6 +157,8 @@ def _declare(space: keras_tuner.HyperParameters, name: str, values: Choices | Ra
         space.Fixed(name, values[0])
     elif {type(each) for each in values} == {bool}:  # a Choice would make them 0 and 1
         space.Boolean(name)
+    elif {type(each) for each in values} == {int, float}:  # a Choice takes values of one type
+        space.Choice(name, list(map(float, values)))
     else:
         space.Choice(name, list(values))
 

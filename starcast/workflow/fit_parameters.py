@@ -118,7 +118,7 @@ class FitParameters(RegistryParameters):
         """Return the candidate to fit; a requested number of epochs overrides that of `spec`."""
         family, epochs = family_named(spec.family), self.epochs or spec.options.epochs
         # A falling rate depends on the number of epochs: only with a constant rate can a fit be longer.
-        if not self.epochs and spec.options.schedule == "constant" and "epochs" not in family.published:
+        if not self.epochs and spec.options.schedule == "constant" and family.stops_early:
             epochs = LONGEST
         if not family.iterative:
             epochs = 1

@@ -218,7 +218,7 @@ class TuneParameters(FitParameters, Executor):
         networks = [family_named(name) for name in self.families if family_named(name).iterative]
         asked = self.epochs or (self.max_epochs if self.schedule == "linear" else LONGEST)
         found = {each.name: max(1.0, asked / self.max_epochs) for each in networks}
-        own = {each.name for each in networks if "epochs" in each.published and not self.epochs}
+        own = {each.name for each in networks if not each.stops_early and not self.epochs}
         return {name: 1.0 if name in own else times for name, times in found.items()}
 
     def points(self) -> float:
