@@ -1,6 +1,7 @@
 """Fit the members of an ensemble and their blend, predict, save: one folder per member."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -110,6 +111,7 @@ def fit_ensemble(corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoint
             place, earlier = Path(folder, f"member_{i}"), kept and kept / f"member_{i}"
             if earlier and (kept_one := kept_fit(earlier, member, len(corpus.scale))):
                 fits.append(kept_one.fit)
+                shutil.copytree(earlier, place)  # for the next checkpoint, which takes the place of this one
                 continue
             print(f"  member {i} of {len(specs)}: {member.family}", flush=True)
             fits.append(fit_member(corpus, member))

@@ -15,8 +15,9 @@ from sklearn.metrics import log_loss
 
 from starcast.models.backend import keras
 from starcast.models.batches import similar_length
+from starcast.models.compiled import copy_weights
 from starcast.models.corpus import Corpus
-from starcast.models.family import Checkpoints, Fit, FitOptions, ModelSpec, Recorder, Schedule
+from starcast.models.family import Checkpoints, Fit, FitOptions, ModelSpec, Precision, Recorder, Schedule
 from starcast.models.fit_progress import FitProgress
 from starcast.models.fit_report import FitReport
 from starcast.models.fitted_transformer import FittedTransformer
@@ -84,6 +85,7 @@ class Tuning:
     """The state of a fit, and its two alternating steps: train up to a report, then report."""
 
     network: keras.Model
+    answering: keras.Model  # in 32 bits, as the model that is saved: the network itself, or a copy
     rows: Rows
     validation: Sequences
     spec: ModelSpec
@@ -118,18 +120,27 @@ class Tuning:
             for name in names
         }
 
-    def report(self, report: int, learned: dict[str, float]) -> None:
+    def report(self, report: int, learned: dict[str, float]) -> bool:
         """Score the validation split at the end of an epoch, a sample of it before, and report that.
 
+        Returns:
+            Whether the fit goes on; not if the probabilities are not finite, and an earlier epoch is kept.
+
         Raises:
-            FloatingPointError: the probabilities are not finite.
+            FloatingPointError: they are not, and there is no earlier epoch.
         """
         epoch, progress = (report + 1) // REPORTS, self.progress
         ends = not (report + 1) % REPORTS
         some = np.arange(len(self.validation)) if ends else self._sample
-        probabilities = predict(self.network, self.validation, PREDICTION_BATCH, some)
+        if self.answering is not self.network:
+            copy_weights(self.network, self.answering)
+        probabilities = predict(self.answering, self.validation, PREDICTION_BATCH, some)
         if not np.isfinite(probabilities).all():
-            raise FloatingPointError("not finite: the learning rate is too high for these settings")
+            why = "the probabilities are not finite: the learning rate is too high for these settings"
+            if not progress.best_epoch:
+                raise FloatingPointError(why)
+            print(f"  {why}; the best epoch, {progress.best_epoch}, is kept", flush=True)
+            return False
         ratings = np.asarray(self.corpus.validation.ratings)[some]
         loss = float(log_loss(ratings, probabilities, labels=range(len(self.corpus.scale))))
         if ends:
@@ -137,6 +148,7 @@ class Tuning:
         progress.reports = report + 1
         metrics, places = {**learned, "val_loss": loss}, None if ends else some
         self.recorder.report(FitReport(report + 1, metrics, probabilities, places))
+        return True
 
 
 def fit_transformer(
@@ -157,14 +169,16 @@ def fit_transformer(
     random.seed(options.seed)
     network = build(sizes, len(corpus.scale), options.precision)
     pretrained.into(network)
-    compile_for(network, settings)
+    compile_for(network, settings, options.precision)
+    answering = network if options.precision == "float32" else build(sizes, len(corpus.scale))
     kept = checkpoints.kept() if checkpoints else None
     progress = FitProgress.load(kept, changed(network)) if kept else FitProgress()
     rows = Rows.of(corpus, cut(train, sizes.length), options)
-    tuning = Tuning(network, rows, cut(validation, sizes.length), spec, corpus, recorder, progress)
+    tuning = Tuning(network, answering, rows, cut(validation, sizes.length), spec, corpus, recorder, progress)
     saved = time.monotonic()
     for report in range(progress.reports, options.epochs * REPORTS):
-        tuning.report(report, tuning.train(report))
+        if not tuning.report(report, tuning.train(report)):
+            break
         if checkpoints and time.monotonic() - saved >= CHECKPOINT_EVERY:
             with tempfile.TemporaryDirectory() as folder:
                 progress.save(Path(folder), changed(network))
@@ -177,7 +191,7 @@ def fit_transformer(
     return Fit(model, progress.best_probabilities, options.epochs, progress.best_epoch, rows.ratings)
 
 
-def compile_for(network: keras.Model, settings: Settings) -> None:
+def compile_for(network: keras.Model, settings: Settings, precision: Precision = "float32") -> None:
     """Freeze what the settings say, and compile; biases and norms keep their weights without decay."""
     frozen = [f"{kind}_{i}" for i in range(int(settings["frozen"])) for kind in BLOCK]
     frozen += ["embedded"] if settings["embeddings"] == "frozen" else []
@@ -185,6 +199,8 @@ def compile_for(network: keras.Model, settings: Settings) -> None:
         layer.trainable = layer.name.removesuffix("_norm") not in frozen
     optimizer = keras.optimizers.AdamW(float(settings["learning_rate"]), weight_decay=WEIGHT_DECAY)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    if precision == "mixed_float16":  # gradients below 6e-8 would be 0; `bfloat16` has the range of 32 bits
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(network.trainable_variables)
     loss = keras.losses.SparseCategoricalCrossentropy()
     # Compiled ahead by XLA, each width of a batch would be compiled anew.

@@ -205,7 +205,10 @@ def _fit(
     family, logs = family_named(spec.family), artifacts.RunRecorder(run_id, validation.ratings, scale)
     recorder = EpochLines(logs, options.epochs, family.reports) if family.iterative else NoCurve()
     corpus = Corpus(train, validation, show=Progress().show, scale=scale)
-    fitted = family.fit(corpus, spec, recorder, checkpoints)
+    try:
+        fitted = family.fit(corpus, spec, recorder, checkpoints)
+    except FloatingPointError as error:
+        raise UserError(f"{spec.family}: {error}; give a lower learning_rate") from None
     return fitted, time.monotonic() - start
 
 

@@ -92,7 +92,10 @@ def fit_finals(
         return _candidate(parameters, prepared, spec, key, _kept(tried[0], spec, keeps, prepared.scale))
     train, validation = map(CorpusSplit.stored, map(prepared.split, LEARNED_FROM))
     corpus = Corpus(train, validation, show=Progress().show, scale=prepared.scale)
-    done = _fit_each(parameters, corpus, tried, budget, keeps)
+    fitted = _fit_each(parameters, corpus, tried, budget, keeps)
+    done = [*fitted.values()]
+    # Another process, with more time, finds no candidate of all families if one was left out.
+    key = ",".join(run_ids[number] for number in fitted)
     if len(done) == 1:
         return _candidate(parameters, prepared, done[0].spec, key, done[0])
     specs, fits = [each.spec for each in done], [each.fit for each in done]
@@ -128,13 +131,13 @@ def final_spec(parameters: TuneParameters, proposal: Proposal) -> ModelSpec:
 
 def _fit_each(
     parameters: TuneParameters, corpus: Corpus, tried: list[Trial], budget: TimeBudget, keeps: Path
-) -> list[FinalFit]:
-    """Fit the best trial of each family, the best of all first, as far as the time allows."""
-    done = list[FinalFit]()
+) -> dict[int, FinalFit]:
+    """Fit the best trial of each family, the best of all first, as far as the time allows; by its number."""
+    done = dict[int, FinalFit]()
     for trial in tried:
         family, spec = trial.proposal.family, final_spec(parameters, trial.proposal)
         if kept := _kept(trial, spec, keeps, corpus.scale):
-            done.append(kept)
+            done[trial.proposal.number] = kept
             continue
         if done and not budget.has_time_for_final(trial):
             say(f"{family} is left out of the ensemble: its fit takes about {clock(trial.seconds)}")
@@ -142,7 +145,8 @@ def _fit_each(
         curve, began = CurveRecorder(corpus.validation.ratings, corpus.scale), time.monotonic()
         say(f"fitting {family} for the ensemble, as trial {trial.proposal.number}")
         fit = fit_member(corpus, spec, curve)
-        done.append(FinalFit(spec, fit, curve.points, time.monotonic() - began))
+        took = time.monotonic() - began
+        done[trial.proposal.number] = FinalFit(spec, fit, curve.points, took)
     return done
 
 

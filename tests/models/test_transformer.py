@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ import pytest
 from starcast.cli.errors import UserError
 from starcast.models.catalogue import family_named
 from starcast.models.corpus import Corpus, CorpusSplit
-from starcast.models.family import Fit, FitOptions, KnowsWords, ModelSpec, split_choices
+from starcast.models.family import Fit, FitOptions, KnowsWords, ModelSpec, Precision, split_choices
 from starcast.models.fit_report import FitReport
 from starcast.models.space import Settings, Value
 from tests.tiny_encoder import WORDS, needs_extra, write_weights
@@ -174,6 +175,41 @@ def test_a_fit_that_is_cut_off_within_an_epoch_ends_as_if_it_had_not_been(
     assert list(rest.seen) == list(range(until, 9))
     assert rest.seen == {number: pytest.approx(whole.seen[number], abs=1e-6) for number in rest.seen}
     np.testing.assert_allclose(resumed.validation_probabilities, expected.validation_probabilities, atol=1e-6)
+
+
+@needs_extra
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_a_fit_in_16_bits_is_judged_by_the_answers_of_the_saved_model(
+    corpus: Corpus, weights: str, precision: Precision
+) -> None:
+    asked = spec(weights)
+    fitted = fit(corpus, replace(asked, options=replace(asked.options, precision=precision)))
+    answers = fitted.model.probabilities(corpus.validation.texts)
+    np.testing.assert_allclose(answers, fitted.validation_probabilities, atol=1e-5)
+
+
+@needs_extra
+def test_a_fit_that_diverges_late_keeps_its_best_epoch(
+    corpus: Corpus, weights: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from starcast.models import transformer_training
+
+    answered, answer = list[np.ndarray](), transformer_training.predict
+
+    def diverging(*given: Any) -> np.ndarray:
+        answered.append(answer(*given))
+        return answered[-1] if len(answered) <= good else np.full_like(answered[-1], np.nan)
+
+    monkeypatch.setattr(transformer_training, "predict", diverging)
+    good = 5
+    fitted = fit(corpus, spec(weights))
+    assert (fitted.best_epoch, len(answered)) == (1, 6)
+    assert "not finite: the learning rate is too high for these settings; the best epoch, 1, is" in (
+        capsys.readouterr().out
+    )
+    good = 0
+    with pytest.raises(FloatingPointError, match="not finite"):
+        fit(corpus, spec(weights))
 
 
 @needs_extra
