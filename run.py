@@ -356,6 +356,8 @@ def run_project(name: str, rest: list[str]) -> int:
             kept = []
             projects.run(str(PROJECT), name, **options)  # type: ignore[no-untyped-call]
     except (ExecutionException, MlflowException, UserError) as error:
+        if kept and not jobs:
+            raise KeyboardInterrupt from None
         if not jobs:
             fail(f"{name}: {without_secrets(str(error)).strip().splitlines()[0]}")
     code = jobs[0].wait()

@@ -58,7 +58,9 @@ def _jobs(parameters: LearningCurveParameters, data: ExperimentData) -> list[Fit
     ratings = data.train_ratings
     orders = [nested_order(ratings, parameters.seed + repeat) for repeat in range(parameters.repeats)]
     jobs = []
-    for size in _sizes(parameters, ratings):
+    specs = [parameters.spec(family, parameters.sampling, 0) for family in parameters.families]
+    pairs = any(spec.options.sampling in MAKES_REVIEWS for spec in specs)  # made up between two of a rating
+    for size in _sizes(parameters.sizes, ratings, 2 if pairs else 1):
         for repeat, order in enumerate(orders):
             for family in parameters.families:
                 spec = parameters.spec(family, parameters.sampling, repeat)
@@ -68,25 +70,23 @@ def _jobs(parameters: LearningCurveParameters, data: ExperimentData) -> list[Fit
     return jobs
 
 
-def _sizes(parameters: LearningCurveParameters, ratings: np.ndarray) -> Sequence[int]:
+def _sizes(asked: Sequence[int], ratings: np.ndarray, times: int = 1) -> Sequence[int]:
     """Return the requested sizes or, by default, the doublings up to all rows that contain every rating.
 
-    Where a sampling makes reviews up between two of a rating, they contain every rating twice.
+    Args:
+        times: how often they are to contain every rating.
 
     Raises:
         UserError: there are fewer rows, or so few rows do not contain every rating.
     """
-    asked, families = parameters.sizes, parameters.families
-    samplings = {parameters.spec(name, parameters.sampling, 0).options.sampling for name in families}
-    twice = not samplings.isdisjoint(MAKES_REVIEWS)
-    least, most = smallest_with_all(ratings, 1 + twice), len(ratings)
+    least, most = smallest_with_all(ratings, times), len(ratings)
     if not asked:
         return [size for size in (most >> halvings for halvings in range(HALVINGS, -1, -1)) if size >= least]
     if asked[-1] > most:
         many = f"{asked[-1]:,} is more than the {most:,} reviews of the training set"
         raise UserError(f"parameter sizes: {many}")
     if asked[0] < least:
-        reviews = "two reviews" if twice else "a review"
+        reviews = "two reviews" if times == 2 else "a review"
         few = f"{asked[0]:,} is too few to contain {reviews} of every rating"
         raise UserError(f"parameter sizes: {few}; start with {least:,} or more")
     return asked

@@ -111,7 +111,8 @@ def fit_ensemble(corpus: Corpus, spec: ModelSpec, recorder: Recorder, checkpoint
             place, earlier = Path(folder, f"member_{i}"), kept and kept / f"member_{i}"
             if earlier and (kept_one := kept_fit(earlier, member, len(corpus.scale))):
                 fits.append(kept_one.fit)
-                shutil.copytree(earlier, place)  # for the next checkpoint, which takes the place of this one
+                if i < len(specs):
+                    shutil.copytree(earlier, place)  # for the next checkpoint, which takes this one's place
                 continue
             print(f"  member {i} of {len(specs)}: {member.family}", flush=True)
             fits.append(fit_member(corpus, member))

@@ -66,18 +66,8 @@ def encoded(settings: Mapping[str, Any], space: Space) -> Settings:
 
 
 def written(value: Any) -> Value:
-    """Return a value as a plain one that is read back as it was, where `given` has no types for it."""
-    if isinstance(value, bool | int | float) or (isinstance(value, str) and not _is_json(value)):
-        return value
-    return json.dumps(value)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
+    """Return a value as a plain one, which `decoded` reads back where the choices are `ANY`."""
+    return value if isinstance(value, bool | int | float | str) else json.dumps(value)
 
 
 def decoded(settings: Settings, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -165,8 +165,12 @@ def read_value(values: Choices | Range, text: str) -> Value:
         number = int(text) if values.whole else float(text)
         if number in values:
             return number
-    for value in values if isinstance(values, tuple) else ():
+    choices = values if isinstance(values, tuple) else ()
+    for value in choices:
         if str(value) == text:
+            return value
+    for value in choices:  # searches of earlier versions logged 1 among real numbers as 1.0
+        if isinstance(value, int | float) and text in (str(float(value)), repr(value)):
             return value
     raise ValueError(f"{text!r} is not among its values")
 

@@ -74,6 +74,8 @@ def _checked(family: Family, name: str, value: Any) -> Value:
         why = f"{family.name}'s {name} should be a finite number, not {value}"
     if why:
         raise UserError(f"parameter space: {why}")
+    if not isinstance(value, bool | int | float | str):  # which only an estimator takes, that has it as JSON
+        value = json.dumps(value)
     return family.typed(name, value)
 
 
@@ -99,6 +101,8 @@ def _range(family: Family, name: str, given: Mapping[str, Any]) -> Choices | Ran
     if allowed.whole and not whole:
         raise refused('has whole numbers only; leave out "whole": false')
     ends: list[Any] = [_checked(family, name, given[end]) for end in ("low", "high")]
+    if any(isinstance(end, bool | str) for end in ends):
+        raise refused(f"should have numbers for low and high, as in {EXAMPLE}")
     low, high = ends
     if whole and (low % 1 or high % 1):
         raise refused(f"has low {low} and high {high}; both should be whole numbers")

@@ -11,7 +11,7 @@ UNIT = (
     r"|つ星|星|分|점|[★⭐🌟*])\.?)?"
 )
 OF = r"(?:/|out of|of|von|de|sur|su|van|av|из)"  # Amazon's pages in other languages, too
-BEFORE = r"(?:(?:(?:rated|rating|score):?|[★⭐🌟]) ?)?"
+BEFORE = r"(?:(?:(?:rated|rating|score):?|[★⭐🌟](?= ?\d)) ?)?"
 PLAIN = re.compile(rf"{BEFORE}{NUMBER}{UNIT}(?: ?{OF} ?{NUMBER}{UNIT})?(?: rating)?")
 JAPANESE = re.compile(rf"{NUMBER}つ星のうち ?{NUMBER}")  # the top comes first
 PERCENT = re.compile(rf"{NUMBER} ?%")

@@ -100,6 +100,8 @@ class KerasTunerProposals:
             point = completed(settings, _own(family, drawn), space, conditions, self._random)
             hyperparameters.values = {f"{family}.{name}": value for name, value in point.items()}
             hyperparameters.values["family"] = family
+            if point == settings:  # it is a whole one
+                break
             if drawn.get("family") == family and not oracle._duplicate(hyperparameters.values):
                 break
         trial = TunerTrial(hyperparameters, f"given {number}", TrialStatus.RUNNING)

@@ -83,9 +83,10 @@ def _read(run: Run) -> RunRecord:
     matrices, answers, scale = _predictions(run)
     below, children = [], children_of(run)
     # A search that was given more trials may have made another candidate, which counts.
-    candidates = [each.info.run_id for each in children if each.data.tags.get("role") == "candidate"]
+    candidates = [each for each in children if each.data.tags.get("role") == "candidate"]
+    earlier = [each for each in candidates if each.info.status == "FINISHED"][:-1]
     for each in children:
-        if each.info.run_id in candidates[:-1]:
+        if each in earlier:
             continue
         # Only finished fits count, and runs that have such fits below them.
         ended = each.info.status == "FINISHED" or each.data.tags.get("outcome") in ("pruned", "failed")

@@ -96,6 +96,8 @@ def fit_finals(
     done = [*fitted.values()]
     # Another process, with more time, finds no candidate of all families if one was left out.
     key = ",".join(run_ids[number] for number in fitted)
+    if len(fitted) < len(tried) and (kept := candidate_of(key)):
+        return kept
     if len(done) == 1:
         return _candidate(parameters, prepared, done[0].spec, key, done[0])
     specs, fits = [each.spec for each in done], [each.fit for each in done]

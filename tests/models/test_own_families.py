@@ -140,6 +140,10 @@ def test_settings_reach_the_estimator_as_it_names_them(folder: Path, corpus: Cor
     model = fitted(family, corpus, settings=family.check(others))[0].model
     got = model.model._estimator.get_params()
     assert {name: got[name] for name in others} == others
+    assert family.check(family.check(others)) == family.check(others)
+    with pytest.raises(UserError, match="tfidf__max_df should have numbers for low and high"):
+        user_space(family, {"tfidf__max_df": {"low": "a", "high": "b"}})
+    assert user_space(family, {"tfidf__max_df": [[1, 2], None]})["tfidf__max_df"] == ("[1, 2]", "null")
     assert type(got["tfidf__max_df"]) is int, "scikit-learn takes 500.0 for a share of the texts"
     with pytest.raises(UserError, match=r"my_pipeline:pieces has no 'tfidf__tokens'"):
         user_space(family, {"tfidf__tokens": 1})

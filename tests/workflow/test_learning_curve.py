@@ -15,6 +15,7 @@ from starcast.experiments import learning_curve
 from starcast.experiments.fits import ExperimentData
 from starcast.experiments.learning_curve import run_learning_curve
 from starcast.experiments.parameters import LearningCurveParameters
+from starcast.reviews.split import smallest_with_all
 from starcast.tracking.artifacts import fetch
 from starcast.workflow.fit_process import FitJob
 from starcast.workflow.prepare import preprocess
@@ -160,7 +161,10 @@ def test_samples_are_nested_stratified_and_drawn_anew_in_every_repeat(
     ],
 )
 def test_sizes_left_out_are_doublings_that_hold_every_rating(counts: list[int], sizes: list[int]) -> None:
-    assert learning_curve._sizes((), np.repeat(np.arange(5), counts)) == sizes
+    ratings = np.repeat(np.arange(5), counts)
+    assert learning_curve._sizes((), ratings) == sizes
+    twice = learning_curve._sizes((), ratings, 2)
+    assert twice == [size for size in sizes if size >= smallest_with_all(ratings, 2)]
 
 
 def test_what_cannot_be_fitted_is_said_before_any_fit(store: mlflow.MlflowClient, reviews_file: Path) -> None:

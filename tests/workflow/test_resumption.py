@@ -127,7 +127,7 @@ ASKED_FOR = st.sampled_from(
         {"objective": "val_auc"},
         {"objective": "val_loss"},
         {"objective": "val_mae", "sampling": "none", "batch_size": "32"},
-        {"engine": "keras-tuner", "algorithm": "hyperband", "max_epochs": 9},
+        {"engine": "keras-tuner", "algorithm": "hyperband", "max_epochs": 9, "families": "gru_1"},
         {"space": OWN},
     ]
 )
