@@ -128,11 +128,12 @@ def _titles(systems: Mapping[str, System]) -> list[str]:
 
 def system_table(found: Mapping[str, Sequence[Fitted]], drawn: Mapping[str, Draws]) -> Iterator[str]:
     """Yield the scores and the processor seconds of each system."""
-    yield f"| | {' | '.join(SHOWN.values())} | shares | CPU s |"
-    yield "|---|" + "---|" * (len(SHOWN) + 1) + "--:|"
+    yield f"| | {' | '.join(SHOWN.values())} | CPU s |"
+    yield "|---|" + "---|" * len(SHOWN) + "--:|"
     for name, fits in found.items():
         scores = " | ".join(str(drawn[name].estimate(score)) for score in SHOWN)
-        yield f"| {name} | {scores} | {_shares(fits)} | {fmean(fit.seconds for fit in fits):,.0f} |"
+        seconds, shares = fmean(fit.seconds for fit in fits), _shares(fits)
+        yield f"| {name}{shares and f' ({shares})'} | {scores} | {seconds:,.0f} |"
 
 
 def _shares(fits: Sequence[Fitted]) -> str:

@@ -89,8 +89,6 @@ def _texts(column: pd.Series, name: str) -> pl.Series:
     # MLflow checks a column's type against the signature, but lets through any value in a column of objects.
     try:
         return pl.Series(name, pa.array(column, pa.large_string(), from_pandas=True))
-    except UnicodeEncodeError:  # halves of surrogate pairs, which JSON may hold, become U+FFFD as in files
-        return _texts(column.map(_without_halves), name)
     except pa.ArrowException:
         known = ((row, v) for row, v in enumerate(column) if not isinstance(v, str))
         wrong = ((row, v) for row, v in known if not (pd.api.types.is_scalar(v) and pd.isna(v)))
@@ -99,12 +97,6 @@ def _texts(column: pd.Series, name: str) -> pl.Series:
         raise MlflowException.invalid_parameter_value(
             f"column {name!r}: row {row} holds {found}, where a text or null is expected"
         ) from None
-
-
-def _without_halves(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 mlflow.models.set_model(ReviewModel())

@@ -58,6 +58,7 @@ def test_a_registered_model_stands_for_the_run_it_is_of(store: mlflow.MlflowClie
 def test_a_main_job_that_continued_a_search_names_that(store: mlflow.MlflowClient) -> None:
     with mlflow.start_run(tags={"step": "main"}) as job:
         mlflow.log_params({"data": "sample", "resume": "latest"})
+        mlflow.log_dict({}, "made.json")
         with mlflow.start_run(nested=True, tags={"step": "resume tune", "resumed_run_id": "abc"}):
             pass
     assert f"{job.info.run_id} continued a search, reproduce that: " in refused(job.info.run_id)

@@ -86,9 +86,7 @@ def test_a_bad_request_is_refused_in_words_and_the_next_is_answered(
     assert ask(address, body_of(RAW[5])).json()["predictions"] == answer_of(model, RAW[5])
 
 
-@pytest.mark.parametrize(
-    "text", [None, "", "good " * 500_000, "good \ud83d"], ids=["null", "empty", "huge", "half of a pair"]
-)
+@pytest.mark.parametrize("text", [None, "", "good " * 500_000], ids=["null", "empty", "huge"])
 def test_an_odd_text_is_a_text(model: PyFuncModel, address: str, text: str | None) -> None:
     answered = ask(address, body_of(text, RAW[1]))
     assert answered.status_code == 200

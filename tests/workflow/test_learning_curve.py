@@ -33,7 +33,7 @@ IMPOSSIBLE: list[tuple[dict[str, str], str]] = [
     ),
     (
         {"sizes": "7,40", "sampling": "smote"},
-        "sampling smote: rating 1 has 1 review in the training split, at least 2 are needed",
+        "parameter sizes: 7 is too few to contain two reviews of every rating; start with ",
     ),
 ]
 
