@@ -299,6 +299,41 @@ def pip_settings() -> dict[str, str]:
 # In the environment
 
 
+class Job:
+    """The process of an entry point, and what the signals do that this process gets.
+
+    Those that come while MLflow makes the run and starts the process are kept: that process closes the run.
+    """
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        self.starting, self.kept = False, list[int]()
+
+    def begin(self, process: subprocess.Popen[bytes]) -> None:
+        """Take the process, and send it what was kept."""
+        self.process = process
+        for number in self.kept:
+            process.send_signal(number)
+
+    def interrupt(self, number: int, _: object) -> None:
+        """Handle a signal; the second that comes before the process ends this one."""
+        if self.process is None:
+            if not self.starting or self.kept:
+                raise KeyboardInterrupt
+            self.kept.append(number)
+        elif number != signal.SIGINT:  # the terminal sends Ctrl-C to the job itself
+            self.process.send_signal(number)
+
+    def code(self, name: str) -> int:
+        """Wait for its end, and return its exit code; that of a signal is the shells'."""
+        assert self.process is not None, "MLflow has started it"
+        code = self.process.wait()
+        if code < 0:
+            memory = ", as by the system where memory runs out" if -code == signal.SIGKILL else ""
+            say(f"{name}: the job was ended by signal {-code} ({signal.strsignal(-code)}){memory}")
+        return code if code >= 0 else 128 - code
+
+
 def run_project(name: str, rest: list[str]) -> int:
     """Run an entry point as a run of the MLflow project; return the job's own exit code."""
     retries = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
@@ -321,27 +356,15 @@ def run_project(name: str, rest: list[str]) -> int:
     from starcast.cli.masking import UNMASKED, without_secrets
     from starcast.tracking.access import check_store, one_line_errors
 
-    jobs: list[subprocess.Popen[bytes]] = []
-    kept: list[int] | None = None  # signals while MLflow makes the run and starts the job, which closes it
-    submitted = LocalSubmittedRun.__init__
+    job, submitted = Job(), LocalSubmittedRun.__init__
 
-    def begun(self: LocalSubmittedRun, run_id: str, job: subprocess.Popen[bytes]) -> None:
-        submitted(self, run_id, job)  # type: ignore[no-untyped-call]
-        jobs.append(job)
+    def begun(self: LocalSubmittedRun, run_id: str, process: subprocess.Popen[bytes]) -> None:
+        submitted(self, run_id, process)  # type: ignore[no-untyped-call]
+        job.begin(process)
         waiting.close()
-        for number in kept or ():
-            job.send_signal(number)
-
-    def interrupt(number: int, _: object) -> None:
-        if not jobs:
-            if kept is None or kept:
-                raise KeyboardInterrupt
-            kept.append(number)
-        elif number != signal.SIGINT:  # the terminal sends Ctrl-C to the job itself
-            jobs[0].send_signal(number)
 
     LocalSubmittedRun.__init__ = begun  # type: ignore[method-assign]
-    on_interrupt(interrupt)
+    on_interrupt(job.interrupt)
     logging.getLogger("mlflow.projects").setLevel(logging.CRITICAL)  # the job prints its own messages
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # that no answer came is said in a line of ours
     options = vars(read_options(name, rest))
@@ -353,18 +376,14 @@ def run_project(name: str, rest: list[str]) -> int:
         with waiting, one_line_errors(), tempfile.TemporaryDirectory() as folder:
             check_store()
             options |= {"parameters": parameters, "storage_dir": folder, "env_manager": "local"}
-            kept = []
+            job.starting = True
             projects.run(str(PROJECT), name, **options)  # type: ignore[no-untyped-call]
     except (ExecutionException, MlflowException, UserError) as error:
-        if kept and not jobs:
-            raise KeyboardInterrupt from None
-        if not jobs:
+        if job.process is None:
+            if job.kept:
+                raise KeyboardInterrupt from None
             fail(f"{name}: {without_secrets(str(error)).strip().splitlines()[0]}")
-    code = jobs[0].wait()
-    if code < 0:
-        memory = ", as by the system where memory runs out" if -code == signal.SIGKILL else ""
-        say(f"{name}: the job was ended by signal {-code} ({signal.strsignal(-code)}){memory}")
-    return code if code >= 0 else 128 - code  # the shells' exit code after a signal
+    return job.code(name)
 
 
 def check_pages() -> None:

@@ -36,7 +36,7 @@ TITLE = "Title"  # the column of study A's file
 
 
 @dataclass(frozen=True)
-class System:
+class Setup:
     """A family with settings, or a blend of other systems by their names."""
 
     family: str = ""
@@ -49,23 +49,23 @@ class System:
 WORDS: Settings = {"ngrams": 2, "features": 50_000, "sublinear": True}
 SYSTEMS = {
     "linear": {
-        "`logistic_regression`, words and pairs": System("logistic_regression", WORDS),
-        "`linear` with `nb=0` and `characters=0`": System("linear", {"nb": 0.0, "characters": 0}),
-        "`linear` with `characters=0`": System("linear", {"characters": 0}),
-        "`linear`": System("linear"),
-        "`ordinal` with `order=1`": System("ordinal", {"order": 1.0}),
-        "`ordinal` with `nb=0`": System("ordinal", {"nb": 0.0}),
-        "`ordinal`": System("ordinal"),
-        "`ordinal` with `characters=4`": System("ordinal", {"characters": 4}),
-        "`ordinal` with the title": System("ordinal", title=True),
+        "`logistic_regression`, words and pairs": Setup("logistic_regression", WORDS),
+        "`linear` with `nb=0` and `characters=0`": Setup("linear", {"nb": 0.0, "characters": 0}),
+        "`linear` with `characters=0`": Setup("linear", {"characters": 0}),
+        "`linear`": Setup("linear"),
+        "`ordinal` with `order=1`": Setup("ordinal", {"order": 1.0}),
+        "`ordinal` with `nb=0`": Setup("ordinal", {"nb": 0.0}),
+        "`ordinal`": Setup("ordinal"),
+        "`ordinal` with `characters=4`": Setup("ordinal", {"characters": 4}),
+        "`ordinal` with the title": Setup("ordinal", title=True),
     },
     "transformer": {
-        "`ordinal`": System("ordinal"),
-        "`bilstm`": System("bilstm"),
-        "`transformer`": System("transformer"),
-        "`ordinal` and `bilstm`, blended": System(members=("`ordinal`", "`bilstm`")),
-        "`transformer` and `ordinal`, blended": System(members=("`transformer`", "`ordinal`")),
-        "all three, blended": System(members=("`transformer`", "`ordinal`", "`bilstm`")),
+        "`ordinal`": Setup("ordinal"),
+        "`bilstm`": Setup("bilstm"),
+        "`transformer`": Setup("transformer"),
+        "`ordinal` and `bilstm`, blended": Setup(members=("`ordinal`", "`bilstm`")),
+        "`transformer` and `ordinal`, blended": Setup(members=("`transformer`", "`ordinal`")),
+        "all three, blended": Setup(members=("`transformer`", "`ordinal`", "`bilstm`")),
     },
 }
 # What a piece is, the system with it, and the one without it.
@@ -94,7 +94,7 @@ PIECES = {
 
 
 def fits_of(
-    store: StepStore, systems: Mapping[str, System], data: str, split: str, seeds: Sequence[int]
+    store: StepStore, systems: Mapping[str, Setup], data: str, split: str, seeds: Sequence[int]
 ) -> tuple[np.ndarray, dict[str, list[Fitted]]]:
     """Return the true ratings (from 0) of the validation split, and each system fitted with every seed.
 
@@ -122,7 +122,7 @@ def fits_of(
     return ratings, found
 
 
-def _titles(systems: Mapping[str, System]) -> list[str]:
+def _titles(systems: Mapping[str, Setup]) -> list[str]:
     return ["", TITLE] if any(system.title for system in systems.values()) else [""]
 
 

@@ -228,6 +228,19 @@ def test_it_starts_on_python_3_9_with_its_standard_library() -> None:
     assert imported <= sys.stdlib_module_names - {"tomllib"}
 
 
+def test_a_signal_that_comes_while_mlflow_makes_the_run_reaches_the_job(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job = loaded(PROJECT).Job()
+    with pytest.raises(KeyboardInterrupt):
+        job.interrupt(signal.SIGTERM, None)  # nothing has begun that would have to be closed
+    job.starting = True
+    job.interrupt(signal.SIGTERM, None)
+    job.begin(subprocess.Popen(["sleep", "60"]))
+    assert job.code("tune") == 128 + signal.SIGTERM
+    assert "tune: the job was ended by signal 15" in capsys.readouterr().err
+
+
 def test_windows_is_told_in_one_line() -> None:
     as_there = f"import runpy, sys; sys.modules['fcntl'] = None; runpy.run_path({str(PROJECT / 'run.py')!r})"
     done = subprocess.run([sys.executable, "-c", as_there], capture_output=True, text=True)
