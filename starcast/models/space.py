@@ -170,7 +170,7 @@ def read_value(values: Choices | Range, text: str) -> Value:
         if str(value) == text:
             return value
     for value in choices:  # searches of earlier versions logged 1 among real numbers as 1.0
-        if isinstance(value, int | float) and text in (str(float(value)), repr(value)):
+        if type(value) is int and text == str(float(value)):
             return value
     raise ValueError(f"{text!r} is not among its values")
 

@@ -188,7 +188,8 @@ def fit_transformer(
         variable.assign(weight)
     weights = {layer.name: layer.get_weights() for layer in network.layers if layer.weights}
     model = FittedTransformer(sizes, weights, pretrained.pieces)
-    return Fit(model, progress.best_probabilities, options.epochs, progress.best_epoch, rows.ratings)
+    epochs = -(-progress.reports // REPORTS)  # a last one that was not ended counts
+    return Fit(model, progress.best_probabilities, epochs, progress.best_epoch, rows.ratings)
 
 
 def compile_for(network: keras.Model, settings: Settings, precision: Precision = "float32") -> None:

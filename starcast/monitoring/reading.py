@@ -14,7 +14,7 @@ from starcast.monitoring.answering import RATING, draw
 from starcast.monitoring.checks import Part
 from starcast.monitoring.parameters import MonitorParameters
 from starcast.reviews import layouts
-from starcast.reviews.clean import NULLS, without_nulls
+from starcast.reviews.clean import without_nulls
 from starcast.reviews.layouts import Layout
 from starcast.reviews.opening import check_objects
 from starcast.reviews.parameters import SLICE
@@ -61,12 +61,13 @@ def read_new(
     layouts.check_single(layout.rating, columns, table_name(file))
     check_objects(first.table, layout, table_name(file))
     wanted = {"text": layout.text, "title": layout.title, RATING: layout.rating}
-    read = [selectors.by_name(name).cast(pl.String).alias(role) for role, name in wanted.items() if name]
+    written = {role: selectors.by_name(name).cast(pl.String) for role, name in wanted.items() if name}
+    read = [without_nulls(column).alias(role) for role, column in written.items()]
     read += [_slice(name) for name in slices if name in columns and not schema[name].is_nested()]
     tables = (chunk.table.select(read) for chunk in chain([first], chunks))
     drawn, rows = draw(tables, parameters.reviews, parameters.seed)
     told = [f"reads {table_name(file)}, {first.seen}"] if first.seen else []
-    blank = drawn["text"].fill_null("").str.strip_chars().is_in(["", *NULLS])
+    blank = drawn["text"].fill_null("").str.strip_chars() == ""
     drawn = drawn.filter(~blank)
     ratings, line = _ratings(drawn, layout.rating, trained.scale)
     reviews = drawn.with_columns(ratings)

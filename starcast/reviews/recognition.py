@@ -156,8 +156,9 @@ def _width(rows: list[list[str]]) -> int:
         return 0
     columns, others = len(rows[0]), rows[1:]
     numbers = {row[0] for row in others if row and row[0].isdecimal()}
-    if rows[0] and NUMBERED.fullmatch(rows[0][0].strip()):  # another field is too many, as by decimal commas
-        return columns
+    named = bool(rows[0]) and NUMBERED.fullmatch(rows[0][0].strip())
+    if named and not all(row[1].isdecimal() for row in others if len(row) > 1):
+        return columns  # the header names the numbers: another field is too many, as by a decimal comma
     wider = all(len(row) == columns + 1 for row in others) and any(row[-1] for row in others)
     return columns + (columns > 1 and len(others) > 1 and wider and len(numbers) == len(others))
 

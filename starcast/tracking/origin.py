@@ -25,7 +25,8 @@ from starcast.tracking.store import children_of, runs_here, search, shown_store
 STEPS = ("preprocess", "tune", "train", "sampling", "learning-curve", "study-a", "main")
 REPRODUCES = "reproduces_run_id"  # tag of a run that a reproduction made
 ORIGINAL = "reproduced_run_id"  # tag of the reproduction's own run
-POINTERS = ("resumed_run_id", "reused_run")  # tags of a run that only points to the run that did the work
+RESUMED = "resumed_run_id"  # tag of a run that continued a search or a fit: the run that did the work
+POINTERS = (RESUMED, "reused_run")  # tags of a run that only points to the run that did the work
 LOOKED_AT = 50  # newest candidates
 RAW = "raw"
 OFFER = f"what can be reproduced: a run of {', '.join(STEPS)}, and a search's candidate or trial"
@@ -85,10 +86,10 @@ def _origin(run: Run) -> Origin:
     pruned = kind == "trial" and run.data.tags.get("outcome") == "pruned"
     if status != "FINISHED" and not pruned:
         raise UserError(f"parameter run: {run_id} is {status}; only a run that finished can be reproduced")
-    continued = [tags[POINTERS[0]] for each in _all_below(run) if POINTERS[0] in (tags := each.data.tags)]
-    if kind == "main" and continued:
-        advice = command_line("reproduce", run=continued[0])
-        raise UserError(f"parameter run: {run_id} continued a search, reproduce that: {advice}")
+    for below in _all_below(run) if kind == "main" else ():
+        if search := below.data.tags.get(RESUMED):
+            advice = command_line("reproduce", run=search)
+            raise UserError(f"parameter run: {run_id} continued a search, reproduce that: {advice}")
     with explained(
         f"parameter run: what {run_id} keeps is damaged or not of starcast ({{reason}})", *DAMAGED
     ):

@@ -203,7 +203,7 @@ def test_a_fit_that_diverges_late_keeps_its_best_epoch(
     monkeypatch.setattr(transformer_training, "predict", diverging)
     good = 5
     fitted = fit(corpus, spec(weights))
-    assert (fitted.best_epoch, len(answered)) == (1, 6)
+    assert (fitted.best_epoch, fitted.epochs, len(answered)) == (1, 2, 6)
     assert "not finite: the learning rate is too high for these settings; the best epoch, 1, is" in (
         capsys.readouterr().out
     )

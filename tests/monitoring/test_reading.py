@@ -1,4 +1,6 @@
-"""When new ratings look as if they were on another scale than the model's."""
+"""New reviews read as those that were learned from; ratings that seem to be on another scale."""
+
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -6,9 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from starcast.evaluation.scale import STARS, Scale
-from starcast.monitoring.reading import doubt_of_scale
+from starcast.monitoring.parameters import MonitorParameters
+from starcast.monitoring.reading import doubt_of_scale, read_new
+from starcast.reviews.layouts import Layout
+from starcast.tracking.scoring import Trained
 
 TEN = Scale(tuple(range(1, 11)))
+
+
+def test_what_a_database_writes_for_a_missing_title_or_text_is_no_word(tmp_path: Path) -> None:
+    file, trained = tmp_path / "new.csv", Trained(True, Layout("plain", "text", "rating", "title"))
+    file.write_text("title,text,rating\nNULL,fine,5\nGreat,\\N,4\n\\N,poor,NULL\n")
+    found = read_new(file, MonitorParameters(input=str(file)), trained, [])
+    rows = found.reviews.select("title", "text", "rating").sort("text").rows()
+    assert rows == [(None, "fine", 4), (None, "poor", -1)]
+    assert found.blank == (1, 3)
 
 
 def test_stars_for_a_model_of_ten_points_are_doubted() -> None:

@@ -124,6 +124,12 @@ def test_quotes_far_behind_the_beginning_are_checked_as_well(tmp_path: Path) -> 
     assert "broken quotes in the row that begins in line 12002" in refusal(tmp_path / "a.csv", content)
 
 
+def test_numbers_of_the_rows_before_a_column_of_ids_are_still_r_s(tmp_path: Path) -> None:
+    rows = "".join(f"{row},{100 + row},gut,{row % 5 + 1}\n" for row in range(1, 20))
+    found, _ = read(tmp_path / "a.csv", f"id,text,rating\n{rows}")
+    assert found[0] == ("1", "101", "gut", "2")
+
+
 def test_decimal_commas_without_quotes_are_no_numbers_of_rows(tmp_path: Path) -> None:
     rows = "".join(f"{row},gut,{row % 4 + 1},5\n" for row in range(1, 20))
     assert "more fields, 4, in the row" in refusal(tmp_path / "a.csv", f"id,text,rating\n{rows}")
